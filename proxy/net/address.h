@@ -1,0 +1,43 @@
+#pragma once
+// A socket address with value semantics: IPv4, IPv6 or a unix path.
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace outrider::net {
+
+class Address {
+ public:
+  Address() { storage_.ss_family = AF_UNSPEC; }
+  Address(const sockaddr* address, socklen_t length);
+  // "127.0.0.1:80", "[::1]:80", ":80" (any, dual stack [::]), "unix:/path". Names are not looked up here: an error.
+  static Result<Address> parse(std::string_view text);
+  static Address loopback(uint16_t port);            // 127.0.0.1
+  static Address local_of(int fd);                   // getsockname; AF_UNSPEC on failure
+  static Address peer_of(int fd);
+
+  const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t length() const { return length_; }
+  int family() const { return storage_.ss_family; }
+  bool valid() const { return family() != AF_UNSPEC; }
+  bool is_unix() const { return family() == AF_UNIX; }
+  bool is_loopback() const;
+  bool is_wildcard() const;
+  uint16_t port() const;                             // 0 for unix
+  void set_port(uint16_t port);
+  std::string ip() const;                            // without port and brackets; the path of a unix socket. v4-mapped as v4
+  std::string text() const;                          // as parse() reads it
+  bool operator==(const Address& other) const;
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t length_ = 0;
+};
+
+}  // namespace outrider::net

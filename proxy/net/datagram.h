@@ -1,0 +1,41 @@
+#pragma once
+// A UDP socket on a loop.
+
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace outrider::net {
+
+class DatagramEvents {
+ public:
+  virtual void on_datagram(std::span<char> bytes, const Address& from) = 0;   // bytes are the socket's own scratch
+
+ protected:
+  ~DatagramEvents() = default;
+};
+
+// Owned by whoever speaks over it; lives on its loop's thread; destroying it closes the socket.
+class Datagram {
+ public:
+  Datagram(Loop& loop, DatagramEvents& owner);
+  ~Datagram();
+  Datagram(const Datagram&) = delete;
+  Datagram& operator=(const Datagram&) = delete;
+  Result<Done> bind(const Address& at);         // port 0: any; ask local() afterwards
+  int send(std::string_view bytes, const Address& to);   // 0, or an errno; full socket buffers drop (EAGAIN)
+  Address local() const;
+
+ private:
+  struct Poll;
+  void on_events();
+  Loop& loop_;
+  DatagramEvents& owner_;
+  Poll* poll_ = nullptr;
+  int fd_ = -1;
+};
+
+}  // namespace outrider::net

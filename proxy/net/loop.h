@@ -1,0 +1,87 @@
+#pragma once
+// One turn after another: events, timers, mail, and the work that waits for the end of a turn. Wraps a uv_loop_t.
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/block_pool.h"
+#include "base/intrusive_list.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "net/timer_wheel.h"
+
+struct uv_loop_s;
+
+namespace outrider::net {
+
+struct EndOfTurn : ListHook<EndOfTurn> {   // asks to be run once when this turn of the loop has seen all its events
+  virtual void on_end_of_turn() = 0;
+
+ protected:
+  ~EndOfTurn() = default;
+};
+
+struct Retired : ListHook<Retired> {       // something that must outlive the call stack that decided to end it
+  virtual void on_retired() = 0;           // recycles or deletes
+
+ protected:
+  ~Retired() = default;
+};
+
+struct Message {                           // what another thread may send here; owned by the mailbox
+  virtual ~Message() = default;
+  virtual void on_delivery() = 0;
+};
+
+template <class F>
+struct Call final : Message {              // a lambda as a message, for control-side traffic
+  explicit Call(F f) : function(std::move(f)) {}
+  void on_delivery() override { function(); }
+  F function;
+};
+
+// One loop, one thread. Only post() and stop() may be called from another thread. Owned by a worker, the supervisor or
+// the registry; whatever uses it must be gone before it is.
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  void run();                              // until stop(); end-of-turn work of the last turn is done
+  void run_turn(bool wait);                // tests: one turn
+  void stop();                             // thread-safe
+  TimePoint now() const { return now_; }   // read once per turn
+  WallTime wall() const { return wall_; }  // likewise
+  static TimePoint clock() { return std::chrono::steady_clock::now(); }   // read now: only for the stamps of an exchange
+  void arm(Timer& timer, milliseconds after);   // arms or re-arms; 0 fires in the next turn. Cancel: timer.cancel()
+  void at_end_of_turn(EndOfTurn& work);    // idempotent
+  void retire(Retired& object);            // on_retired() after the end-of-turn work
+  void post(std::unique_ptr<Message> message);   // thread-safe; wakes the loop. After stop() messages are dropped
+  template <class F>
+  void post(F f) { post(std::unique_ptr<Message>(std::make_unique<Call<F>>(std::move(f)))); }
+  uv_loop_s* raw();
+  BlockPool& blocks() { return blocks_; }
+  Random& random() { return random_; }
+  milliseconds lag() const { return lag_; }   // how long the last turn's work took
+
+ private:
+  struct Handles;
+  void begin_turn();
+  void end_turn();
+  void deliver();
+  std::unique_ptr<Handles> handles_;
+  BlockPool blocks_;
+  Random random_;
+  TimerWheel wheel_;
+  TimePoint now_, wheel_armed_for_{};
+  WallTime wall_;
+  milliseconds lag_{0};
+  IntrusiveList<EndOfTurn> end_of_turn_;
+  IntrusiveList<Retired> retired_;
+  std::mutex mail_mutex_;
+  std::vector<std::unique_ptr<Message>> mail_;
+};
+
+}  // namespace outrider::net

@@ -1,0 +1,53 @@
+#pragma once
+// Timers in four wheels of 64 slots (Varghese and Lauck 1987): arm and cancel in constant time, 8 ms ticks.
+
+#include <array>
+#include <cstdint>
+
+#include "base/intrusive_list.h"
+#include "base/time.h"
+
+namespace outrider::net {
+
+struct Timer : ListHook<Timer> {           // embedded in its owner; armed by Loop::arm
+  virtual void on_timer() = 0;
+  void cancel() { unlink(); }
+  bool armed() const { return linked(); }
+  uint64_t due_tick = 0;
+
+ protected:
+  ~Timer() = default;
+};
+
+// A timer as a member: `BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};`
+template <class Owner, void (Owner::*Method)()>
+class BoundTimer final : public Timer {
+ public:
+  explicit BoundTimer(Owner& owner) : owner_(owner) {}
+  void on_timer() override { (owner_.*Method)(); }
+
+ private:
+  Owner& owner_;
+};
+
+// Never fires early; late by at most one tick (more when armed far ahead: one slot of its wheel is a tick of it, and
+// timers cascade down as their time comes). Owned by a Loop.
+class TimerWheel {
+ public:
+  static constexpr milliseconds kTick{8};
+  explicit TimerWheel(TimePoint start) : start_(start) {}
+  void arm(Timer& timer, TimePoint due);
+  void advance(TimePoint now);             // fires all that are due
+  bool empty() const;
+  TimePoint next() const;                  // when advance() should be called next; not before any timer is due
+
+ private:
+  static constexpr int kLevels = 4, kBits = 6, kSlots = 1 << kBits;
+  uint64_t tick_of(TimePoint at) const;    // rounded up
+  void place(Timer& timer);
+  TimePoint start_;
+  uint64_t tick_ = 0;                      // all before it have fired
+  std::array<std::array<IntrusiveList<Timer>, kSlots>, kLevels> slots_;
+};
+
+}  // namespace outrider::net

@@ -1,0 +1,85 @@
+#pragma once
+// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of turn) -> write.
+
+#include <memory>
+
+#include "http/codec.h"
+#include "net/transport.h"
+
+namespace outrider::wire {
+
+class ConnectionOwner {
+ public:
+  virtual http::StreamEvents* on_stream(http::StreamId id) = 0;   // server role
+  virtual void on_connected() {}                    // client role: streams may be opened
+  virtual void on_idle() = 0;                       // no stream left; keep, pool, or close
+  virtual void on_draining() = 0;                   // no new streams, please
+  virtual void on_gone(const Error& why) = 0;       // once, last: the transport is closed, streams have been told
+
+ protected:
+  ~ConnectionOwner() = default;
+};
+
+// While a connection is diverted its socket events go here instead of to the codec (wire::Relay).
+class Diversion {
+ public:
+  virtual void on_side_readable() = 0;
+  virtual void on_side_writable() = 0;
+  virtual void on_side_closed(const Error& why) = 0;
+
+ protected:
+  ~Diversion() = default;
+};
+
+// The same class serves both sides of the proxy and every wire; only the codec and its role differ. Owned by an
+// HttpSession, a Pool or an admin server, and given up through retire(). One worker.
+class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOfTurn, public net::Retired {
+ public:
+  HttpConnection(net::Loop& loop, ConnectionOwner& owner);
+  void accept(int fd, http::Wire wire, const http::CodecLimits& limits);
+  Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits);
+  net::Loop& loop() { return loop_; }
+  net::Transport& transport() { return transport_; }
+  http::Codec& codec() { return *codec_; }
+  bool connected() const { return transport_.connected(); }
+  bool flushed() const { return codec_->output().empty(); }   // nothing waits to be written
+  void drain() { codec_->drain(); }
+  void close_after_flush();                         // writes what is there, FIN, drops input up to 1 s, then on_gone
+  void divert(Diversion* to);                       // null: back to the codec
+  uint64_t bytes_in() const { return bytes_in_; }
+  uint64_t bytes_out() const { return bytes_out_; }
+  // The owner is done: closes at once (abort: with RST), calls no one any more, and is deleted after the turn.
+  static void retire(std::unique_ptr<HttpConnection> connection, bool abort = false);
+
+ private:
+  void on_ready() override;
+  void on_readable() override;
+  void on_writable() override;
+  void on_closed(const Error& why) override;
+  http::StreamEvents* on_stream(http::StreamId id) override;
+  void on_goaway() override;
+  void on_output() override;                        // asks the loop for one on_end_of_turn()
+  void on_hungry() override;                        // feeds what was left, at the end of the turn
+  void on_idle() override;
+  void on_end_of_turn() override;                   // one write for everything this turn produced
+  void on_retired() override;
+  void feed();
+  void flush();
+  void after_input();
+  void linger();
+  void on_linger_over();
+  void fail(const Error& why);
+  net::Loop& loop_;
+  ConnectionOwner* owner_;                          // null once retired
+  net::Transport transport_;
+  std::unique_ptr<http::Codec> codec_;
+  Buffer input_;
+  Diversion* diversion_ = nullptr;
+  uint64_t bytes_in_ = 0, bytes_out_ = 0;
+  uint32_t read_size_ = 16 * 1024;                  // grows to 64 and 256 KiB while reads come back full
+  bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
+  bool idle_ = false;
+  net::BoundTimer<HttpConnection, &HttpConnection::on_linger_over> linger_limit_{*this};
+};
+
+}  // namespace outrider::wire
