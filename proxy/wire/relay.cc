@@ -51,10 +51,12 @@ Relay::Relay(HttpConnection& downstream, HttpConnection& upstream, PipePool& pip
       downstream_end_(*this, ways_[0], ways_[1]), upstream_end_(*this, ways_[1], ways_[0]) {}
 
 Relay::~Relay() {
-  for (Direction& way : ways_) {
-    way.from.divert(nullptr);
-    pipes_.give_back(way.pipe, way.in_pipe == 0);
-  }
+  for (Direction& way : ways_) pipes_.give_back(way.pipe, way.in_pipe == 0);
+}
+
+void Relay::stop() {
+  over_ = true;
+  for (Direction& way : ways_) way.from.divert(nullptr);
 }
 
 void Relay::start() {

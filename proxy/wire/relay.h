@@ -33,14 +33,16 @@ class RelayEvents {
 
 // Takes the sockets of two connections whose codecs have nothing buffered, and moves bytes both ways: through a block
 // while they trickle, by splice(2) once a read comes back full, until it trickles again. A FIN is passed on as a FIN.
-// Back-pressure: a way whose far side is full stops reading. Owned by an exchange; its end gives the sockets back.
+// Back-pressure: a way whose far side is full stops reading. Owned by an exchange, which
+// stops it when it ends and destroys it after the turn.
 class Relay {
  public:
   Relay(HttpConnection& downstream, HttpConnection& upstream, PipePool& pipes, RelayEvents& owner);
-  ~Relay();
+  ~Relay();                           // gives pipes back; the connections may be gone by then
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   void start();
+  void stop();                        // the sockets are their connections' again; may come from inside any event
   uint64_t bytes_up() const { return ways_[0].bytes; }      // from downstream to upstream
   uint64_t bytes_down() const { return ways_[1].bytes; }
 

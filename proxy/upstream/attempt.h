@@ -1,0 +1,112 @@
+#pragma once
+// One try at one seat: the wait in the pool's queue, the stream, its limit, what came back.
+
+#include <array>
+#include <span>
+
+#include "base/arena.h"
+#include "base/ref.h"
+#include "http/pipe.h"
+#include "upstream/balancer.h"
+#include "upstream/pool.h"
+
+namespace outrider::upstream {
+
+class Attempt;
+class Cluster;
+
+struct Sending {                                 // what goes up
+  const http::RequestHead& head;
+  std::span<const http::Field> own;              // fields of this try only
+  http::Pipe& body;
+};
+
+class AttemptOwner {                             // an exchange, later a shadow, a sub-request, a probe
+ public:
+  virtual Sending sending(Attempt& attempt) = 0; // asked when a stream is open, and by pump()
+  virtual void on_attempt(Attempt& attempt) = 0; // something was written down in it; usually just advance()
+  virtual void on_interim(Attempt&, const http::ResponseHead&) {}            // 100, 103
+
+ protected:
+  ~AttemptOwner() = default;
+};
+
+// States go forward only. Open: head sent. Headed: response() is whole. Ended: the response is complete (body.ended).
+// Failed: error() says why; whether response bytes had come, headed() says.
+// on_attempt() is called at each change and when body bytes arrive or the upstream takes bytes again. Recycled per
+// worker through AttemptPool. One worker.
+class Attempt final : Waiter, http::StreamEvents {
+ public:
+  enum class State : uint8_t { Idle, Waiting, Open, Headed, Ended, Failed };
+  Attempt(net::Loop& loop, class AttemptPool& home);
+  // May fail or get its lease before it returns: on_attempt() then comes from inside. `limit` 0: none.
+  void start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, http::Wire wire, milliseconds limit);
+  // Gives the codec what sending().body has beyond what was given: moves from body.held into the codec (keeping a
+  // shared copy in body.kept while body.keeping and it stays under the cluster's retry_buffer; above it keeping ends).
+  // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
+  void pump();
+  void cancel();                                 // leaves the queue or resets; no event follows; no blame on the seat
+  // The exchange has taken all of the response it wants: reports to the cluster and gives the lease back. Idempotent.
+  void finish();
+  State state() const { return state_; }
+  bool headed() const { return headed_; }
+  bool reused() const { return lease_.reused; }
+  bool request_sent() const { return request_sent_; }   // some byte of it was given to a connection
+  bool request_ended() const { return request_ended_; } // all of it was
+  const Error& error() const { return error_; }
+  http::ResponseHead& response() { return response_; }  // in this attempt's own arena
+  http::Codec& codec() { return lease_.connection->codec(); }
+  http::StreamId stream() const { return lease_.stream; }
+  wire::HttpConnection& connection() { return *lease_.connection; }
+  Seat* seat() const { return seat_.get(); }
+  Cluster* cluster() const { return cluster_; }
+  TimePoint opened_at() const { return opened_at_; }    // Loop::clock() when the head was handed to the codec
+  http::Pipe body;                               // the response's: arrived and not yet gone on
+  uint32_t holders = 0;
+  static void recycle(Attempt* attempt);
+
+ private:
+  friend class AttemptPool;
+  http::Wire wire() const override { return wire_; }
+  http::StreamEvents& events() override { return *this; }
+  void on_lease(Lease lease) override;           // sends head and first bytes
+  void on_no_lease(const Error& why) override;
+  http::ResponseHead* response_head() override { return &response_; }
+  void on_interim() override;
+  void on_head(bool end) override;
+  void on_body(Buffer&& data, bool end) override;
+  void on_trailers(http::HeaderMap& trailers) override;
+  void on_sendable() override;
+  void on_reset(const Error& why) override;
+  void on_limit();
+  void fail(const Error& why);
+  net::Loop& loop_;
+  AttemptPool& home_;
+  Arena arena_;
+  http::ResponseHead response_;
+  AttemptOwner* owner_ = nullptr;
+  Cluster* cluster_ = nullptr;                   // alive: the seat's exchange holds it
+  Ref<Seat> seat_;
+  http::Wire wire_ = http::Wire::Http1;
+  Lease lease_;
+  State state_ = State::Idle;
+  bool headed_ = false, request_sent_ = false, request_ended_ = false, resent_ = false, counted_ = false;
+  Error error_{};
+  TimePoint opened_at_{}, headed_at_{};
+  net::BoundTimer<Attempt, &Attempt::on_limit> limit_{*this};
+};
+
+// Attempts of one worker, used again and again: a warm request makes none.
+class AttemptPool {
+ public:
+  explicit AttemptPool(net::Loop& loop) : loop_(loop) {}
+  ~AttemptPool();
+  Ref<Attempt> take();
+
+ private:
+  friend class Attempt;
+  net::Loop& loop_;
+  std::vector<Attempt*> free_;
+};
+
+}  // namespace outrider::upstream

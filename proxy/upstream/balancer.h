@@ -1,0 +1,60 @@
+#pragma once
+// Who gets the next request.
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/random.h"
+#include "base/ref.h"
+#include "base/time.h"
+#include "upstream/cluster_plan.h"
+#include "upstream/endpoint.h"
+
+namespace outrider::upstream {
+
+class Pool;
+
+// One endpoint as this worker sees it. It never moves; exchanges hold it by Ref, so a set may drop it meanwhile.
+struct Seat {
+  explicit Seat(Member m);
+  ~Seat();
+  uint32_t holders = 0;
+  uint32_t in_flight = 0;            // this worker's own; no atomics
+  bool usable = true;                // health, ejection, draining, weight and panic rule, as of the last refresh
+  uint32_t weight = 100;             // effective: slow start applied
+  float latency_us = 0;              // moving average of this worker's own observations; 0: none yet
+  TimePoint latency_at{};
+  Member member;
+  std::unique_ptr<Pool> pool;        // made at first use
+  static void recycle(Seat* seat);   // drains the pool; may be called from inside an event of that pool
+};
+
+struct Outcome {
+  enum class Kind : uint8_t { Ok, Failed, Cancelled };     // Cancelled: neither a failure nor a latency sample
+  Kind kind = Kind::Ok;
+  uint64_t first_byte_us = 0, total_us = 0;
+};
+
+struct Pick {
+  std::span<const Seat* const> tried = {};   // seats this exchange has already failed on: avoided while others are there
+  TimePoint now{};
+};
+
+// One per cluster per worker, so it needs no lock. No allocation in pick().
+class Balancer {
+ public:
+  virtual ~Balancer() = default;
+  virtual void rebuild(std::span<Seat* const> usable) = 0;    // on every change of the usable seats or their weights
+  virtual Seat* pick(const Pick& what) = 0;                   // null: nobody usable (or all tried)
+  virtual void on_done(Seat&, const Outcome&, TimePoint /*now*/) {}
+};
+
+struct BalancerEntry {               // one row of the table in upstream/balance/all.cc
+  std::string_view name;
+  std::unique_ptr<Balancer> (*make)(const ClusterPlan& plan, Random& random);
+};
+std::span<const BalancerEntry> all_balancers();
+std::unique_ptr<Balancer> make_balancer(const ClusterPlan& plan, Random& random);   // by plan.balancer; unknown: null
+
+}  // namespace outrider::upstream

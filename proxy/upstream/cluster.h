@@ -1,0 +1,71 @@
+#pragma once
+// A service as one worker sees it: the current set, a seat per endpoint, a balancer.
+
+#include <memory>
+#include <vector>
+
+#include "base/place.h"
+#include "stats/stats.h"
+#include "upstream/balancer.h"
+#include "upstream/limits.h"
+
+namespace outrider::upstream {
+
+// What a worker gives to everything on this floor.
+struct Context {
+  net::Loop& loop;
+  stats::Catalog& catalog;
+  stats::Shard& shard;
+};
+
+struct ClusterStats {                                     // slots of outrider_cluster_*{cluster=...}, found once
+  ClusterStats(stats::Catalog& catalog, const std::string& cluster);
+  stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_other, pending, panic,
+      picks, breaker_connections, breaker_pending, breaker_requests;
+};
+
+// Held by Serving and by exchanges in flight (Ref). One worker.
+class Cluster {
+ public:
+  Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan, std::shared_ptr<Limits> limits);
+  ~Cluster();
+  const ClusterPlan& plan() const { return *plan_; }
+  const Context& context() const { return context_; }
+  void adopt(std::shared_ptr<const EndpointSet> set);     // a message from the control thread
+  void refresh();                                         // health or an ejection changed: usable seats anew
+  Known known() const { return set_ ? set_->known : Known::NotYet; }
+  const EndpointSet* set() const { return set_.get(); }
+  void await_set(Place& place);                           // called when known() is no longer NotYet; idempotent
+  Ref<Seat> pick(const Pick& what);                       // never waits; null: nobody
+  bool panicking() const { return panicking_; }
+  size_t usable_count() const { return usable_.size(); }
+  Pool& pool(Seat& seat);
+  // Once per attempt: balancer, counters; a connect failure (failure->code Refused, Unreachable, Timeout before the
+  // connection stood) demotes the endpoint for a time that doubles from 1 s to 30 s.
+  void report(Seat& seat, const Outcome& outcome, const Error* failure);
+  Limits& limits() { return *limits_; }
+  const ClusterStats& stats() const { return stats_; }
+  TimePoint last_used{};                                  // by ClusterTable
+  uint32_t holders = 0;
+  static void recycle(Cluster* cluster);                  // deletes, after the turn
+  // The control thread wants to know of an ejection at once, to tell the other workers. May be empty.
+  struct Ejections { virtual void on_ejected(const std::string& cluster) = 0; protected: ~Ejections() = default; };
+  Ejections* ejections = nullptr;
+
+ private:
+  void rebuild();
+  void on_refresh_due();                                  // an ejection ends, slow start goes on
+  Context context_;
+  std::shared_ptr<const ClusterPlan> plan_;
+  std::shared_ptr<Limits> limits_;
+  ClusterStats stats_;
+  std::shared_ptr<const EndpointSet> set_;
+  std::vector<Ref<Seat>> seats_;
+  std::vector<Seat*> usable_;
+  std::unique_ptr<Balancer> balancer_;
+  IntrusiveList<Place> awaiting_;
+  bool panicking_ = false;
+  net::BoundTimer<Cluster, &Cluster::on_refresh_due> refresh_due_{*this};
+};
+
+}  // namespace outrider::upstream

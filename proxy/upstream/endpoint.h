@@ -1,0 +1,55 @@
+#pragma once
+// An endpoint as the whole process sees it, and the set of them that makes a service.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "discovery/registry.h"
+#include "net/address.h"
+
+namespace outrider::upstream {
+
+using discovery::Known;
+enum class Health : uint8_t { Unknown, Healthy, Unhealthy };
+
+// Shared by all threads for as long as any set names it. Address and identity are the key and never change.
+struct Endpoint {
+  Endpoint(std::string address_text, std::string identity_text);
+  const std::string address, identity;
+  const net::Address socket;                         // parsed once; invalid when the text is no address
+  const int64_t since_ms;                            // wall clock: first seen; slow start counts from here
+  std::atomic<uint32_t> in_flight{0};                // of the whole process
+  std::atomic<uint32_t> ewma_us{0};                  // latest moving average any worker wrote, for pages
+  std::atomic<uint64_t> picks{0};
+  std::atomic<Health> health{Health::Unknown};       // written by the health checker
+  std::atomic<int64_t> health_since_ms{0};
+  std::atomic<int64_t> ejected_until_ms{0};          // wall clock; demotion after a connect failure, by the worker that met it
+  std::atomic<uint32_t> connect_failures{0};         // in a row, across workers
+};
+
+// Records are re-signed every five minutes and change weight or state: the facts are replaced, the endpoint stays.
+struct Member {
+  std::shared_ptr<Endpoint> endpoint;
+  std::shared_ptr<const discovery::Instance> facts;
+};
+
+// Immutable. A change is a new set; a set that differs only in expiry is not published at all.
+struct EndpointSet {
+  uint64_t revision = 0;
+  Known known = Known::NotYet;
+  std::vector<Member> members;
+};
+
+// The next set: endpoints of survivors (same address and identity) are the same objects. Null when nothing that
+// matters has changed.
+std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
+                                            const std::vector<std::shared_ptr<const discovery::Instance>>& all);
+
+// Why an endpoint is not used, for pages; "ready" when it is.
+enum class EndpointState : uint8_t { Ready, Draining, Ejected, Unhealthy, Stale };
+EndpointState state_of(const Member& member, Known known, WallTime now);
+const char* name_of(EndpointState state);
+
+}  // namespace outrider::upstream
