@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/place.h"
+#include "net/loop.h"
 #include "stats/stats.h"
 #include "upstream/balancer.h"
 #include "upstream/limits.h"
