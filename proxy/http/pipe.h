@@ -13,6 +13,7 @@ struct Pipe {
   Buffer kept;                         // gone on, but an attempt may need it again; up to retry.buffer
   bool keeping = false;                // false: `kept` was let go, the exchange is not repeatable any more
   bool ended = false, paused = false;
+  bool end_passed = false;             // the filters have seen the end
   uint8_t head_cursor = 0, body_cursor = 0;
   HeaderMap* trailers = nullptr;       // with `ended`; lives in the head's arena
 
@@ -20,7 +21,7 @@ struct Pipe {
     held.clear();
     kept.clear();
     passed = 0;
-    keeping = ended = paused = false;
+    keeping = ended = paused = end_passed = false;
     head_cursor = body_cursor = 0;
     trailers = nullptr;
   }

@@ -1,0 +1,61 @@
+#pragma once
+// Host and path to a rule. Compiled once, constant, shared by all workers.
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/time.h"
+#include "exchange/path_tree.h"
+#include "filter/chain.h"
+
+namespace outrider::exchange {
+
+constexpr uint32_t kByHost = std::numeric_limits<uint32_t>::max();   // no plan names it: the service the Host names
+
+struct Redirect { std::string scheme, host, path, prefix; uint16_t status = 308; };
+struct Respond { uint16_t status = 200; std::string body; std::vector<std::pair<std::string, std::string>> headers; };
+
+struct Route {
+  enum class Action : uint8_t { Cluster, Redirect, Respond };
+  uint32_t id = 0;                                   // dense within a snapshot: indexes Serving's counters
+  std::string name;                                  // metrics label
+  std::string file; uint32_t line = 0;               // where it was written; 0: a preset's
+  Action action = Action::Cluster;
+  uint32_t cluster = kByHost;                        // index into Snapshot::clusters
+  Redirect redirect;
+  Respond respond;
+  std::shared_ptr<const filter::Chain> chain;        // never null
+  milliseconds timeout{0};                           // of the whole exchange; 0: none, and no timer is armed
+};
+
+// One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware).
+struct Rule {
+  std::vector<std::string> hosts;
+  std::vector<std::string> prefixes, paths;          // both empty: any path
+  Route route;
+};
+
+// First matching rule wins, as written; found by a hash of the host (and of each of its suffixes that a wildcard rule
+// names) and one walk down a tree of path segments each.
+class Router {
+ public:
+  explicit Router(std::vector<Rule> rules);
+  // `host` without port, any case; `path` with or without query. Null: no rule.
+  const Route* match(std::string_view host, std::string_view path) const;
+  const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  std::vector<Route> routes_;
+  std::unordered_map<std::string, PathTree, StringHash, std::equal_to<>> exact_, suffixes_;   // suffix: ".example.com"
+  PathTree any_;
+};
+
+// "Example.com:8080" -> "Example.com"; brackets of an IPv6 literal are kept.
+std::string_view without_port(std::string_view authority);
+
+}  // namespace outrider::exchange

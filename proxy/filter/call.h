@@ -1,0 +1,41 @@
+#pragma once
+// The request from a filter's seat.
+
+#include "base/arena.h"
+#include "http/message.h"
+#include "stats/stats.h"
+
+namespace outrider::filter {
+
+struct Peer {                                        // who is calling, as established by the connection
+  std::string_view identity;                         // verified workload identity, else empty
+  std::string_view remote_address, local_address;    // ip:port
+  std::string_view remote_ip;
+  bool encrypted = false;
+};
+
+// One request and its response, seen from a filter. The exchange implements it; filters never see the exchange.
+// Lives on its worker from the request's head until on_complete().
+class Call {
+ public:
+  http::RequestHead& request() { return request_; }
+  http::ResponseHead& response() { return *response_; }   // the endpoint's; before that our own answer's, to set headers on
+  const Peer& peer() const { return *peer_; }
+  Arena& arena() { return arena_; }
+  stats::Shard& stats() { return *shard_; }
+  // Our own answer instead of the endpoint's; then return Verdict::Answered. `reason` is a literal: x-outrider-reason.
+  virtual void respond(uint16_t status, const char* reason, std::string_view body) = 0;
+  virtual void resume(http::Way way) = 0;            // after Verdict::Pause; continues at the next filter
+
+ protected:
+  Call() : request_(arena_), answer_(arena_) {}
+  ~Call() = default;
+  Arena arena_;
+  http::RequestHead request_;
+  http::ResponseHead answer_;                        // of our own
+  http::ResponseHead* response_ = &answer_;          // or the winning attempt's
+  const Peer* peer_ = nullptr;
+  stats::Shard* shard_ = nullptr;
+};
+
+}  // namespace outrider::filter
