@@ -35,8 +35,8 @@ class StreamEvents {
   ~StreamEvents() = default;
 };
 
-// What the owner of the connection hears. None of these is called from inside a send_*, reset or detach,
-// except on_output and on_hungry, which only note something down.
+// What the owner of the connection hears. on_output, on_hungry and on_idle may come from inside a send_*, reset,
+// consumed or detach, and only note something down; the others come from inside feed() alone.
 class CodecEvents {
  public:
   virtual StreamEvents* on_stream(StreamId id) = 0;            // server: who will serve this one? null refuses it
@@ -85,6 +85,8 @@ class Codec {
   virtual void drain() = 0;                                    // GOAWAY, or `Connection: close` on what is left
   virtual size_t open_streams() const = 0;
   virtual bool reusable() const = 0;                           // another stream could follow on this connection
+  virtual bool wants_shut_write() const { return false; }      // raw: the peer is to see FIN once output() is empty
+  virtual bool broken() const { return false; }                // close with RST behind output(): a message was cut short
   virtual bool wants_input() const = 0;                        // false: full, or waiting for a response; do not read more
 };
 

@@ -10,6 +10,9 @@
 
 namespace outrider::net {
 
+template <class Owner>
+struct PollHandle;                              // poll.h
+
 class DatagramEvents {
  public:
   virtual void on_datagram(std::span<char> bytes, const Address& from) = 0;   // bytes are the socket's own scratch
@@ -30,11 +33,10 @@ class Datagram {
   Address local() const;
 
  private:
-  struct Poll;
   void on_events();
   Loop& loop_;
   DatagramEvents& owner_;
-  Poll* poll_ = nullptr;
+  PollHandle<Datagram>* poll_ = nullptr;
   int fd_ = -1;
 };
 

@@ -7,6 +7,9 @@
 
 namespace outrider::net {
 
+template <class Owner>
+struct PollHandle;                              // poll.h
+
 class ListenerEvents {
  public:
   virtual void on_accept(int fd, const Address& peer) = 0;   // the callee owns fd: non-blocking, close-on-exec, no delay
@@ -31,11 +34,10 @@ class Listener {
   void resume();
 
  private:
-  struct Poll;
   void on_events();
   Loop& loop_;
   ListenerEvents& owner_;
-  Poll* poll_ = nullptr;
+  PollHandle<Listener>* poll_ = nullptr;
   int fd_;
   Address local_;
 };

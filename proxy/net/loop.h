@@ -52,8 +52,8 @@ class Loop {
   void run();                              // until stop(); end-of-turn work of the last turn is done
   void run_turn(bool wait);                // tests: one turn
   void stop();                             // thread-safe
-  TimePoint now() const { return now_; }   // read once per turn
-  WallTime wall() const { return wall_; }  // likewise
+  TimePoint now() const;                   // in milliseconds, read once per turn (by libuv, when events have come)
+  static WallTime wall() { return std::chrono::system_clock::now(); }
   static TimePoint clock() { return std::chrono::steady_clock::now(); }   // read now: only for the stamps of an exchange
   void arm(Timer& timer, milliseconds after);   // arms or re-arms; 0 fires in the next turn. Cancel: timer.cancel()
   void at_end_of_turn(EndOfTurn& work);    // idempotent
@@ -68,15 +68,14 @@ class Loop {
 
  private:
   struct Handles;
-  void begin_turn();
   void end_turn();
+  void arm_wheel();
   void deliver();
   std::unique_ptr<Handles> handles_;
   BlockPool blocks_;
   Random random_;
   TimerWheel wheel_;
-  TimePoint now_, wheel_armed_for_{};
-  WallTime wall_;
+  TimePoint wheel_armed_for_{};
   milliseconds lag_{0};
   IntrusiveList<EndOfTurn> end_of_turn_;
   IntrusiveList<Retired> retired_;

@@ -38,8 +38,8 @@ class TimerWheel {
   explicit TimerWheel(TimePoint start) : start_(start) {}
   void arm(Timer& timer, TimePoint due);
   void advance(TimePoint now);             // fires all that are due
-  bool empty() const;
-  TimePoint next() const;                  // when advance() should be called next; not before any timer is due
+  bool empty() { return next() == TimePoint::max(); }
+  TimePoint next();                        // when advance() should be called next; max(): never
 
  private:
   static constexpr int kLevels = 4, kBits = 6, kSlots = 1 << kBits;
@@ -48,6 +48,7 @@ class TimerWheel {
   TimePoint start_;
   uint64_t tick_ = 0;                      // all before it have fired
   std::array<std::array<IntrusiveList<Timer>, kSlots>, kLevels> slots_;
+  std::array<uint64_t, kLevels> occupied_{};   // a bit a slot; timers leave without telling, so a set bit may be stale
 };
 
 }  // namespace outrider::net

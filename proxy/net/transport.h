@@ -10,6 +10,9 @@
 
 namespace outrider::net {
 
+template <class Owner>
+struct PollHandle;                              // poll.h
+
 class TransportEvents {
  public:
   virtual void on_ready() = 0;                  // connected (a transport that was adopted is ready at once, without this)
@@ -41,6 +44,7 @@ class Transport {
   // What the kernel took has left `from`. Anything left: on_writable follows.
   Result<size_t> write(Buffer& from);
   void want_writable();                         // for those who write by the descriptor (splice)
+  void note_end();                              // for those who read by it: FIN was seen, do not watch for more
   void pause_reading();
   void resume_reading();
   bool reading() const { return reading_; }
@@ -53,16 +57,15 @@ class Transport {
   const Address& peer() const { return peer_; }
 
  private:
-  struct Poll;
   void watch();
   void on_events(int status, int events);
   void fail(Error why);
   Loop& loop_;
   TransportEvents& owner_;
-  Poll* poll_ = nullptr;
+  PollHandle<Transport>* poll_ = nullptr;
   int fd_ = -1;
   int watching_ = 0;
-  bool reading_ = true, want_write_ = false, connected_ = false;
+  bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false;
   Address peer_;
 };
 

@@ -20,12 +20,12 @@ class ConnectionOwner {
   ~ConnectionOwner() = default;
 };
 
-// While a connection is diverted its socket events go here instead of to the codec (wire::Relay).
+// While a connection is diverted its socket is read and written by somebody else (Relay). The end of the socket still
+// reaches the codec's streams as on_reset, and the owner.
 class Diversion {
  public:
   virtual void on_side_readable() = 0;
   virtual void on_side_writable() = 0;
-  virtual void on_side_closed(const Error& why) = 0;
 
  protected:
   ~Diversion() = default;
@@ -46,6 +46,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void drain() { codec_->drain(); }
   void close_after_flush();                         // writes what is there, FIN, drops input up to 1 s, then on_gone
   void divert(Diversion* to);                       // null: back to the codec
+  void fail(const Error& why);                      // the transport is of no use any more: streams hear on_reset, then on_gone
   uint64_t bytes_in() const { return bytes_in_; }
   uint64_t bytes_out() const { return bytes_out_; }
   // The owner is done: closes at once (abort: with RST), calls no one any more, and is deleted after the turn.
@@ -68,7 +69,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void after_input();
   void linger();
   void on_linger_over();
-  void fail(const Error& why);
+  void discard();
   net::Loop& loop_;
   ConnectionOwner* owner_;                          // null once retired
   net::Transport transport_;
@@ -78,7 +79,9 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;                  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
-  bool idle_ = false;
+  bool idle_ = false, shut_ = false;
+  size_t discarded_ = 0;
+  uint32_t input_mark_ = 64 * 1024;                 // more than this unread: reading pauses
   net::BoundTimer<HttpConnection, &HttpConnection::on_linger_over> linger_limit_{*this};
 };
 

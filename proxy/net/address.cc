@@ -1,0 +1,129 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cstring>
+
+#include "base/text.h"
+
+namespace outrider::net {
+
+namespace {
+
+constexpr Error bad(const char* what) { return {Code::Config, Side::Local, Retry::No, 0, what}; }
+
+}  // namespace
+
+Address::Address(const sockaddr* address, socklen_t length) {
+  length_ = std::min<socklen_t>(length, sizeof storage_);
+  std::memcpy(&storage_, address, length_);
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(storage_);
+  if (storage_.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return;
+  // What a dual-stack socket calls ::ffff:1.2.3.4 is 1.2.3.4 to everybody who compares or prints it.
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = v6.sin6_port;
+  std::memcpy(&v4.sin_addr, v6.sin6_addr.s6_addr + 12, 4);
+  storage_ = {};
+  std::memcpy(&storage_, &v4, sizeof v4);
+  length_ = sizeof v4;
+}
+
+Result<Address> Address::parse(std::string_view text) {
+  if (text.starts_with("unix:")) {
+    text.remove_prefix(5);
+    sockaddr_un path{};
+    if (text.empty() || text.size() >= sizeof path.sun_path) return bad("unix path empty or too long");
+    path.sun_family = AF_UNIX;
+    std::memcpy(path.sun_path, text.data(), text.size());
+    return Address(reinterpret_cast<sockaddr*>(&path), socklen_t(offsetof(sockaddr_un, sun_path) + text.size() + 1));
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return bad("no port");
+  const auto port = parse_number(text.substr(colon + 1));
+  if (!port || *port > 65535) return bad("bad port");
+  std::string host(text.substr(0, colon));
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(uint16_t(*port));
+  if (host.empty()) return Address(reinterpret_cast<sockaddr*>(&v6), sizeof v6);   // any address of either family
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1) return bad("bad IPv6 address");
+    return Address(reinterpret_cast<sockaddr*>(&v6), sizeof v6);
+  }
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = v6.sin6_port;
+  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) != 1) return bad("not an IP address");
+  return Address(reinterpret_cast<sockaddr*>(&v4), sizeof v4);
+}
+
+Address Address::loopback(uint16_t port) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return {reinterpret_cast<sockaddr*>(&v4), sizeof v4};
+}
+
+Address Address::local_of(int fd) {
+  sockaddr_storage at{};
+  socklen_t length = sizeof at;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length) != 0) return {};
+  return {reinterpret_cast<sockaddr*>(&at), length};
+}
+
+Address Address::peer_of(int fd) {
+  sockaddr_storage at{};
+  socklen_t length = sizeof at;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&at), &length) != 0) return {};
+  return {reinterpret_cast<sockaddr*>(&at), length};
+}
+
+bool Address::is_loopback() const {
+  if (family() == AF_INET)
+    return (ntohl(reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr) >> 24) == 127;
+  if (family() == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr);
+  return is_unix();
+}
+
+bool Address::is_wildcard() const {
+  if (family() == AF_INET) return reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr == INADDR_ANY;
+  if (family() == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr);
+  return false;
+}
+
+uint16_t Address::port() const {
+  if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(storage_).sin_port);
+  if (family() == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(storage_).sin6_port);
+  return 0;
+}
+
+void Address::set_port(uint16_t port) {
+  if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(storage_).sin_port = htons(port);
+  if (family() == AF_INET6) reinterpret_cast<sockaddr_in6&>(storage_).sin6_port = htons(port);
+}
+
+std::string Address::ip() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (family() == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage_).sin_addr, text, sizeof text);
+  if (family() == AF_INET6)
+    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, text, sizeof text);
+  if (is_unix() && length_ > offsetof(sockaddr_un, sun_path)) return reinterpret_cast<const sockaddr_un&>(storage_).sun_path;
+  return text;
+}
+
+std::string Address::text() const {
+  if (family() == AF_INET) return ip() + ":" + std::to_string(port());
+  if (family() == AF_INET6) return "[" + ip() + "]:" + std::to_string(port());
+  if (is_unix()) return "unix:" + ip();
+  return "-";
+}
+
+bool Address::operator==(const Address& other) const {
+  return length_ == other.length_ && std::memcmp(&storage_, &other.storage_, length_) == 0;
+}
+
+}  // namespace outrider::net

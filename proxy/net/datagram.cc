@@ -1,0 +1,65 @@
+#include "net/datagram.h"
+
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "net/poll.h"
+#include "net/transport.h"
+
+namespace outrider::net {
+
+namespace {
+constexpr int kDatagramsATurn = 64;
+constexpr int kReceiveBuffer = 1 << 20;   // a joiner is sent a megabyte at once (REGISTRY: listen complete)
+}  // namespace
+
+Datagram::Datagram(Loop& loop, DatagramEvents& owner) : loop_(loop), owner_(owner) {}
+
+Datagram::~Datagram() {
+  if (poll_) std::exchange(poll_, nullptr)->release();
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<Done> Datagram::bind(const Address& at) {
+  fd_ = ::socket(at.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) return socket_error(errno, Side::Local);
+  const int off = 0;
+  if (at.family() == AF_INET6 && at.is_wildcard()) setsockopt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  if (::bind(fd_, at.raw(), at.length()) != 0)
+    return Error{Code::Config, Side::Local, Retry::No, errno, "cannot_bind"};
+  poll_ = PollHandle<Datagram>::make(loop_.raw(), fd_, this);
+  if (!poll_) return Error{Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"};
+  uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    if (Datagram* self = PollHandle<Datagram>::owner_of(handle)) self->on_events();
+  });
+  return Done{};
+}
+
+void Datagram::on_events() {
+  std::array<char, 65536> scratch;
+  for (int i = 0; i < kDatagramsATurn; ++i) {
+    sockaddr_storage from{};
+    socklen_t length = sizeof from;
+    const ssize_t n = ::recvfrom(fd_, scratch.data(), scratch.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      if (errno == EAGAIN) return;
+      continue;   // ECONNREFUSED and the like: an ICMP answer to something sent earlier
+    }
+    owner_.on_datagram({scratch.data(), size_t(n)}, Address(reinterpret_cast<sockaddr*>(&from), length));
+  }
+}
+
+int Datagram::send(std::string_view bytes, const Address& to) {
+  const ssize_t n = ::sendto(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL, to.raw(), to.length());
+  return n < 0 ? errno : 0;
+}
+
+Address Datagram::local() const { return Address::local_of(fd_); }
+
+}  // namespace outrider::net

@@ -1,0 +1,141 @@
+#include "net/loop.h"
+
+#include <uv.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+
+namespace outrider::net {
+
+namespace {
+
+// Only our own mistake or an exhausted system can fail these: there is nothing to go on with.
+void must(int status, const char* what) {
+  if (status == 0) return;
+  std::fprintf(stderr, "outrider: %s: %s\n", what, uv_strerror(status));
+  std::abort();
+}
+
+}  // namespace
+
+struct Loop::Handles {
+  uv_loop_t loop;
+  uv_async_t wake;
+  uv_timer_t timer;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  std::atomic<bool> stopping{false};
+};
+
+Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wheel_(clock()) {
+  Handles& h = *handles_;
+  must(uv_loop_init(&h.loop), "uv_loop_init");
+  h.loop.data = this;
+  must(uv_async_init(&h.loop, &h.wake, [](uv_async_t* a) {
+    auto& self = *static_cast<Loop*>(a->loop->data);
+    self.deliver();
+    if (self.handles_->stopping.load(std::memory_order_acquire)) uv_stop(a->loop);
+  }), "uv_async_init");
+  must(uv_timer_init(&h.loop, &h.timer), "uv_timer_init");
+  must(uv_prepare_init(&h.loop, &h.prepare), "uv_prepare_init");
+  must(uv_check_init(&h.loop, &h.check), "uv_check_init");
+  // Timers run before the poll and events after it: work is ended behind both, so that a turn's output is one write.
+  uv_prepare_start(&h.prepare, [](uv_prepare_t* p) { static_cast<Loop*>(p->loop->data)->end_turn(); });
+  uv_check_start(&h.check, [](uv_check_t* c) { static_cast<Loop*>(c->loop->data)->end_turn(); });
+  uv_unref(reinterpret_cast<uv_handle_t*>(&h.prepare));
+  uv_unref(reinterpret_cast<uv_handle_t*>(&h.check));
+}
+
+Loop::~Loop() {
+  end_turn();
+  Handles& h = *handles_;
+  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&h.wake), reinterpret_cast<uv_handle_t*>(&h.timer),
+                       reinterpret_cast<uv_handle_t*>(&h.prepare), reinterpret_cast<uv_handle_t*>(&h.check)})
+    uv_close(handle, nullptr);
+  while (uv_run(&h.loop, UV_RUN_NOWAIT) != 0) {}
+  must(uv_loop_close(&h.loop), "uv_loop_close: a handle outlived its loop");
+}
+
+uv_loop_s* Loop::raw() { return &handles_->loop; }
+
+// libuv reads CLOCK_MONOTONIC, which is what steady_clock is here.
+TimePoint Loop::now() const { return TimePoint(milliseconds(uv_now(&handles_->loop))); }
+
+void Loop::run() {
+  uv_update_time(&handles_->loop);
+  while (!handles_->stopping.load(std::memory_order_acquire)) run_turn(true);
+  deliver();
+  end_turn();
+}
+
+void Loop::run_turn(bool wait) { uv_run(&handles_->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT); }
+
+void Loop::stop() {
+  handles_->stopping.store(true, std::memory_order_release);
+  uv_async_send(&handles_->wake);
+}
+
+void Loop::arm(Timer& timer, milliseconds after) { wheel_.arm(timer, now() + after); }
+
+void Loop::at_end_of_turn(EndOfTurn& work) {
+  if (!work.linked()) end_of_turn_.push_back(work);
+}
+
+void Loop::retire(Retired& object) {
+  if (!object.linked()) retired_.push_back(object);
+}
+
+void Loop::post(std::unique_ptr<Message> message) {
+  if (handles_->stopping.load(std::memory_order_acquire)) return;
+  {
+    std::lock_guard lock(mail_mutex_);
+    mail_.push_back(std::move(message));
+  }
+  uv_async_send(&handles_->wake);
+}
+
+void Loop::deliver() {
+  std::vector<std::unique_ptr<Message>> mail;
+  {
+    std::lock_guard lock(mail_mutex_);
+    mail.swap(mail_);
+  }
+  for (auto& message : mail) message->on_delivery();
+}
+
+// Work may ask for more work of its own kind (a codec that was fed answers): it is done in the same turn, since its
+// output must not wait for the next event. Rounds are bounded; what is left keeps the loop from sleeping.
+void Loop::end_turn() {
+  wheel_.advance(now());
+  for (int round = 0; round < 64 && !end_of_turn_.empty(); ++round) {
+    IntrusiveList<EndOfTurn> now;
+    now.splice(end_of_turn_);
+    while (EndOfTurn* work = now.pop_front()) work->on_end_of_turn();
+  }
+  IntrusiveList<Retired> gone;
+  gone.splice(retired_);
+  while (Retired* object = gone.pop_front()) object->on_retired();
+
+  lag_ = std::chrono::duration_cast<milliseconds>(clock() - now());
+  arm_wheel();
+}
+
+// One uv_timer for the wheel, moved only when something earlier comes: a firing too many costs less than a move.
+void Loop::arm_wheel() {
+  Handles& h = *handles_;
+  const auto nothing = [](uv_timer_t*) {};   // waking up is all it is for: end_turn() does the rest
+  if (!end_of_turn_.empty() || !retired_.empty()) {
+    wheel_armed_for_ = TimePoint{};
+    uv_timer_start(&h.timer, nothing, 0, 0);
+    return;
+  }
+  const TimePoint next = wheel_.next();
+  if (next == TimePoint::max()) return;
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&h.timer)) && wheel_armed_for_ <= next) return;
+  wheel_armed_for_ = next;
+  const auto wait = std::chrono::ceil<milliseconds>(next - now()).count();
+  uv_timer_start(&h.timer, nothing, wait < 0 ? 0 : uint64_t(wait), 0);
+}
+
+}  // namespace outrider::net

@@ -1,0 +1,193 @@
+#include "net/transport.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "net/poll.h"
+
+namespace outrider::net {
+
+Error socket_error(int os_error, Side side) {
+  switch (os_error) {
+    case ECONNREFUSED: return {Code::Refused, side, Retry::Yes, os_error, "connection_refused"};
+    case ENOENT: return {Code::Refused, side, Retry::Yes, os_error, "no_such_socket"};
+    case EHOSTUNREACH: case ENETUNREACH: case EADDRNOTAVAIL:
+      return {Code::Unreachable, side, Retry::Yes, os_error, "unreachable"};
+    case ETIMEDOUT: return {Code::Timeout, side, Retry::No, os_error, "connection_timed_out"};
+    case ECONNRESET: case EPIPE: return {Code::Closed, side, Retry::IfReused, os_error, "connection_reset"};
+    case EMFILE: case ENFILE: return {Code::Overload, Side::Local, Retry::No, os_error, "out_of_descriptors"};
+    default: return {Code::Closed, side, Retry::No, os_error, "socket_error"};
+  }
+}
+
+Transport::Transport(Loop& loop, TransportEvents& owner) : loop_(loop), owner_(owner) {}
+
+Transport::~Transport() { close(); }
+
+void Transport::adopt(int fd) {
+  fd_ = fd;
+  connected_ = true;
+  peer_ = Address::peer_of(fd);
+  watch();
+}
+
+Result<Done> Transport::connect(const Address& to) {
+  peer_ = to;
+  fd_ = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) return socket_error(errno, Side::Upstream);
+  const int on = 1;
+  if (!to.is_unix()) setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(fd_, to.raw(), to.length()) != 0 && errno != EINPROGRESS) {
+    const Error why = socket_error(errno, Side::Upstream);
+    ::close(std::exchange(fd_, -1));
+    return why;
+  }
+  want_write_ = true;   // writable: connected, or SO_ERROR says why not
+  watch();
+  return Done{};
+}
+
+// uv_poll_start stops and starts again (an epoll_ctl each): called only when what is wanted has changed.
+void Transport::watch() {
+  if (fd_ < 0) return;
+  const bool read = reading_ && !ended_;
+  // A peer that resets while reading is paused is heard of by UV_DISCONNECT only.
+  const int want = (read ? UV_READABLE : 0) | (want_write_ ? UV_WRITABLE : 0) | (read || ended_ || ended_unread_ ? 0 : UV_DISCONNECT);
+  if (want == watching_) return;
+  if (!poll_) {
+    poll_ = PollHandle<Transport>::make(loop_.raw(), fd_, this);
+    if (!poll_) return fail({Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"});
+  }
+  watching_ = want;
+  if (want == 0) {
+    uv_poll_stop(&poll_->handle);
+    return;
+  }
+  uv_poll_start(&poll_->handle, want, [](uv_poll_t* handle, int status, int events) {
+    if (Transport* self = PollHandle<Transport>::owner_of(handle)) self->on_events(status, events);
+  });
+}
+
+void Transport::on_events(int status, int events) {
+  const auto* const before = poll_;
+  if (!connected_) {
+    int os_error = status < 0 ? -status : 0;
+    socklen_t length = sizeof os_error;
+    if (status >= 0) getsockopt(fd_, SOL_SOCKET, SO_ERROR, &os_error, &length);
+    if (os_error != 0) return fail(socket_error(os_error, Side::Upstream));
+    if (!(events & UV_WRITABLE)) return;
+    connected_ = true;
+    want_write_ = false;
+    watch();
+    return owner_.on_ready();
+  }
+  if (status < 0) {   // EPOLLERR
+    int os_error = 0;
+    socklen_t length = sizeof os_error;
+    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &os_error, &length);
+    return fail(socket_error(os_error ? os_error : ECONNRESET, Side::Local));
+  }
+  if (events & UV_WRITABLE && want_write_) {
+    want_write_ = false;
+    owner_.on_writable();
+    if (poll_ != before) return;   // closed from inside
+    watch();
+  }
+  if (events & UV_READABLE && reading_ && !ended_) {
+    owner_.on_readable();
+    if (poll_ != before) return;
+  }
+  // Only a FIN, and reading is paused: it is found again when reading goes on. Not to be told of it until then.
+  if (events & UV_DISCONNECT && !reading_) ended_unread_ = true, watch();
+}
+
+Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
+  auto room = into.reserve(at_most);
+  if (room.size() > at_most) room = room.first(at_most);
+  const ssize_t n = ::recv(fd_, room.data(), room.size(), 0);
+  if (n > 0) {
+    into.commit(size_t(n));
+    return ReadResult{size_t(n), false, size_t(n) == room.size()};
+  }
+  if (n == 0) {
+    note_end();
+    return ReadResult{0, true, false};
+  }
+  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
+  return socket_error(errno, Side::Local);
+}
+
+void Transport::note_end() {
+  ended_ = true;
+  watch();
+}
+
+Result<size_t> Transport::write(Buffer& from) {
+  size_t total = 0;
+  while (!from.empty()) {
+    iovec parts[16];
+    const size_t count = from.gather(parts, 16);
+    size_t offered = 0;
+    for (size_t i = 0; i < count; ++i) offered += parts[i].iov_len;
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = count;
+    const ssize_t n = count == 1 ? ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                                 : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return socket_error(errno, Side::Local);
+      break;
+    }
+    from.drop(size_t(n));
+    total += size_t(n);
+    if (size_t(n) < offered) break;
+  }
+  if (!from.empty()) want_writable();
+  return total;
+}
+
+void Transport::want_writable() {
+  want_write_ = true;
+  watch();
+}
+
+void Transport::pause_reading() {
+  if (!reading_) return;
+  reading_ = false;
+  watch();
+}
+
+void Transport::resume_reading() {
+  if (reading_) return;
+  reading_ = true;
+  watch();
+}
+
+void Transport::shut_write() {
+  if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
+}
+
+void Transport::close() {
+  if (poll_) std::exchange(poll_, nullptr)->release();
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  watching_ = 0;
+}
+
+void Transport::abort() {
+  const linger now{1, 0};
+  if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  close();
+}
+
+void Transport::fail(Error why) {
+  close();
+  owner_.on_closed(why);
+}
+
+}  // namespace outrider::net

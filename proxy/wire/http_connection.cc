@@ -1,0 +1,176 @@
+#include "wire/http_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace outrider::wire {
+
+namespace {
+
+constexpr uint32_t kSmallRead = 16 * 1024, kBulkRead = 256 * 1024;
+constexpr int kReadsATurn = 4;
+constexpr size_t kLingerBytes = 1 << 20;
+constexpr milliseconds kLinger{1000};
+
+}  // namespace
+
+HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner)
+    : loop_(loop), owner_(&owner), transport_(loop, *this), input_(loop.blocks()) {}
+
+void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits) {
+  codec_ = http::make_codec(wire, http::Role::Server, *this, loop_.blocks(), limits);
+  input_mark_ = limits.buffer;
+  transport_.adopt(fd);
+  if (wire == http::Wire::Raw) on_hungry();   // its one stream is there before the first byte
+}
+
+Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
+  codec_ = http::make_codec(wire, http::Role::Client, *this, loop_.blocks(), limits);
+  input_mark_ = limits.buffer;
+  return transport_.connect(to);
+}
+
+void HttpConnection::on_ready() {
+  if (owner_) owner_->on_connected();
+  loop_.at_end_of_turn(*this);
+}
+
+void HttpConnection::on_readable() {
+  if (diversion_) return diversion_->on_side_readable();
+  if (lingering_) return discard();
+  for (int i = 0; i < kReadsATurn && !gone_ && transport_.reading(); ++i) {
+    const auto got = transport_.read(input_, read_size_);
+    if (!got) return fail(got.error());
+    bytes_in_ += got->bytes;
+    input_ended_ |= got->ended;
+    if (got->bytes == 0 && !got->ended) break;
+    feed();
+    if (!got->full) {
+      if (got->bytes < kSmallRead / 4) read_size_ = kSmallRead;
+      break;
+    }
+    read_size_ = std::min(read_size_ * 4, kBulkRead);
+  }
+}
+
+void HttpConnection::feed() {
+  if (gone_ || lingering_) return;
+  if (const auto ok = codec_->feed(input_); !ok) return fail(ok.error());
+  if (gone_) return;
+  // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
+  if (input_ended_ && !end_delivered_ && (input_.empty() || codec_->wants_input())) {
+    end_delivered_ = true;
+    if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
+    if (gone_) return;
+  }
+  if (!input_.empty()) input_.settle();
+  if (codec_->wants_input() || input_.size() < input_mark_) transport_.resume_reading();
+  else transport_.pause_reading();
+}
+
+void HttpConnection::on_end_of_turn() {
+  if (gone_) return;
+  if (std::exchange(hungry_, false)) feed();
+  flush();
+  if (gone_ || !std::exchange(idle_, false) || closing_) return;
+  if (owner_ && codec_->open_streams() == 0) owner_->on_idle();
+}
+
+void HttpConnection::flush() {
+  if (gone_ || !transport_.connected() || diversion_) return;
+  Buffer& output = codec_->output();
+  if (!output.empty()) {
+    const auto wrote = transport_.write(output);
+    if (!wrote) return fail(wrote.error());
+    bytes_out_ += *wrote;
+    codec_->written();
+  }
+  if (!output.empty() || gone_) return;
+  if (codec_->broken()) {
+    transport_.abort();
+    return fail({Code::Closed, Side::Local, Retry::No, 0, "message_cut_short"});
+  }
+  if (codec_->wants_shut_write() && !std::exchange(shut_, true)) transport_.shut_write();
+  if (closing_ && !lingering_) linger();
+}
+
+void HttpConnection::close_after_flush() {
+  closing_ = true;
+  loop_.at_end_of_turn(*this);
+}
+
+// Closing a socket with unread bytes sends RST, which may take our last answer away from the client: FIN first, then
+// the rest is read and dropped for a while (RFC 9112 9.6).
+void HttpConnection::linger() {
+  if (input_ended_) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
+  lingering_ = true;
+  input_.clear();
+  transport_.shut_write();
+  transport_.resume_reading();
+  loop_.arm(linger_limit_, kLinger);
+}
+
+void HttpConnection::discard() {
+  const auto got = transport_.read(input_, kBulkRead);
+  input_.clear();
+  discarded_ += got ? got->bytes : 0;
+  if (!got || got->ended || discarded_ > kLingerBytes) on_linger_over();
+}
+
+void HttpConnection::on_linger_over() { fail({Code::Closed, Side::Local, Retry::No, 0, "closed"}); }
+
+void HttpConnection::fail(const Error& why) {
+  if (std::exchange(gone_, true)) return;
+  linger_limit_.cancel();
+  diversion_ = nullptr;
+  transport_.close();
+  codec_->lost(why);
+  if (owner_) owner_->on_gone(why);
+}
+
+void HttpConnection::divert(Diversion* to) {
+  diversion_ = to;
+  if (!to && !gone_) loop_.at_end_of_turn(*this);
+}
+
+void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abort) {
+  HttpConnection& self = *connection.release();
+  self.owner_ = nullptr;
+  self.gone_ = true;
+  self.diversion_ = nullptr;
+  self.linger_limit_.cancel();
+  abort ? self.transport_.abort() : self.transport_.close();
+  self.net::EndOfTurn::unlink();
+  self.loop_.retire(self);
+}
+
+void HttpConnection::on_writable() {
+  if (diversion_) return diversion_->on_side_writable();
+  loop_.at_end_of_turn(*this);
+}
+
+void HttpConnection::on_closed(const Error& why) { fail(why); }
+
+http::StreamEvents* HttpConnection::on_stream(http::StreamId id) { return owner_ ? owner_->on_stream(id) : nullptr; }
+
+void HttpConnection::on_goaway() {
+  if (owner_) owner_->on_draining();
+}
+
+void HttpConnection::on_output() {
+  if (!gone_) loop_.at_end_of_turn(*this);
+}
+
+void HttpConnection::on_hungry() {
+  hungry_ = true;
+  if (!gone_) loop_.at_end_of_turn(*this);
+}
+
+void HttpConnection::on_idle() {
+  idle_ = true;
+  if (!gone_) loop_.at_end_of_turn(*this);
+}
+
+void HttpConnection::on_retired() { delete this; }
+
+}  // namespace outrider::wire
