@@ -1,0 +1,168 @@
+#pragma once
+// Every metric: name, help, kind, unit, and the labels it takes with the closed set of their values.
+//
+// Values come from the configuration (listener, route, cluster) or from the sets given here; never a path, a client's
+// address, a host or a user agent. `pod`, `namespace` and `node` are added by the scrape. Where a label says `*`
+// the value is a name from the configuration. Histograms carry no `code`. Histograms are kept in microseconds.
+
+#include <array>
+
+#include "stats/stats.h"
+
+namespace outrider::stats::names {
+
+inline constexpr double kMicro = 1e-6, kMilli = 1e-3;
+
+// Requests. direction: inbound, outbound, edge. route: *. cluster: *, or "" when none was chosen. code: 100 to 599, or
+// other (also for "no answer at all"). flag, why we and not the other side ended it: none, no_route, no_endpoint,
+// connect_failure, connect_timeout, request_timeout, idle_timeout, upstream_reset, upstream_protocol, downstream_gone,
+// malformed, too_large, overload, draining, denied, internal.
+inline constexpr Name kRequests{  // direction, route, cluster, code, flag
+    "outrider_requests_total", "Requests that have ended, with the status the client was sent.", Kind::Counter};
+inline constexpr Name kRequestDuration{  // direction, route, cluster
+    "outrider_request_duration_seconds", "Time from the first byte of a request to the last byte of its response.",
+    Kind::Histogram, kMicro};
+inline constexpr Name kFirstByte{  // direction, route, cluster
+    "outrider_response_first_byte_seconds", "Time from the first byte of a request to the head of its response.",
+    Kind::Histogram, kMicro};
+inline constexpr Name kRequestsInFlight{  // direction, cluster
+    "outrider_requests_in_flight", "Requests being served at this moment.", Kind::Gauge};
+inline constexpr Name kRequestBytes{  // direction, route, cluster
+    "outrider_request_bytes_total", "Body bytes of requests.", Kind::Counter};
+inline constexpr Name kResponseBytes{  // direction, route, cluster
+    "outrider_response_bytes_total", "Body bytes of responses.", Kind::Counter};
+inline constexpr Name kProxyOverhead{  // direction
+    "outrider_proxy_overhead_seconds", "Time a request spent in the proxy itself, both ways together.",
+    Kind::Histogram, kMicro, Range::Fine};
+inline constexpr Name kMalformedRequests{  // reason: the `what` of the codec's error, literals of http/ only
+    "outrider_malformed_requests_total", "Requests refused because their form breaks the protocol or a limit.",
+    Kind::Counter};
+
+// Connections from clients. listener: *. tls: none, terminated, passed. reason: client, server, idle, header_timeout,
+// request_timeout, connect_failure, too_many, malformed, reset, draining, duration, no_endpoint, internal. way: in
+// (client to endpoint), out.
+inline constexpr Name kConnections{  // direction, listener, tls
+    "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
+inline constexpr Name kConnectionsActive{  // direction, listener, tls
+    "outrider_connections_active", "Connections from clients that are open.", Kind::Gauge};
+inline constexpr Name kConnectionDuration{  // direction, listener
+    "outrider_connection_duration_seconds", "How long connections from clients were open.", Kind::Histogram, kMicro,
+    Range::Long};
+inline constexpr Name kConnectionsClosed{  // direction, listener, reason
+    "outrider_connections_closed_total", "Connections from clients that have ended, by reason.", Kind::Counter};
+inline constexpr Name kTcpBytes{  // direction, cluster, way
+    "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
+
+// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
+// unreachable, tls, closed, overload. retry reason: connect_failure, reused_closed; result: success, failure. limit:
+// connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
+inline constexpr Name kClusterEndpoints{  // cluster, state
+    "outrider_cluster_endpoints", "Endpoints of a cluster, by what this proxy holds of them.", Kind::Gauge};
+inline constexpr Name kClusterConnectionsActive{  // cluster
+    "outrider_cluster_connections_active", "Open connections to endpoints.", Kind::Gauge};
+inline constexpr Name kClusterConnectDuration{  // cluster
+    "outrider_cluster_connect_duration_seconds", "Time until a connection to an endpoint was ready.", Kind::Histogram,
+    kMicro, Range::Fine};
+inline constexpr Name kClusterConnectFailures{  // cluster, reason
+    "outrider_cluster_connect_failures_total", "Connections to endpoints that did not come about.", Kind::Counter};
+inline constexpr Name kClusterPending{  // cluster
+    "outrider_cluster_pending_requests", "Requests that wait for a connection.", Kind::Gauge};
+inline constexpr Name kClusterRetries{  // cluster, reason, result
+    "outrider_cluster_retries_total", "Further tries of requests, by why and how they ended.", Kind::Counter};
+inline constexpr Name kClusterBreakerOpen{  // cluster, limit
+    "outrider_cluster_breaker_open", "1 while a limit of the cluster refuses.", Kind::Gauge};
+inline constexpr Name kClusterPanic{  // cluster
+    "outrider_cluster_panic", "1 while so few endpoints are healthy that all are used.", Kind::Gauge};
+inline constexpr Name kClusterHealthChecks{  // cluster, result
+    "outrider_cluster_health_checks_total", "Active health checks.", Kind::Counter};
+inline constexpr Name kClusterPicks{  // cluster, locality
+    "outrider_cluster_picks_total", "Endpoints chosen by the balancer, by where they are.", Kind::Counter};
+
+// One endpoint each, only with telemetry.metrics.endpoint_metrics. endpoint: its address.
+inline constexpr Name kEndpointRequests{  // cluster, endpoint
+    "outrider_endpoint_requests_total", "Requests and connections sent to an endpoint.", Kind::Counter};
+inline constexpr Name kEndpointInFlight{  // cluster, endpoint
+    "outrider_endpoint_requests_in_flight", "Requests and connections at an endpoint at this moment.", Kind::Gauge};
+inline constexpr Name kEndpointLatency{  // cluster, endpoint
+    "outrider_endpoint_latency_seconds", "Moving average of an endpoint's answers, as the balancer sees it.",
+    Kind::Gauge, kMilli};
+
+// The application beside us.
+inline constexpr Name kServiceUp{  // service: *
+    "outrider_service_up", "1 while the local application answers its health check.", Kind::Gauge};
+
+// Registry. record state: valid, stale, tombstone. rejected reason: bad_signature, unknown_ca, no_certificate,
+// wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed. publish result: success, failure.
+// way: in, out. sealed, signed: true, false.
+inline constexpr Name kRegistryPeers{
+    "outrider_registry_peers", "DHT nodes in the routing table that answer.", Kind::Gauge};
+inline constexpr Name kRegistryServices{
+    "outrider_registry_services", "Services that are being watched.", Kind::Gauge};
+inline constexpr Name kRegistryRecords{  // state
+    "outrider_registry_records", "Records of other instances that are held.", Kind::Gauge};
+inline constexpr Name kRegistryLookupDuration{
+    "outrider_registry_lookup_duration_seconds", "Time until a first lookup of a service was answered.",
+    Kind::Histogram, kMicro};
+inline constexpr Name kRegistryPropagation{
+    "outrider_registry_propagation_seconds", "Time from the issue of a record until this proxy saw it.",
+    Kind::Histogram, kMicro};
+inline constexpr Name kRegistryRejected{  // reason
+    "outrider_registry_rejected_total", "Records and packets that were not believed.", Kind::Counter};
+inline constexpr Name kRegistryStaleness{  // cluster
+    "outrider_registry_staleness_seconds", "How long ago the registry last confirmed a cluster's endpoints.",
+    Kind::Gauge, kMilli};
+inline constexpr Name kRegistryPublishes{  // result
+    "outrider_registry_publishes_total", "Publications of this proxy's own records.", Kind::Counter};
+inline constexpr Name kRegistryBytes{  // way
+    "outrider_registry_bytes_total", "Bytes of registry packets.", Kind::Counter};
+inline constexpr Name kRegistryInfo{  // sealed, signed
+    "outrider_registry_info", "1; whether packets are sealed and records signed.", Kind::Gauge};
+
+inline constexpr Name kIdentityExpiry{
+    "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
+inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
+    "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
+
+// The process. loop: worker, control, registry. subsystem: buffers, registry, stats, access_log, total.
+inline constexpr Name kBuildInfo{  // version, revision
+    "outrider_build_info", "1; what was built.", Kind::Gauge};
+inline constexpr Name kConfigInfo{  // version, hash
+    "outrider_config_info", "1; which configuration is served.", Kind::Gauge};
+inline constexpr Name kEventLoopLag{  // loop
+    "outrider_event_loop_lag_seconds", "How long a turn of an event loop took, sampled.", Kind::Histogram, kMicro,
+    Range::Fine};
+inline constexpr Name kMemory{  // subsystem
+    "outrider_memory_bytes", "Memory held, by what it is for.", Kind::Gauge};
+inline constexpr Name kMetricsSeries{
+    "outrider_metrics_series", "Series this proxy keeps; telemetry.metrics.max_series is the most.", Kind::Gauge};
+inline constexpr Name kMetricsDroppedSeries{
+    "outrider_metrics_dropped_series_total", "Times a series did not fit and was counted as __other__ or left out.",
+    Kind::Counter};
+inline constexpr Name kAccessLogDropped{
+    "outrider_access_log_dropped_total", "Access log lines dropped because the writer was behind.", Kind::Counter};
+inline constexpr Name kProcessCpu{
+    "process_cpu_seconds_total", "User and system CPU time spent.", Kind::Counter};
+inline constexpr Name kProcessResident{
+    "process_resident_memory_bytes", "Resident memory.", Kind::Gauge};
+inline constexpr Name kProcessVirtual{
+    "process_virtual_memory_bytes", "Virtual memory.", Kind::Gauge};
+inline constexpr Name kProcessOpenFds{
+    "process_open_fds", "Open file descriptors.", Kind::Gauge};
+inline constexpr Name kProcessMaxFds{
+    "process_max_fds", "Most file descriptors that may be open.", Kind::Gauge};
+inline constexpr Name kProcessStart{
+    "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
+
+inline constexpr std::array kAll = {
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kProxyOverhead,
+    &kMalformedRequests, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
+    &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
+    &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
+    &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
+    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryStaleness,
+    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kIdentityExpiry, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
+    &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
+    &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
+};
+
+}  // namespace outrider::stats::names
