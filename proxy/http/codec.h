@@ -82,6 +82,9 @@ class Codec {
   virtual uint64_t bypass(StreamId, Way) const { return 0; }   // body bytes that may go socket to socket just now
   virtual void bypassed(StreamId, Way, uint64_t) {}            // that many went
   virtual void probe() {}                                      // h2 PING
+  // Server: the request that is half there is not waited for any more: as if malformed, with this error. Nothing there:
+  // does nothing.
+  virtual void refuse(const Error&) {}
   virtual void drain() = 0;                                    // GOAWAY, or `Connection: close` on what is left
   virtual size_t open_streams() const = 0;
   virtual bool reusable() const = 0;                           // another stream could follow on this connection

@@ -39,6 +39,7 @@ struct Member {
 struct EndpointSet {
   uint64_t revision = 0;
   Known known = Known::NotYet;
+  int64_t since_ms = 0;              // wall clock: when `known`, or being empty, last changed
   std::vector<Member> members;
 };
 

@@ -63,7 +63,10 @@ void HttpConnection::feed() {
     if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
     if (gone_) return;
   }
-  if (!input_.empty()) input_.settle();
+  if (!input_.empty()) {
+    input_.settle();
+    if (owner_ && codec_->open_streams() == 0) owner_->on_partial();
+  }
   if (codec_->wants_input() || input_.size() < input_mark_) transport_.resume_reading();
   else transport_.pause_reading();
 }
@@ -126,6 +129,11 @@ void HttpConnection::fail(const Error& why) {
   transport_.close();
   codec_->lost(why);
   if (owner_) owner_->on_gone(why);
+}
+
+void HttpConnection::note_input_end() {
+  input_ended_ = true;
+  transport_.note_end();
 }
 
 void HttpConnection::divert(Diversion* to) {

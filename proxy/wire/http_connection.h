@@ -12,6 +12,7 @@ class ConnectionOwner {
  public:
   virtual http::StreamEvents* on_stream(http::StreamId id) = 0;   // server role
   virtual void on_connected() {}                    // client role: streams may be opened
+  virtual void on_partial() {}                      // server role: bytes came that are not a whole request yet
   virtual void on_idle() = 0;                       // no stream left; keep, pool, or close
   virtual void on_draining() = 0;                   // no new streams, please
   virtual void on_gone(const Error& why) = 0;       // once, last: the transport is closed, streams have been told
@@ -45,6 +46,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   bool flushed() const { return codec_->output().empty(); }   // nothing waits to be written
   void drain() { codec_->drain(); }
   void close_after_flush();                         // writes what is there, FIN, drops input up to 1 s, then on_gone
+  void note_input_end();                            // for a diversion that has read FIN
   void divert(Diversion* to);                       // null: back to the codec
   void fail(const Error& why);                      // the transport is of no use any more: streams hear on_reset, then on_gone
   uint64_t bytes_in() const { return bytes_in_; }

@@ -85,6 +85,7 @@ bool Relay::move_by_block(Direction& way, size_t& moved) {
       way.from.fail(got.error());
       return false;
     }
+    if (got->ended) way.from.note_input_end();
     way.ended = got->ended;
     full = got->full;
   }
@@ -114,7 +115,7 @@ bool Relay::move_by_splice(Direction& way, size_t& moved) {
     }
     if (n == 0) {
       way.ended = true;
-      way.from.transport().note_end();
+      way.from.note_input_end();
     }
     if (n > 0) {
       way.in_pipe += size_t(n);

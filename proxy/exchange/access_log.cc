@@ -1,0 +1,177 @@
+#include "exchange/access_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/text.h"
+
+namespace outrider::exchange {
+
+namespace {
+
+constexpr size_t kQueueBytes = 4 << 20;
+
+void append_time(std::string& out, WallTime at) {
+  const int64_t ms = to_ms(at);
+  const time_t seconds = ms / 1000;
+  tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[40];
+  const int n = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
+                              utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, int(ms % 1000));
+  out.append(text, size_t(n));
+}
+
+void append_ms(std::string& out, uint64_t us) {
+  char text[32];
+  out.append(text, size_t(std::snprintf(text, sizeof text, "%llu.%03llu", static_cast<unsigned long long>(us / 1000),
+                                        static_cast<unsigned long long>(us % 1000))));
+}
+
+void append_json_line(std::string& out, const AccessEntry& e) {
+  const auto text = [&](const char* key, std::string_view value) {
+    if (value.empty()) return;
+    out.append(",\"").append(key).append("\":");
+    append_json(out, value);
+  };
+  const auto number = [&](const char* key, uint64_t value) {
+    out.append(",\"").append(key).append("\":").append(std::to_string(value));
+  };
+  out += "{\"time\":\"";
+  append_time(out, e.start);
+  out += '"';
+  text("direction", e.direction);
+  text("listener", e.listener);
+  text("client", e.client);
+  text("protocol", e.protocol);
+  text("method", e.method);
+  text("host", e.host);
+  text("path", e.path);
+  number("status", e.status);
+  text("flag", e.flag);
+  text("reason", e.reason);
+  text("route", e.route);
+  text("cluster", e.cluster);
+  text("endpoint", e.endpoint);
+  number("tries", e.tries);
+  number("request_bytes", e.request_bytes);
+  number("response_bytes", e.response_bytes);
+  out += ",\"duration_ms\":";
+  append_ms(out, e.duration_us);
+  out += ",\"first_byte_ms\":";
+  append_ms(out, e.first_byte_us);
+  text("request_id", e.request_id);
+  text("user_agent", e.user_agent);
+  out += "}\n";
+}
+
+// time client "METHOD host path" status flag reason route cluster endpoint tries up/down duration_ms id "agent"
+void append_text_line(std::string& out, const AccessEntry& e) {
+  const auto word = [&](std::string_view value) {
+    out += ' ';
+    if (value.empty()) value = "-";
+    for (const char c : value) out += uint8_t(c) > 0x20 && uint8_t(c) < 0x7f ? c : '?';
+  };
+  const auto quoted = [&](std::string_view value) {
+    out += ' ';
+    append_json(out, value);
+  };
+  append_time(out, e.start);
+  word(e.client);
+  std::string line(e.method);
+  line.append(1, ' ').append(e.host).append(1, ' ').append(e.path);
+  quoted(line);
+  word(std::to_string(e.status));
+  word(e.flag);
+  word(e.reason);
+  word(e.route);
+  word(e.cluster);
+  word(e.endpoint);
+  word(std::to_string(e.tries));
+  word(std::to_string(e.request_bytes) + "/" + std::to_string(e.response_bytes));
+  out += ' ';
+  append_ms(out, e.duration_us);
+  word(e.request_id);
+  quoted(e.user_agent);
+  out += '\n';
+}
+
+}  // namespace
+
+AccessLogWriter::AccessLogWriter(Format format, const std::string& to, double sample, double sample_errors)
+    : format_(format), sample_(sample), sample_errors_(sample_errors) {
+  if (to.empty() || to == "stdout") fd_ = STDOUT_FILENO;
+  else if (to == "stderr") fd_ = STDERR_FILENO;
+  else {
+    fd_ = ::open(to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    owned_fd_ = true;
+  }
+  if (fd_ >= 0) thread_ = std::thread([this] { run(); });
+}
+
+AccessLogWriter::~AccessLogWriter() {
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  if (owned_fd_ && fd_ >= 0) ::close(fd_);
+}
+
+void AccessLogWriter::submit(std::string& lines) {
+  {
+    std::lock_guard lock(mutex_);
+    if (fd_ < 0 || queue_.size() + lines.size() > kQueueBytes)
+      dropped_.fetch_add(uint64_t(std::count(lines.begin(), lines.end(), '\n')), std::memory_order_relaxed);
+    else
+      queue_ += lines;
+  }
+  wake_.notify_one();
+  lines.clear();
+}
+
+void AccessLogWriter::run() {
+  std::string writing;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      writing.swap(queue_);
+    }
+    for (size_t at = 0; at < writing.size();) {
+      const ssize_t n = ::write(fd_, writing.data() + at, writing.size() - at);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) {   // a full disk or a reader that went away: these lines are lost, and said to be
+        dropped_.fetch_add(uint64_t(std::count(writing.begin() + ptrdiff_t(at), writing.end(), '\n')));
+        break;
+      }
+      at += size_t(n);
+    }
+    writing.clear();
+  }
+}
+
+AccessLog::~AccessLog() {
+  if (writer_ && !lines_.empty()) writer_->submit(lines_);
+}
+
+bool AccessLog::wanted(bool error) {
+  if (!writer_) return false;
+  const double share = writer_->sample(error);
+  return share >= 1 || (share > 0 && loop_.random().unit() < share);
+}
+
+void AccessLog::write(const AccessEntry& entry) {
+  if (writer_->format() == AccessLogWriter::Format::Json) append_json_line(lines_, entry);
+  else append_text_line(lines_, entry);
+  loop_.at_end_of_turn(*this);
+}
+
+void AccessLog::on_end_of_turn() { writer_->submit(lines_); }
+
+}  // namespace outrider::exchange

@@ -1,0 +1,118 @@
+// Answers of our own, and the sentences in them.
+
+#include <string>
+
+#include "exchange/exchange.h"
+#include "exchange/http_session.h"
+
+namespace outrider::exchange {
+
+using http::HeaderId;
+using upstream::EndpointState;
+
+namespace {
+
+std::string since(int64_t ms) {
+  if (ms <= 0) return {};
+  const time_t at = ms / 1000;
+  tm utc{};
+  gmtime_r(&at, &utc);
+  char text[48];
+  return {text, strftime(text, sizeof text, " since %Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+// "3 endpoints: 2 unhealthy (10.0.0.1:80 since ...), 1 draining". Cold: only for answers that carry bad news.
+std::string describe(const upstream::Cluster& cluster, WallTime now) {
+  const auto* set = cluster.set();
+  if (!set || set->known == upstream::Known::NotYet) return "nothing is known of it yet";
+  if (set->members.empty())
+    return std::string(set->known == upstream::Known::Absent ? "nobody has registered it" : "it has no endpoints") +
+           since(set->since_ms);
+  std::string text = std::to_string(set->members.size()) + " endpoint" + (set->members.size() == 1 ? "" : "s") + ":";
+  size_t shown = 0;
+  for (const auto& member : set->members) {
+    if (shown++ == 4) {
+      text += " ...";
+      break;
+    }
+    text += (shown > 1 ? ", " : " ") + member.endpoint->address + " " + name_of(state_of(member, set->known, now)) +
+            since(member.endpoint->health_since_ms.load(std::memory_order_relaxed));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view Exchange::explain(const Error& why) {
+  std::string text = "outrider: ";
+  switch (why.code) {
+    case Code::NoRoute: text += "no route matches this host and path"; break;
+    case Code::NoEndpoint: text += "no endpoint to send this request to"; break;
+    case Code::Refused: text += "the endpoint refused the connection"; break;
+    case Code::Unreachable: text += "the endpoint cannot be reached"; break;
+    case Code::Timeout:
+      text += why.side == Side::Downstream ? "the request did not come in time" : "no answer in time";
+      break;
+    case Code::Overload: text += "a limit of this proxy is reached"; break;
+    case Code::Closed: text += "the endpoint closed the connection before it answered"; break;
+    case Code::TooLarge: text += "the message is larger than allowed"; break;
+    case Code::Protocol:
+      text += why.side == Side::Upstream ? "the endpoint's answer is malformed" : "the request is malformed";
+      break;
+    case Code::Denied: text += "this is not served here"; break;
+    default: text += "the request cannot be served"; break;
+  }
+  text.append(" (").append(why.what).append(")");
+  if (cluster_ && why.side != Side::Downstream) {
+    text.append("; cluster \"").append(cluster_name_).append("\"");
+    if (tries_ && tried_[tries_ - 1])
+      text.append(", endpoint ").append(tried_[tries_ - 1]->member.endpoint->address);
+    text.append(": ").append(describe(*cluster_, net::Loop::wall()));
+  }
+  text += "\n";
+  return arena_.copy(text);
+}
+
+// The one way of our own answers. What was under way upstream ends; response filters see the answer like any other.
+void Exchange::answer(uint16_t status, const char* reason, std::string_view body, const char* type) {
+  deadline_.cancel();
+  wait_limit_.cancel();
+  if (auto* last = attempt(); last && last->state() < upstream::Attempt::State::Ended) last->cancel();
+  committed_ = false;
+  response_ = &answer_;
+  answer_.status = status;
+  answer_.reason = http::reason_of(status);
+  answer_pipe_.clear();
+  if (!body.empty()) {
+    answer_.headers.set(HeaderId::ContentType, type);
+    answer_pipe_.held.append(body);
+  }
+  answer_.headers.set(HeaderId::ContentLength, arena_.copy(std::to_string(body.size())));
+  if (*reason) {
+    answer_.headers.set(HeaderId::XOutriderReason, reason);
+    if (!cluster_name_.empty()) answer_.headers.set("x-outrider-cluster", cluster_name_);
+  }
+  answer_pipe_.ended = true;
+  phase_ = Phase::ResponseFilters;
+}
+
+void Exchange::act() {
+  if (route_->action == Route::Action::Respond) {
+    const Respond& what = route_->respond;
+    for (const auto& [name, value] : what.headers) answer_.headers.set(name, value);
+    return answer(what.status, "", what.body);
+  }
+  const Redirect& to = route_->redirect;
+  const std::string_view host = to.host.empty() ? request_.authority : std::string_view(to.host);
+  const std::string_view scheme = !to.scheme.empty() ? std::string_view(to.scheme) : peer_->encrypted ? "https" : "http";
+  // A change of scheme makes a port that was written for the old one wrong.
+  const auto authority = !to.scheme.empty() && to.host.empty() ? without_port(host) : host;
+  const auto query_at = request_.path.find('?');
+  const auto query = query_at == std::string_view::npos ? std::string_view{} : request_.path.substr(query_at);
+  const auto path = to.path.empty() ? request_.path : arena_.concat(to.path, query);
+  const auto base = arena_.concat(scheme, "://", authority);
+  answer_.headers.set(HeaderId::Location, arena_.concat(base, path));
+  answer(to.status, "", "");
+}
+
+}  // namespace outrider::exchange

@@ -1,0 +1,89 @@
+#include "exchange/counters.h"
+
+#include "stats/names.h"
+
+namespace outrider::exchange {
+
+namespace names = stats::names;
+
+namespace {
+
+// The label `code`: the status itself where it is one, else "other".
+std::string code_label(uint16_t status) {
+  return status >= 100 && status <= 599 ? std::to_string(status) : "other";
+}
+
+template <class Reasons, class Make>
+stats::Slot find_or_add(Reasons& reasons, const char* text, Make make) {
+  for (const auto& known : reasons)
+    if (known.text == text || std::string_view(known.text) == text) return known.slot;
+  reasons.push_back({text, make()});
+  return reasons.back().slot;
+}
+
+}  // namespace
+
+const char* name_of(Flag flag) {
+  static constexpr const char* kNames[] = {"none", "no_route", "no_endpoint", "connect_failure", "upstream_reset",
+                                           "upstream_protocol", "timeout", "overload", "malformed", "too_large",
+                                           "client_gone", "denied", "internal"};
+  return kNames[size_t(flag)];
+}
+
+RequestCounters::RequestCounters(stats::Catalog& catalog, std::string_view direction, std::string_view route,
+                                 std::string_view cluster)
+    : catalog_(catalog), direction_(direction), route_(route), cluster_(cluster) {
+  const std::vector<stats::Label> labels{{"direction", direction_}, {"route", route_}, {"cluster", cluster_}};
+  duration = catalog.slot(names::kRequestDuration, labels);
+  first_byte = catalog.slot(names::kFirstByte, labels);
+  in_flight = catalog.slot(names::kRequestsInFlight, {{"direction", direction_}, {"cluster", cluster_}});
+  request_bytes = catalog.slot(names::kRequestBytes, labels);
+  response_bytes = catalog.slot(names::kResponseBytes, labels);
+  overhead = catalog.slot(names::kProxyOverhead, {{"direction", direction_}});
+}
+
+stats::Slot RequestCounters::requests(uint16_t status, Flag flag) {
+  for (const Outcome& known : outcomes_)
+    if (known.status == status && known.flag == flag) return known.slot;
+  const auto slot = catalog_.slot(names::kRequests, {{"direction", direction_}, {"route", route_}, {"cluster", cluster_},
+                                                     {"code", code_label(status)}, {"flag", name_of(flag)}});
+  outcomes_.push_back({status, flag, slot});
+  return slot;
+}
+
+stats::Slot RequestCounters::retries(const char* reason, bool succeeded) {
+  return catalog_.slot(names::kClusterRetries, {{"cluster", cluster_}, {"reason", reason},
+                                                {"result", succeeded ? "success" : "failure"}});
+}
+
+stats::Slot RequestCounters::tcp_bytes(bool up) {
+  return catalog_.slot(names::kTcpBytes, {{"direction", direction_}, {"cluster", cluster_}, {"way", up ? "up" : "down"}});
+}
+
+RequestCounters& RequestCounterTable::find(std::string_view direction, std::string_view route, std::string_view cluster) {
+  key_.assign(direction).append(1, '\n').append(route).append(1, '\n').append(cluster);
+  if (const auto it = table_.find(key_); it != table_.end()) return *it->second;
+  return *table_.emplace(key_, std::make_unique<RequestCounters>(catalog_, direction, route, cluster)).first->second;
+}
+
+ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener)
+    : catalog_(catalog), direction_(direction), listener_(listener) {
+  const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}};
+  auto with_tls = labels;
+  with_tls.push_back({"tls", "none"});
+  total = catalog.slot(names::kConnections, with_tls);
+  active = catalog.slot(names::kConnectionsActive, with_tls);
+  duration = catalog.slot(names::kConnectionDuration, labels);
+}
+
+stats::Slot ConnectionCounters::closed(const char* reason) {
+  return find_or_add(closed_, reason, [&] { return 
+    return catalog_.slot(names::kConnectionsClosed, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
+  });
+}
+
+stats::Slot ConnectionCounters::malformed(const char* reason) {
+  return find_or_add(malformed_, reason, [&] { return catalog_.slot(names::kMalformedRequests, {{"reason", reason}}); });
+}
+
+}  // namespace outrider::exchange

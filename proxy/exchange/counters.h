@@ -1,0 +1,64 @@
+#pragma once
+// Slots of the request and connection metrics, found once per label set and then only indexed.
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/hash.h"
+#include "stats/stats.h"
+
+namespace outrider::exchange {
+
+// Why a request ended as it did: the closed set of the label `flag`.
+enum class Flag : uint8_t {
+  None, NoRoute, NoEndpoint, ConnectFailure, UpstreamReset, UpstreamProtocol, Timeout, Overload, Malformed, TooLarge,
+  ClientGone, Denied, Internal
+};
+const char* name_of(Flag flag);
+
+// One (direction, route, cluster) as one worker counts it.
+class RequestCounters {
+ public:
+  RequestCounters(stats::Catalog& catalog, std::string_view direction, std::string_view route, std::string_view cluster);
+  stats::Slot requests(uint16_t status, Flag flag);       // looked up in the catalog the first time only
+  stats::Slot retries(const char* reason, bool succeeded);
+  stats::Slot tcp_bytes(bool up);
+  stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
+
+ private:
+  struct Outcome { uint16_t status; Flag flag; stats::Slot slot; };
+  stats::Catalog& catalog_;
+  std::string direction_, route_, cluster_;
+  std::vector<Outcome> outcomes_;
+};
+
+// All of one worker's. Owned by the Site; label sets are few (configuration, and services found by name, bounded).
+class RequestCounterTable {
+ public:
+  explicit RequestCounterTable(stats::Catalog& catalog) : catalog_(catalog) {}
+  RequestCounters& find(std::string_view direction, std::string_view route, std::string_view cluster);
+
+ private:
+  stats::Catalog& catalog_;
+  std::string key_;                                        // scratch
+  std::unordered_map<std::string, std::unique_ptr<RequestCounters>, StringHash, std::equal_to<>> table_;
+};
+
+// One listener's connections on one worker.
+class ConnectionCounters {
+ public:
+  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener);
+  stats::Slot closed(const char* reason);                  // a literal
+  stats::Slot malformed(const char* reason);
+  stats::Slot total, active, duration;
+
+ private:
+  struct Reason { const char* text; stats::Slot slot; };
+  stats::Catalog& catalog_;
+  std::string direction_, listener_;
+  std::vector<Reason> closed_, malformed_;
+};
+
+}  // namespace outrider::exchange

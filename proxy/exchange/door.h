@@ -1,0 +1,25 @@
+#pragma once
+// Where fresh sockets come in: limits, then a session.
+
+#include "exchange/http_session.h"
+#include "net/listener.h"
+
+namespace outrider::exchange {
+
+// One bound address of one listener on one worker. Owned by the worker.
+class Door final : net::ListenerEvents {
+ public:
+  Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd);
+  const net::Address& local() const { return listener_.local(); }
+  void shut() { listener_.pause(); }
+  const ListenerPlan& plan() const { return *from_->plan; }
+
+ private:
+  void on_accept(int fd, const net::Address& peer) override;
+  void refuse(int fd, const char* reason);
+  Site& site_;
+  std::shared_ptr<AcceptedFrom> from_;
+  net::Listener listener_;
+};
+
+}  // namespace outrider::exchange

@@ -1,0 +1,279 @@
+#include "exchange/exchange.h"
+
+#include "base/text.h"
+#include "exchange/http_session.h"
+#include "exchange/sanitize.h"
+#include "exchange/service_name.h"
+
+namespace outrider::exchange {
+
+using filter::Verdict;
+using upstream::Attempt;
+using upstream::Known;
+
+Exchange::Exchange(Site& site)
+    : site_(site), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
+  shard_ = &site.shard;
+}
+
+http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream) {
+  session_ = &session;
+  stream_ = stream;
+  serving_ = site_.serving;
+  peer_ = &session.peer();
+  started_ = net::Loop::clock();
+  started_wall_ = net::Loop::wall();
+  return down_;
+}
+
+void Exchange::advance() {
+  if (advancing_) {                  // an event from inside a step: the loop below sees its effect
+    again_ = true;
+    return;
+  }
+  advancing_ = true;
+  do {
+    again_ = false;
+    while (step()) {}
+  } while (again_ && phase_ != Phase::Dead);
+  advancing_ = false;
+}
+
+bool Exchange::step() {
+  if (phase_ < Phase::Finish && client_gone_) phase_ = Phase::Finish;
+  // Refused by a limit or the codec while nothing has been answered yet: that is the answer, whatever was under way.
+  if (refused_ && phase_ < Phase::ResponseFilters) return fail(*std::exchange(refused_, std::nullopt)), true;
+  if (timed_out_ && phase_ < Phase::ResponseFilters)
+    return timed_out_ = false, fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
+  if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Finish) pump(Way::Request);   // whatever the response side waits for
+
+  switch (phase_) {
+    case Phase::Head:
+      if (!tunnel_)
+        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok)
+          return fail(ok.error()), true;
+      phase_ = Phase::Route;
+      return true;
+
+    case Phase::Route:
+      if (!route()) return fail({Code::NoRoute, Side::Local, Retry::No, 0, "no_route"}), true;
+      if (!check_body_limit()) return true;
+      phase_ = Phase::RequestFilters;
+      return true;
+
+    case Phase::RequestFilters:
+      switch (chain().run_head(*this, Way::Request, request_pipe_)) {
+        case Verdict::Pause: return false;                               // resume() brings us back here
+        case Verdict::Answered: return true;                             // respond() has moved the phase on
+        case Verdict::Continue: break;
+      }
+      if (route_->action != Route::Action::Cluster) return act(), true;
+      phase_ = Phase::Discover;
+      return true;
+
+    case Phase::Discover:                                                // first look-up of a name nobody called before
+      if (cluster_->known() == Known::NotYet) {
+        if (waited_out_) return fail({Code::NoEndpoint, Side::Upstream, Retry::No, 0, "discovery_timeout"}), true;
+        cluster_->await_set(place_);
+        if (!wait_limit_.armed()) site_.loop.arm(wait_limit_, cluster_->plan().pool.connect_timeout * 5);
+        return false;
+      }
+      wait_limit_.cancel();
+      phase_ = Phase::Pick;
+      return true;
+
+    case Phase::Pick: {                                                  // never waits
+      auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now()});
+      if (!seat) return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
+      phase_ = Phase::AwaitResponse;
+      tried_[tries_] = seat.get();
+      attempts_[tries_++] = site_.attempts.take();
+      attempt()->start(*this, *cluster_, std::move(seat), tunnel_ ? http::Wire::Raw : http::Wire::Http1, milliseconds{0});
+      return true;
+    }
+
+    case Phase::AwaitResponse:                                           // also the way back from a retry
+      switch (choose()) {
+        case Choice::Wait: return false;                                 // on_attempt() or a timer brings us back
+        case Choice::Again: phase_ = Phase::Pick; return true;
+        case Choice::Commit: commit(); phase_ = Phase::ResponseFilters; return true;
+        case Choice::GiveUp: return fail(last_error_), true;
+      }
+      return false;
+
+    case Phase::ResponseFilters: {
+      switch (chain().run_head(*this, Way::Response, response_pipe())) {
+        case Verdict::Pause: return false;
+        case Verdict::Answered: return true;                             // ours now; the filters left still see it
+        case Verdict::Continue: break;
+      }
+      const http::Pipe& pipe = response_pipe();
+      response_sent_ = true;
+      downstream().send_response(stream_, response(),
+                                 pipe.ended && pipe.held.empty() && !pipe.trailers && !chain().wants_body(Way::Response));
+      phase_ = Phase::Relay;
+      return true;
+    }
+
+    case Phase::Relay:
+      if (relaying_ || try_relay()) return false;                        // on_relay_over() or a reset
+      if (!pump(Way::Response)) return false;
+      if (phase_ != Phase::Relay) return true;                           // it failed in the middle
+      if (tunnel_ && !pump(Way::Request)) return false;                  // its ends are half-closes: both must come
+      phase_ = Phase::Finish;                                            // else a response may end before its request
+      return true;
+
+    case Phase::Finish:
+      finish();
+      phase_ = Phase::Dead;
+      return false;
+
+    case Phase::Dead:
+      return false;
+  }
+  return false;
+}
+
+bool Exchange::route() {
+  const ListenerPlan& plan = session_->plan();
+  route_ = plan.router->match(without_port(request_.authority), request_.path);
+  if (!route_) return false;
+  milliseconds limit = route_->timeout.count() ? route_->timeout : plan.request;
+  if (route_->action == Route::Action::Cluster) {
+    if (route_->cluster == kByHost) {
+      const auto service = service_name(request_.authority, serving_->snapshot->default_namespace,
+                                        serving_->snapshot->mesh_domain, arena_);
+      if (!service.empty()) cluster_ = site_.by_name.find(service);
+    } else {
+      cluster_ = serving_->clusters[route_->cluster];
+    }
+    if (!cluster_) return false;
+    cluster_name_ = cluster_->plan().name;
+    if (!limit.count()) limit = cluster_->plan().timeout;
+    request_pipe_.keeping = cluster_->plan().retries > 0;
+  }
+  counters_ = &site_.counters.find(plan.direction, route_->name, cluster_name_);
+  counted_in_ = true;
+  site_.shard.add(counters_->in_flight);
+  if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
+  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm(idle_check_, plan.stream_idle);
+  return true;
+}
+
+bool Exchange::check_body_limit() {
+  const uint64_t limit = session_->plan().max_body;
+  const auto length = parse_number(request_.headers.value(http::HeaderId::ContentLength));
+  if (!limit || !length || *length <= limit) return true;
+  fail({Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413});
+  return false;
+}
+
+const filter::Chain& Exchange::chain() const {
+  static const filter::Chain kNone{{}};
+  return route_ ? *route_->chain : kNone;
+}
+
+std::span<const upstream::Seat* const> Exchange::tried() { return {tried_.data(), tries_}; }
+
+http::Codec& Exchange::downstream() { return session_->codec(); }
+
+void Exchange::commit() {
+  committed_ = true;
+  first_byte_ = net::Loop::clock();
+  response_ = &attempt()->response();
+  if (!tunnel_) sanitize_response(*response_);
+}
+
+// --- events: written down, then advance() -----------------------------------------------------------------------
+
+void Exchange::Down::on_head(bool end) {
+  x.tunnel_ = x.session_->plan().wire == http::Wire::Raw;
+  x.request_pipe_.ended = end;
+  x.advance();
+}
+
+void Exchange::Down::on_body(Buffer&& data, bool end) {
+  x.request_bytes_ += data.size();
+  ++x.activity_;
+  const uint64_t limit = x.session_->plan().max_body;
+  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_)
+    x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
+  x.request_pipe_.held.append(std::move(data));
+  x.request_pipe_.ended |= end;
+  x.advance();
+}
+
+void Exchange::Down::on_trailers(http::HeaderMap& trailers) {
+  x.request_pipe_.trailers = &trailers;
+  x.request_pipe_.ended = true;
+  x.advance();
+}
+
+void Exchange::Down::on_reset(const Error& why) {
+  const bool answerable = why.side == Side::Downstream &&
+                          (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
+  if (answerable) {
+    x.session_->count_malformed(why.what);
+    if (!x.response_sent_) x.refused_ = why;
+    else x.fail(why);
+  } else {
+    x.client_gone_ = true;
+    x.flag_ = Flag::ClientGone;
+    x.reason_ = why.what;
+  }
+  x.advance();
+}
+
+void Exchange::on_attempt(Attempt&) {
+  ++activity_;
+  advance();
+}
+
+// An HTTP/1.0 client would take an interim response for the final one (RFC 9110 15.2).
+void Exchange::on_interim(Attempt&, const http::ResponseHead& head) {
+  if (session_ && !response_sent_ && request_.version != http::Version::Http10) downstream().send_interim(stream_, head);
+}
+
+void Exchange::respond(uint16_t status, const char* reason, std::string_view body) {
+  flag_ = Flag::Denied;
+  reason_ = reason;
+  answer(status, reason, body);
+}
+
+void Exchange::resume(Way way) {
+  (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
+  advance();
+}
+
+void Exchange::on_deadline() {
+  timed_out_ = true;
+  if (response_sent_) {              // too late for an answer: the client must see that it was cut
+    flag_ = Flag::Timeout;
+    reason_ = "request_timeout";
+    fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"});
+  }
+  advance();
+}
+
+void Exchange::on_wait_limit() {
+  waited_out_ = true;
+  advance();
+}
+
+void Exchange::on_idle_check() {
+  const uint64_t now = activity_ + (relay_ ? relay_->bytes_up() + relay_->bytes_down() : 0);
+  if (now != std::exchange(seen_activity_, now)) {
+    site_.loop.arm(idle_check_, session_->plan().stream_idle);
+    return;
+  }
+  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, "stream_idle"});
+  advance();
+}
+
+void Exchange::on_relay_over() {
+  relay_over_ = true;
+  phase_ = Phase::Finish;
+  advance();
+}
+
+}  // namespace outrider::exchange

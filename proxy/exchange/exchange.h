@@ -1,0 +1,112 @@
+#pragma once
+// One request, its response, and all that happens between; a TCP connection is the same with a CONNECT head.
+
+#include <array>
+#include <optional>
+#include <span>
+
+#include "exchange/site.h"
+#include "filter/chain.h"
+#include "http/pipe.h"
+#include "net/loop.h"
+#include "upstream/attempt.h"
+#include "wire/relay.h"
+
+namespace outrider::exchange {
+
+class HttpSession;
+
+// Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
+// request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
+class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents {
+ public:
+  explicit Exchange(Site& site);
+  http::StreamEvents& begin(HttpSession& session, http::StreamId stream);   // from a session; events follow
+  void reset_for_reuse();
+
+ private:
+  friend struct Site;
+  using Way = http::Way;
+  enum class Phase : uint8_t { Head, Route, RequestFilters, Discover, Pick, AwaitResponse, ResponseFilters, Relay,
+                               Finish, Dead };
+  enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
+
+  void advance();
+  bool step();                       // one phase; false: wait for the next event
+  bool route();                      // finds the rule and what hangs on it; false: nobody serves this
+  void act();                        // redirect and direct response
+  bool check_body_limit();
+  bool pump(Way way);                // pump.cc: body bytes on; true: all of it, the end included
+  bool pump_request();
+  bool pump_response();
+  bool try_relay();                  // pump.cc: sockets joined; true: the relay has taken over
+  Choice choose();                   // failure.cc: before anything is committed
+  void commit();                     // response_ and the response pipe are the attempt's
+  void fail(const Error& why);       // failure.cc: answer or reset
+  void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
+  std::string_view explain(const Error& why);   // answer.cc: the sentence a person reads
+  void finish();                     // filters' on_complete, access log, stats, give back
+  void count();
+  void log();
+  const filter::Chain& chain() const;
+  upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
+  std::span<const upstream::Seat* const> tried();
+  bool repeatable() const;
+  http::Pipe& response_pipe() { return committed_ ? attempt()->body : answer_pipe_; }
+  http::Codec& downstream();
+
+  struct Down final : http::StreamEvents {            // the client's half
+    explicit Down(Exchange& e) : x(e) {}
+    http::RequestHead* request_head() override { return &x.request_; }
+    void on_head(bool end) override;
+    void on_body(Buffer&& data, bool end) override;
+    void on_trailers(http::HeaderMap& trailers) override;
+    void on_sendable() override { x.advance(); }
+    void on_reset(const Error& why) override;
+    Exchange& x;
+  } down_{*this};
+  upstream::Sending sending(upstream::Attempt&) override { return {request_, {}, request_pipe_}; }
+  void on_attempt(upstream::Attempt& attempt) override;
+  void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
+  void on_relay_over() override;
+  void respond(uint16_t status, const char* reason, std::string_view body) override;
+  void resume(Way way) override;
+  void on_place() { advance(); }
+  void on_deadline();
+  void on_wait_limit();
+  void on_idle_check();
+  void on_retired() override;
+
+  static constexpr size_t kMaxTries = 6;
+  Site& site_;
+  HttpSession* session_ = nullptr;   // null once the client is gone
+  http::StreamId stream_ = 0;
+  Phase phase_ = Phase::Head;
+  bool advancing_ = false, again_ = false, tunnel_ = false, committed_ = false, response_sent_ = false;
+  bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
+  bool response_ended_ = false, relay_over_ = false;
+  std::optional<Error> refused_;     // what the codec or a limit said of the request
+  Flag flag_ = Flag::None;
+  const char* reason_ = "";
+  Ref<Serving> serving_;
+  const Route* route_ = nullptr;
+  Ref<upstream::Cluster> cluster_;
+  std::string_view cluster_name_;    // in the arena or the plan
+  RequestCounters* counters_ = nullptr;
+  std::array<Ref<upstream::Attempt>, kMaxTries> attempts_;
+  std::array<const upstream::Seat*, kMaxTries> tried_{};
+  uint32_t tries_ = 0;
+  Error last_error_{};
+  const char* retry_reason_ = nullptr;
+  http::Pipe request_pipe_, answer_pipe_;
+  std::optional<wire::Relay> relay_;
+  uint64_t request_bytes_ = 0, response_bytes_ = 0, seen_activity_ = 0, activity_ = 0;
+  WallTime started_wall_{};
+  TimePoint started_{}, first_byte_{};
+  BoundPlace<Exchange, &Exchange::on_place> place_{*this};
+  net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};
+  net::BoundTimer<Exchange, &Exchange::on_wait_limit> wait_limit_{*this};
+  net::BoundTimer<Exchange, &Exchange::on_idle_check> idle_check_{*this};
+};
+
+}  // namespace outrider::exchange

@@ -1,0 +1,87 @@
+// The two tables that turn an error into a decision; nothing else in the tree does.
+
+#include "exchange/exchange.h"
+#include "exchange/http_session.h"
+
+namespace outrider::exchange {
+
+using upstream::Attempt;
+
+namespace {
+
+struct Verdict { uint16_t status; Flag flag; };
+
+// What a client is told. By code, except where the error names its own status.
+Verdict verdict_on(const Error& why) {
+  switch (why.code) {
+    case Code::NoRoute: return {404, Flag::NoRoute};
+    case Code::NoEndpoint: return {503, Flag::NoEndpoint};
+    case Code::Overload: return {503, Flag::Overload};
+    case Code::Refused:
+    case Code::Unreachable: return {502, Flag::ConnectFailure};
+    case Code::Closed: return {502, Flag::UpstreamReset};
+    case Code::Tls: return {502, Flag::ConnectFailure};
+    case Code::Timeout: return {uint16_t(why.side == Side::Downstream ? 408 : 504), Flag::Timeout};
+    case Code::TooLarge: return {uint16_t(why.side == Side::Upstream ? 502 : 413), Flag::TooLarge};
+    case Code::Protocol:
+      return why.side == Side::Upstream ? Verdict{502, Flag::UpstreamProtocol} : Verdict{400, Flag::Malformed};
+    case Code::Denied: return {403, Flag::Denied};
+    case Code::Canceled:
+    case Code::Config:
+    case Code::Internal: break;
+  }
+  return {500, Flag::Internal};
+}
+
+}  // namespace
+
+// A body that was let go, or a method whose second run could do harm, is not sent twice (RFC 9110 9.2.2).
+bool Exchange::repeatable() const {
+  const Attempt& last = *attempts_[tries_ - 1];
+  return request_pipe_.keeping || !last.request_sent();
+}
+
+// Requests that never reached an endpoint go elsewhere at once; what an endpoint may have seen does not.
+Exchange::Choice Exchange::choose() {
+  Attempt& last = *attempt();
+  switch (last.state()) {
+    case Attempt::State::Headed:
+    case Attempt::State::Ended: return Choice::Commit;
+    case Attempt::State::Failed: break;
+    default: return Choice::Wait;
+  }
+  last_error_ = last.error();
+  const auto& plan = cluster_->plan();
+  const bool never_connected = last_error_.retry == Retry::Yes && plan.retry_connect_failure;
+  const bool stale = last_error_.retry == Retry::IfReused && last.reused() && plan.retry_reset_before_request &&
+                     (http::is_idempotent(request_.method) || !last.request_sent());
+  if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || stale) || !repeatable())
+    return Choice::GiveUp;
+  retry_reason_ = never_connected ? "connect_failure" : "reset_before_request";
+  return Choice::Again;
+}
+
+void Exchange::fail(const Error& why) {
+  if (phase_ >= Phase::Finish) return;
+  const Verdict verdict = verdict_on(why);
+  flag_ = verdict.flag;
+  reason_ = why.what;
+  if (client_gone_) {
+    phase_ = Phase::Finish;
+    return;
+  }
+  if (response_sent_) {              // bytes of another answer are out already
+    downstream().reset(stream_, why.code == Code::Timeout ? http::Reset::Timeout : http::Reset::Internal);
+    phase_ = Phase::Finish;
+    return;
+  }
+  if (tunnel_) {
+    downstream().reset(stream_, http::Reset::PeerGone);
+    phase_ = Phase::Finish;
+    return;
+  }
+  const uint16_t status = why.status ? why.status : verdict.status;
+  answer(status, why.what, explain(why));
+}
+
+}  // namespace outrider::exchange

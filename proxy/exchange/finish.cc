@@ -1,0 +1,127 @@
+// The end of an exchange: what is counted, logged and given back.
+
+#include "exchange/exchange.h"
+#include "exchange/http_session.h"
+
+namespace outrider::exchange {
+
+using http::HeaderId;
+using upstream::Attempt;
+
+namespace {
+
+uint64_t microseconds(TimePoint from, TimePoint to) {
+  return to <= from ? 0 : uint64_t(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
+}
+
+}  // namespace
+
+void Exchange::finish() {
+  deadline_.cancel();
+  wait_limit_.cancel();
+  idle_check_.cancel();
+  place_.unlink();
+  if (relay_) {
+    relay_->stop();
+    request_bytes_ += relay_->bytes_up();
+    response_bytes_ += relay_->bytes_down();
+  }
+  chain().run_complete(*this);
+  count();
+  log();
+  if (auto* last = attempt()) {
+    const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
+    whole ? last->finish() : last->cancel();
+  }
+  if (session_) session_->end(stream_, client_gone_);
+  session_ = nullptr;
+  site_.loop.retire(*this);
+}
+
+void Exchange::count() {
+  const TimePoint now = net::Loop::clock();
+  const uint16_t status = response_sent_ ? response().status : uint16_t(client_gone_ ? 499 : 0);
+  if (!counters_)
+    counters_ = &site_.counters.find(session_->plan().direction, route_ ? std::string_view(route_->name) : "none", cluster_name_);
+  stats::Shard& shard = site_.shard;
+  if (counted_in_) shard.sub(counters_->in_flight);
+  shard.add(counters_->requests(status, flag_));
+  const uint64_t total = microseconds(started_, now);
+  shard.observe(counters_->duration, total);
+  shard.add(counters_->request_bytes, request_bytes_);
+  shard.add(counters_->response_bytes, response_bytes_);
+  if (retry_reason_) shard.add(counters_->retries(retry_reason_, flag_ == Flag::None));
+  if (tunnel_) {
+    shard.add(counters_->tcp_bytes(true), request_bytes_);
+    shard.add(counters_->tcp_bytes(false), response_bytes_);
+  }
+  if (first_byte_ == TimePoint{}) return;
+  shard.observe(counters_->first_byte, microseconds(started_, first_byte_));
+  // What was not spent waiting for the endpoint: from arrival to the head handed over, and from its answer to the end
+  // of ours where the response came in one piece.
+  const uint64_t away = tries_ ? microseconds(attempt()->opened_at(), first_byte_) : 0;
+  shard.observe(counters_->overhead, microseconds(started_, first_byte_) - std::min(away, microseconds(started_, first_byte_)));
+}
+
+void Exchange::log() {
+  const uint16_t status = response_sent_ ? response().status : uint16_t(client_gone_ ? 499 : 0);
+  const bool error = flag_ != Flag::None || status >= 500;
+  if (!site_.access_log.wanted(error)) return;
+  AccessEntry entry;
+  entry.start = started_wall_;
+  entry.direction = session_->plan().direction;
+  entry.listener = session_->plan().name;
+  entry.client = peer_->remote_address;
+  entry.protocol = tunnel_ ? "tcp" : request_.version == http::Version::Http10 ? "HTTP/1.0" : "HTTP/1.1";
+  entry.route = route_ ? std::string_view(route_->name) : "";
+  entry.cluster = cluster_name_;
+  entry.endpoint = tries_ ? std::string_view(tried_[tries_ - 1]->member.endpoint->address) : "";
+  if (!tunnel_) {
+    entry.method = request_.method_text;
+    entry.host = request_.authority;
+    entry.path = request_.path;
+    entry.request_id = request_.headers.value(HeaderId::XRequestId);
+    entry.user_agent = request_.headers.value(HeaderId::UserAgent);
+    entry.status = status;
+  }
+  entry.flag = name_of(flag_);
+  entry.reason = reason_;
+  entry.tries = tries_;
+  entry.request_bytes = request_bytes_;
+  entry.response_bytes = response_bytes_;
+  const TimePoint now = net::Loop::clock();
+  entry.duration_us = microseconds(started_, now);
+  entry.first_byte_us = first_byte_ == TimePoint{} ? 0 : microseconds(started_, first_byte_);
+  site_.access_log.write(entry);
+}
+
+void Exchange::on_retired() { site_.recycle(this); }
+
+void Exchange::reset_for_reuse() {
+  relay_.reset();
+  for (uint32_t i = 0; i < tries_; ++i) attempts_[i] = {};
+  tries_ = 0;
+  cluster_ = {};
+  serving_ = {};
+  route_ = nullptr;
+  counters_ = nullptr;
+  cluster_name_ = {};
+  request_pipe_.clear();
+  answer_pipe_.clear();
+  request_.clear();
+  answer_.clear();
+  response_ = &answer_;
+  arena_.reset();
+  phase_ = Phase::Head;
+  advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
+  retry_reason_ = nullptr;
+  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = false;
+  refused_.reset();
+  flag_ = Flag::None;
+  reason_ = "";
+  last_error_ = {};
+  request_bytes_ = response_bytes_ = seen_activity_ = activity_ = 0;
+  first_byte_ = {};
+}
+
+}  // namespace outrider::exchange

@@ -1,0 +1,51 @@
+#pragma once
+// One downstream connection: its limits, and the exchanges it begins.
+
+#include "exchange/site.h"
+#include "filter/call.h"
+
+namespace outrider::exchange {
+
+struct AcceptedFrom {                 // a door, as far as its sessions need it
+  std::shared_ptr<const ListenerPlan> plan;
+  ConnectionCounters counters;
+};
+
+// Owned by its worker's list of sessions and ended by its connection; deletes itself through Loop::retire. One worker.
+class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, net::Retired {
+ public:
+  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer);
+  const ListenerPlan& plan() const { return *door_->plan; }
+  const filter::Peer& peer() const { return peer_; }
+  http::Codec& codec() { return connection_->codec(); }
+  wire::HttpConnection& connection() { return *connection_; }
+  void end(http::StreamId stream, bool client_gone);    // an exchange is over
+  void count_malformed(const char* reason);
+  void drain();                                         // no request after the one under way
+  void cut();                                           // the drain's deadline: now
+
+ private:
+  http::StreamEvents* on_stream(http::StreamId id) override;
+  void on_partial() override;
+  void on_idle() override;
+  void on_draining() override {}
+  void on_gone(const Error& why) override;
+  void on_head_limit();
+  void on_idle_limit();
+  void on_age_limit();
+  void close(const char* reason);
+  void on_retired() override { delete this; }
+  Site& site_;
+  std::shared_ptr<AcceptedFrom> door_;
+  std::unique_ptr<wire::HttpConnection> connection_;
+  std::string remote_, remote_ip_, local_;
+  filter::Peer peer_;
+  TimePoint since_;
+  uint32_t requests_ = 0;
+  const char* closing_ = nullptr;                       // why, when it was us
+  net::BoundTimer<HttpSession, &HttpSession::on_head_limit> head_limit_{*this};
+  net::BoundTimer<HttpSession, &HttpSession::on_idle_limit> idle_limit_{*this};
+  net::BoundTimer<HttpSession, &HttpSession::on_age_limit> age_limit_{*this};
+};
+
+}  // namespace outrider::exchange

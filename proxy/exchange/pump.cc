@@ -1,0 +1,73 @@
+// Body bytes on their way through an exchange.
+
+#include "exchange/exchange.h"
+#include "exchange/http_session.h"
+
+namespace outrider::exchange {
+
+using filter::Verdict;
+using upstream::Attempt;
+
+bool Exchange::pump(Way way) { return way == Way::Request ? pump_request() : pump_response(); }
+
+// What arrived goes to the attempt as far as that takes it, and only what went on counts as consumed.
+bool Exchange::pump_request() {
+  http::Pipe& pipe = request_pipe_;
+  if (relaying_ || client_gone_) return false;
+  Attempt* to = attempt();
+  if (!to || to->state() < Attempt::State::Open || to->state() == Attempt::State::Failed) return false;
+  if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) return false;
+  const size_t before = pipe.held.size();
+  to->pump();
+  const size_t moved = before - pipe.held.size();
+  if (moved > 0) {
+    ++activity_;
+    if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
+    if (session_) downstream().consumed(stream_, moved);
+  }
+  return to->request_ended();
+}
+
+bool Exchange::pump_response() {
+  http::Pipe& pipe = response_pipe();
+  Attempt* from = committed_ ? attempt() : nullptr;
+  if (chain().wants_body(Way::Response) && chain().run_body(*this, Way::Response, pipe) != Verdict::Continue) return false;
+  const bool cut = from && from->state() == Attempt::State::Failed;
+  const size_t before = pipe.held.size();
+  const bool had_end = pipe.ended;
+  if (before > 0 || (had_end && !response_ended_))
+    downstream().send_body(stream_, pipe.held, had_end && !pipe.trailers);
+  const size_t moved = before - pipe.held.size();
+  if (moved > 0) {
+    response_bytes_ += moved;
+    if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
+    if (from && !cut && from->state() != Attempt::State::Ended) from->codec().consumed(from->stream(), moved);
+  }
+  if (!pipe.held.empty()) return false;
+  if (cut) {                         // never a truncated message that looks whole
+    fail(from->error());
+    return true;
+  }
+  if (!had_end) return false;
+  if (pipe.trailers && !response_ended_) downstream().send_trailers(stream_, *pipe.trailers);
+  response_ended_ = true;
+  return true;
+}
+
+// Two plain sockets with nothing in between are joined: from here on the bytes do not come by.
+bool Exchange::try_relay() {
+  if (!tunnel_ || !committed_ || request_pipe_.ended || response_pipe().ended) return false;
+  Attempt& to = *attempt();
+  if (to.state() != Attempt::State::Headed || chain().wants_body(Way::Request) || chain().wants_body(Way::Response))
+    return false;
+  if (!request_pipe_.held.empty() || !response_pipe().held.empty()) return false;
+  if (!downstream().bypass(stream_, Way::Request) || !to.codec().bypass(to.stream(), Way::Response)) return false;
+  request_pipe_.keeping = false;
+  request_pipe_.kept.clear();
+  relay_.emplace(session_->connection(), to.connection(), site_.pipes, static_cast<wire::RelayEvents&>(*this));
+  relaying_ = true;
+  relay_->start();
+  return true;
+}
+
+}  // namespace outrider::exchange

@@ -1,0 +1,161 @@
+#include "exchange/sanitize.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "base/text.h"
+
+namespace outrider::exchange {
+
+using http::HeaderId;
+
+namespace {
+
+constexpr Error refuse(uint16_t status, const char* what) {
+  return {status == 501 ? Code::Denied : Code::Protocol, Side::Downstream, Retry::No, 0, what, status};
+}
+
+int hex_value(char c) { return is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
+
+bool is_unreserved(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
+
+// Fields that Connection names belong to this connection only; those that frame or route the message stay ours.
+void remove_hop_by_hop(http::HeaderMap& headers) {
+  std::array<std::string_view, 8> lists;   // more Connection fields than that name nothing anybody would miss
+  size_t count = 0;
+  for (const auto& field : headers.fields())
+    if (field.id == HeaderId::Connection && count < lists.size()) lists[count++] = field.value;
+  for (std::string_view rest : std::span(lists).first(count)) {
+    while (!rest.empty()) {
+      const auto name = trim(next_part(rest, ','));
+      const HeaderId id = http::header_id(name);
+      if (name.empty() || id == HeaderId::Host || id == HeaderId::ContentLength || http::is_hop_by_hop(id)) continue;
+      headers.remove(name);
+    }
+  }
+  for (const auto id : {HeaderId::Connection, HeaderId::KeepAlive, HeaderId::ProxyConnection, HeaderId::Te,
+                        HeaderId::TransferEncoding, HeaderId::Upgrade})
+    headers.remove(id);
+}
+
+// The last `keep` elements of a comma-separated list.
+std::string_view last_elements(std::string_view list, uint32_t keep) {
+  size_t at = list.size();
+  for (uint32_t i = 0; i < keep && at != 0; ++i) {
+    const size_t comma = list.substr(0, at).rfind(',');
+    if (comma == std::string_view::npos) return list;
+    at = comma;
+  }
+  return keep == 0 ? std::string_view{} : trim(list.substr(at + 1));
+}
+
+void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer) {
+  if (plan.forwarded == Forwarded::Off) return;
+  auto& headers = head.headers;
+  Arena& arena = headers.arena();
+  std::string_view chain = plan.forwarded == Forwarded::Replace ? std::string_view{} : headers.value(HeaderId::XForwardedFor);
+  if (plan.trusted_hops > 0) chain = last_elements(chain, plan.trusted_hops);
+  const std::string_view client = peer.remote_ip.empty() ? "unknown" : peer.remote_ip;
+  headers.set(HeaderId::XForwardedFor, chain.empty() ? client : arena.concat(chain, ", ", client));
+  if (plan.forwarded == Forwarded::Replace || !headers.find(HeaderId::XForwardedProto))
+    headers.set(HeaderId::XForwardedProto, peer.encrypted ? "https" : "http");
+  // RFC 7239: only where the client's side already speaks it; an IPv6 address is quoted and in brackets.
+  const http::Field* forwarded = headers.find(HeaderId::Forwarded);
+  if (!forwarded) return;
+  if (plan.forwarded == Forwarded::Replace) {
+    headers.remove(HeaderId::Forwarded);
+    return;
+  }
+  const bool v6 = client.find(':') != std::string_view::npos;
+  const auto element = v6 ? arena.concat("for=\"[", client, "]\"") : arena.concat("for=", client);
+  headers.set(HeaderId::Forwarded, arena.concat(forwarded->value, ", ", element));
+}
+
+void write_request_id(http::HeaderMap& headers, Random& random) {
+  if (headers.find(HeaderId::XRequestId)) return;
+  static constexpr char kDigits[] = "0123456789abcdef";
+  char* text = static_cast<char*>(headers.arena().allocate(32, 1));
+  for (int half = 0; half < 2; ++half) {
+    uint64_t bits = random.next();
+    for (int i = 0; i < 16; ++i, bits >>= 4) text[half * 16 + i] = kDigits[bits & 15];
+  }
+  headers.add_view(HeaderId::XRequestId, "x-request-id", {text, 32});
+}
+
+// True where normalize_path() could change anything: most paths are clean, and cost one pass.
+bool needs_work(std::string_view path) {
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '%') return true;
+    if (path[i] == '/' && i + 1 < path.size() && (path[i + 1] == '/' || path[i + 1] == '.')) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string_view normalize_path(std::string_view target, Slash escaped_slash, Arena& arena) {
+  const size_t query_at = std::min(target.find('?'), target.size());
+  const auto path = target.substr(0, query_at);
+  if (!needs_work(path)) return target;
+  char* out = static_cast<char*>(arena.allocate(target.size() + 1, 1));
+  size_t n = 0;
+  for (size_t i = 0; i < path.size(); ++i) {   // percent-encodings first: "%2e%2e" is ".."
+    if (path[i] != '%') {
+      out[n++] = path[i];
+      continue;
+    }
+    const int high = i + 2 < path.size() ? hex_value(path[i + 1]) : -1, low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
+    if (high < 0 || low < 0) return {};
+    const char c = char(high * 16 + low);
+    if (c == '\0' || (c == '/' && escaped_slash == Slash::Reject)) return {};
+    if (is_unreserved(c) || (c == '/' && escaped_slash == Slash::Decode)) out[n++] = c;
+    else for (const char kept : {'%', path[i + 1], path[i + 2]}) out[n++] = kept;
+    i += 2;
+  }
+  // Segments in place: what is written never overtakes what is read.
+  const std::string_view decoded(out, n);
+  size_t to = 0;
+  for (size_t from = 0; from < decoded.size();) {
+    const size_t slash = std::min(decoded.find('/', from + 1), decoded.size());
+    const auto segment = decoded.substr(from + 1, slash - from - 1);
+    const bool last = slash == decoded.size();
+    if (segment == "..") {
+      if (to == 0) return {};
+      do --to; while (out[to] != '/');
+      if (last) out[to++] = '/';
+    } else if (segment == "." || segment.empty()) {
+      if (last) out[to++] = '/';
+    } else {
+      std::copy(decoded.begin() + ptrdiff_t(from), decoded.begin() + ptrdiff_t(slash), out + to);
+      to += slash - from;
+    }
+    from = slash;
+  }
+  std::copy(target.begin() + ptrdiff_t(query_at), target.end(), out + to);
+  return {out, to + target.size() - query_at};
+}
+
+Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random) {
+  if (head.method == http::Method::Connect) return refuse(501, "connect_not_supported");
+  if (!head.protocol.empty()) return refuse(501, "upgrade_not_supported");
+  if (head.method == http::Method::Trace && head.headers.find(HeaderId::ContentLength))
+    return refuse(400, "trace_with_body");   // RFC 9110 9.3.8
+  if (plan.normalize_path && head.form != http::Form::Asterisk) {
+    const auto path = normalize_path(head.path, plan.escaped_slash, head.headers.arena());
+    if (path.empty()) return refuse(400, "bad_path");
+    head.path = path;
+  }
+  remove_hop_by_hop(head.headers);
+  if (!head.headers.find(HeaderId::Host)) {   // HTTP/1.0 may do without, HTTP/1.1 upstream may not
+    if (head.authority.empty()) head.authority = peer.local_address;
+    head.headers.add_view(HeaderId::Host, "Host", head.authority);
+  }
+  write_forwarded(head, plan, peer);
+  write_request_id(head.headers, random);
+  return Done{};
+}
+
+void sanitize_response(http::ResponseHead& head) { remove_hop_by_hop(head.headers); }
+
+}  // namespace outrider::exchange

@@ -1,0 +1,23 @@
+#pragma once
+// What is taken out of a message and put into it between the two sides, and what is refused.
+
+#include "base/random.h"
+#include "base/result.h"
+#include "exchange/snapshot.h"
+#include "filter/call.h"
+#include "http/message.h"
+
+namespace outrider::exchange {
+
+// Checks and normalises the path (RFC 3986 6.2.2), refuses what is not served (CONNECT, Upgrade), removes hop-by-hop
+// fields and those Connection names (RFC 9110 7.6.1), writes X-Forwarded-*, Forwarded and X-Request-Id, and gives a
+// request without Host one. An error carries the status to answer with.
+Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random);
+
+void sanitize_response(http::ResponseHead& head);
+
+// Merges slashes, resolves "." and "..", decodes percent-encoded unreserved characters, applies the rule for %2F; the
+// query is left alone. Empty view: the path leaves the root or holds %00. `arena` holds the result when it differs.
+std::string_view normalize_path(std::string_view target, Slash escaped_slash, Arena& arena);
+
+}  // namespace outrider::exchange

@@ -1,0 +1,35 @@
+#include "exchange/site.h"
+
+#include "exchange/exchange.h"
+#include "exchange/http_session.h"
+
+namespace outrider::exchange {
+
+namespace {
+constexpr size_t kNames = 1000;
+constexpr size_t kKept = 1024;
+}  // namespace
+
+Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, AccessLogWriter* log,
+           milliseconds service_idle)
+    : loop(l), catalog(c), shard(s), context{l, c, s}, attempts(l), by_name(context, services, kNames, service_idle),
+      counters(c), access_log(l, log) {}
+
+Site::~Site() {
+  for (Exchange* exchange : free_) delete exchange;
+}
+
+Exchange* Site::take_exchange() {
+  if (free_.empty()) return new Exchange(*this);
+  Exchange* exchange = free_.back();
+  free_.pop_back();
+  return exchange;
+}
+
+void Site::recycle(Exchange* exchange) {
+  exchange->reset_for_reuse();
+  if (free_.size() < kKept) free_.push_back(exchange);
+  else delete exchange;
+}
+
+}  // namespace outrider::exchange

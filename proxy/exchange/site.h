@@ -1,0 +1,47 @@
+#pragma once
+// What a worker gives to everything on this floor, and the exchanges it recycles.
+
+#include <memory>
+#include <vector>
+
+#include "base/intrusive_list.h"
+#include "exchange/access_log.h"
+#include "exchange/counters.h"
+#include "exchange/serving.h"
+#include "upstream/attempt.h"
+#include "upstream/cluster_table.h"
+#include "wire/relay.h"
+
+namespace outrider::exchange {
+
+class Exchange;
+class HttpSession;
+
+// Owned by a worker; one thread. Everything that lives on the data path holds a reference to it.
+struct Site {
+  Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, AccessLogWriter* log,
+       milliseconds service_idle);
+  ~Site();
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+  Exchange* take_exchange();
+  void recycle(Exchange* exchange);
+
+  net::Loop& loop;
+  stats::Catalog& catalog;
+  stats::Shard& shard;
+  upstream::Context context;
+  upstream::AttemptPool attempts;
+  upstream::ClusterTable by_name;
+  wire::PipePool pipes;
+  RequestCounterTable counters;
+  AccessLog access_log;
+  Ref<Serving> serving;                              // the newest
+  IntrusiveList<HttpSession> sessions;               // for draining
+  bool draining = false;
+
+ private:
+  std::vector<Exchange*> free_;
+};
+
+}  // namespace outrider::exchange
