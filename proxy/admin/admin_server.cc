@@ -1,0 +1,149 @@
+#include "admin/admin_server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "admin/session.h"
+#include "base/text.h"
+
+namespace outrider::admin {
+
+namespace {
+
+constexpr size_t kMostConnections = 128;
+
+class MadePage final : public Page {
+ public:
+  explicit MadePage(AdminServer::Make make) : make_(std::move(make)) {}
+  void on_visit(Visit& visit) override { visit.reply(make_(visit.ask())); }
+
+ private:
+  AdminServer::Make make_;
+};
+
+const char* text_of(http::Method method) { return method == http::Method::Post ? "POST" : "GET"; }
+
+std::string decoded(std::string_view text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      if (auto byte = from_hex(text.substr(i + 1, 2))) {
+        result += *byte;
+        i += 2;
+        continue;
+      }
+    }
+    result.push_back(text[i] == '+' ? ' ' : text[i]);
+  }
+  return result;
+}
+
+// The parameter's text after its name: "=value", or "" when it stands alone; null when it is not there.
+std::optional<std::string_view> parameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    std::string_view one = next_part(query, '&');
+    if (one.starts_with(name) && (one.size() == name.size() || one[name.size()] == '='))
+      return one.substr(name.size());
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string Ask::value(std::string_view name) const {
+  auto found = parameter(query, name);
+  return found && !found->empty() ? decoded(found->substr(1)) : std::string();
+}
+
+bool Ask::has(std::string_view name) const { return parameter(query, name).has_value(); }
+
+AdminServer::AdminServer(net::Loop& loop) : loop_(loop) {}
+
+// Sessions go first: they tell their pages so.
+AdminServer::~AdminServer() { sessions_.clear(); }
+
+Result<Done> AdminServer::listen(const net::Address& at) {
+  auto fd = net::open_listener(at);
+  if (!fd) return fd.error();
+  listen(*fd);
+  return Done{};
+}
+
+void AdminServer::listen(int fd) {
+  net::ListenerEvents& self = *this;
+  listeners_.push_back(std::make_unique<net::Listener>(loop_, self, fd));
+}
+
+void AdminServer::page(std::string path, http::Method method, std::unique_ptr<Page> page, From from) {
+  pages_[std::move(path)][method] = Entry{std::move(page), from};
+}
+
+void AdminServer::page(std::string path, Make make) {
+  page(std::move(path), http::Method::Get, std::make_unique<MadePage>(std::move(make)));
+}
+
+void AdminServer::action(std::string path, Make make) {
+  page(std::move(path), http::Method::Post, std::make_unique<MadePage>(std::move(make)), From::Local);
+}
+
+// Full: the connection that has been idle longest makes room, so that connections nobody uses cannot keep a probe out.
+void AdminServer::on_accept(int fd, const net::Address& peer) {
+  if (sessions_.size() >= kMostConnections) {
+    Session* longest = nullptr;
+    for (auto& [key, session] : sessions_)
+      if (session->idle() && (!longest || session->since() < longest->since())) longest = session.get();
+    if (!longest) {
+      ::close(fd);
+      return;
+    }
+    longest->close();
+  }
+  // A client on a unix socket is mostly unbound: its address says nothing but the family.
+  const bool local = peer.is_loopback() || peer.family() == AF_UNIX || peer.family() == AF_UNSPEC;
+  auto session = std::make_unique<Session>(*this, fd, local);
+  const void* key = session.get();
+  sessions_.emplace(key, std::move(session));
+}
+
+void AdminServer::ended(Session& session) {
+  auto found = sessions_.find(&session);
+  if (found == sessions_.end()) return;
+  Session* gone = found->second.release();   // it may be on the stack
+  sessions_.erase(found);
+  loop_.retire(*gone);
+}
+
+Reply AdminServer::not_found() const {
+  Reply reply{.status = 404, .body = "There is no such page here. There are:\n"};
+  for (const auto& [path, methods] : pages_) {
+    for (const auto& [method, entry] : methods) {
+      std::string verb = text_of(method);
+      verb.resize(5, ' ');
+      reply.body += "  " + verb + path + "\n";
+    }
+  }
+  return reply;
+}
+
+void AdminServer::visit(Session& session) {
+  const Ask& ask = session.ask();
+  const auto found = pages_.find(ask.path);
+  if (found == pages_.end()) return session.reply(not_found());
+  const auto entry = found->second.find(ask.method);
+  if (entry == found->second.end()) {
+    Reply reply{.status = 405};
+    for (const auto& [method, unused] : found->second) {
+      if (!reply.allow.empty()) reply.allow += ", ";
+      reply.allow += method == http::Method::Get ? "GET, HEAD" : text_of(method);
+    }
+    reply.body = ask.path + " answers " + reply.allow + ".\n";
+    return session.reply(std::move(reply));
+  }
+  if (entry->second.from == From::Local && (!ask.local || session.from_browser()))
+    return session.reply({.status = 403, .body = ask.path + " answers this machine only, and no web page.\n"});
+  session.wait_for(*entry->second.page);
+  entry->second.page->on_visit(session);
+}
+
+}  // namespace outrider::admin

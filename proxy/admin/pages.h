@@ -1,0 +1,29 @@
+#pragma once
+// What the pages say. Functions from facts to text, so that they can be tested without a socket.
+
+#include "admin/admin_server.h"
+#include "admin/facts.h"
+#include "stats/stats.h"
+
+namespace outrider::admin {
+
+// Facts and catalog outlive the server.
+void add_health_pages(AdminServer& server, Facts& facts);                          // /live /ready
+void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog);   // those and all below
+
+Reply live_page(const Facts& facts);                         // 200, or 503
+Reply ready_page(const Facts& facts, const Ask& ask);        // 200 or 503 with every part; ?json
+Reply index_page(const Facts& facts);
+Reply config_page(const Facts& facts);
+Reply clusters_page(const Facts& facts, const Ask& ask);     // ?cluster=NAME
+Reply services_page(const Facts& facts, const Ask& ask);     // ?service=NAME
+Reply registry_page(const Facts& facts);
+Reply version_page(const Facts& facts);
+Reply drain_page(Facts& facts);
+Reply quit_page(Facts& facts);
+
+// stat_page.cc: counters and quantiles since the start, per direction and cluster; ?cluster=NAME. Who wants rates asks
+// twice and divides by the difference of uptime_s.
+Reply stat_page(const Facts& facts, const stats::Catalog& catalog, const Ask& ask);
+
+}  // namespace outrider::admin

@@ -1,0 +1,154 @@
+#include "admin/session.h"
+
+#include <utility>
+
+#include "base/text.h"
+
+namespace outrider::admin {
+
+namespace {
+
+constexpr size_t kMostBody = 64 * 1024;
+constexpr milliseconds kForRequest{10'000}, kForReply{120'000};
+
+http::CodecLimits limits() {
+  http::CodecLimits result;
+  result.max_header_bytes = 16 * 1024;
+  return result;
+}
+
+}  // namespace
+
+Session::Session(AdminServer& server, int fd, bool local)
+    : server_(server), local_(local), body_(server.loop().blocks()), since_(server.loop().now()) {
+  wire::ConnectionOwner& self = *this;
+  connection_ = std::make_unique<wire::HttpConnection>(server.loop(), self);
+  server_.loop().arm(deadline_, kForRequest);
+  connection_->accept(fd, http::Wire::Http1, limits());
+}
+
+Session::~Session() {
+  forget_page();
+  if (!connection_) return;
+  if (state_ != State::Idle) connection_->codec().detach(stream_);
+  wire::HttpConnection::retire(std::move(connection_));
+}
+
+void Session::become(State state) {
+  state_ = state;
+  since_ = server_.loop().now();
+}
+
+http::StreamEvents* Session::on_stream(http::StreamId id) {
+  if (state_ != State::Idle) return nullptr;   // only a client that breaks HTTP/1 gets here
+  become(State::Reading);
+  server_.loop().arm(deadline_, kForRequest);
+  stream_ = id;
+  arena_.reset();
+  head_.clear();
+  ask_ = Ask{};
+  return this;
+}
+
+void Session::on_head(bool end) {
+  head_only_ = head_.method == http::Method::Head;
+  browser_ = head_.headers.find(http::HeaderId::Origin) != nullptr;
+  ask_.method = head_only_ ? http::Method::Get : head_.method;
+  std::string_view rest = head_.path;
+  ask_.path = std::string(next_part(rest, '?'));
+  ask_.query = std::string(rest);
+  ask_.local = local_;
+  if (end) return request_complete();
+  if (list_contains(head_.headers.value(http::HeaderId::Expect), "100-continue")) {
+    http::ResponseHead go_on(arena_);
+    go_on.status = 100;
+    connection_->codec().send_interim(stream_, go_on);
+  }
+}
+
+void Session::on_body(Buffer&& data, bool end) {
+  const size_t size = data.size();
+  if (state_ == State::Reading && ask_.body.size() + size <= kMostBody) ask_.body += data.text();
+  else if (state_ == State::Reading) {
+    close_behind_ = true;
+    reply({.status = 413, .body = "A body is at most 64 KiB here.\n"});
+  }
+  if (!connection_) return;
+  connection_->codec().consumed(stream_, size);
+  if (end && state_ == State::Reading) request_complete();
+}
+
+void Session::on_trailers(http::HeaderMap&) {
+  if (state_ == State::Reading) request_complete();
+}
+
+void Session::request_complete() {
+  become(State::Asking);
+  deadline_.cancel();
+  server_.visit(*this);
+}
+
+void Session::reply(Reply whole) {
+  page_ = nullptr;
+  if (!connection_) return;
+  become(State::Sending);
+  server_.loop().arm(deadline_, kForReply);
+  http::ResponseHead head(arena_);
+  head.status = whole.status;
+  head.reason = http::reason_of(whole.status);
+  head.headers.add("content-type", whole.type);
+  head.headers.add("content-length", std::to_string(whole.body.size()));
+  head.headers.add("cache-control", "no-store");
+  if (!whole.allow.empty()) head.headers.add("allow", whole.allow);
+  if (close_behind_) head.headers.add("connection", "close");
+  const bool empty = head_only_ || whole.body.empty();
+  connection_->codec().send_response(stream_, head, empty);
+  if (!empty) body_.append(whole.body);
+  empty ? become(State::Idle) : send_body();
+  if (close_behind_) connection_->close_after_flush();
+}
+
+void Session::send_body() {
+  connection_->codec().send_body(stream_, body_, true);
+  if (body_.empty()) become(State::Idle);
+}
+
+void Session::on_sendable() {
+  if (state_ == State::Sending && connection_) send_body();
+}
+
+// Either the request makes no sense, which deserves an answer, or nobody waits for one.
+void Session::on_reset(const Error& why) {
+  const bool malformed = why.side == Side::Downstream && (why.code == Code::Protocol || why.code == Code::TooLarge);
+  if (malformed && state_ == State::Reading) {
+    const uint16_t status = why.status ? why.status : uint16_t(400);
+    return reply({.status = status, .body = std::string(why.what) + "\n"});
+  }
+  forget_page();
+  body_.clear();
+  become(State::Idle);
+}
+
+void Session::forget_page() {
+  if (page_) std::exchange(page_, nullptr)->on_gone(*this);
+}
+
+void Session::on_gone(const Error&) {
+  become(State::Idle);
+  close();
+}
+
+void Session::on_deadline() { close(); }
+
+void Session::close() {
+  forget_page();
+  deadline_.cancel();
+  if (connection_) {
+    if (state_ != State::Idle) connection_->codec().detach(stream_);
+    wire::HttpConnection::retire(std::move(connection_));
+  }
+  become(State::Idle);
+  server_.ended(*this);
+}
+
+}  // namespace outrider::admin

@@ -1,0 +1,315 @@
+#include "admin/admin_server.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "admin/metrics_page.h"
+#include "admin/pages.h"
+#include "base/text.h"
+#include "some_facts.h"
+#include "stats/names.h"
+
+namespace outrider::admin {
+namespace {
+
+struct Answer {
+  int status = 0;                  // 0: the connection ended first
+  std::string head, body;
+};
+
+// A blocking client, used on a thread of its own. A read that takes ten seconds fails the test.
+class Client {
+ public:
+  explicit Client(const net::Address& to) : fd_(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    timeval limit{.tv_sec = 10, .tv_usec = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(::connect(fd_, to.raw(), to.length()), 0);
+  }
+  ~Client() { ::close(fd_); }
+  Client(const Client&) = delete;
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      bytes.remove_prefix(size_t(n));
+    }
+  }
+  Answer read(bool head_only = false) {
+    Answer answer;
+    while (got_.find("\r\n\r\n") == std::string::npos)
+      if (!more()) return answer;
+    const size_t end = got_.find("\r\n\r\n") + 4;
+    answer.head = to_lower(got_.substr(0, end));
+    got_.erase(0, end);
+    size_t length = 0;
+    if (size_t at = answer.head.find("content-length: "); at != std::string::npos)
+      length = std::stoul(answer.head.substr(at + 16));
+    while (!head_only && got_.size() < length)
+      if (!more()) return answer;
+    answer.body = got_.substr(0, head_only ? 0 : length);
+    got_.erase(0, answer.body.size());
+    answer.status = std::stoi(answer.head.substr(9, 3));
+    return answer;
+  }
+  Answer get(const std::string& path) {
+    send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    return read();
+  }
+  Answer post(const std::string& path, const std::string& body, const std::string& fields = {}) {
+    send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + fields + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body);
+    return read();
+  }
+  bool ended() { return got_.empty() && !more(); }
+  int fd() const { return fd_; }
+
+ private:
+  bool more() {
+    char bytes[65536];
+    ssize_t n = ::recv(fd_, bytes, sizeof bytes, 0);
+    if (n > 0) got_.append(bytes, size_t(n));
+    return n > 0;
+  }
+  int fd_;
+  std::string got_;
+};
+
+class AdminServerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(server->listen(net::Address::loopback(0)));
+    server->page("/hello", [](const Ask& ask) { return Reply{.body = "hello " + ask.value("who") + "\n"}; });
+    server->action("/echo", [](const Ask& ask) { return Reply{.body = ask.body}; });
+  }
+  // The client on a thread of its own, the server on this one until the client has ended.
+  template <class F>
+  void run(F client) {
+    std::thread thread([&] {
+      client();
+      loop.stop();
+    });
+    loop.run();
+    thread.join();
+  }
+  net::Address at() const { return server->local(); }
+  net::Loop loop;
+  std::unique_ptr<AdminServer> server = std::make_unique<AdminServer>(loop);
+};
+
+TEST_F(AdminServerTest, ServesRequestAfterRequestOnAConnection) {
+  run([&] {
+    Client client(at());
+    for (const char* who : {"a", "b", "c"}) {
+      const Answer answer = client.get(std::string("/hello?who=") + who);
+      EXPECT_EQ(answer.status, 200);
+      EXPECT_EQ(answer.body, std::string("hello ") + who + "\n");
+    }
+  });
+}
+
+TEST_F(AdminServerTest, ServesPipelinedRequestsInOrder) {
+  run([&] {
+    Client client(at());
+    std::string all;
+    for (int i = 0; i < 20; ++i) all += "GET /hello?who=" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.send(all);
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(client.read().body, "hello " + std::to_string(i) + "\n");
+  });
+}
+
+TEST_F(AdminServerTest, HeadHasTheLengthAndNoBody) {
+  run([&] {
+    Client client(at());
+    client.send("HEAD /hello?who=a HTTP/1.1\r\nHost: x\r\n\r\n");
+    const Answer answer = client.read(true);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_NE(answer.head.find("content-length: 8\r\n"), std::string::npos);
+    EXPECT_EQ(client.get("/hello?who=b").body, "hello b\n");
+  });
+}
+
+TEST_F(AdminServerTest, WhatIsNotThereIs404WithAListAndTheWrongMethodIs405) {
+  run([&] {
+    Client client(at());
+    Answer answer = client.get("/nothing");
+    EXPECT_EQ(answer.status, 404);
+    EXPECT_NE(answer.body.find("  GET  /hello\n"), std::string::npos) << answer.body;
+    EXPECT_NE(answer.body.find("  POST /echo\n"), std::string::npos) << answer.body;
+    answer = client.post("/hello", "x");
+    EXPECT_EQ(answer.status, 405);
+    EXPECT_NE(answer.head.find("allow: get, head\r\n"), std::string::npos) << answer.head;
+    answer = client.get("/echo");
+    EXPECT_EQ(answer.status, 405);
+    EXPECT_NE(answer.head.find("allow: post\r\n"), std::string::npos) << answer.head;
+  });
+}
+
+TEST_F(AdminServerTest, ActionsAnswerThisMachineButNoWebPage) {
+  run([&] {
+    Client client(at());
+    EXPECT_EQ(client.post("/echo", "abc").body, "abc");
+    EXPECT_EQ(client.post("/echo", "abc", "Origin: http://evil.example\r\n").status, 403);
+  });
+}
+
+TEST_F(AdminServerTest, BodiesAreWholeAndBounded) {
+  run([&] {
+    const std::string large(64 * 1024, 'x');
+    EXPECT_EQ(Client(at()).post("/echo", large).body, large);
+    EXPECT_EQ(Client(at()).post("/echo", large + "x").status, 413);
+    Client chunked(at());
+    chunked.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    EXPECT_EQ(chunked.read().body, "abcde");
+  });
+}
+
+TEST_F(AdminServerTest, ARequestWithoutFormIsToldSo) {
+  run([&] {
+    Client client(at());
+    client.send("GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    EXPECT_EQ(client.read().status, 400);
+    EXPECT_TRUE(client.ended());
+  });
+}
+
+TEST_F(AdminServerTest, ALargeReplyReachesAReaderWithASmallWindowWhole) {
+  std::string large(8 << 20, ' ');
+  for (size_t i = 0; i < large.size(); ++i) large[i] = char('a' + i % 23);
+  server->page("/large", [&](const Ask&) { return Reply{.body = large}; });
+  run([&] {
+    Client client(at());
+    const int small = 4096;
+    setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    EXPECT_TRUE(client.get("/large").body == large);
+    EXPECT_EQ(client.get("/hello?who=a").status, 200);
+  });
+}
+
+TEST_F(AdminServerTest, AUnixSocketWorksAndIsThisMachine) {
+  char directory[] = "/tmp/outrider-admin-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  const std::string path = std::string(directory) + "/admin";
+  ASSERT_TRUE(server->listen(*net::Address::parse("unix:" + path)));
+  run([&] {
+    Client client(server->local(1));
+    EXPECT_EQ(client.get("/hello?who=a").body, "hello a\n");
+    EXPECT_EQ(client.post("/echo", "abc").body, "abc");
+  });
+  server.reset();
+  ::unlink(path.c_str());
+  ::rmdir(directory);
+}
+
+TEST_F(AdminServerTest, WhenFullTheLongestIdleConnectionMakesRoom) {
+  run([&] {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 129; ++i) {
+      clients.push_back(std::make_unique<Client>(at()));
+      EXPECT_EQ(clients.back()->get("/hello").status, 200) << i;
+    }
+  });
+  EXPECT_EQ(server->connections(), 128u);
+}
+
+struct SlowPage final : Page {
+  explicit SlowPage(std::atomic<int>& gone) : gone_(gone) {}
+  void on_visit(Visit&) override { asked.set_value(); }
+  void on_gone(Visit&) override { ++gone_; }
+  std::promise<void> asked;
+  std::atomic<int>& gone_;
+};
+
+TEST_F(AdminServerTest, APageHearsThatItsVisitorLeft) {
+  std::atomic<int> gone{0};
+  auto page = std::make_unique<SlowPage>(gone);
+  auto asked = page->asked.get_future();
+  server->page("/slow", http::Method::Get, std::move(page));
+  {
+    std::thread thread([&] {
+      Client client(at());
+      client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+      asked.wait();
+    });
+    while (gone == 0) loop.run_turn(true);
+    thread.join();
+  }
+  EXPECT_EQ(gone, 1);
+}
+
+TEST_F(AdminServerTest, GoingAwayWithVisitorsWaitingTellsThePageFirst) {
+  std::atomic<int> gone{0};
+  auto page = std::make_unique<SlowPage>(gone);
+  auto asked = page->asked.get_future();
+  server->page("/slow", http::Method::Get, std::move(page));
+  Client client(at());
+  run([&] {
+    client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    asked.wait();
+  });
+  server.reset();
+  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(client.read().status, 0);
+}
+
+TEST_F(AdminServerTest, MetricsAreRenderedOnceForACrowd) {
+  stats::Catalog catalog;
+  auto collector = std::make_shared<stats::Collector>(catalog);
+  catalog.make_shard()->add(catalog.slot(stats::names::kRequests, {{"route", "a"}}), 7);
+  auto page = std::make_unique<MetricsPage>(loop, collector, seconds(60));
+  const MetricsPage& metrics = *page;
+  server->page("/metrics", http::Method::Get, std::move(page));
+  run([&] {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 10; ++i) clients.push_back(std::make_unique<Client>(at()));
+    for (auto& client : clients) client->send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (auto& client : clients) {
+      const Answer answer = client->read();
+      EXPECT_EQ(answer.status, 200);
+      EXPECT_NE(answer.head.find("content-type: text/plain; version=0.0.4"), std::string::npos);
+      EXPECT_NE(answer.body.find("outrider_requests_total{route=\"a\"} 7\n"), std::string::npos);
+    }
+  });
+  EXPECT_EQ(metrics.renderings(), 1u);
+}
+
+TEST_F(AdminServerTest, AScrapeThatIsUnderWayMayLoseItsPageAndItsServer) {
+  stats::Catalog catalog;
+  auto collector = std::make_shared<stats::Collector>(catalog);
+  bool started = false;
+  collector->add_source([&](stats::Samples&) { started = true; });   // on this thread, just before the pool gets it
+  server->page("/metrics", http::Method::Get, std::make_unique<MetricsPage>(loop, collector));
+  Client client(at());
+  client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (!started) loop.run_turn(true);
+  server.reset();
+  std::weak_ptr<stats::Collector> left = collector;
+  collector.reset();
+  while (!left.expired()) loop.run_turn(true);
+}
+
+TEST_F(AdminServerTest, AllPagesAreReached) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  stats::Catalog catalog;
+  add_admin_pages(*server, facts, catalog);
+  run([&] {
+    Client client(at());
+    for (const char* path : {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry",
+                             "/stat", "/version"})
+      EXPECT_EQ(client.get(path).status, 200) << path;
+    EXPECT_EQ(client.post("/drain", "").status, 202);
+    EXPECT_EQ(client.post("/quitquitquit", "").status, 202);
+    EXPECT_EQ(client.get("/drain").status, 405);
+  });
+  EXPECT_EQ(facts.drains, 1);
+  EXPECT_EQ(facts.quits, 1);
+}
+
+}  // namespace
+}  // namespace outrider::admin

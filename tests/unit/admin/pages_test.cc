@@ -1,0 +1,205 @@
+#include "admin/pages.h"
+
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include "admin/metrics_page.h"
+#include "some_facts.h"
+#include "stats/collector.h"
+#include "stats/names.h"
+
+namespace outrider::admin {
+namespace {
+
+rapidjson::Document parsed(const Reply& reply) {
+  EXPECT_EQ(reply.type, "application/json");
+  rapidjson::Document document;
+  EXPECT_FALSE(document.Parse(reply.body.c_str()).HasParseError()) << reply.body;
+  return document;
+}
+
+Ask asking(std::string query) {
+  Ask ask;
+  ask.query = std::move(query);
+  return ask;
+}
+
+TEST(Ask, ParametersAreFoundWholeAndDecoded) {
+  const Ask ask = asking("json&cluster=a%2Fb+c&cluster2=x&empty=&odd=%zz%4");
+  EXPECT_TRUE(ask.has("json"));
+  EXPECT_FALSE(ask.has("jso"));
+  EXPECT_FALSE(ask.has("x"));
+  EXPECT_EQ(ask.value("cluster"), "a/b c");
+  EXPECT_EQ(ask.value("cluster2"), "x");
+  EXPECT_EQ(ask.value("json"), "");
+  EXPECT_EQ(ask.value("empty"), "");
+  EXPECT_EQ(ask.value("odd"), "%zz%4");
+}
+
+TEST(Pages, LiveSays200Or503) {
+  SomeFacts facts;
+  EXPECT_EQ(live_page(facts).status, 200);
+  facts.alive = false;
+  EXPECT_EQ(live_page(facts).status, 503);
+}
+
+TEST(Pages, ReadyShowsEveryPartAndIs503WhenOneIsMissing) {
+  SomeFacts facts;
+  facts.parts = {{.name = "listeners", .ok = true, .detail = "2 of 2"},
+                 {.name = "registration", .ok = true, .detail = "unsigned", .warning = true}};
+  Reply reply = ready_page(facts, {});
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body,
+            "ready\n"
+            "  listeners     ok       2 of 2\n"
+            "  registration  warning  unsigned\n");
+  facts.parts.push_back({.name = "app", .ok = false, .detail = ""});
+  reply = ready_page(facts, {});
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.body,
+            "not ready\n"
+            "  listeners     ok       2 of 2\n"
+            "  registration  warning  unsigned\n"
+            "  app           no\n");
+  reply = ready_page(facts, asking("json"));
+  EXPECT_EQ(reply.status, 503);
+  const auto document = parsed(reply);
+  EXPECT_FALSE(document["ready"].GetBool());
+  EXPECT_EQ(document["parts"].Size(), 3u);
+  EXPECT_TRUE(document["parts"][1]["warning"].GetBool());
+  EXPECT_STREQ(document["parts"][2]["name"].GetString(), "app");
+}
+
+TEST(Pages, ClustersShowEveryEndpointOnALineOfItsOwn) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  const Reply reply = clusters_page(facts, {});
+  EXPECT_NE(reply.body.find("\n        {\"address\": \"10.0.0.1:8080\", \"state\": \"ready\", \"why\": \"\", "
+                            "\"since_s\": 12.346, \"weight\": 100, \"in_flight\": 3, \"requests\": 42, "
+                            "\"ewma_ms\": 1.25, \"lease_left_s\": 9.5, \"zone\": \"a\", "),
+            std::string::npos) << reply.body;
+  const auto document = parsed(reply);
+  ASSERT_EQ(document["clusters"].Size(), 2u);
+  const auto& cart = document["clusters"][0];
+  EXPECT_STREQ(cart["lb"].GetString(), "ewma");
+  EXPECT_STREQ(cart["known"].GetString(), "yes");
+  EXPECT_EQ(cart["ready"].GetInt(), 1);
+  EXPECT_STREQ(cart["endpoints"][1]["state"].GetString(), "unhealthy");
+  EXPECT_STREQ(cart["endpoints"][1]["why"].GetString(), "said \"no\"");
+  EXPECT_TRUE(cart["endpoints"][1]["lease_left_s"].IsNull());
+  EXPECT_EQ(document["clusters"][1]["endpoints"].Size(), 0u);
+}
+
+TEST(Pages, ClustersCanBeAskedForOneAndKnowWhichThereAreNot) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  const auto document = parsed(clusters_page(facts, asking("cluster=billing")));
+  ASSERT_EQ(document["clusters"].Size(), 1u);
+  EXPECT_STREQ(document["clusters"][0]["name"].GetString(), "billing");
+  EXPECT_EQ(clusters_page(facts, asking("cluster=nobody")).status, 404);
+}
+
+TEST(Pages, ServicesAndRegistryAreJson) {
+  SomeFacts facts;
+  facts.service_views = {{"cart", "watched", "yes", 3, 1, 0.5}, {"web", "announced", "yes", 1, 0, {}}};
+  const auto services = parsed(services_page(facts, {}));
+  ASSERT_EQ(services["services"].Size(), 2u);
+  EXPECT_EQ(services["services"][0]["instances"].GetInt(), 3);
+  EXPECT_EQ(services["services"][0]["age_s"].GetDouble(), 0.5);
+  EXPECT_TRUE(services["services"][1]["age_s"].IsNull());
+  EXPECT_EQ(services_page(facts, asking("service=nobody")).status, 404);
+
+  facts.registry_view.kind = "dht";
+  facts.registry_view.sealed = true;
+  facts.registry_view.peers = 7;
+  facts.registry_view.seeds = {{"127.0.0.1:4222", "good"}};
+  facts.registry_view.announced = {{"web", "127.0.0.1:1", 5, 20}};
+  const auto registry = parsed(registry_page(facts));
+  EXPECT_TRUE(registry["sealed"].GetBool());
+  EXPECT_FALSE(registry["signed"].GetBool());
+  EXPECT_EQ(registry["peers"].GetInt(), 7);
+  EXPECT_STREQ(registry["seeds"][0]["state"].GetString(), "good");
+  EXPECT_EQ(registry["announced"][0]["sequence"].GetInt(), 5);
+}
+
+TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
+  SomeFacts facts;
+  stats::Catalog catalog;
+  auto shard = catalog.make_shard();
+  auto requests = [&](const char* route, const char* code) {
+    return catalog.slot(stats::names::kRequests, {{"direction", "outbound"}, {"route", route}, {"cluster", "cart"},
+                                                  {"code", code}, {"flag", "none"}});
+  };
+  shard->add(requests("a", "200"), 90);
+  shard->add(requests("b", "204"), 5);
+  shard->add(requests("b", "404"), 3);
+  shard->add(requests("b", "503"), 1);
+  shard->add(requests("b", "other"), 1);
+  const stats::Slot duration = catalog.slot(
+      stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
+  for (uint64_t i = 1; i <= 100; ++i) shard->observe(duration, i * 1000);
+  shard->add(catalog.slot(stats::names::kClusterRetries, {{"cluster", "cart"}, {"reason", "connect_failure"}}), 2);
+  shard->sub(catalog.slot(stats::names::kRequestsInFlight, {{"direction", "outbound"}, {"cluster", "cart"}}), 1);
+  catalog.slot(stats::names::kRequests, {{"direction", "inbound"}, {"cluster", "app"}, {"code", "200"}});
+
+  const auto document = parsed(stat_page(facts, catalog, {}));
+  ASSERT_EQ(document["traffic"].Size(), 2u);
+  EXPECT_TRUE(document["traffic"][0]["success_ratio"].IsNull());
+  EXPECT_TRUE(document["traffic"][0]["p50_ms"].IsNull());
+  const auto& out = document["traffic"][1];
+  EXPECT_STREQ(out["direction"].GetString(), "outbound");
+  EXPECT_EQ(out["requests"].GetInt(), 100);
+  EXPECT_DOUBLE_EQ(out["success_ratio"].GetDouble(), 0.98);
+  EXPECT_EQ(out["codes"]["2xx"].GetInt(), 95);
+  EXPECT_EQ(out["codes"]["4xx"].GetInt(), 3);
+  EXPECT_EQ(out["codes"]["other"].GetInt(), 1);
+  EXPECT_EQ(out["in_flight"].GetInt(), -1);
+  EXPECT_NEAR(out["p50_ms"].GetDouble(), 50, 50 * 0.06);
+  EXPECT_NEAR(out["p99_ms"].GetDouble(), 99, 99 * 0.06);
+  EXPECT_EQ(document["upstream"][0]["retries"].GetInt(), 2);
+  EXPECT_EQ(parsed(stat_page(facts, catalog, asking("cluster=app")))["traffic"].Size(), 1u);
+}
+
+TEST(Pages, IndexSaysWhoHowMuchAndWhereToGo) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  const Reply reply = index_page(facts);
+  EXPECT_TRUE(reply.body.starts_with("outrider 0.1.0  web  up 1 h 2 min\n2 clusters, 1 of 2 endpoints ready\n"));
+  for (const char* page : {"/ready", "/clusters", "/services", "/registry", "/stat", "/config", "/drain"})
+    EXPECT_NE(reply.body.find(page), std::string::npos) << page;
+}
+
+TEST(Pages, DrainAndQuitReachTheServerOnce) {
+  SomeFacts facts;
+  EXPECT_EQ(drain_page(facts).status, 202);
+  EXPECT_EQ(quit_page(facts).status, 202);
+  EXPECT_EQ(facts.drains, 1);
+  EXPECT_EQ(facts.quits, 1);
+}
+
+TEST(EndpointSamples, CountEveryStateAndEndpointsOnlyWhenAsked) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  for (bool each : {false, true}) {
+    stats::Catalog catalog;
+    stats::Collector collector(catalog);
+    collector.add_source([&](stats::Samples& samples) { endpoint_samples(facts, each, samples); });
+    collector.prepare();
+    std::map<std::string, std::vector<prometheus::ClientMetric>> families;
+    for (auto& family : collector.Collect()) families[family.name] = family.metric;
+    const auto& endpoints = families[stats::names::kClusterEndpoints.name];
+    ASSERT_EQ(endpoints.size(), 12u);
+    double all = 0;
+    for (const auto& metric : endpoints) all += metric.gauge.value;
+    EXPECT_EQ(all, 2);
+    EXPECT_EQ(endpoints[0].label[1].value, "ready");
+    EXPECT_EQ(endpoints[0].gauge.value, 1);
+    EXPECT_EQ(families.count(stats::names::kEndpointLatency.name), size_t(each));
+    if (!each) continue;
+    EXPECT_EQ(families[stats::names::kEndpointRequests.name][0].counter.value, 42);
+    EXPECT_DOUBLE_EQ(families[stats::names::kEndpointLatency.name][0].gauge.value, 0.00125);
+  }
+}
+
+}  // namespace
+}  // namespace outrider::admin
