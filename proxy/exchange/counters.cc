@@ -77,7 +77,7 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
 }
 
 stats::Slot ConnectionCounters::closed(const char* reason) {
-  return find_or_add(closed_, reason, [&] { return 
+  return find_or_add(closed_, reason, [&] {
     return catalog_.slot(names::kConnectionsClosed, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
   });
 }
