@@ -13,6 +13,7 @@ class Door final : net::ListenerEvents {
   const net::Address& local() const { return listener_.local(); }
   void shut() { listener_.pause(); }
   const ListenerPlan& plan() const { return *from_->plan; }
+  const std::shared_ptr<AcceptedFrom>& accepted_from() const { return from_; }
 
  private:
   void on_accept(int fd, const net::Address& peer) override;

@@ -1,0 +1,136 @@
+#include "server/services.h"
+
+#include "base/log.h"
+#include "server/worker.h"
+#include "stats/names.h"
+
+namespace outrider::server {
+
+using discovery::Known;
+
+namespace {
+constexpr size_t kFoundKept = 10000;   // names met at run time; beyond it a plan is made anew each time
+}
+
+Services::Services(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard,
+                   std::vector<std::unique_ptr<Worker>>& workers)
+    : control_(control), catalog_(catalog), shard_(shard), workers_(workers), health_(control, *this) {}
+
+Services::~Services() { stop(); }
+
+void Services::stop() {
+  for (auto& [name, group] : groups_) {
+    health_.forget(name);
+    if (group.source.registry) group.source.registry->unwatch(group.source.key, *this);
+  }
+  groups_.clear();
+  clusters_of_.clear();
+}
+
+void Services::by_name(discovery::Registry* registry, upstream::ClusterPlan defaults) {
+  std::lock_guard lock(mutex_);
+  by_name_ = registry;
+  defaults_ = std::move(defaults);
+}
+
+void Services::add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits, Source source) {
+  const std::string name = plan->name;
+  Group& group = groups_[name];
+  group.plan = std::move(plan);
+  group.limits = std::move(limits);
+  group.source = std::move(source);
+  group.configured = true;
+  follow(name, group);
+}
+
+// Found by several workers at about the same time: they share plan and limits.
+std::shared_ptr<const upstream::ClusterPlan> Services::plan_for(std::string_view service) {
+  std::lock_guard lock(mutex_);
+  if (const auto it = found_.find(service); it != found_.end()) return it->second.first;
+  if (found_.size() >= kFoundKept) found_.clear();
+  auto plan = std::make_shared<upstream::ClusterPlan>(defaults_);
+  plan->name = plan->service = std::string(service);
+  return found_.emplace(service, std::make_pair(plan, std::make_shared<upstream::Limits>())).first->second.first;
+}
+
+std::shared_ptr<upstream::Limits> Services::limits_for(std::string_view service) {
+  plan_for(service);
+  std::lock_guard lock(mutex_);
+  const auto it = found_.find(service);
+  return it == found_.end() ? std::make_shared<upstream::Limits>() : it->second.second;
+}
+
+void Services::watch(int worker, const std::string& service) {
+  auto [it, fresh] = groups_.try_emplace(service);
+  Group& group = it->second;
+  group.workers.insert(worker);
+  if (!fresh) return tell(service, group);
+  group.plan = plan_for(service);
+  group.limits = limits_for(service);
+  group.source = {by_name_, service};
+  follow(service, group);
+}
+
+void Services::unwatch(int worker, const std::string& service) {
+  const auto it = groups_.find(service);
+  if (it == groups_.end() || it->second.configured) return;
+  it->second.workers.erase(worker);
+  if (!it->second.workers.empty()) return;
+  health_.forget(service);
+  if (auto* registry = it->second.source.registry) registry->unwatch(it->second.source.key, *this);
+  clusters_of_[it->second.source.key].erase(service);
+  groups_.erase(it);
+}
+
+void Services::follow(const std::string& cluster, Group& group) {
+  group.probes_passed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "success"}});
+  group.probes_failed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "failure"}});
+  clusters_of_[group.source.key].insert(cluster);
+  if (group.source.registry) return group.source.registry->watch(group.source.key, *this);
+  on_instances(group.source.key, Known::Absent, {});   // registry.kind: none, and no endpoints: nobody will ever come
+}
+
+void Services::on_instances(const std::string& key, Known known,
+                            std::vector<std::shared_ptr<const discovery::Instance>> all) {
+  const auto names = clusters_of_.find(key);
+  if (names == clusters_of_.end()) return;
+  for (const auto& cluster : std::set<std::string>(names->second)) {
+    Group& group = groups_[cluster];
+    auto next = upstream::next_set(group.set, known, all);
+    if (!next) continue;
+    group.set = std::move(next);
+    health_.follow(cluster, group.plan->health, group.set);
+    tell(cluster, group);
+    if (listener_) listener_->on_cluster_changed(cluster);
+  }
+}
+
+template <class F>
+void Services::each_worker(const Group& group, F f) {
+  for (size_t i = 0; i < workers_.size(); ++i)
+    if (group.configured || group.workers.count(int(i))) f(*workers_[i]);
+}
+
+void Services::tell(const std::string& cluster, const Group& group) {
+  if (group.set) each_worker(group, [&](Worker& worker) { worker.adopt(cluster, group.set); });
+}
+
+void Services::refresh(const std::string& cluster) {
+  const auto it = groups_.find(cluster);
+  if (it == groups_.end()) return;
+  each_worker(it->second, [&](Worker& worker) { worker.refresh(cluster); });
+  if (listener_) listener_->on_cluster_changed(cluster);
+}
+
+void Services::on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health health) {
+  log::info(health == upstream::Health::Healthy ? "endpoint healthy" : "endpoint unhealthy",
+            {{"cluster", cluster}, {"endpoint", endpoint.address}});
+  refresh(cluster);
+}
+
+void Services::on_probe(const std::string& cluster, bool passed) {
+  const auto it = groups_.find(cluster);
+  if (it != groups_.end()) shard_.add(passed ? it->second.probes_passed : it->second.probes_failed);
+}
+
+}  // namespace outrider::server

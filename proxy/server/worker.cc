@@ -1,0 +1,119 @@
+#include "server/worker.h"
+
+#include <pthread.h>
+
+#include "stats/names.h"
+
+namespace outrider::server {
+
+namespace {
+constexpr milliseconds kDrainCheck{16};
+constexpr milliseconds kLagCheck{1000};
+}  // namespace
+
+Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log,
+               milliseconds service_idle, WorkerEvents& events)
+    : index_(index), events_(events),
+      site_(std::make_unique<exchange::Site>(loop_, catalog, shard, *this, log, service_idle)),
+      lag_(catalog.slot(stats::names::kEventLoopLag, {{"worker", std::to_string(index)}})),
+      blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
+
+Worker::~Worker() {
+  join();
+  cut_all();
+  doors_.clear();
+  for (int i = 0; i < 3; ++i) loop_.run_turn(false);   // what retired while it ended
+  site_->serving = {};
+  site_.reset();
+}
+
+void Worker::open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd) {
+  for (const auto& door : doors_)
+    if (&door->plan() == plan.get()) {                 // another address of the same listener: the same counters
+      doors_.push_back(std::make_unique<exchange::Door>(*site_, door->accepted_from(), fd));
+      return;
+    }
+  exchange::ConnectionCounters counters(site_->catalog, plan->direction, plan->name);
+  auto from = std::make_shared<exchange::AcceptedFrom>(exchange::AcceptedFrom{std::move(plan), std::move(counters)});
+  doors_.push_back(std::make_unique<exchange::Door>(*site_, std::move(from), fd));
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
+    loop_.arm(lag_check_, kLagCheck);
+    loop_.run();
+  });
+}
+
+void Worker::join() {
+  if (!thread_.joinable()) return;
+  loop_.stop();
+  thread_.join();
+}
+
+void Worker::adopt(std::shared_ptr<const exchange::Snapshot> snapshot) {
+  if (!thread_.joinable()) return serve(std::move(snapshot));
+  loop_.post([this, snapshot = std::move(snapshot)]() mutable { serve(std::move(snapshot)); });
+}
+
+void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot) {
+  site_->serving = exchange::Serving::make(std::move(snapshot), site_->context, site_->serving.get());
+  for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
+}
+
+upstream::Cluster* Worker::find(const std::string& cluster) {
+  if (site_->serving)
+    for (auto& known : site_->serving->clusters)
+      if (known->plan().name == cluster) return known.get();
+  return site_->by_name.existing(cluster);
+}
+
+void Worker::adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set) {
+  loop_.post([this, cluster, set = std::move(set)] {
+    upstream::Cluster* found = find(cluster);
+    if (!found) return;
+    found->ejections = this;
+    found->adopt(set);
+  });
+}
+
+void Worker::refresh(const std::string& cluster) {
+  loop_.post([this, cluster] {
+    if (auto* found = find(cluster)) found->refresh();
+  });
+}
+
+void Worker::drain() {
+  loop_.post([this] {
+    site_->draining = true;
+    for (auto& door : doors_) door->shut();
+    site_->sessions.for_each([](exchange::HttpSession& session) { session.drain(); });
+    loop_.arm(drain_check_, milliseconds(0));
+  });
+}
+
+void Worker::on_drain_check() {
+  if (site_->sessions.empty()) return events_.on_drained(index_);
+  loop_.arm(drain_check_, kDrainCheck);
+}
+
+void Worker::cut() {
+  loop_.post([this] { cut_all(); });
+}
+
+void Worker::cut_all() {
+  while (exchange::HttpSession* session = site_->sessions.front()) {
+    if (session->codec().open_streams() > 0) cut_.fetch_add(1, std::memory_order_relaxed);
+    session->cut();
+  }
+}
+
+// How long this worker's turns take shows where it falls behind; buffers, what it holds in blocks.
+void Worker::on_lag_check() {
+  site_->shard.observe(lag_, uint64_t(loop_.lag().count()) * 1000);
+  site_->shard.set(blocks_, loop_.blocks().in_use_bytes());
+  loop_.arm(lag_check_, kLagCheck);
+}
+
+}  // namespace outrider::server

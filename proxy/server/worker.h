@@ -1,0 +1,71 @@
+#pragma once
+// A thread and everything in it.
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "exchange/door.h"
+#include "exchange/site.h"
+
+namespace outrider::server {
+
+// What a worker asks of the control thread. Called on the worker's thread; each returns at once.
+class WorkerEvents {
+ public:
+  virtual std::shared_ptr<const upstream::ClusterPlan> plan_for(std::string_view service) = 0;
+  virtual std::shared_ptr<upstream::Limits> limits_for(std::string_view service) = 0;
+  virtual void on_watch(int worker, const std::string& service) = 0;
+  virtual void on_unwatch(int worker, const std::string& service) = 0;
+  virtual void on_ejected(const std::string& cluster) = 0;
+  virtual void on_drained(int worker) = 0;           // after drain(): no session is left
+
+ protected:
+  ~WorkerEvents() = default;
+};
+
+// One thread, one loop, its own listeners (SO_REUSEPORT), seats, pools, timers, buffers and counters. Everything it owns
+// is touched by its thread alone between start() and join(); it hears from the control thread only through post. Made,
+// joined and destroyed by the supervisor.
+class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
+ public:
+  Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log,
+         milliseconds service_idle, WorkerEvents& events);
+  ~Worker();
+  // Before start(): a listening descriptor, owned from here on.
+  void open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd);
+  void start();
+  // From the control thread, at any time:
+  void adopt(std::shared_ptr<const exchange::Snapshot> snapshot);
+  void adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set);
+  void refresh(const std::string& cluster);          // health or an ejection changed
+  void drain();                                      // stop accepting, finish what runs, then on_drained()
+  void cut();                                        // the drain's deadline: what is left ends now; counted in cut_streams()
+  void join();
+  uint32_t cut_streams() const { return cut_.load(std::memory_order_relaxed); }
+
+ private:
+  std::shared_ptr<const upstream::ClusterPlan> plan_for(std::string_view service) override { return events_.plan_for(service); }
+  std::shared_ptr<upstream::Limits> limits_for(std::string_view service) override { return events_.limits_for(service); }
+  void watch(const std::string& service) override { events_.on_watch(index_, service); }
+  void unwatch(const std::string& service) override { events_.on_unwatch(index_, service); }
+  void on_ejected(const std::string& cluster) override { events_.on_ejected(cluster); }
+  upstream::Cluster* find(const std::string& cluster);
+  void serve(std::shared_ptr<const exchange::Snapshot> snapshot);
+  void cut_all();
+  void on_drain_check();
+  void on_lag_check();
+  const int index_;
+  WorkerEvents& events_;
+  net::Loop loop_;
+  std::unique_ptr<exchange::Site> site_;
+  std::vector<std::unique_ptr<exchange::Door>> doors_;
+  std::atomic<uint32_t> cut_{0};
+  stats::Slot lag_, blocks_;
+  net::BoundTimer<Worker, &Worker::on_drain_check> drain_check_{*this};
+  net::BoundTimer<Worker, &Worker::on_lag_check> lag_check_{*this};
+  std::thread thread_;
+};
+
+}  // namespace outrider::server
