@@ -14,8 +14,8 @@ constexpr milliseconds kLagCheck{1000};
 Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log,
                milliseconds service_idle, WorkerEvents& events)
     : index_(index), events_(events),
-      site_(std::make_unique<exchange::Site>(loop_, catalog, shard, *this, log, service_idle)),
-      lag_(catalog.slot(stats::names::kEventLoopLag, {{"worker", std::to_string(index)}})),
+      site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle)),
+      lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker-" + std::to_string(index)}})),
       blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
 Worker::~Worker() {
