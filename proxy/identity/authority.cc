@@ -4,6 +4,7 @@
 #include <openssl/bn.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/text.h"
 #include "identity/files.h"
@@ -128,7 +129,8 @@ Outcome<Authority> Authority::load(const std::string& folder) {
 
 Outcome<Done> Authority::save(const std::string& folder) const {
   if (auto made = make_folder(folder); !made) return made;
-  // The key goes first: whoever finds one there already must not lose its certificate.
+  if (std::error_code error; std::filesystem::exists(folder + "/ca.crt", error))
+    return Failure{folder + "/ca.crt: is there already; move it away first"};
   std::string pem = key_.pem();
   auto wrote = write_file(folder + "/ca.key", pem, 0600, Existing::Keep);
   OPENSSL_cleanse(pem.data(), pem.size());
