@@ -67,6 +67,7 @@ class Attempt final : Waiter, http::StreamEvents {
 
  private:
   friend class AttemptPool;
+  void reset_for_reuse();
   http::Wire wire() const override { return wire_; }
   http::StreamEvents& events() override { return *this; }
   void on_lease(Lease lease) override;           // sends head and first bytes
@@ -80,6 +81,8 @@ class Attempt final : Waiter, http::StreamEvents {
   void on_reset(const Error& why) override;
   void on_limit();
   void fail(const Error& why);
+  void release(Pool::After after);               // the place in the queue or the stream
+  void settle(Outcome::Kind kind, const Error* failure);   // counts and the balancer, once
   net::Loop& loop_;
   AttemptPool& home_;
   Arena arena_;
@@ -90,7 +93,9 @@ class Attempt final : Waiter, http::StreamEvents {
   http::Wire wire_ = http::Wire::Http1;
   Lease lease_;
   State state_ = State::Idle;
-  bool headed_ = false, request_sent_ = false, request_ended_ = false, resent_ = false, counted_ = false;
+  bool headed_ = false, request_sent_ = false, request_ended_ = false, counted_ = false;
+  size_t resend_ = 0, resent_ = 0;               // bytes of body.kept from tries before this one; how far they have gone again
+  uint64_t bytes_before_ = 0;                    // what the connection had received when the stream was opened
   Error error_{};
   TimePoint opened_at_{}, headed_at_{};
   net::BoundTimer<Attempt, &Attempt::on_limit> limit_{*this};

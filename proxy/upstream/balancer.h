@@ -22,7 +22,7 @@ struct Seat {
   uint32_t holders = 0;
   uint32_t in_flight = 0;            // this worker's own; no atomics
   bool usable = true;                // health, ejection, draining, weight and panic rule, as of the last refresh
-  uint32_t weight = 100;             // effective: slow start applied
+  uint32_t weight = 100;             // effective, in hundredths of the record's: slow start applied
   float latency_us = 0;              // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
   Member member;
@@ -46,8 +46,8 @@ class Balancer {
  public:
   virtual ~Balancer() = default;
   virtual void rebuild(std::span<Seat* const> usable) = 0;    // on every change of the usable seats or their weights
-  virtual Seat* pick(const Pick& what) = 0;                   // null: nobody usable (or all tried)
-  virtual void on_done(Seat&, const Outcome&, TimePoint /*now*/) {}
+  virtual Seat* pick(const Pick& what) = 0;                   // null: nobody usable. All tried: one of them again
+  virtual void on_done(Seat& seat, const Outcome& outcome, TimePoint now);   // keeps the seat's average, for pages
 };
 
 struct BalancerEntry {               // one row of the table in upstream/balance/all.cc

@@ -21,8 +21,8 @@ struct Context {
 
 struct ClusterStats {                                     // slots of outrider_cluster_*{cluster=...}, found once
   ClusterStats(stats::Catalog& catalog, const std::string& cluster);
-  stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_other, pending, panic,
-      picks, breaker_connections, breaker_pending, breaker_requests;
+  stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable,
+      connect_closed, connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
 };
 
 // Held by Serving and by exchanges in flight (Ref). One worker.
@@ -44,17 +44,25 @@ class Cluster {
   // Once per attempt: balancer, counters; a connect failure (failure->code Refused, Unreachable, Timeout before the
   // connection stood) demotes the endpoint for a time that doubles from 1 s to 30 s.
   void report(Seat& seat, const Outcome& outcome, const Error* failure);
+  void on_connected(Endpoint& endpoint);                  // from its pool: what it was demoted for is over
+  void on_connect_failure(Endpoint& endpoint, const Error& why);
+  // Breakers. False: full, and the gauge says so until there is room again.
+  bool enter(Breaker& breaker, uint32_t limit, stats::Slot gauge);
+  void leave(Breaker& breaker, uint32_t limit, stats::Slot gauge);
   Limits& limits() { return *limits_; }
   const ClusterStats& stats() const { return stats_; }
   TimePoint last_used{};                                  // by ClusterTable
   uint32_t holders = 0;
-  static void recycle(Cluster* cluster);                  // deletes, after the turn
+  static void recycle(Cluster* cluster);                  // its pools close; deletes, after the turn
   // The control thread wants to know of an ejection at once, to tell the other workers. May be empty.
   struct Ejections { virtual void on_ejected(const std::string& cluster) = 0; protected: ~Ejections() = default; };
   Ejections* ejections = nullptr;
 
  private:
   void rebuild();
+  bool choose_usable();                                   // true: seats or weights are others than before
+  void set_lamp(Lamp& lamp, bool on, stats::Slot gauge);
+  void arm_refresh(int64_t now_ms);
   void on_refresh_due();                                  // an ejection ends, slow start goes on
   Context context_;
   std::shared_ptr<const ClusterPlan> plan_;
@@ -65,7 +73,7 @@ class Cluster {
   std::vector<Seat*> usable_;
   std::unique_ptr<Balancer> balancer_;
   IntrusiveList<Place> awaiting_;
-  bool panicking_ = false;
+  bool panicking_ = false, ramping_ = false;
   net::BoundTimer<Cluster, &Cluster::on_refresh_due> refresh_due_{*this};
 };
 

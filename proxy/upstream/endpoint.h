@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "discovery/registry.h"
 #include "net/address.h"
 
@@ -16,7 +17,7 @@ enum class Health : uint8_t { Unknown, Healthy, Unhealthy };
 
 // Shared by all threads for as long as any set names it. Address and identity are the key and never change.
 struct Endpoint {
-  Endpoint(std::string address_text, std::string identity_text);
+  Endpoint(std::string address_text, std::string identity_text, WallTime first_seen = std::chrono::system_clock::now());
   const std::string address, identity;
   const net::Address socket;                         // parsed once; invalid when the text is no address
   const int64_t since_ms;                            // wall clock: first seen; slow start counts from here
@@ -28,6 +29,11 @@ struct Endpoint {
   std::atomic<int64_t> ejected_until_ms{0};          // wall clock; demotion after a connect failure, by the worker that met it
   std::atomic<uint32_t> connect_failures{0};         // in a row, across workers
 };
+
+// Demotion doubles from the first to the second, and no farther.
+inline constexpr milliseconds kFirstEjection{1000}, kLongestEjection{30000};
+// An end farther away than any ejection lasts was written before the wall clock jumped back: not ejected.
+bool is_ejected(const Endpoint& endpoint, int64_t now_ms);
 
 // Records are re-signed every five minutes and change weight or state: the facts are replaced, the endpoint stays.
 struct Member {

@@ -1,13 +1,32 @@
 #pragma once
 // What all workers together may do to one service: the circuit breaker's counts.
 
+#include <atomic>
+
 #include "base/tally.h"
 
 namespace outrider::upstream {
 
+// One for all workers, so that a gauge summed over them is 0 or 1: who turns it counts it.
+class Lamp {
+ public:
+  bool lit() const { return lit_.load(std::memory_order_relaxed); }
+  bool turn(bool on) { return lit() != on && lit_.exchange(on, std::memory_order_relaxed) != on; }   // true: it was the other way
+
+ private:
+  std::atomic<bool> lit_{false};
+};
+
+// A count that refuses, and the lamp that says so.
+struct Breaker {
+  Tally tally;
+  Lamp open;
+};
+
 // One per service in the process, shared by its workers' clusters.
 struct Limits {
-  Tally connections, pending, requests;
+  Breaker connections, pending, requests;
+  Lamp panic;
 };
 
 }  // namespace outrider::upstream

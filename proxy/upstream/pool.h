@@ -1,6 +1,9 @@
 #pragma once
 // The connections from one worker to one endpoint.
 
+#include <array>
+#include <memory>
+
 #include "base/intrusive_list.h"
 #include "upstream/cluster_plan.h"
 #include "wire/http_connection.h"
@@ -19,7 +22,7 @@ struct Lease {
   bool reused = false;               // it had served before: decides Retry::IfReused
 };
 
-// Embedded in the attempt. Destroying or unlinking it cancels the wait.
+// Embedded in the attempt. Leaves by Pool::leave(), or by one of the two events.
 struct Waiter : ListHook<Waiter> {
   virtual http::Wire wire() const = 0;
   virtual http::StreamEvents& events() = 0;
@@ -31,28 +34,55 @@ struct Waiter : ListHook<Waiter> {
 };
 
 // LIFO, reading left on so that a server's close is noticed while idle. Limits (max_connections, max_pending) are the
-// cluster's, shared by all workers. Connections that were made for a waiter who left are kept idle. Waiters are served
-// at the end of the turn, never from give_back() or on_gone(): no recursion through a queue. Owned by a Seat.
+// cluster's, shared by all workers; at max_connections waiters wait for a give_back(), and a pool that has no connection
+// at all may open one all the same, since nobody could ever give it one. Connections that were made for a waiter who left
+// are kept idle, but for raw ones. Waiters are served, or told of a failure, at the end of the turn, never from
+// give_back() or on_gone(): no recursion through a queue. Owned by a Seat.
 class Pool final : net::EndOfTurn {
  public:
   Pool(Cluster& cluster, std::shared_ptr<Endpoint> endpoint);
   ~Pool();
-  // on_lease() may come before it returns when an idle connection is there; else later, or on_no_lease().
+  // on_lease() may come before it returns when an idle connection is there, and on_no_lease() when the queue is full;
+  // else one of them comes later.
   void acquire(Waiter& waiter);
-  // The stream is over. `reusable` false: the connection is closed (with RST when the exchange was cut short).
-  void give_back(Lease lease, bool reusable);
+  void leave(Waiter& waiter);        // waits no more; no event follows
+  enum class After : uint8_t { Keep, Close, Cut };   // Cut: with RST, the exchange was cut short
+  void give_back(Lease lease, After after);          // the stream is over and detached
+  void learn(Lease lease, std::string_view keep_alive);   // the server's Keep-Alive field
+  void drop_idle();                  // the server closed one that was in use: those it has closed too must not be used
   void drain();                      // no new leases; idle connections close, busy ones when given back
+  void cut();                        // everything closes now
+  net::Loop& loop() { return loop_; }
+  size_t idle_count() const { return idle_count_; }
+  size_t open_count() const { return open_count_; }   // connecting, idle, busy and closing
 
  private:
   friend class PooledConnection;
+  static constexpr size_t kWires = 3;
   void on_end_of_turn() override;
   void serve();
-  void open_connection();
+  bool serve_one();
+  void fail_waiters();
+  void open_for_waiters();
+  bool open_connection(http::Wire wire);
+  bool enter_limit();
+  void wake();
+  void lease(PooledConnection& connection, Waiter& waiter);
+  PooledConnection* take_idle(http::Wire wire);
+  void on_connected(PooledConnection& connection);
+  void on_gone(PooledConnection& connection, const Error& why);
+  void close(PooledConnection& connection, After after);
+  void unlist(PooledConnection& connection);   // from its list and its count
+  void forget(PooledConnection& connection);   // its socket is closed: the limit has room again
   Cluster& cluster_;
+  net::Loop& loop_;
   std::shared_ptr<Endpoint> endpoint_;
   IntrusiveList<Waiter> waiting_;
-  IntrusiveList<PooledConnection> idle_, busy_, connecting_;
-  uint32_t connecting_count_ = 0;
+  IntrusiveList<PooledConnection> idle_, busy_, connecting_, closing_;
+  std::array<uint32_t, kWires> waiting_count_{}, connecting_count_{};   // by wire
+  uint32_t idle_count_ = 0, busy_count_ = 0, open_count_ = 0;
+  uint32_t failures_ = 0;            // connections that did not come about since the last end of a turn
+  Error last_failure_{};
   bool draining_ = false;
 };
 

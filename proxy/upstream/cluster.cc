@@ -1,0 +1,249 @@
+#include "upstream/cluster.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+
+#include "base/log.h"
+#include "stats/names.h"
+#include "upstream/balance/rows.h"
+#include "upstream/departed.h"
+#include "upstream/pool.h"
+
+namespace outrider::upstream {
+
+namespace names = stats::names;
+
+namespace {
+
+constexpr uint32_t kWhole = 100;                 // hundredths of a weight
+constexpr uint32_t kMaxWeight = 1'000'000;
+constexpr double kSlowStartFrom = 0.1;
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+bool takes_requests(const Seat& seat) { return !seat.member.facts->draining && seat.member.facts->weight > 0; }
+
+Health health_of(const Seat& seat) { return seat.member.endpoint->health.load(std::memory_order_relaxed); }
+
+}  // namespace
+
+ClusterStats::ClusterStats(stats::Catalog& catalog, const std::string& cluster) {
+  const auto one = [&](const stats::Name& name) { return catalog.slot(name, {{"cluster", cluster}}); };
+  const auto failed = [&](const char* reason) {
+    return catalog.slot(names::kClusterConnectFailures, {{"cluster", cluster}, {"reason", reason}});
+  };
+  const auto breaker = [&](const char* limit) {
+    return catalog.slot(names::kClusterBreakerOpen, {{"cluster", cluster}, {"limit", limit}});
+  };
+  connections_active = one(names::kClusterConnectionsActive);
+  connect_duration = one(names::kClusterConnectDuration);
+  connect_refused = failed("refused");
+  connect_timeout = failed("timeout");
+  connect_unreachable = failed("unreachable");
+  connect_closed = failed("closed");
+  connect_overload = failed("overload");
+  pending = one(names::kClusterPending);
+  panic = one(names::kClusterPanic);
+  picks = catalog.slot(names::kClusterPicks, {{"cluster", cluster}, {"locality", "unknown"}});
+  breaker_connections = breaker("connections");
+  breaker_pending = breaker("pending");
+  breaker_requests = breaker("requests");
+}
+
+Seat::Seat(Member m) : member(std::move(m)) {}
+
+Seat::~Seat() = default;
+
+// Nobody holds it: no stream and no waiter is left in its pool. The pool may be further up the stack.
+void Seat::recycle(Seat* seat) {
+  if (!seat->pool) {
+    delete seat;
+    return;
+  }
+  net::Loop& loop = seat->pool->loop();
+  seat->pool->cut();
+  Departed<Seat>::bury(loop, seat);
+}
+
+Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan, std::shared_ptr<Limits> limits)
+    : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, plan_->name),
+      balancer_(make_balancer(*plan_, context.loop.random())) {
+  if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
+}
+
+Cluster::~Cluster() {
+  seats_.clear();
+  if (panicking_) set_lamp(limits_->panic, false, stats_.panic);
+}
+
+// Its seats go first, so that whatever they retire stands before this in the list of the retired.
+void Cluster::recycle(Cluster* cluster) {
+  cluster->refresh_due_.cancel();
+  cluster->usable_.clear();
+  cluster->balancer_->rebuild({});
+  cluster->seats_.clear();
+  Departed<Cluster>::bury(cluster->context_.loop, cluster);
+}
+
+void Cluster::adopt(std::shared_ptr<const EndpointSet> set) {
+  if (!set) return;
+  set_ = std::move(set);
+  rebuild();
+  if (set_->known == Known::NotYet) return;
+  IntrusiveList<Place> called;
+  called.splice(awaiting_);
+  while (Place* place = called.pop_front()) place->on_called();
+}
+
+void Cluster::await_set(Place& place) {
+  if (!place.linked()) awaiting_.push_back(place);
+}
+
+// Survivors keep their seats, with pools and averages; the facts about them are replaced.
+void Cluster::rebuild() {
+  std::unordered_map<const Endpoint*, Ref<Seat>> before;
+  for (auto& seat : seats_) before.emplace(seat->member.endpoint.get(), seat);
+  std::vector<Ref<Seat>> seats;
+  seats.reserve(set_->members.size());
+  for (const Member& member : set_->members) {
+    const auto survivor = before.find(member.endpoint.get());
+    if (survivor == before.end()) {
+      seats.emplace_back(new Seat(member));
+      continue;
+    }
+    seats.push_back(std::move(survivor->second));
+    seats.back()->member = member;
+    before.erase(survivor);
+  }
+  seats_.swap(seats);
+  usable_.clear();
+  choose_usable();
+  balancer_->rebuild(usable_);
+  for (auto& [endpoint, seat] : before)
+    if (seat->pool) seat->pool->drain();         // exchanges may still hold it
+}
+
+void Cluster::refresh() {
+  if (choose_usable()) balancer_->rebuild(usable_);
+}
+
+bool Cluster::choose_usable() {
+  const int64_t now = to_ms(net::Loop::wall());
+  const bool checked = plan_->health.kind != HealthPlan::Kind::Off;
+  const auto fit = [&](const Seat& seat) {
+    return !is_ejected(*seat.member.endpoint, now) && !(checked && health_of(seat) == Health::Unhealthy);
+  };
+  size_t taking = 0, fit_count = 0, healthy = 0;
+  int64_t oldest = kNever;
+  for (const auto& seat : seats_) {
+    if (!takes_requests(*seat)) continue;
+    ++taking;
+    oldest = std::min(oldest, seat->member.endpoint->since_ms);
+    if (!fit(*seat)) continue;
+    ++fit_count;
+    healthy += health_of(*seat) == Health::Healthy;
+  }
+  // What is unknown counts as fit here: the first seconds of a check are no panic.
+  panicking_ = double(fit_count) < plan_->panic * double(taking);
+  set_lamp(limits_->panic, panicking_, stats_.panic);
+
+  std::vector<Seat*> usable;
+  usable.reserve(taking);
+  bool changed = false;
+  ramping_ = false;
+  const int64_t window = plan_->slow_start.count();
+  for (const auto& seat : seats_) {
+    seat->usable = takes_requests(*seat) &&
+                   (panicking_ || (fit(*seat) && (!checked || healthy == 0 || health_of(*seat) == Health::Healthy)));
+    if (!seat->usable) continue;
+    // Who came while the oldest was new itself is as new as all: they share alike.
+    const Endpoint& endpoint = *seat->member.endpoint;
+    uint32_t weight = std::min(seat->member.facts->weight, kMaxWeight) * kWhole;
+    if (const int64_t age = now - endpoint.since_ms; age >= 0 && age < window && endpoint.since_ms - oldest >= window) {
+      ramping_ = true;
+      weight = std::max(1u, uint32_t(weight * (kSlowStartFrom + (1 - kSlowStartFrom) * double(age) / double(window))));
+    }
+    changed |= weight != seat->weight;
+    seat->weight = weight;
+    usable.push_back(seat.get());
+  }
+  changed |= usable != usable_;
+  usable_.swap(usable);
+  arm_refresh(now);
+  return changed;
+}
+
+// The next moment at which something here changes by itself.
+void Cluster::arm_refresh(int64_t now_ms) {
+  int64_t due = ramping_ ? now_ms + std::max<int64_t>(plan_->slow_start.count() / 20, 50) : kNever;
+  for (const auto& seat : seats_)
+    if (is_ejected(*seat->member.endpoint, now_ms))
+      due = std::min(due, seat->member.endpoint->ejected_until_ms.load(std::memory_order_relaxed));
+  refresh_due_.cancel();
+  if (due != kNever) context_.loop.arm(refresh_due_, milliseconds(std::max<int64_t>(due - now_ms, 0) + 1));
+}
+
+void Cluster::on_refresh_due() { refresh(); }
+
+Ref<Seat> Cluster::pick(const Pick& what) {
+  Seat* seat = usable_.empty() ? nullptr : balancer_->pick(what);
+  if (!seat) return {};
+  seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
+  context_.shard.add(stats_.picks);
+  return Ref<Seat>(seat);
+}
+
+Pool& Cluster::pool(Seat& seat) {
+  if (!seat.pool) seat.pool = std::make_unique<Pool>(*this, seat.member.endpoint);
+  return *seat.pool;
+}
+
+void Cluster::report(Seat& seat, const Outcome& outcome, const Error* failure) {
+  balancer_->on_done(seat, outcome, context_.loop.now());
+  if (failure) on_connect_failure(*seat.member.endpoint, *failure);
+}
+
+void Cluster::on_connected(Endpoint& endpoint) {
+  if (endpoint.connect_failures.load(std::memory_order_relaxed) == 0) return;
+  endpoint.connect_failures.store(0, std::memory_order_relaxed);
+  if (endpoint.ejected_until_ms.exchange(0, std::memory_order_relaxed) <= to_ms(net::Loop::wall())) return;
+  refresh();
+  if (ejections) ejections->on_ejected(plan_->name);
+}
+
+// One outage is met by many: by every connection under way, on every worker. The first of them demotes the endpoint,
+// and until that has ended the others change nothing.
+void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why) {
+  const bool demotes = why.retry == Retry::Yes && (why.code == Code::Refused || why.code == Code::Unreachable ||
+                                                   why.code == Code::Timeout || why.code == Code::Closed);
+  const int64_t now = to_ms(net::Loop::wall());
+  if (!demotes || is_ejected(endpoint, now)) return;
+  const uint32_t before = endpoint.connect_failures.load(std::memory_order_relaxed);
+  const auto length = std::min<int64_t>(kFirstEjection.count() << std::min(before, 10u), kLongestEjection.count());
+  int64_t until = endpoint.ejected_until_ms.load(std::memory_order_relaxed);
+  if (!endpoint.ejected_until_ms.compare_exchange_strong(until, now + length, std::memory_order_relaxed)) return;
+  endpoint.connect_failures.fetch_add(1, std::memory_order_relaxed);
+  log::info("endpoint ejected", {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", why.what},
+                                 {"milliseconds", length}});
+  refresh();
+  if (ejections) ejections->on_ejected(plan_->name);
+}
+
+void Cluster::set_lamp(Lamp& lamp, bool on, stats::Slot gauge) {
+  if (!lamp.turn(on)) return;
+  if (on) context_.shard.add(gauge);
+  else context_.shard.sub(gauge);
+}
+
+bool Cluster::enter(Breaker& breaker, uint32_t limit, stats::Slot gauge) {
+  const bool entered = breaker.tally.enter(limit);
+  if (!entered || breaker.open.lit()) set_lamp(breaker.open, breaker.tally.now() >= limit && !entered, gauge);
+  return entered;
+}
+
+void Cluster::leave(Breaker& breaker, uint32_t limit, stats::Slot gauge) {
+  breaker.tally.leave();
+  if (breaker.open.lit() && breaker.tally.now() < limit) set_lamp(breaker.open, false, gauge);
+}
+
+}  // namespace outrider::upstream

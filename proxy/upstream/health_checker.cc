@@ -1,0 +1,150 @@
+#include "upstream/health_checker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/arena.h"
+#include "wire/http_connection.h"
+
+namespace outrider::upstream {
+
+namespace {
+constexpr milliseconds kStagger{2};              // between the first probes of a set, so that they are no burst
+}
+
+// One endpoint that is asked again and again, each time on a connection of its own. Owned by its group; control loop.
+class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
+ public:
+  Check(HealthChecker& checker, const Group& group, std::shared_ptr<Endpoint> endpoint, milliseconds first)
+      : checker_(checker), group_(group), endpoint_(std::move(endpoint)) {
+    checker_.control_.arm(next_, first);
+  }
+  ~Check() { hang_up(); }
+
+ private:
+  void probe();
+  void over(bool passed);
+  void hang_up() {
+    limit_.cancel();
+    if (!connection_) return;
+    if (asked_) connection_->codec().detach(stream_);
+    asked_ = false;
+    wire::HttpConnection::retire(std::move(connection_));
+  }
+  void on_limit() { over(false); }
+  http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
+  void on_connected() override;
+  void on_idle() override {}
+  void on_draining() override {}
+  void on_gone(const Error&) override { over(false); }
+  http::ResponseHead* response_head() override { return &response_; }
+  void on_head(bool end) override;
+  void on_body(Buffer&&, bool) override {}
+  void on_trailers(http::HeaderMap&) override {}
+  void on_sendable() override {}
+  void on_reset(const Error&) override { over(false); }
+
+  HealthChecker& checker_;
+  const Group& group_;
+  const std::shared_ptr<Endpoint> endpoint_;
+  std::unique_ptr<wire::HttpConnection> connection_;
+  Arena arena_;
+  http::RequestHead request_{arena_};
+  http::ResponseHead response_{arena_};
+  http::StreamId stream_ = 0;
+  bool asked_ = false;
+  uint32_t passed_ = 0, failed_ = 0;             // in a row
+  net::BoundTimer<Check, &Check::probe> next_{*this};
+  net::BoundTimer<Check, &Check::on_limit> limit_{*this};
+};
+
+// The endpoints of one cluster.
+struct HealthChecker::Group {
+  std::string cluster;
+  HealthPlan plan;
+  std::unordered_map<const Endpoint*, std::unique_ptr<Check>> checks;
+};
+
+void HealthChecker::Check::probe() {
+  const HealthPlan& plan = group_.plan;
+  net::Address to = endpoint_->socket;
+  if (!to.valid()) return over(false);
+  if (plan.port && !to.is_unix()) to.set_port(plan.port);
+  connection_.reset(new wire::HttpConnection(checker_.control_, *this));
+  checker_.control_.arm(limit_, plan.timeout);
+  const auto wire = plan.kind == HealthPlan::Kind::Tcp ? http::Wire::Raw : http::Wire::Http1;
+  if (const auto ok = connection_->connect(to, wire, {}); !ok) over(false);
+}
+
+void HealthChecker::Check::on_connected() {
+  if (group_.plan.kind == HealthPlan::Kind::Tcp) return over(true);
+  request_.clear();
+  response_.clear();
+  arena_.reset();
+  request_.method = http::Method::Get;
+  request_.method_text = "GET";
+  request_.path = arena_.copy(group_.plan.path);
+  request_.authority = endpoint_->address;
+  request_.headers.add("host", endpoint_->address);
+  request_.headers.add("user-agent", "outrider-health");
+  request_.headers.add("connection", "close");
+  http::Codec& codec = connection_->codec();
+  stream_ = codec.open(*this);
+  asked_ = true;
+  codec.send_request(stream_, request_, {}, true);
+}
+
+void HealthChecker::Check::on_head(bool) {
+  over(response_.status >= group_.plan.expect_low && response_.status <= group_.plan.expect_high);
+}
+
+// The last thing it does is to tell: whoever hears may forget this check.
+void HealthChecker::Check::over(bool passed) {
+  hang_up();
+  const HealthPlan& plan = group_.plan;
+  net::Loop& loop = checker_.control_;
+  const double spread = 1 + plan.jitter * (2 * loop.random().unit() - 1);
+  loop.arm(next_, std::max(milliseconds(1), milliseconds(int64_t(double(plan.interval.count()) * spread))));
+
+  passed_ = passed ? passed_ + 1 : 0;
+  failed_ = passed ? 0 : failed_ + 1;
+  const Health before = endpoint_->health.load(std::memory_order_relaxed), now = passed ? Health::Healthy : Health::Unhealthy;
+  const bool enough = before == Health::Unknown || (passed ? passed_ >= plan.healthy : failed_ >= plan.unhealthy);
+  const std::string cluster = group_.cluster;
+  const std::shared_ptr<Endpoint> endpoint = endpoint_;
+  HealthEvents& events = checker_.events_;
+  const bool flips = before != now && enough;
+  if (flips) {
+    endpoint->health_since_ms.store(to_ms(net::Loop::wall()), std::memory_order_relaxed);
+    endpoint->health.store(now, std::memory_order_relaxed);
+  }
+  events.on_probe(cluster, passed);
+  if (flips) events.on_health(cluster, *endpoint, now);
+}
+
+HealthChecker::HealthChecker(net::Loop& control, HealthEvents& events) : control_(control), events_(events) {}
+
+HealthChecker::~HealthChecker() = default;
+
+void HealthChecker::follow(const std::string& cluster, const HealthPlan& plan, std::shared_ptr<const EndpointSet> set) {
+  if (plan.kind == HealthPlan::Kind::Off || !set) return forget(cluster);
+  auto& group = groups_[cluster];
+  if (!group) group = std::make_unique<Group>();
+  group->cluster = cluster;
+  group->plan = plan;
+  auto before = std::exchange(group->checks, {});
+  milliseconds first{0};
+  for (const Member& member : set->members) {
+    auto& check = group->checks[member.endpoint.get()];
+    if (auto survivor = before.find(member.endpoint.get()); survivor != before.end()) {
+      check = std::move(survivor->second);
+    } else {
+      check = std::make_unique<Check>(*this, *group, member.endpoint, first);
+      first = std::min(first + kStagger, plan.interval);
+    }
+  }
+}
+
+void HealthChecker::forget(const std::string& cluster) { groups_.erase(cluster); }
+
+}  // namespace outrider::upstream

@@ -1,0 +1,367 @@
+#include "upstream/pool.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "upstream/cluster.h"
+
+namespace outrider::upstream {
+
+namespace {
+
+constexpr milliseconds kUsualIdle{60000};
+constexpr milliseconds kFlushLimit{30000};       // for what a closed connection has still to write
+constexpr uint32_t kNoLimit = UINT32_MAX;
+constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
+constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
+constexpr Error kConnectTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "connect_timeout"};
+constexpr Error kBadAddress{Code::Unreachable, Side::Upstream, Retry::Yes, 0, "bad_address"};
+
+void keep_alive(int fd, milliseconds idle) {
+  const int on = 1, seconds_idle = std::max(1, int(idle.count() / 1000)), between = 10, probes = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds_idle, sizeof seconds_idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+stats::Slot reason_slot(const ClusterStats& stats, Code code) {
+  switch (code) {
+    case Code::Refused: return stats.connect_refused;
+    case Code::Timeout: return stats.connect_timeout;
+    case Code::Unreachable: return stats.connect_unreachable;
+    case Code::Overload: return stats.connect_overload;
+    default: return stats.connect_closed;
+  }
+}
+
+}  // namespace
+
+// A connection of a pool: what it is doing, how often it has served, when it must go. Owned by its pool's lists and
+// given up by close(), or where its socket was lost while it served, by the give_back() that follows. One worker.
+class PooledConnection final : public ListHook<PooledConnection>, public net::Retired, wire::ConnectionOwner {
+ public:
+  enum class Doing : uint8_t { Connecting, Idle, Busy, Closing };
+  PooledConnection(Pool& p, http::Wire w)
+      : pool(p), wire(w), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()),
+        opened(p.loop_.now()) {}
+
+  Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
+    if (!to.valid()) return kBadAddress;
+    if (plan.pool.connect_timeout.count()) pool.loop_.arm(limit_, plan.pool.connect_timeout);
+    return connection->connect(to, wire, plan.codec);
+  }
+  void become(Doing what, milliseconds limit = milliseconds(0)) {
+    doing = what;
+    limit_.cancel();
+    if (limit.count() > 0) pool.loop_.arm(limit_, limit);
+  }
+  bool alive() const { return !lost && connection->transport().open(); }
+  // The socket closes now; the rest goes after the turn.
+  void retire(bool abort) {
+    limit_.cancel();
+    ListHook<PooledConnection>::unlink();
+    wire::HttpConnection::retire(std::move(connection), abort);
+    pool.loop_.retire(*this);
+  }
+
+  Pool& pool;
+  const http::Wire wire;
+  std::unique_ptr<wire::HttpConnection> connection;
+  Doing doing = Doing::Connecting;
+  bool established = false, lost = false, draining = false;
+  uint32_t served = 0;
+  milliseconds learned{0};                       // from the server's Keep-Alive; 0: it said nothing
+  const TimePoint began, opened;
+
+ private:
+  http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
+  void on_connected() override { pool.on_connected(*this); }
+  void on_idle() override {}                     // the lease's holder says when the stream is over
+  void on_draining() override {
+    draining = true;
+    if (doing == Doing::Idle) pool.close(*this, Pool::After::Close);
+  }
+  void on_gone(const Error& why) override { pool.on_gone(*this, why); }
+  void on_retired() override { delete this; }
+  void on_limit() {
+    switch (doing) {
+      case Doing::Connecting: return connection->fail(kConnectTimeout);
+      case Doing::Idle: return pool.close(*this, Pool::After::Close);
+      case Doing::Closing: return pool.close(*this, Pool::After::Cut);
+      case Doing::Busy: return;
+    }
+  }
+  net::BoundTimer<PooledConnection, &PooledConnection::on_limit> limit_{*this};
+};
+
+using Doing = PooledConnection::Doing;
+
+Pool::Pool(Cluster& cluster, std::shared_ptr<Endpoint> endpoint)
+    : cluster_(cluster), loop_(cluster.context().loop), endpoint_(std::move(endpoint)) {}
+
+Pool::~Pool() { cut(); }
+
+void Pool::wake() { loop_.at_end_of_turn(*this); }
+
+void Pool::acquire(Waiter& waiter) {
+  if (draining_) return waiter.on_no_lease(kEndpointLeft);
+  if (waiting_.empty())
+    if (PooledConnection* ready = take_idle(waiter.wire())) return lease(*ready, waiter);
+  if (!cluster_.enter(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending))
+    return waiter.on_no_lease(kQueueFull);
+  cluster_.context().shard.add(cluster_.stats().pending);
+  waiting_.push_back(waiter);
+  ++waiting_count_[size_t(waiter.wire())];
+  open_for_waiters();
+}
+
+void Pool::leave(Waiter& waiter) {
+  if (!waiter.linked()) return;
+  waiter.unlink();
+  --waiting_count_[size_t(waiter.wire())];
+  cluster_.leave(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending);
+  cluster_.context().shard.sub(cluster_.stats().pending);
+}
+
+PooledConnection* Pool::take_idle(http::Wire wire) {
+  PooledConnection* found = nullptr;
+  if (idle_.empty()) return nullptr;
+  if (idle_.front()->wire == wire) found = idle_.front();
+  else idle_.for_each([&](PooledConnection& idle) { if (!found && idle.wire == wire) found = &idle; });
+  if (!found) return nullptr;
+  if (found->alive() && !found->draining && found->connection->codec().can_open()) return found;
+  close(*found, After::Close);
+  return take_idle(wire);
+}
+
+void Pool::lease(PooledConnection& connection, Waiter& waiter) {
+  unlist(connection);
+  connection.become(Doing::Busy);
+  busy_.push_back(connection);
+  ++busy_count_;
+  const bool reused = connection.served++ > 0;
+  const auto stream = connection.connection->codec().open(waiter.events());
+  waiter.on_lease({&connection, connection.connection.get(), stream, reused});
+}
+
+// --- the queue: served when the turn has seen all its events ------------------------------------------------------
+
+void Pool::on_end_of_turn() { serve(); }
+
+void Pool::serve() {
+  while (!draining_ && serve_one()) {}
+  fail_waiters();
+  // A raw connection that nobody waits for any more will not be wanted: some servers speak first, and not for ever.
+  for (;;) {
+    PooledConnection* raw = nullptr;
+    idle_.for_each([&](PooledConnection& idle) { if (idle.wire == http::Wire::Raw) raw = &idle; });
+    if (!raw) break;
+    close(*raw, After::Close);
+  }
+  open_for_waiters();
+}
+
+bool Pool::serve_one() {
+  Waiter* next = waiting_.front();
+  if (!next || idle_.empty()) return false;
+  PooledConnection* ready = take_idle(next->wire());
+  if (!ready && idle_count_ > 0) {               // the first waits for a connection of another kind than those behind it
+    next = nullptr;
+    waiting_.for_each([&](Waiter& waiter) {
+      if (!next && (ready = take_idle(waiter.wire()))) next = &waiter;
+    });
+  }
+  if (!ready) return false;
+  leave(*next);
+  lease(*ready, *next);
+  return true;
+}
+
+// A connection that did not come about is the failure of one who waited. When none is left that could still serve the
+// others, they need not wait to hear the same.
+void Pool::fail_waiters() {
+  uint32_t failures = std::exchange(failures_, 0);
+  if (draining_) last_failure_ = kEndpointLeft, failures = 1;
+  else if (failures == 0) return;
+  const auto connecting = connecting_count_[0] + connecting_count_[1] + connecting_count_[2];
+  if (draining_ || (connecting == 0 && busy_count_ == 0)) failures = kNoLimit;
+  const Error why = last_failure_;
+  uint32_t waiting = waiting_count_[0] + waiting_count_[1] + waiting_count_[2];   // those that come meanwhile have not failed
+  for (; failures > 0 && waiting > 0 && !waiting_.empty(); --failures, --waiting) {
+    Waiter& waiter = *waiting_.front();
+    leave(waiter);
+    waiter.on_no_lease(why);
+  }
+}
+
+void Pool::open_for_waiters() {
+  if (draining_) return;
+  for (const auto wire : {http::Wire::Http1, http::Wire::Http2, http::Wire::Raw})
+    while (waiting_count_[size_t(wire)] > connecting_count_[size_t(wire)] + failures_)
+      if (!open_connection(wire)) break;
+}
+
+bool Pool::enter_limit() {
+  const uint32_t limit = cluster_.plan().max_connections;
+  auto& breaker = cluster_.limits().connections;
+  const auto gauge = cluster_.stats().breaker_connections;
+  if (cluster_.enter(breaker, limit, gauge)) return true;
+  if (PooledConnection* unwanted = idle_.back()) {   // of another kind than the one that is waited for
+    close(*unwanted, After::Close);
+    if (cluster_.enter(breaker, limit, gauge)) return true;
+  }
+  return open_count_ == 0 && breaker.tally.enter(kNoLimit);
+}
+
+bool Pool::open_connection(http::Wire wire) {
+  if (!enter_limit()) return false;
+  auto* connection = new PooledConnection(*this, wire);
+  ++open_count_;
+  ++connecting_count_[size_t(wire)];
+  connecting_.push_back(*connection);
+  if (const auto ok = connection->connect(endpoint_->socket, cluster_.plan()); !ok) on_gone(*connection, ok.error());
+  return true;
+}
+
+// --- what happens to connections -----------------------------------------------------------------------------------
+
+void Pool::on_connected(PooledConnection& connection) {
+  const auto& stats = cluster_.stats();
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - connection.began);
+  cluster_.context().shard.observe(stats.connect_duration, uint64_t(took.count()));
+  cluster_.context().shard.add(stats.connections_active);
+  connection.established = true;
+  const milliseconds alive = cluster_.plan().pool.tcp_keepalive;
+  if (alive.count() && !endpoint_->socket.is_unix()) keep_alive(connection.connection->transport().fd(), alive);
+  unlist(connection);
+  const milliseconds idle = cluster_.plan().pool.idle_timeout;
+  connection.become(Doing::Idle, idle.count() ? idle : kUsualIdle);
+  idle_.push_front(connection);
+  ++idle_count_;
+  wake();
+  cluster_.on_connected(*endpoint_);
+}
+
+void Pool::on_gone(PooledConnection& connection, const Error& why) {
+  const Doing was = connection.doing;
+  forget(connection);
+  if (was == Doing::Busy) {                      // whoever has the lease may still look at it: until give_back()
+    connection.lost = true;
+    if (!waiting_.empty()) wake();
+    return;
+  }
+  unlist(connection);
+  connection.retire(false);
+  if (was == Doing::Connecting) {
+    Error failure = why;
+    failure.side = why.code == Code::Overload ? Side::Local : Side::Upstream;
+    if (why.code != Code::Overload) failure.retry = Retry::Yes;   // nothing of any request was sent
+    last_failure_ = failure;
+    ++failures_;
+    cluster_.context().shard.add(reason_slot(cluster_.stats(), why.code));
+    wake();
+    cluster_.on_connect_failure(*endpoint_, failure);
+  } else if (!waiting_.empty()) {
+    wake();
+  }
+}
+
+void Pool::give_back(Lease lease, After after) {
+  PooledConnection& connection = *lease.held;
+  if (connection.lost) {
+    unlist(connection);
+    return connection.retire(false);
+  }
+  const PoolPlan& plan = cluster_.plan().pool;
+  milliseconds idle = plan.idle_timeout.count() ? plan.idle_timeout : kUsualIdle;
+  if (connection.learned.count()) idle = plan.idle_timeout.count() ? std::min(idle, connection.learned) : connection.learned;
+  if (plan.max_age.count()) {
+    const auto age = std::chrono::duration_cast<milliseconds>(loop_.now() - connection.opened);
+    idle = std::min(idle, plan.max_age - age);
+  }
+  const bool worn = idle.count() <= 0 || (plan.max_requests && connection.served >= plan.max_requests);
+  if (after == After::Keep && !worn && !draining_ && !connection.draining && connection.wire != http::Wire::Raw) {
+    unlist(connection);
+    connection.become(Doing::Idle, idle);
+    idle_.push_front(connection);
+    ++idle_count_;
+  } else {
+    close(connection, after);
+  }
+  if (!waiting_.empty()) wake();
+}
+
+// "timeout=5, max=100": a second earlier than the server, or a request would meet its FIN half way.
+void Pool::learn(Lease lease, std::string_view keep_alive) {
+  while (!keep_alive.empty()) {
+    std::string_view value = trim(next_part(keep_alive, ','));
+    if (!equals_ignore_case(trim(next_part(value, '=')), "timeout")) continue;
+    const auto seconds = parse_number(trim(value));
+    if (!seconds) continue;
+    const auto told = milliseconds(1000 * int64_t(std::min<uint64_t>(*seconds, 86400)));
+    lease.held->learned = told > milliseconds(1000) ? told - milliseconds(1000) : milliseconds(1);
+  }
+}
+
+// What there is to write is written first, unless the exchange was cut short.
+void Pool::close(PooledConnection& connection, After after) {
+  unlist(connection);
+  if (after != After::Cut && connection.alive() && connection.established && !connection.connection->flushed()) {
+    connection.become(Doing::Closing, kFlushLimit);
+    closing_.push_back(connection);
+    connection.connection->close_after_flush();
+    return;
+  }
+  forget(connection);
+  connection.retire(after == After::Cut);
+}
+
+void Pool::unlist(PooledConnection& connection) {
+  switch (connection.doing) {
+    case Doing::Connecting: --connecting_count_[size_t(connection.wire)]; break;
+    case Doing::Idle: --idle_count_; break;
+    case Doing::Busy: --busy_count_; break;
+    case Doing::Closing: break;
+  }
+  connection.ListHook<PooledConnection>::unlink();
+}
+
+void Pool::forget(PooledConnection& connection) {
+  --open_count_;
+  if (std::exchange(connection.established, false)) cluster_.context().shard.sub(cluster_.stats().connections_active);
+  cluster_.leave(cluster_.limits().connections, cluster_.plan().max_connections, cluster_.stats().breaker_connections);
+}
+
+void Pool::drop_idle() {
+  while (PooledConnection* idle = idle_.front()) close(*idle, After::Close);
+}
+
+void Pool::drain() {
+  draining_ = true;
+  drop_idle();
+  while (PooledConnection* connecting = connecting_.front()) close(*connecting, After::Close);
+  if (!waiting_.empty()) wake();
+}
+
+void Pool::cut() {
+  drain();
+  for (auto* list : {&closing_, &busy_})
+    while (PooledConnection* connection = list->front()) {
+      if (connection->lost) {
+        unlist(*connection);
+        connection->retire(false);
+      } else {
+        close(*connection, After::Cut);
+      }
+    }
+  while (Waiter* waiter = waiting_.front()) leave(*waiter);
+  net::EndOfTurn::unlink();
+}
+
+}  // namespace outrider::upstream
