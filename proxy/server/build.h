@@ -9,13 +9,6 @@ namespace outrider::server {
 inline constexpr const char* kBinaryLicence =
     OUTRIDER_DHT ? "GPL-3.0-or-later (sources Apache-2.0, linked with OpenDHT)" : "Apache-2.0";
 
-#ifndef OUTRIDER_VERSION
-#define OUTRIDER_VERSION "0.0.0"
-#endif
-#ifndef OUTRIDER_REVISION
-#define OUTRIDER_REVISION "unknown"
-#endif
-
-inline admin::Build this_build() { return {OUTRIDER_VERSION, OUTRIDER_REVISION}; }
+admin::Build this_build();
 
 }  // namespace outrider::server
