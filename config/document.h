@@ -2,7 +2,6 @@
 // The configuration, typed: what every part of the program is told. Defaults stand in place; parse.cc names the keys.
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +94,23 @@ struct FilterUse {
 };
 using Chain = std::vector<FilterUse>;
 
+struct Route {
+  // ByHost: the service the Host header names, looked up in the registry.
+  enum class Action : uint8_t { Cluster, ByHost, Redirect, Respond };
+  std::string name;                             // "<table>-<index>" unless given
+  Where where;
+  std::string path;                             // in the configuration: "routes.edge[2]"
+  bool implied = false;                         // by a preset: behind what was written
+  std::vector<std::string> hosts;               // lower case: exact or "*.suffix"; empty: any
+  std::vector<std::string> prefixes, paths;     // at most one kind; both empty: any path
+  Action action = Action::Cluster;
+  std::string cluster;                          // a name in Document::clusters
+  struct Redirect { std::string scheme, host, path, prefix; uint16_t status = 308; } redirect;
+  struct Respond { uint16_t status = 200; std::string body; std::vector<std::pair<std::string, std::string>> headers; } respond;
+  milliseconds timeout{0};                      // 0: the cluster's
+  Chain filters;                                // the listener's, what this rule takes out, then its own
+};
+
 struct Listener {
   enum class Forwarded : uint8_t { Append, Replace, Trust, Off };
   enum class Slash : uint8_t { Keep, Decode, Reject };
@@ -116,25 +132,9 @@ struct Listener {
   milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0}, request{0};   // 0: none
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
-  std::string routes;                           // the table it serves; a key of Document::routes
-  Chain filters;                                // its chain, already looked up
-};
-
-struct Route {
-  // ByHost: the service the Host header names, looked up in the registry.
-  enum class Action : uint8_t { Cluster, ByHost, Redirect, Respond };
-  std::string name;                             // "<table>-<index>" unless given
-  Where where;
-  std::string path;                             // in the configuration: "routes.edge[2]"
-  bool implied = false;                         // by a preset: behind what was written
-  std::vector<std::string> hosts;               // lower case: exact or "*.suffix"; empty: any
-  std::vector<std::string> prefixes, paths;     // at most one kind; both empty: any path
-  Action action = Action::Cluster;
-  std::string cluster;                          // a name in Document::clusters
-  struct Redirect { std::string scheme, host, path, prefix; uint16_t status = 308; } redirect;
-  struct Respond { uint16_t status = 200; std::string body; std::vector<std::pair<std::string, std::string>> headers; } respond;
-  milliseconds timeout{0};                      // 0: the cluster's
-  Chain filters;                                // the listener's, what this rule takes out, then its own
+  std::string table;                            // of `routes` that it serves
+  std::vector<Route> routes;                    // that table, with what the direction implies behind it
+  Chain filters;                                // its chain
 };
 
 struct Endpoint {
@@ -208,7 +208,6 @@ struct Document {
   Identity identity;
   Registry registry;
   std::vector<Listener> listeners;
-  std::map<std::string, std::vector<Route>> routes;   // by table: every table a listener serves, complete
   std::vector<Cluster> clusters;                      // configured, implied by a preset, and named by a route alone
   Cluster cluster_defaults;                           // for services found by the Host header
   Lifecycle lifecycle;

@@ -21,7 +21,9 @@ struct Sources {
   std::vector<std::pair<std::string, std::string>> environment;   // OUTRIDER_A__B, and for ${VAR}
   std::vector<Setting> flags;                   // from the one-line forms, below
   std::vector<std::string> set;                 // "PATH=VALUE", as typed
-  FilterCheck check_filter = nullptr;
+  std::vector<std::string_view> filters;        // which there are (filters::names()); empty: any
+  FilterCheck check_filter = nullptr;           // filters::check
+  std::string identity_dir = "/run/identity";   // the default of identity.dir, where there is a tls.crt in it
   bool registry_only = false;                   // `outrider dht`: no listener needed, the registry is
 };
 

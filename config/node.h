@@ -64,6 +64,7 @@ class Node {
   void set_mark(Mark mark) { mark_ = mark; }
   void set_origin(std::shared_ptr<const Origin> origin) { origin_ = std::move(origin); }
   void stamp(const std::shared_ptr<const Origin>& origin); // itself and everything below
+  template <class F> void each_scalar(F&& f);              // f(Node&), itself included
   void append(Node item) { items_.push_back(std::move(item)); }
   Node& put(std::string key, Node value, Mark key_mark = {});        // replaces
   Node& at(std::string_view key);                          // of a map, made (null) when absent; a null becomes a map
@@ -88,6 +89,13 @@ struct Node::Entry {
   Node value;
 };
 
+template <class F>
+void Node::each_scalar(F&& f) {
+  if (is_scalar()) f(*this);
+  for (Node& item : items_) item.each_scalar(f);
+  for (Entry& e : entries_) e.value.each_scalar(f);
+}
+
 struct Parsed {
   Node root;                         // null when nothing could be read
   std::vector<Complaint> complaints; // all of them errors
@@ -95,7 +103,7 @@ struct Parsed {
 
 constexpr size_t kMaxText = 1 << 20;
 
-// One YAML document. Keys that begin with "x-" at the top are left out.
+// One YAML document.
 Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin);
 
 // A scalar as YAML that reads back as the same text: plain where that is safe, else in double quotes.
