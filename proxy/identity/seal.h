@@ -56,19 +56,19 @@ class Seal {
   std::string_view seal(std::string_view plain);
   struct Opened {
     SealVerdict verdict;
-    std::span<char> plain;                             // Ok: the part of `datagram` that now holds the clear bytes
+    std::span<char> plain;                             // Ok: the clear bytes, in a buffer of ours until the next call
   };
-  Opened unseal(std::span<char> datagram);             // decrypts in place; refused ones are left in any state
+  Opened unseal(std::span<const char> datagram);
   size_t senders() const { return index_.size(); }
 
  private:
   friend class SealTest;
   using Salt = std::array<char, 16>;
+  using Key = std::array<unsigned char, 16>;
   struct Mesh;                                         // one mesh key, ready to derive
   struct Sender {
     Salt salt;
-    uint8_t mesh;                                      // which of the mesh keys
-    std::array<unsigned char, 16> key;
+    Key key;
     uint32_t highest = 0;
     std::array<uint64_t, kWindow / 64> seen{};         // bit counter % kWindow
     bool fresh(uint32_t counter) const;
@@ -76,8 +76,8 @@ class Seal {
   };
   using Senders = std::list<Sender>;                   // newest use in front
   void draw_salt();
-  bool open(const unsigned char* key, std::span<char> datagram);
-  void remember(Sender sender);
+  bool open(const Key& key, std::span<const char> datagram);
+  void remember(const Sender& sender);
 
   std::vector<std::unique_ptr<Mesh>> meshes_;
   const size_t limit_;
@@ -85,7 +85,7 @@ class Seal {
   evp_cipher_ctx_st* opening_ = nullptr;
   Salt salt_{};
   uint32_t counter_ = 0;
-  std::string out_;
+  std::string sealed_, opened_;
   Senders senders_;
   std::unordered_map<std::string_view, Senders::iterator> index_;   // by salt, which lives in the list
 };

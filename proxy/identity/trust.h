@@ -36,7 +36,7 @@ struct Judgement {
   TrustVerdict verdict = TrustVerdict::Malformed;
   std::optional<WorkloadId> id;                      // set when Ok
   PublicKey key;                                     // set when Ok
-  WallTime from{}, until{};                          // Ok: where every certificate of the chain is valid
+  WallTime from{}, until{};                          // Ok: while every certificate of its chain is valid
 };
 
 // The roots. Every certificate of the bundle is an anchor, whether signed by itself or not. Copies share one store,
@@ -71,15 +71,14 @@ class TrustCache {
  private:
   struct Entry {
     std::string fingerprint;
-    Judgement judgement;
-    WallTime retry;                                  // a refusal is asked again then
+    Judgement judgement;                             // a refusal holds for a minute, then it is asked again
   };
   struct Table {                                     // newest use in front
     size_t limit;
     std::list<Entry> entries;
     std::unordered_map<std::string_view, std::list<Entry>::iterator, StringHash, std::equal_to<>> index;
   };
-  static const Entry* find(const Table& table, std::string_view fingerprint, WallTime at);
+  static const Judgement* find(const Table& table, std::string_view fingerprint, WallTime at);
   const Judgement& keep(Table& table, Entry entry);
   static void drop(Table& table, std::string_view fingerprint);
   Trust trust_;
