@@ -1,0 +1,408 @@
+#include "discovery/dht/node.h"
+
+#include <opendht/dht.h>
+#include <opendht/network_utils.h>
+#include <pthread.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "base/log.h"
+#include "discovery/dht/bootstrap.h"
+#include "discovery/dht/sealed_socket.h"
+#include "discovery/dht/snapshot.h"
+
+namespace outrider::discovery {
+
+namespace {
+
+constexpr dht::ValueType::Id kType = 0x4d45;
+constexpr milliseconds kChores{1000};
+constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
+constexpr size_t kMostCalls = 100000;    // answers waiting for their turn; more is a flood
+
+dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
+net::Address from_dht(const dht::SockAddr& address) { return {address.get(), address.getLength()}; }
+
+std::string text_of(const dht::Value& value) { return {value.data.begin(), value.data.end()}; }
+
+// OpenDHT's end of the socket. It owns this end only.
+struct SocketEnd final : dht::net::DatagramSocket {
+  explicit SocketEnd(SealedSocket& socket) : socket(socket), bound(to_dht(socket.local())) {
+    other.setFamily(bound.getFamily() == AF_INET6 ? AF_INET : AF_INET6);
+  }
+  int sendTo(const dht::SockAddr& to, const uint8_t* data, size_t size, bool) override {
+    return socket.send({reinterpret_cast<const char*>(data), size}, from_dht(to));
+  }
+  // Both, whatever is bound: without it listen() hands out tokens that cannot be cancelled.
+  bool hasIPv4() const override { return true; }
+  bool hasIPv6() const override { return true; }
+  const dht::SockAddr& getBoundRef(sa_family_t family) const override {
+    return family == AF_UNSPEC || family == bound.getFamily() ? bound : other;
+  }
+  void stop() override {}
+  SealedSocket& socket;
+  dht::SockAddr bound, other;
+};
+
+}  // namespace
+
+struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
+  Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
+      : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
+        socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, events),
+        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options), shelf(options.folder) {}
+
+  // Table. Callbacks of OpenDHT may come from inside the call: they wait in `calls` until it has returned.
+  void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
+    auto what = std::make_shared<dht::Value>(kType, dht::Blob(value.begin(), value.end()), value_id(value));
+    const dht::DoneCallback answered = [this, done = std::move(done)](bool ok, const auto&) {
+      later([done, ok] { done(ok); });
+    };
+    node->put(dht::InfoHash::get(key), std::move(what), answered, dht::time_point::max(), true);
+    stir();
+  }
+
+  void drop(const std::string& key, const std::string& value) override {
+    node->cancelPut(dht::InfoHash::get(key), value_id(value));
+    stir();
+  }
+
+  uint64_t listen(const std::string& key, std::function<void(const Values&, bool)> told) override {
+    const uint64_t token = ++last_token;
+    auto& listener = listeners[token];
+    listener.told = std::move(told);
+    const dht::ValueCallback callback = [this, token](const std::vector<std::shared_ptr<dht::Value>>& values, bool expired) {
+      later([this, token, ours = ours_of(values), expired] {
+        const auto it = listeners.find(token);
+        if (it == listeners.end() || ours.empty()) return;
+        const auto told = it->second.told;   // it may cancel itself
+        told(ours, expired);
+      });
+      return true;
+    };
+    listener.theirs = node->listen(dht::InfoHash::get(key), callback);
+    stir();
+    return token;
+  }
+
+  void unlisten(const std::string& key, uint64_t token) override {
+    const auto it = listeners.find(token);
+    if (it == listeners.end()) return;
+    node->cancelListen(dht::InfoHash::get(key), it->second.theirs);
+    listeners.erase(it);
+    stir();
+  }
+
+  void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
+      later([found, ours = ours_of(values)] { if (!ours.empty()) found(ours); });
+      return true;
+    };
+    const dht::DoneCallback end = [this, done](bool ok, const auto&) { later([done, ok] { done(ok); }); };
+    node->get(dht::InfoHash::get(key), some, end, {}, {});
+    stir();
+  }
+
+  void ping(const net::Address& address, std::function<void(bool)> done) override {
+    node->pingNode(to_dht(address), [this, done = std::move(done)](bool ok) { later([done, ok] { done(ok); }); });
+    stir();
+  }
+
+  std::vector<net::Address> some_peers(size_t most) override {
+    std::vector<net::Address> peers;
+    for (const auto& one : node->exportNodes())
+      peers.emplace_back(reinterpret_cast<const sockaddr*>(&one.ss), one.sslen);
+    for (size_t i = 0; i + 1 < peers.size() && i < most; ++i)
+      std::swap(peers[i], peers[i + loop.random().below(uint32_t(peers.size() - i))]);
+    if (peers.size() > most) peers.resize(most);
+    return peers;
+  }
+
+  // Values of other types may be stored by any member of the mesh: they are not ours to read.
+  Values ours_of(const std::vector<std::shared_ptr<dht::Value>>& values) {
+    Values ours;
+    for (const auto& value : values) {
+      if (!value) continue;
+      if (value->type == kType) ours.push_back(text_of(*value));
+      else stats.reject(RecordVerdict::Malformed);
+    }
+    return ours;
+  }
+
+  void later(std::function<void()> call) {
+    if (calls.size() < kMostCalls) calls.push_back(std::move(call));
+    stir();
+  }
+
+  void stir() {
+    dirty = true;
+    loop.at_end_of_turn(*this);
+  }
+
+  void on_packet(std::string_view bytes, const net::Address& from) override {
+    if (!node) return;
+    enter(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), to_dht(from));
+    loop.at_end_of_turn(*this);
+  }
+
+  void enter(const uint8_t* bytes, size_t size, dht::SockAddr from) {
+    const auto before = dht::clock::now();
+    try {
+      next = node->periodic(bytes, size, std::move(from), before);
+    } catch (const std::exception& error) {
+      log::error("the DHT failed", {{"why", error.what()}});
+      next = before + std::chrono::seconds(1);
+    }
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(dht::clock::now() - before).count();
+    stats.busy_us.fetch_add(uint64_t(took), std::memory_order_relaxed);
+    if (uint32_t(took) > stats.busiest_us.load(std::memory_order_relaxed))
+      stats.busiest_us.store(uint32_t(took), std::memory_order_relaxed);
+  }
+
+  void on_end_of_turn() override {
+    if (!node) return;
+    if (std::exchange(dirty, false)) enter(nullptr, 0, {});
+    auto now = std::exchange(calls, {});
+    for (auto& call : now) call();           // what they ask for is sent in another round of this turn
+    if (!dirty) {
+      node->updateStatus(AF_INET);
+      node->updateStatus(AF_INET6);
+      if (!answering) look();
+      if (next == dht::time_point::max()) wake.cancel();
+      else loop.arm(wake, std::max(milliseconds(0), std::chrono::ceil<milliseconds>(next - dht::clock::now())));
+      events.on_turn_over();
+    }
+    if (finishing && !announcer.leaving() && !dirty) loop.stop();
+  }
+
+  // Does anybody answer? Seeds and a few peers are pinged for life, so that silence means something.
+  void look() {
+    const uint32_t peers = node->getNodesStats(AF_INET).good_nodes + node->getNodesStats(AF_INET6).good_nodes;
+    stats.peers.store(peers, std::memory_order_relaxed);
+    const bool now = peers > 0 && socket.heard() != TimePoint{} && loop.now() - socket.heard() < options.silence;
+    if (now == answering) return;
+    answering = now;
+    if (answering) log::info("the registry's network answers", {{"peers", peers}});
+    else log::warn("nobody in the registry's network answers: last-known-good is served", {});
+    bootstrap.on_connected(answering);
+    events.on_answering(answering);
+    watches.on_connected(answering);
+    if (answering) announcer.on_connected();
+  }
+
+  void on_wake() { stir(); }
+
+  void on_chores() {
+    look();
+    const auto [bytes, values] = node->getStoreSize();
+    stats.stored_bytes.store(bytes, std::memory_order_relaxed);
+    stats.stored_values.store(values, std::memory_order_relaxed);
+    tell();
+    if (!shelf.none() && !saving && loop.now() >= saved + options.save) {
+      changed |= watches.changed();
+      if (changed || loop.now() >= saved + kNodesSaved) save();
+    }
+    loop.arm(chores, kChores);
+  }
+
+  void tell() {
+    DhtFacts now;
+    now.answering = answering;
+    now.sealed = socket.sealed();
+    now.signs = options.identity && options.sign != Sign::Off;
+    now.needs_signatures = options.needs_signatures();
+    now.node_id = node_id;
+    now.address = bound.text();
+    now.peers = stats.peers.load(std::memory_order_relaxed);
+    now.seeds = bootstrap.facts();
+    now.announced = announcer.facts();
+    if (!answering) now.detail = bootstrap.any() ? "nobody answers" : "no seeds and no remembered nodes: waiting to be found";
+    else if (!shelf_trouble.empty()) now.detail = "nothing is remembered on disk: " + shelf_trouble;
+    std::lock_guard lock(facts_mutex);
+    facts = std::move(now);
+  }
+
+  // The disk is for another thread: it may block.
+  struct Save {
+    uv_work_t work;
+    Impl* impl;
+    Values records;
+    std::vector<net::Address> nodes;
+    std::string why;
+  };
+
+  void save() {
+    saved = loop.now();
+    saving = true;
+    changed = false;
+    auto* task = new Save{{}, this, watches.records(), some_peers(64), {}};
+    task->work.data = task;
+    uv_queue_work(loop.raw(), &task->work,
+        [](uv_work_t* work) {
+          auto* task = static_cast<Save*>(work->data);
+          task->why = task->impl->shelf.save(task->records, task->nodes);
+        },
+        [](uv_work_t* work, int) {
+          const std::unique_ptr<Save> task(static_cast<Save*>(work->data));
+          task->impl->saving = false;
+          task->impl->saved_with(task->why);
+        });
+  }
+
+  void saved_with(const std::string& why) {
+    if (!why.empty() && why != shelf_trouble) log::warn("the registry's snapshot cannot be written", {{"why", why}});
+    shelf_trouble = why;
+  }
+
+  std::string start() {
+    if (const auto status = socket.bind(options.bind); !status) {
+      const int error = status.error().os_error;
+      return options.bind.text() + ": " + (error ? uv_strerror(uv_translate_sys_error(error)) : status.error().what);
+    }
+    bound = socket.local();
+    dht::Config config;
+    config.network = options.network;
+    config.public_stable = true;             // listens are refreshed each 5 minutes instead of 30 seconds
+    config.max_req_per_sec = config.max_peer_req_per_sec = -1;   // many nodes share an address behind NAT
+    config.max_store_size = ssize_t(options.store_limit);
+    try {
+      node = std::make_unique<dht::Dht>(std::make_unique<SocketEnd>(socket), config, std::shared_ptr<dht::Logger>{});
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    node->registerType(dht::ValueType(
+        kType, "outrider.endpoint", options.lease,
+        [this](dht::InfoHash key, std::shared_ptr<dht::Value>& value, const dht::InfoHash&, const dht::SockAddr&) {
+          return may_store(key, *value);
+        },
+        // An id is the digest of its value: whoever edits one lies.
+        [](dht::InfoHash, const std::shared_ptr<dht::Value>&, std::shared_ptr<dht::Value>&, const dht::InfoHash&,
+           const dht::SockAddr&) { return false; }));
+    node_id = node->getNodeId().toString();
+    open_shelf();
+    tell();
+    thread = std::thread([this] { run(); });
+    return {};
+  }
+
+  void open_shelf() {
+    saved_with(shelf.open());
+    if (!shelf_trouble.empty()) return;
+    std::string why;
+    watches.load(shelf.records(why));
+    if (!why.empty()) log::warn("the registry's snapshot is not used", {{"why", why}});
+    remembered = shelf.nodes();
+  }
+
+  // The only gate of a storing node. Also called for records that are refreshed.
+  bool may_store(const dht::InfoHash& key, const dht::Value& value) {
+    if (value.data.size() > kMaxRecord) {
+      stats.reject(RecordVerdict::Oversized);
+      return false;
+    }
+    const std::string bytes = text_of(value);
+    const auto record = verifier.keep(bytes, net::Loop::wall());
+    if (!record) return false;
+    if (dht::InfoHash::get(record->key_name()) == key && value.id == value_id(bytes)) return true;
+    stats.reject(RecordVerdict::Replayed);
+    return false;
+  }
+
+  void run() {
+    pthread_setname_np(pthread_self(), "outrider-dht");
+    loop.post([this] {
+      bootstrap.start(std::move(remembered));
+      loop.arm(chores, kChores);
+      stir();
+    });
+    loop.run();
+    while (saving) loop.run_turn(true);
+    changed |= watches.changed();
+    if (!shelf.none() && shelf_trouble.empty()) saved_with(shelf.save(watches.records(), some_peers(64)));
+  }
+
+  void finish() {
+    finishing = true;
+    announcer.withdraw_all();
+    stir();
+  }
+
+  struct Listener {
+    std::function<void(const Values&, bool)> told;
+    size_t theirs = 0;
+  };
+  DhtOptions options;
+  DhtStats& stats;
+  NodeEvents& events;
+  net::Loop loop;
+  Verifier verifier;
+  SealedSocket socket;
+  std::vector<std::function<void()>> calls;
+  std::map<uint64_t, Listener> listeners;
+  uint64_t last_token = 0;
+  std::unique_ptr<dht::Dht> node;            // uses the socket and, while it goes, `calls`
+  Announcer announcer;
+  Watches watches;
+  Bootstrap bootstrap;
+  Shelf shelf;
+  std::vector<net::Address> remembered;
+  net::Address bound;
+  std::string node_id, shelf_trouble;
+  dht::time_point next = dht::time_point::max();
+  TimePoint saved{};
+  bool dirty = false, answering = false, finishing = false, saving = false, changed = false;
+  net::BoundTimer<Impl, &Impl::on_wake> wake{*this};
+  net::BoundTimer<Impl, &Impl::on_chores> chores{*this};
+  mutable std::mutex facts_mutex;            // guards facts
+  DhtFacts facts;
+  std::thread thread;
+};
+
+Node::Node(DhtOptions options, DhtStats& stats, NodeEvents& events)
+    : impl_(std::make_unique<Impl>(std::move(options), stats, events)) {}
+
+Node::~Node() { stop(); }
+
+std::string Node::start() { return impl_->start(); }
+
+void Node::stop() {
+  if (!impl_->thread.joinable()) return;
+  impl_->loop.post([impl = impl_.get()] { impl->finish(); });
+  impl_->thread.join();
+}
+
+void Node::watch(const std::string& service) {
+  impl_->loop.post([impl = impl_.get(), service] { impl->watches.watch(service); });
+}
+
+void Node::unwatch(const std::string& service) {
+  impl_->loop.post([impl = impl_.get(), service] { impl->watches.unwatch(service); });
+}
+
+void Node::announce(const std::string& service, const Instance& facts) {
+  impl_->loop.post([impl = impl_.get(), service, facts] { impl->announcer.announce(service, facts); });
+}
+
+void Node::withdraw(const std::string& service) {
+  impl_->loop.post([impl = impl_.get(), service] { impl->announcer.withdraw(service); });
+}
+
+void Node::set_identity(std::shared_ptr<const identity::Identity> identity) {
+  impl_->loop.post([impl = impl_.get(), identity = std::move(identity)] {
+    impl->options.identity = identity;
+    impl->verifier.set_identity(identity);
+    impl->announcer.on_identity_changed();
+  });
+}
+
+net::Address Node::local() const { return impl_->bound; }
+
+DhtFacts Node::facts() const {
+  std::lock_guard lock(impl_->facts_mutex);
+  return impl_->facts;
+}
+
+}  // namespace outrider::discovery

@@ -1,0 +1,40 @@
+#pragma once
+// The registry's datagrams: sealed on their way out, opened and counted on their way in.
+
+#include <optional>
+
+#include "discovery/dht/options.h"
+#include "identity/seal.h"
+#include "net/datagram.h"
+
+namespace outrider::discovery {
+
+class SocketEvents {
+ public:
+  virtual void on_packet(std::string_view bytes, const net::Address& from) = 0;   // authentic, when there is a key
+
+ protected:
+  ~SocketEvents() = default;
+};
+
+// Without a mesh key it is a plain socket that drops what looks sealed. Owned by the registry's node; its thread.
+class SealedSocket final : net::DatagramEvents {
+ public:
+  SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtStats& stats, SocketEvents& events);
+  Result<Done> bind(const net::Address& at) { return datagram_.bind(at); }
+  int send(std::string_view plain, const net::Address& to);   // 0, or an errno
+  net::Address local() const { return datagram_.local(); }
+  bool sealed() const { return seal_.has_value(); }
+  TimePoint heard() const { return heard_; }                  // the last authentic packet; epoch: none yet
+
+ private:
+  void on_datagram(std::span<char> bytes, const net::Address& from) override;
+  net::Loop& loop_;
+  DhtStats& stats_;
+  SocketEvents& events_;
+  std::optional<identity::Seal> seal_;
+  TimePoint heard_{};
+  net::Datagram datagram_;
+};
+
+}  // namespace outrider::discovery

@@ -1,0 +1,32 @@
+#pragma once
+// A distributed table, as the registry needs it: several values under a key, told when they come and go.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+
+namespace outrider::discovery {
+
+using Values = std::vector<std::string>;
+
+// Implemented by Node over OpenDHT, in tests by a map. One thread; callbacks never come from inside the call that asked
+// for them, nor for a listener that was cancelled. Keys are texts (key_name()); a value's id follows from its bytes.
+class Table {
+ public:
+  virtual void put(const std::string& key, const std::string& value, std::function<void(bool acknowledged)> done) = 0;
+  virtual void drop(const std::string& key, const std::string& value) = 0;   // no longer refreshed; fades with its lease
+  virtual uint64_t listen(const std::string& key, std::function<void(const Values&, bool expired)> told) = 0;
+  virtual void unlisten(const std::string& key, uint64_t token) = 0;
+  // `found` any number of times, then `done`; false: nobody answered.
+  virtual void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) = 0;
+  virtual void ping(const net::Address& node, std::function<void(bool answered)> done) = 0;
+  virtual std::vector<net::Address> some_peers(size_t most) = 0;             // that have answered of late
+
+ protected:
+  ~Table() = default;
+};
+
+}  // namespace outrider::discovery

@@ -1,0 +1,42 @@
+#pragma once
+// Which records are believed: by us as readers, and by us as storing nodes.
+
+#include <optional>
+
+#include "discovery/dht/options.h"
+#include "discovery/registry.h"
+
+namespace outrider::discovery {
+
+// Owned by the registry's node; its thread. Chain verdicts are cached by leaf, so that a known signer costs one signature.
+class Verifier {
+ public:
+  Verifier(const DhtOptions& options, DhtStats& stats);
+
+  struct Believed {
+    Record record;
+    std::shared_ptr<const Instance> facts;
+  };
+  // Found under a key of `service`. Refused ones are counted. `stale`: how long after its end a record still counts.
+  std::optional<Believed> read(std::string_view bytes, const std::string& service, WallTime now, milliseconds stale = {});
+  const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
+  // May a stranger's value be kept? `key_of(record)` is compared by the caller. Unknown signers have a budget a second:
+  // beyond it a record is kept unchecked, for its readers check it too.
+  std::optional<Record> keep(std::string_view bytes, WallTime now);
+  void set_identity(std::shared_ptr<const identity::Identity> identity);
+
+ private:
+  static constexpr int kUnknownASecond = 50;
+  Rules rules(const std::string* service, WallTime now, bool require_signed);
+  const DhtOptions& options_;
+  DhtStats& stats_;
+  std::shared_ptr<const identity::Identity> identity_;
+  std::optional<identity::TrustCache> trust_;
+  int64_t second_ = 0;
+  int unknown_ = 0;
+};
+
+// What watchers are told.
+std::shared_ptr<const Instance> facts_of(const Record& record, std::string identity);
+
+}  // namespace outrider::discovery

@@ -1,0 +1,234 @@
+#include "discovery/dht/watches.h"
+
+#include <algorithm>
+
+namespace outrider::discovery {
+
+namespace {
+constexpr uint16_t kMostShards = 256;
+constexpr milliseconds kFirstRetry{1000};
+constexpr milliseconds kLongestReading{30000};
+constexpr uint8_t kMissing = 2;          // readings that must not show a value until it counts as gone
+constexpr size_t kMostRefused = 4096, kMostKept = 10000;
+constexpr size_t kPings = 3;
+}  // namespace
+
+Watches::Watches(net::Loop& loop, Table& table, const DhtOptions& options, Verifier& verifier, WatchesEvents& events)
+    : loop_(loop), table_(table), options_(options), verifier_(verifier), events_(events) {}
+
+void Watches::watch(const std::string& service) {
+  auto& watch = watches_[service];
+  if (watch) return;
+  watch = std::make_shared<Watch>(*this, service);
+  watch->since = loop_.now();
+  const Pointer keep = watch;
+  if (const auto it = loaded_.find(service); it != loaded_.end()) {
+    const Values records = std::move(it->second);
+    loaded_.erase(it);
+    for (const auto& bytes : records)
+      if (const auto believed = verifier_.read(bytes, service, net::Loop::wall(), options_.stale_serve)) {
+        this->keep(*keep, *believed->facts, false, bytes);
+        events_.on_remembered(service, believed->facts);
+      }
+  }
+  extend(keep, std::max<uint16_t>(1, options_.shards));
+  if (connected_) read(keep);
+}
+
+void Watches::unwatch(const std::string& service) {
+  const auto it = watches_.find(service);
+  if (it == watches_.end()) return;
+  const Pointer watch = it->second;
+  watches_.erase(it);
+  watch->due.cancel();
+  for (const auto& [key, token] : watch->listening) table_.unlisten(key, token);
+  if (!watch->kept.empty()) {
+    auto& loaded = loaded_[service];
+    for (auto& [instance, kept] : watch->kept)
+      if (!kept.tombstone) loaded.push_back(std::move(kept.bytes));
+  }
+}
+
+void Watches::on_connected(bool connected) {
+  connected_ = connected;
+  if (!connected) return;
+  for (const auto& [service, watch] : std::map<std::string, Pointer>(watches_)) {
+    watch->retry = milliseconds(0);
+    read(watch);
+  }
+}
+
+void Watches::extend(const Pointer& watch, uint16_t shards) {
+  for (size_t shard = watch->listening.size(); shard < shards; ++shard) {
+    const std::string key = key_name(options_.trust_domain, watch->service, uint16_t(shard));
+    const std::weak_ptr<Watch> weak = watch;
+    const uint64_t token = table_.listen(key, [this, weak](const Values& values, bool expired) {
+      const auto watch = weak.lock();
+      if (!watch) return;
+      if (expired) ended(*watch, values);
+      else add(watch, values, true);
+    });
+    watch->listening.emplace_back(key, token);
+    if (watch->unanswered > 0) read_key(watch, key);   // a reading is under way: it takes this key along
+    else if (connected_ && watch->reading > 0) loop_.arm(watch->due, milliseconds(0));
+  }
+}
+
+void Watches::read(const Pointer& watch) {
+  if (watch->unanswered > 0 && loop_.now() < watch->read_at + kLongestReading) return;
+  ++watch->reading;
+  watch->read_at = loop_.now();
+  watch->unanswered = 0;
+  watch->whole = true;
+  loop_.arm(watch->due, kLongestReading);              // should an answer never come
+  for (const auto& [key, token] : std::vector<std::pair<std::string, uint64_t>>(watch->listening)) read_key(watch, key);
+}
+
+void Watches::read_key(const Pointer& watch, const std::string& key) {
+  ++watch->unanswered;
+  const std::weak_ptr<Watch> weak = watch;
+  const uint64_t reading = watch->reading;
+  table_.get(
+      key,
+      [this, weak](const Values& values) {
+        if (const auto watch = weak.lock()) add(watch, values, false);
+      },
+      [this, weak, reading](bool ok) {
+        if (const auto watch = weak.lock()) read_done(*watch, reading, ok);
+      });
+}
+
+void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
+  if (reading != watch.reading || watch.unanswered == 0) return;
+  watch.whole &= ok;
+  if (--watch.unanswered > 0) return;
+  if (!watches_.count(watch.service)) return;
+  if (!watch.whole || !connected_) {
+    watch.retry = watch.retry == milliseconds(0) ? kFirstRetry : std::min(watch.retry * 2, options_.reconcile);
+    loop_.arm(watch.due, watch.retry);
+    return;
+  }
+  watch.retry = milliseconds(0);
+  const WallTime now = net::Loop::wall();
+  for (auto it = watch.values.begin(); it != watch.values.end();) {
+    Seen& seen = it->second;
+    if (now >= seen.facts->expires + std::chrono::minutes(1)) {
+      it = watch.values.erase(it);
+      continue;
+    }
+    if (seen.reading == watch.reading) seen.missing = 0;
+    else if (++seen.missing >= kMissing && !seen.ending) {
+      seen.ending = true;
+      ending_.emplace_back(watch.service, it->first);
+    }
+    ++it;
+  }
+  confirm();
+  const bool first = !std::exchange(watch.answered, true);
+  loop_.arm(watch.due, options_.reconcile + milliseconds(loop_.random().below(uint32_t(options_.reconcile.count()))));
+  events_.on_answered(watch.service, std::chrono::duration_cast<milliseconds>(loop_.now() - watch.since), first);
+}
+
+void Watches::add(const Pointer& watch, const Values& values, bool pushed) {
+  const WallTime now = net::Loop::wall();
+  uint16_t shards = uint16_t(watch->listening.size());
+  for (const auto& bytes : values) {
+    const uint64_t id = value_id(bytes);
+    if (const auto it = watch->values.find(id); it != watch->values.end()) {
+      it->second.reading = watch->reading;
+      it->second.ending = false;                       // here it is
+      continue;
+    }
+    if (watch->refused.count(id) || watch->values.size() >= kMostValues) continue;
+    auto believed = verifier_.read(bytes, watch->service, now);
+    if (!believed) {
+      if (watch->refused.size() >= kMostRefused) watch->refused.clear();
+      watch->refused.insert(id);
+      continue;
+    }
+    const bool tombstone = believed->record.tombstone;
+    watch->values[id] = {believed->facts, tombstone, 0, watch->reading, false};
+    keep(*watch, *believed->facts, tombstone, bytes);
+    if (options_.shards == 0) shards = std::max(shards, std::min(believed->record.shards, kMostShards));
+    events_.on_learned(watch->service, believed->facts, tombstone, pushed && watch->answered);
+  }
+  extend(watch, shards);
+}
+
+void Watches::keep(Watch& watch, const Instance& facts, bool tombstone, const std::string& bytes) {
+  const std::string key = facts.identity + ' ' + facts.instance;
+  auto it = watch.kept.find(key);
+  if (it != watch.kept.end() && it->second.sequence >= facts.sequence) return;
+  const WallTime now = net::Loop::wall();
+  if (it == watch.kept.end()) {
+    if (watch.kept.size() >= kMostKept)
+      std::erase_if(watch.kept, [&](const auto& one) { return now >= one.second.expires; });
+    if (watch.kept.size() >= kMostKept) return;
+  }
+  watch.kept[key] = {bytes, facts.sequence, facts.expires, tombstone};
+  changed_ = true;
+}
+
+void Watches::ended(Watch& watch, const Values& values) {
+  for (const auto& bytes : values) {
+    const uint64_t id = value_id(bytes);
+    const auto it = watch.values.find(id);
+    if (it == watch.values.end() || it->second.ending) continue;
+    it->second.ending = true;
+    ending_.emplace_back(watch.service, id);
+  }
+  confirm();
+}
+
+// Pings a few peers: the first answer proves that it is not us who is gone.
+void Watches::confirm() {
+  if (pings_ > 0 || ending_.empty()) return;
+  in_round_ = std::exchange(ending_, {});
+  const auto peers = table_.some_peers(kPings);
+  if (peers.empty()) return confirmed(false);
+  pings_ = peers.size();
+  const std::weak_ptr<bool> alive = alive_;
+  for (const auto& peer : peers)
+    table_.ping(peer, [this, alive](bool answered) {
+      if (alive.expired()) return;
+      --pings_;
+      if (answered || pings_ == 0) confirmed(answered);
+    });
+}
+
+void Watches::confirmed(bool heard) {
+  for (const auto& [service, id] : std::exchange(in_round_, {})) {
+    const auto watch = watches_.find(service);
+    if (watch == watches_.end()) continue;
+    const auto it = watch->second->values.find(id);
+    if (it == watch->second->values.end() || !it->second.ending) continue;
+    it->second.ending = false;
+    if (!heard) continue;                              // a later reading will tell
+    const auto facts = it->second.facts;
+    watch->second->values.erase(it);                   // should it come back, it is learned again
+    events_.on_lapsed(service, facts);
+  }
+  confirm();
+}
+
+void Watches::load(Values records) {
+  for (auto& bytes : records)
+    if (auto parsed = parse_record(bytes); parsed.verdict == RecordVerdict::Ok)
+      loaded_[parsed.record.service].push_back(std::move(bytes));
+}
+
+Values Watches::records() const {
+  Values all;
+  const WallTime now = net::Loop::wall();
+  for (const auto& [service, watch] : watches_)
+    for (const auto& [instance, kept] : watch->kept)
+      if (!kept.tombstone && now < kept.expires + options_.stale_serve) all.push_back(kept.bytes);
+  for (const auto& [service, records] : loaded_)
+    for (const auto& bytes : records)
+      if (const auto parsed = parse_record(bytes);
+          parsed.verdict == RecordVerdict::Ok && now < parsed.record.not_after + options_.stale_serve)
+        all.push_back(bytes);
+  return all;
+}
+
+}  // namespace outrider::discovery
