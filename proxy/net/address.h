@@ -21,6 +21,7 @@ class Address {
   static Address loopback(uint16_t port);            // 127.0.0.1
   static Address local_of(int fd);                   // getsockname; AF_UNSPEC on failure
   static Address peer_of(int fd);
+  static std::string first_reachable();              // IP of the first interface that is up and not loopback; "127.0.0.1" where there is none
 
   const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t length() const { return length_; }

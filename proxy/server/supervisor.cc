@@ -3,7 +3,6 @@
 #include <csignal>
 #include <cstring>
 #include <sched.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -20,7 +19,6 @@ namespace outrider::server {
 namespace {
 
 constexpr milliseconds kCutLimit{2000};
-constexpr const char* kUsualIdentityDir = "/run/identity";   // where injection mounts it; absent elsewhere
 
 // A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
 uint32_t threads_of(const config::Document& document) {
@@ -46,13 +44,17 @@ stats::Bounds bounds_for(const config::Metrics& metrics) {
   return bounds;
 }
 
-// The cluster that is the app itself: what inbound routes lead to without anybody having said so.
+// The cluster that is the app itself, where it is served at all.
 std::string local_cluster_of(const config::Document& document) {
-  const auto inbound = document.routes.find("inbound");
-  if (!document.service || inbound == document.routes.end()) return {};
-  for (const auto& route : inbound->second)
-    if (route.implied && route.action == config::Route::Action::Cluster) return route.cluster;
-  return {};
+  return document.service && document.cluster(config::kLocalCluster) ? config::kLocalCluster : std::string();
+}
+
+// What others can reach: node.address, else the first address that is not loopback, with the port we listen at.
+std::string advertised(const std::string& configured, const net::Address& listening) {
+  std::string ip = configured;
+  if (ip.empty() && !listening.is_wildcard()) return listening.text();
+  if (ip.empty()) ip = net::Address::first_reachable();
+  return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(listening.port());
 }
 
 std::string cannot_listen(const std::string& key, const net::Address& at, const Error& why) {
@@ -63,12 +65,14 @@ std::string cannot_listen(const std::string& key, const net::Address& at, const 
 
 Supervisor::Supervisor(Settings settings)
     : settings_(std::move(settings)), document_(settings_.document), catalog_(catalog_for(document_.metrics)),
-      shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))) {
+      shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
+      mesh_(control_, *catalog_, *shard_) {
   configure_log(document_.log);
   state_.document = &document_;
   state_.since = net::Loop::clock();
   state_.since_wall = net::Loop::wall();
   state_.local_cluster = local_cluster_of(document_);
+  state_.mesh = &mesh_;
   state_.drain = [this] { withdraw(); };
   state_.quit = [this] { leave(milliseconds(0)); };
 }
@@ -82,7 +86,7 @@ Supervisor::~Supervisor() {
   metrics_.reset();
   for (auto& worker : workers_) worker->join();
   if (services_) services_->stop();
-  network_.reset();
+  mesh_.stop();
   workers_.clear();
   services_.reset();
   for (int i = 0; i < 3; ++i) control_.run_turn(false);   // what was closed just now
@@ -106,9 +110,9 @@ std::string Supervisor::start() {
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
   state_.services = services_.get();
-  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages, &Supervisor::start_registry})
+  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages, &Supervisor::start_mesh})
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
-  add_samples();
+  add_sources(*collector_, state_, view_, access_log_.get());
   for (auto& worker : workers_) {
     worker->adopt(snapshot_);
     worker->start();
@@ -144,8 +148,7 @@ void Supervisor::end() {
 
 std::string Supervisor::load_identity() {
   const std::string& dir = document_.identity.dir;
-  struct stat there{};
-  if (dir.empty() || (dir == kUsualIdentityDir && ::stat(dir.c_str(), &there) != 0)) return {};
+  if (dir.empty()) return {};
   auto loaded = identity::Identity::load(dir);
   if (!loaded) return "identity.dir: " + loaded.why();
   if (loaded->id.trust_domain() != document_.identity.trust_domain)
@@ -156,6 +159,8 @@ std::string Supervisor::load_identity() {
   state_.identity = std::move(*loaded);
   return {};
 }
+
+std::string Supervisor::start_mesh() { return mesh_.start(document_, state_.identity); }
 
 // The first worker takes the address as it is written, the others the port it came to.
 std::string Supervisor::open_listeners() {
@@ -207,10 +212,10 @@ net::Address Supervisor::address_of(std::string_view listener) const {
 }
 
 void Supervisor::add_services() {
-  services_->by_name(network_.get(), plan_of(document_.cluster_defaults));
+  services_->by_name(mesh_.registry(), plan_of(document_.cluster_defaults));
   for (size_t i = 0; i < document_.clusters.size(); ++i) {
     const config::Cluster& cluster = document_.clusters[i];
-    Services::Source source{network_.get(), cluster.service};
+    Services::Source source{mesh_.registry(), cluster.service};
     if (cluster.service.empty()) {
       std::vector<discovery::Instance> endpoints;
       for (const auto& each : cluster.endpoints) {
@@ -235,7 +240,7 @@ void Supervisor::say_hello() const {
   for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
   if (document_.mode == config::Mode::Sidecar && !document_.mtls)
     log::warn("traffic between sidecars is clear text: mutual TLS is not part of this version");
-  if (!network_) return;
+  if (!mesh_) return;
   const auto view = view_.registry();
   log::info("registry", {{"node", view.node_id}, {"address", view.address}, {"seeds", view.seeds.size()}});
   if (!view.sealed) log::warn("registry packets are not sealed: whoever reaches the port may take part (registry.key)");
@@ -275,11 +280,11 @@ void Supervisor::announce() {
       up |= member.endpoint->health.load(std::memory_order_relaxed) == Health::Healthy;
   if (up != state_.app_up) log::info(up ? "the app answers" : "the app does not answer", {{"service", document_.service.name}});
   state_.app_up = up;
-  if (!network_ || !document_.service.do_register || state_.draining || up == announced_) return;
+  if (!mesh_ || !document_.service.do_register || state_.draining || up == announced_) return;
   announced_ = up;
   const std::string service = document_.service.name_space + "/" + document_.service.name;
   if (!up) {
-    network_->withdraw(service);
+    mesh_.registry()->withdraw(service);
     state_.announced_as.clear();
     return;
   }
@@ -291,7 +296,7 @@ void Supervisor::announce() {
   self.labels = document_.node.labels;
   self.weight = document_.service.weight;
   if (!document_.service.ports.empty()) self.protocol = config::name_of(document_.service.ports[0].protocol);
-  network_->announce(service, self);
+  mesh_.registry()->announce(service, self);
   state_.announced_as = service;
   log::info("registered", {{"service", service}, {"address", self.address}});
 }
@@ -330,7 +335,7 @@ void Supervisor::leave(milliseconds delay) {
 // Nobody is to be sent here any more; whoever still comes is served.
 void Supervisor::withdraw() {
   state_.draining = true;
-  if (network_ && announced_) network_->withdraw(state_.announced_as);
+  if (mesh_ && announced_) mesh_.registry()->withdraw(state_.announced_as);
   announced_ = false;
 }
 

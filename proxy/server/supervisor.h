@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "admin/admin_server.h"
-#include "discovery/all.h"
 #include "discovery/fixed/fixed_registry.h"
 #include "server/app.h"
+#include "server/mesh.h"
 #include "server/services.h"
 #include "server/signals.h"
 #include "server/view.h"
@@ -52,11 +52,10 @@ class Supervisor final : WorkerEvents, SignalEvents, AppEvents, Services::Listen
   void on_cluster_changed(const std::string& cluster) override;
 
   std::string load_identity();
-  std::string start_registry();
+  std::string start_mesh();
   std::string open_listeners();
   std::string open_pages();
   void add_services();
-  void add_samples();
   void announce();                                   // or withdraw, as the app is up or down
   void say_hello() const;
 
@@ -80,7 +79,7 @@ class Supervisor final : WorkerEvents, SignalEvents, AppEvents, Services::Listen
   std::unique_ptr<exchange::AccessLogWriter> access_log_;
   std::shared_ptr<const exchange::Snapshot> snapshot_;
   discovery::FixedRegistry fixed_;
-  std::unique_ptr<discovery::Network> network_;      // the DHT; null: registry.kind none
+  Mesh mesh_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Services> services_;
   State state_;

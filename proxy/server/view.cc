@@ -125,6 +125,21 @@ std::vector<admin::ClusterView> View::clusters() const {
   return views;
 }
 
+// What is announced and what is watched; a service may be both.
+std::vector<admin::ServiceView> View::services() const {
+  std::vector<admin::ServiceView> views;
+  for (auto& each : state_.mesh->watched()) {
+    const bool both = each.service == state_.announced_as;
+    views.push_back({each.service, both ? "both" : "watched", each.known, each.instances, each.draining, each.age_s});
+  }
+  const bool listed = std::any_of(views.begin(), views.end(), [&](const auto& view) { return view.name == state_.announced_as; });
+  if (!state_.announced_as.empty() && !listed) views.push_back({state_.announced_as, "announced", "yes", 1, 0, {}});
+  std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return views;
+}
+
+admin::RegistryView View::registry() const { return state_.mesh->view(); }
+
 admin::Build View::build() const { return this_build(); }
 
 std::string View::name() const {

@@ -7,8 +7,8 @@
 
 #include "admin/facts.h"
 #include "config/document.h"
-#include "discovery/all.h"
 #include "identity/identity.h"
+#include "server/mesh.h"
 #include "server/services.h"
 
 namespace outrider::server {
@@ -17,7 +17,7 @@ namespace outrider::server {
 struct State {
   const config::Document* document = nullptr;
   std::optional<identity::Identity> identity;
-  discovery::Network* network = nullptr;             // null: registry.kind none
+  const Mesh* mesh = nullptr;
   Services* services = nullptr;
   std::string local_cluster;                         // of the app beside us; empty: there is none
   std::string announced_as;                          // service in the registry; empty: not announced

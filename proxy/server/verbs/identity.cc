@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <optional>
 
-#include "config/scalar.h"
+#include "config/values.h"
 #include "identity/authority.h"
 #include "identity/identity.h"
 #include "identity/seal.h"
@@ -22,8 +22,8 @@ int failed(const char* verb, const std::string& why) {
 // --for; false when it is there and no duration.
 bool life_of(const Arguments& arguments, seconds& life) {
   if (!arguments.has("--for")) return true;
-  const auto given = config::parse_duration(arguments.value("--for"));
-  if (!given || given->count() < 1000) return false;
+  const auto given = config::duration_of(arguments.value("--for"));
+  if (!given || *given < seconds(1)) return false;
   life = std::chrono::duration_cast<seconds>(*given);
   return true;
 }

@@ -1,0 +1,169 @@
+#include "server/mesh.h"
+
+#include "base/log.h"
+#include "stats/names.h"
+
+namespace outrider::server {
+
+namespace names = stats::names;
+
+namespace {
+
+uint64_t microseconds(milliseconds took) { return uint64_t(std::max<int64_t>(0, took.count())) * 1000; }
+
+#if OUTRIDER_DHT
+discovery::Sign sign_of(config::Registry::Sign sign) {
+  switch (sign) {
+    case config::Registry::Sign::Required: return discovery::Sign::Required;
+    case config::Registry::Sign::Preferred: return discovery::Sign::Preferred;
+    case config::Registry::Sign::Off: return discovery::Sign::Off;
+    case config::Registry::Sign::Auto: break;
+  }
+  return discovery::Sign::Auto;
+}
+
+discovery::DhtOptions options_of(const config::Document& document, const std::optional<identity::Identity>& identity) {
+  const config::Registry& from = document.registry;
+  discovery::DhtOptions options;
+  options.bootstrap = from.bootstrap;
+  options.network = from.network;
+  if (identity) options.identity = std::make_shared<const identity::Identity>(*identity);
+  options.sign = sign_of(from.sign);
+  options.trust_domain = document.identity.trust_domain;
+  options.lease = from.lease;
+  options.valid = from.valid;
+  options.stale_serve = from.stale_serve;
+  options.shards = uint16_t(from.shards);
+  if (!from.snapshot.empty()) options.folder = from.snapshot + "/" + document.node.id;
+  return options;
+}
+#endif
+
+}  // namespace
+
+Mesh::Mesh(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard)
+    : control_(control), shard_(shard), lookup_(catalog.slot(names::kRegistryLookupDuration)),
+      propagation_(catalog.slot(names::kRegistryPropagation)),
+      published_(catalog.slot(names::kRegistryPublishes, {{"result", "success"}})),
+      unpublished_(catalog.slot(names::kRegistryPublishes, {{"result", "failure"}})) {}
+
+Mesh::~Mesh() { stop(); }
+
+#if OUTRIDER_DHT
+
+std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>& identity) {
+  if (document.registry.kind == config::Registry::Kind::None) return {};
+  auto options = options_of(document, identity);
+  const auto bind = net::Address::parse(document.registry.bind);
+  if (!bind) return "registry.bind: \"" + document.registry.bind + "\" is no address";
+  options.bind = *bind;
+  if (!document.registry.key.empty()) {
+    auto keys = identity::load_mesh_keys(document.registry.key);
+    if (!keys) return "registry.key: " + keys.why();
+    options.mesh_keys = std::move(*keys);
+  }
+  dht_ = std::make_unique<discovery::DhtRegistry>(control_, std::move(options), *this);
+  if (auto problem = dht_->start(); !problem.empty()) {
+    dht_.reset();
+    return "registry.bind: " + problem;
+  }
+  registry_ = dht_.get();
+  return {};
+}
+
+void Mesh::stop() {
+  if (dht_) dht_->stop();
+  registry_ = nullptr;
+  dht_.reset();
+}
+
+admin::RegistryView Mesh::view() const {
+  admin::RegistryView view;
+  view.kind = "none";
+  if (!dht_) return view;
+  const auto facts = dht_->facts();
+  view.kind = "dht";
+  view.ready = facts.answering;
+  view.sealed = facts.sealed;
+  view.signed_records = facts.signs;
+  view.detail = facts.answering ? std::to_string(facts.peers) + (facts.peers == 1 ? " peer answers" : " peers answer") : "nobody answers";
+  if (!facts.detail.empty()) view.detail += "; " + facts.detail;
+  view.node_id = facts.node_id;
+  view.address = facts.address;
+  view.peers = facts.peers;
+  for (const auto& seed : facts.seeds) view.seeds.push_back({seed.address, seed.state});
+  for (const auto& own : facts.announced) view.announced.push_back({own.service, own.address, own.sequence, own.lease_left_s});
+  return view;
+}
+
+std::vector<Mesh::Watched> Mesh::watched() const {
+  std::vector<Watched> all;
+  if (!dht_) return all;
+  for (const auto& each : dht_->services()) {
+    Watched one{each.service, discovery::name_of(each.known), each.instances, each.draining, {}};
+    if (each.age) one.age_s = double(each.age->count()) / 1000;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+void Mesh::add_samples(stats::Samples& samples) const {
+  if (!dht_) return;
+  const auto& stats = dht_->stats();
+  const auto facts = dht_->facts();
+  const auto counts = dht_->records();
+  samples.add(names::kRegistryInfo, 1, {{"sealed", facts.sealed ? "true" : "false"}, {"signed", facts.signs ? "true" : "false"}});
+  samples.add(names::kRegistryPeers, stats.peers.load(std::memory_order_relaxed));
+  samples.add(names::kRegistryServices, double(dht_->services().size()));
+  samples.add(names::kRegistryRecords, counts.valid, {{"state", "valid"}});
+  samples.add(names::kRegistryRecords, counts.stale, {{"state", "stale"}});
+  samples.add(names::kRegistryRecords, counts.tombstones, {{"state", "tombstone"}});
+  samples.add(names::kRegistryBytes, double(stats.bytes_in.load(std::memory_order_relaxed)), {{"way", "in"}});
+  samples.add(names::kRegistryBytes, double(stats.bytes_out.load(std::memory_order_relaxed)), {{"way", "out"}});
+  for (size_t i = 1; i < stats.rejected.size(); ++i)
+    samples.add(names::kRegistryRejected, double(stats.rejected[i].load(std::memory_order_relaxed)),
+                {{"reason", discovery::reason(discovery::RecordVerdict(i))}});
+  for (const auto& each : dht_->services())
+    if (each.age) samples.add(names::kRegistryStaleness, double(each.age->count()) / 1000, {{"cluster", each.service}});
+}
+
+#else
+
+std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>&) {
+  if (document.registry.kind == config::Registry::Kind::None) return {};
+  return "registry.kind: dht is not part of this build (OUTRIDER_DHT=OFF); say none and name endpoints";
+}
+
+void Mesh::stop() {}
+
+admin::RegistryView Mesh::view() const {
+  admin::RegistryView view;
+  view.kind = "none";
+  return view;
+}
+
+std::vector<Mesh::Watched> Mesh::watched() const { return {}; }
+
+void Mesh::add_samples(stats::Samples&) const {}
+
+#endif
+
+void Mesh::on_registry_answering(bool yes) {
+  yes ? log::info("the registry answers") : log::warn("nobody in the registry answers: what was known goes on being used");
+}
+
+void Mesh::on_lookup(milliseconds took) { shard_.observe(lookup_, microseconds(took)); }
+
+void Mesh::on_seen(milliseconds took) { shard_.observe(propagation_, microseconds(took)); }
+
+void Mesh::on_published(const std::string& service, bool acknowledged) {
+  shard_.add(acknowledged ? published_ : unpublished_);
+  if (!acknowledged) log::warn("a registration was not acknowledged; it is repeated", {{"service", service}});
+}
+
+void Mesh::on_withdrawn(const std::string& service, bool acknowledged) {
+  shard_.add(acknowledged ? published_ : unpublished_);
+  log::info("withdrawn", {{"service", service}, {"acknowledged", acknowledged ? "yes" : "no"}});
+}
+
+}  // namespace outrider::server

@@ -1,0 +1,51 @@
+#pragma once
+// The registry as the supervisor sees it, whatever this program was built with.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/facts.h"
+#include "config/document.h"
+#include "discovery/all.h"
+#include "stats/collector.h"
+
+namespace outrider::server {
+
+// Made of the configuration's `registry` block; with kind none there is nothing in it. Owned by the supervisor; control
+// loop. Its end withdraws what is announced.
+class Mesh final : discovery::DhtEvents {
+ public:
+  Mesh(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard);
+  ~Mesh();
+  // Empty, or what could not be done and by what key.
+  std::string start(const config::Document& document, const std::optional<identity::Identity>& identity);
+  void stop();                                       // withdraws, waiting a little for an acknowledgement
+  discovery::Registry* registry() const { return registry_; }   // null: kind none
+  explicit operator bool() const { return registry_ != nullptr; }
+  admin::RegistryView view() const;
+  struct Watched {
+    std::string service, known;
+    uint32_t instances = 0, draining = 0;
+    std::optional<double> age_s;
+  };
+  std::vector<Watched> watched() const;
+  void add_samples(stats::Samples& samples) const;   // peers, records, rejections, bytes, staleness
+
+ private:
+  void on_registry_answering(bool yes) override;
+  void on_lookup(milliseconds took) override;
+  void on_seen(milliseconds took) override;
+  void on_published(const std::string& service, bool acknowledged) override;
+  void on_withdrawn(const std::string& service, bool acknowledged) override;
+  net::Loop& control_;
+  stats::Shard& shard_;
+  stats::Slot lookup_, propagation_, published_, unpublished_;
+#if OUTRIDER_DHT
+  std::unique_ptr<discovery::DhtRegistry> dht_;
+#endif
+  discovery::Registry* registry_ = nullptr;
+};
+
+}  // namespace outrider::server
