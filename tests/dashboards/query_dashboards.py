@@ -107,7 +107,8 @@ class Prometheus:
             with urllib.request.urlopen(f"{self.base}/api/v1/{path}?{urllib.parse.urlencode(arguments)}", timeout=30) as answer:
                 answer = json.load(answer)
         except urllib.error.HTTPError as error:
-            answer = json.loads(error.read() or "{}")
+            text = error.read().decode(errors="replace")
+            answer = json.loads(text) if text.startswith("{") else {"error": f"{error.code} {text}"}   # 503 until it has started
         if answer.get("status") != "success":
             raise check_dashboards.Finding(answer.get("error", "no answer"))
         return answer["data"]
@@ -120,7 +121,7 @@ class Prometheus:
             counts = self.query("count_over_time(outrider_build_info[1m])")
             rules = [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
         except (check_dashboards.Finding, OSError):
-            return False                            # it answers 503 until it has started
+            return False
         return (len(counts) == len(PROXIES) and all(float(each["value"][1]) >= 4 for each in counts)
                 and rules and all(rule["health"] != "unknown" for rule in rules))
 
