@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "base/hash.h"
 #include "base/text.h"
 
 namespace outrider::net {
@@ -104,6 +106,14 @@ uint16_t Address::port() const {
 void Address::set_port(uint16_t port) {
   if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(storage_).sin_port = htons(port);
   if (family() == AF_INET6) reinterpret_cast<sockaddr_in6&>(storage_).sin6_port = htons(port);
+}
+
+uint64_t Address::ip_key() const {
+  if (family() == AF_INET) return reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr;
+  if (family() != AF_INET6) return 0;
+  uint64_t halves[2];
+  std::memcpy(halves, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, sizeof halves);
+  return mix(mix(halves[0]) + halves[1]);
 }
 
 std::string Address::ip() const {

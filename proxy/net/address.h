@@ -32,6 +32,7 @@ class Address {
   bool is_wildcard() const;
   uint16_t port() const;                             // 0 for unix
   void set_port(uint16_t port);
+  uint64_t ip_key() const;                           // a number for the address without its port, for counting
   std::string ip() const;                            // without port and brackets; the path of a unix socket. v4-mapped as v4
   std::string text() const;                          // as parse() reads it
   bool operator==(const Address& other) const;

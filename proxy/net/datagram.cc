@@ -30,8 +30,11 @@ Result<Done> Datagram::bind(const Address& at) {
   const int off = 0;
   if (at.family() == AF_INET6 && at.is_wildcard()) setsockopt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
-  if (::bind(fd_, at.raw(), at.length()) != 0)
-    return Error{Code::Config, Side::Local, Retry::No, errno, "cannot_bind"};
+  if (::bind(fd_, at.raw(), at.length()) != 0) {
+    const int os_error = errno;
+    ::close(std::exchange(fd_, -1));
+    return Error{Code::Config, Side::Local, Retry::No, os_error, "cannot_bind"};
+  }
   poll_ = PollHandle<Datagram>::make(loop_.raw(), fd_, this);
   if (!poll_) return Error{Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"};
   uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
@@ -42,7 +45,8 @@ Result<Done> Datagram::bind(const Address& at) {
 
 void Datagram::on_events() {
   std::array<char, 65536> scratch;
-  for (int i = 0; i < kDatagramsATurn; ++i) {
+  const auto* const poll = poll_;   // lives for a turn more, whatever an event does to us
+  for (int i = 0; i < kDatagramsATurn && poll->owner == this; ++i) {
     sockaddr_storage from{};
     socklen_t length = sizeof from;
     const ssize_t n = ::recvfrom(fd_, scratch.data(), scratch.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);

@@ -21,7 +21,8 @@ class DatagramEvents {
   ~DatagramEvents() = default;
 };
 
-// Owned by whoever speaks over it; lives on its loop's thread; destroying it closes the socket.
+// Owned by whoever speaks over it; lives on its loop's thread; destroying it closes the socket
+// and may happen from inside its event.
 class Datagram {
  public:
   Datagram(Loop& loop, DatagramEvents& owner);

@@ -18,9 +18,13 @@ class ListenerEvents {
   ~ListenerEvents() = default;
 };
 
-// A bound, listening, non-blocking descriptor with SO_REUSEPORT (not for unix sockets, whose stale file is removed first).
-// `so_reuseport` false: another owner of the port is an error (EADDRINUSE) although it set the option too.
-Result<int> open_listener(const Address& at);
+// Every listener has SO_REUSEPORT, so the kernel would let any process of this user in as well, which would then get a
+// share of the connections. Alone: nobody may be there yet, whatever options it set (EADDRINUSE). Shared: for the second
+// and later sockets of a port that is known to be ours.
+enum class Port : uint8_t { Alone, Shared };
+
+// A bound, listening, non-blocking descriptor. Of a unix socket there is only one, and a stale file is removed first.
+Result<int> open_listener(const Address& at, Port port = Port::Alone);
 
 // Accepts with a budget of 64 a turn. Owned by a worker's door or an admin server; destroying it closes the socket.
 class Listener {
@@ -40,6 +44,7 @@ class Listener {
   PollHandle<Listener>* poll_ = nullptr;
   int fd_;
   Address local_;
+  BoundTimer<Listener, &Listener::resume> starved_{*this};   // out of descriptors: tries again after a while
 };
 
 }  // namespace outrider::net

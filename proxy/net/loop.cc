@@ -42,13 +42,17 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
   must(uv_check_init(&h.loop, &h.check), "uv_check_init");
   // Timers run before the poll and events after it: work is ended behind both, so that a turn's output is one write.
   uv_prepare_start(&h.prepare, [](uv_prepare_t* p) { static_cast<Loop*>(p->loop->data)->end_turn(); });
-  uv_check_start(&h.check, [](uv_check_t* c) { static_cast<Loop*>(c->loop->data)->end_turn(); });
+  uv_check_start(&h.check, [](uv_check_t* c) {
+    auto& self = *static_cast<Loop*>(c->loop->data);
+    self.end_turn();
+    self.lag_ = std::chrono::duration_cast<milliseconds>(clock() - self.now());
+  });
   uv_unref(reinterpret_cast<uv_handle_t*>(&h.prepare));
   uv_unref(reinterpret_cast<uv_handle_t*>(&h.check));
 }
 
 Loop::~Loop() {
-  end_turn();
+  for (int round = 0; round < 16 && (!end_of_turn_.empty() || !retired_.empty()); ++round) end_turn();
   Handles& h = *handles_;
   for (auto* handle : {reinterpret_cast<uv_handle_t*>(&h.wake), reinterpret_cast<uv_handle_t*>(&h.timer),
                        reinterpret_cast<uv_handle_t*>(&h.prepare), reinterpret_cast<uv_handle_t*>(&h.check)})
@@ -116,8 +120,6 @@ void Loop::end_turn() {
   IntrusiveList<Retired> gone;
   gone.splice(retired_);
   while (Retired* object = gone.pop_front()) object->on_retired();
-
-  lag_ = std::chrono::duration_cast<milliseconds>(clock() - now());
   arm_wheel();
 }
 

@@ -32,9 +32,10 @@ void TimerWheel::place(Timer& timer) {
 void TimerWheel::advance(TimePoint now) {
   const auto since = std::chrono::floor<milliseconds>(now - start_).count();
   const uint64_t target = since <= 0 ? 0 : uint64_t(since) / uint64_t(kTick.count());
-  if (target > tick_ && empty()) tick_ = target;   // nothing to pass by
   while (tick_ < target) {
-    ++tick_;
+    const uint64_t soonest = next_tick();
+    tick_ = std::min(soonest, target);   // nothing to do in between
+    if (soonest > target) return;
     // A wheel that has turned once hands down the next slot of the one above, from the top.
     for (int level = kLevels - 1; level > 0; --level) {
       if (tick_ & ((uint64_t{1} << (kBits * level)) - 1)) continue;
@@ -49,7 +50,13 @@ void TimerWheel::advance(TimePoint now) {
 }
 
 TimePoint TimerWheel::next() {
-  TimePoint soonest = TimePoint::max();
+  const uint64_t soonest = next_tick();
+  return soonest == UINT64_MAX ? TimePoint::max() : start_ + kTick * int64_t(soonest);
+}
+
+// The next tick at which a timer fires or a slot is handed down.
+uint64_t TimerWheel::next_tick() {
+  uint64_t soonest = UINT64_MAX;
   for (int level = 0; level < kLevels; ++level) {
     uint64_t& bits = occupied_[size_t(level)];
     const uint64_t first = (tick_ >> (kBits * level)) + 1;   // the slot that comes next
@@ -60,7 +67,7 @@ TimePoint TimerWheel::next() {
         bits &= ~(uint64_t{1} << slot);
         continue;
       }
-      soonest = std::min(soonest, start_ + kTick * int64_t((first + uint64_t(ahead)) << (kBits * level)));
+      soonest = std::min(soonest, (first + uint64_t(ahead)) << (kBits * level));
       break;
     }
   }

@@ -44,6 +44,7 @@ class TimerWheel {
  private:
   static constexpr int kLevels = 4, kBits = 6, kSlots = 1 << kBits;
   uint64_t tick_of(TimePoint at) const;    // rounded up
+  uint64_t next_tick();
   void place(Timer& timer);
   TimePoint start_;
   uint64_t tick_ = 0;                      // all before it have fired

@@ -25,6 +25,24 @@ Error socket_error(int os_error, Side side) {
   }
 }
 
+namespace {
+
+// Nothing has been sent yet: whatever it was, another endpoint may be tried.
+Error connect_error(int os_error) {
+  if (os_error == EAGAIN) return {Code::Refused, Side::Upstream, Retry::Yes, os_error, "backlog_full"};   // unix sockets
+  Error why = socket_error(os_error, Side::Upstream);
+  if (why.side == Side::Upstream) why.retry = Retry::Yes;
+  return why;
+}
+
+int pending_error(int fd) {
+  int os_error = 0;
+  socklen_t length = sizeof os_error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &os_error, &length) == 0 ? os_error : errno;
+}
+
+}  // namespace
+
 Transport::Transport(Loop& loop, TransportEvents& owner) : loop_(loop), owner_(owner) {}
 
 Transport::~Transport() { close(); }
@@ -39,11 +57,11 @@ void Transport::adopt(int fd) {
 Result<Done> Transport::connect(const Address& to) {
   peer_ = to;
   fd_ = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) return socket_error(errno, Side::Upstream);
+  if (fd_ < 0) return connect_error(errno);
   const int on = 1;
   if (!to.is_unix()) setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(fd_, to.raw(), to.length()) != 0 && errno != EINPROGRESS) {
-    const Error why = socket_error(errno, Side::Upstream);
+    const Error why = connect_error(errno);
     ::close(std::exchange(fd_, -1));
     return why;
   }
@@ -74,33 +92,34 @@ void Transport::watch() {
 }
 
 void Transport::on_events(int status, int events) {
-  const auto* const before = poll_;
+  const auto* const poll = poll_;   // lives for a turn more, whatever an event does to us
   if (!connected_) {
-    int os_error = status < 0 ? -status : 0;
-    socklen_t length = sizeof os_error;
-    if (status >= 0) getsockopt(fd_, SOL_SOCKET, SO_ERROR, &os_error, &length);
-    if (os_error != 0) return fail(socket_error(os_error, Side::Upstream));
+    // libuv says no more than that there was an error (EBADF, whatever it was): the socket knows which.
+    const int os_error = pending_error(fd_);
+    if (os_error != 0 || status < 0) return fail(connect_error(os_error ? os_error : -status));
     if (!(events & UV_WRITABLE)) return;
     connected_ = true;
     want_write_ = false;
     watch();
     return owner_.on_ready();
   }
-  if (status < 0) {   // EPOLLERR
-    int os_error = 0;
-    socklen_t length = sizeof os_error;
-    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &os_error, &length);
+  if (status < 0) {   // EPOLLERR: what came before the reset is still there, an early answer perhaps
+    if (reading_ && !ended_) {
+      owner_.on_readable();
+      if (poll->owner != this) return;
+    }
+    const int os_error = pending_error(fd_);
     return fail(socket_error(os_error ? os_error : ECONNRESET, Side::Local));
   }
   if (events & UV_WRITABLE && want_write_) {
     want_write_ = false;
     owner_.on_writable();
-    if (poll_ != before) return;   // closed from inside
+    if (poll->owner != this) return;   // closed from inside
     watch();
   }
   if (events & UV_READABLE && reading_ && !ended_) {
     owner_.on_readable();
-    if (poll_ != before) return;
+    if (poll->owner != this) return;
   }
   // Only a FIN, and reading is paused: it is found again when reading goes on. Not to be told of it until then.
   if (events & UV_DISCONNECT && !reading_) ended_unread_ = true, watch();
@@ -114,12 +133,14 @@ Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
     into.commit(size_t(n));
     return ReadResult{size_t(n), false, size_t(n) == room.size()};
   }
+  const int os_error = errno;
+  into.commit(0);   // who waits holds no block
   if (n == 0) {
     note_end();
     return ReadResult{0, true, false};
   }
-  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
-  return socket_error(errno, Side::Local);
+  if (os_error == EAGAIN || os_error == EINTR) return ReadResult{};
+  return socket_error(os_error, Side::Local);
 }
 
 void Transport::note_end() {

@@ -1,0 +1,31 @@
+#pragma once
+// Runs a loop until something is true, never longer than a limit that only a broken test meets.
+
+#include "net/loop.h"
+
+namespace outrider::test {
+
+class Guard final : public net::Timer {
+ public:
+  void on_timer() override { fired = true; }
+  bool fired = false;
+};
+
+template <class Condition>
+[[nodiscard]] bool run_until(net::Loop& loop, Condition done, milliseconds limit = milliseconds(20000)) {
+  Guard guard;
+  loop.run_turn(false);   // the loop's clock may be old
+  loop.arm(guard, limit);
+  while (!done()) {
+    if (guard.fired) return false;
+    loop.run_turn(true);
+  }
+  return true;
+}
+
+// A few turns without waiting: what is under way settles.
+inline void run_turns(net::Loop& loop, int n = 4) {
+  for (int i = 0; i < n; ++i) loop.run_turn(false);
+}
+
+}  // namespace outrider::test
