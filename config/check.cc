@@ -78,7 +78,7 @@ void check_ports(Reading& reading, const Document& d, const Layers& layers) {
     }
 }
 
-void check_listener(Reading& reading, const Document& d, const Listener& l, const Layers& layers) {
+void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
   const std::string path = join_path("listeners", l.name);
   const Node at = pointed(layers, "listeners." + l.name, l.where);
   if (l.addresses.empty() && !(at.is_map() && at.find("address")))
@@ -87,15 +87,13 @@ void check_listener(Reading& reading, const Document& d, const Listener& l, cons
     reading.error(at, path, "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
   if (l.protocol != Protocol::Tcp) return;
   for (const Route& route : l.routes) {
-    const Node rule = pointed(layers, "", route.where);
-    const Node where = route.where.line ? point(route.where) : rule;
+    const Node where = point(route.where);
     if (!route.hosts.empty() || !route.prefixes.empty() || !route.paths.empty())
       reading.error(where, route.path + ".match", "a tcp listener cannot see hosts and paths");
     if (route.action == Route::Action::Redirect || route.action == Route::Action::Respond)
       reading.error(where, route.path, "a tcp listener can only lead to a cluster");
     if (!route.filters.empty()) reading.error(where, route.path, "a tcp listener has no filters in this version");
   }
-  (void)d;
 }
 
 }  // namespace
@@ -146,7 +144,7 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
     if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, "registry.kind", nowhere), "registry.kind", "a registry node needs a registry: expected dht");
     return;
   }
-  for (const Listener& l : d.listeners) check_listener(reading, d, l, layers);
+  for (const Listener& l : d.listeners) check_listener(reading, l, layers);
   if (d.listeners.empty() && reading.complaints.empty())
     reading.error(point(nowhere), "", "nothing to do: no service and no listeners");
   const bool inbound = std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& l) { return l.direction == Direction::Inbound; });

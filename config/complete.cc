@@ -269,8 +269,7 @@ struct Completion {
       const Node* timeout = merged.is_map() ? merged.find("timeout") : nullptr;
       if (cluster.protocol == Protocol::Tcp && timeout && timeout->origin().kind == Origin::Kind::Preset) {
         cluster.timeout = milliseconds(0);
-        if (Node& kept = d.effective.at("clusters").at(cluster.name); kept.find("timeout")) kept.put("timeout", Node::scalar("0"));
-        else if (kept.size() == 0) d.effective.at("clusters");
+        if (!cluster.implied) d.effective.at("clusters").at(cluster.name).put("timeout", Node::scalar("0"));
       }
     }
   }

@@ -1,0 +1,146 @@
+#include "config/show.h"
+
+#include "base/text.h"
+
+namespace outrider::config {
+
+namespace {
+
+bool is_default(const Node& node) { return node.origin().kind == Origin::Kind::Default; }
+
+// Writes a tree as block YAML; lists of texts stay on one line. Lives for one show().
+class Writer {
+ public:
+  explicit Writer(ShowOptions options) : options_(options) {}
+  std::string take() { return std::move(out_); }
+
+  void map(const Node& node, int depth) {
+    for (const auto& entry : node.entries())
+      if (wanted(entry.value)) {
+        out_.append(size_t(depth) * 2, ' ');
+        value(entry.key, entry.value, depth);
+      }
+  }
+
+ private:
+  // Worth a line: somebody said it, or everything is asked for.
+  bool wanted(const Node& node) const {
+    if (node.is_map()) {
+      if (node.size() == 0) return !is_default(node) || options_.defaults;
+      for (const auto& entry : node.entries())
+        if (wanted(entry.value)) return true;
+      return false;
+    }
+    return options_.defaults || !is_default(node);
+  }
+
+  void value(const std::string& key, const Node& node, int depth) {
+    out_ += quote(key) + ":";
+    if (node.is_map() && node.size() > 0) {
+      out_ += "\n";
+      return map(node, depth + 1);
+    }
+    if (node.is_list() && holds_maps(node)) return list(node, depth);
+    out_ += " ";
+    flow(node);
+    end(node);
+  }
+
+  static bool holds_maps(const Node& list) {
+    for (const Node& item : list.items())
+      if (item.is_map() && item.size() > 0) return true;
+    return false;
+  }
+
+  void list(const Node& node, int depth) {
+    out_ += "\n";
+    for (const Node& item : node.items()) {
+      out_.append(size_t(depth) * 2 + 2, ' ');
+      out_ += "- ";
+      bool first = true;
+      if (item.is_map())
+        for (const auto& entry : item.entries()) {
+          if (!wanted(entry.value)) continue;
+          if (!first) out_.append(size_t(depth) * 2 + 4, ' ');
+          first = false;
+          value(entry.key, entry.value, depth + 2);
+        }
+      if (!first) continue;
+      flow(item);
+      end(item);
+    }
+  }
+
+  void flow(const Node& node) {
+    bool first = true;
+    const auto comma = [&] { if (!first) out_ += ", "; first = false; };
+    switch (node.kind()) {
+      case Node::Kind::Null: out_ += "{}"; break;
+      case Node::Kind::Scalar: out_ += quote_value(node.text()); break;
+      case Node::Kind::List:
+        out_ += "[";
+        for (const Node& item : node.items()) { comma(); flow(item); }
+        out_ += "]";
+        break;
+      case Node::Kind::Map:
+        out_ += "{";
+        for (const auto& entry : node.entries()) { comma(); out_ += quote(entry.key) + ": "; flow(entry.value); }
+        out_ += "}";
+    }
+  }
+
+  // `on` and `off` are the language's own words, and read the same plain.
+  static std::string quote_value(const std::string& text) {
+    return text == "on" || text == "off" ? text : quote(text);
+  }
+
+  void end(const Node& node) {
+    if (options_.origin) {
+      const size_t line = out_.size() - (out_.rfind('\n') + 1);
+      out_.append(line < 44 ? 44 - line : 1, ' ');
+      out_ += "# ";
+      // A name from outside is one line here.
+      for (char c : node.where()) out_ += uint8_t(c) < 0x20 ? ' ' : c;
+    }
+    out_ += "\n";
+  }
+
+  ShowOptions options_;
+  std::string out_;
+};
+
+std::string notes(const Document& d) {
+  std::string out;
+  if (!d.mtls && d.mode == Mode::Sidecar)
+    out += "# Traffic between sidecars is clear text: mutual TLS is not supported yet in this version.\n";
+  if (d.registry.kind == Registry::Kind::Dht) {
+    if (d.registry.key.empty()) out += "# Registry packets are not sealed: registry.key is not set.\n";
+    if (d.service && d.service.do_register && d.identity.dir.empty()) out += "# The registration is not signed: identity.dir is not set.\n";
+  }
+  for (const Listener& l : d.listeners)
+    for (const Route& route : l.routes) {
+      if (!route.implied) continue;
+      std::string hosts;
+      for (const std::string& host : route.hosts) hosts += (hosts.empty() ? " for " : ", ") + host;
+      out += "# Listener " + l.name + ", behind its rules" + hosts + ": " +
+             (route.action == Route::Action::ByHost ? "the service the Host header names, from the registry" : "cluster " + route.cluster) + ".\n";
+    }
+  return out;
+}
+
+}  // namespace
+
+std::string show(const Document& document, ShowOptions options) {
+  Writer writer(options);
+  const Node* version = document.effective.find("version");
+  std::string head = notes(document);
+  // What is shown is a file, whether or not it came from one.
+  if (!options.defaults && (!version || is_default(*version))) head += "version: 1\n";
+  // The mode decides which defaults are left out, so it is always said.
+  const Node* mode = document.effective.find("mode");
+  if (!options.defaults && (!mode || is_default(*mode))) head += std::string("mode: ") + name_of(document.mode) + "\n";
+  writer.map(document.effective, 0);
+  return head + writer.take();
+}
+
+}  // namespace outrider::config
