@@ -23,7 +23,7 @@ StreamId H1Client::open(StreamEvents& events) {
   events_ = &events;
   in_ended_ = out_ended_ = head_sent_ = wants_sendable_ = started_ = false;
   outstanding_ = interim_bytes_ = 0;
-  in_ = In::Head;
+  if (reusable()) in_ = In::Head;
   scan_.begin(HeadScan::Block::Response);
   return ++id_;
 }

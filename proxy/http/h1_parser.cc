@@ -119,28 +119,29 @@ Refusal H1Parser::run_head(std::string_view block, HeaderMap& fields) {
 
 // Cold: which of our words fits what llhttp found.
 Refusal H1Parser::explain(std::string_view block) const {
-  const char* at = llhttp_get_error_pos(&parser_);
-  const bool in_first = !at || size_t(at - block.data()) <= first_line(block).size();
   if (block.find('\0') != std::string_view::npos) return {400, "nul_byte"};
-  const bool has_transfer = fields_->find(HeaderId::TransferEncoding), has_length = fields_->find(HeaderId::ContentLength);
+  const bool transfer = fields_->find(HeaderId::TransferEncoding), length = fields_->find(HeaderId::ContentLength);
   switch (llhttp_get_errno(&parser_)) {
     case HPE_INVALID_METHOD: return {501, "method_not_implemented"};
     case HPE_INVALID_URL: return {400, "bad_target"};
     case HPE_INVALID_VERSION: return {505, "version_not_supported"};
     case HPE_INVALID_CONTENT_LENGTH: return {400, "bad_content_length"};
     case HPE_UNEXPECTED_CONTENT_LENGTH:
+      return {400, transfer ? "content_length_and_transfer_encoding" : "duplicate_content_length"};
     case HPE_INVALID_TRANSFER_ENCODING:
-      if (has_transfer && !has_length && llhttp_get_errno(&parser_) == HPE_INVALID_TRANSFER_ENCODING)
-        return {400, "bad_transfer_encoding"};
-      if (has_length && !has_transfer && llhttp_get_errno(&parser_) == HPE_UNEXPECTED_CONTENT_LENGTH)
-        return {400, "duplicate_content_length"};
-      return {400, "content_length_and_transfer_encoding"};
+      if (length) return {400, "content_length_and_transfer_encoding"};
+      return {400, transfer ? "duplicate_transfer_encoding" : "bad_transfer_encoding"};
     default: break;
   }
-  // A method of another protocol (SOURCE, DESCRIBE) is a bad constant to llhttp.
-  if (in_first) return parser_.type == HTTP_REQUEST ? Refusal{501, "method_not_implemented"} : Refusal{502, "bad_status_line"};
-  if (!name_.empty()) return {400, "bad_field_value"};
-  return {400, "bad_field_name"};
+  const char* const error = llhttp_get_error_pos(&parser_);
+  const size_t at = error >= block.data() && error <= block.data() + block.size() ? size_t(error - block.data()) : 0;
+  if (at <= first_line(block).size())   // a method of another protocol (DESCRIBE) is a bad constant to llhttp
+    return parser_.type == HTTP_REQUEST ? Refusal{501, "method_not_implemented"} : Refusal{502, "bad_status_line"};
+  const auto line = block.substr(block.rfind('\n', at - 1) + 1);
+  const size_t colon = line.find(':'), from = size_t(line.data() - block.data());
+  const auto name = line.substr(0, colon);
+  if (colon != std::string_view::npos && (name.ends_with(' ') || name.ends_with('\t'))) return {400, "space_before_colon"};
+  return {400, from + colon < at ? "bad_field_value" : "bad_field_name"};
 }
 
 Refusal H1Parser::read_fields(const HeaderMap& fields, Version version, Framing& framing, FieldNotes& notes) {
@@ -193,6 +194,7 @@ Refusal H1Parser::request(std::string_view block, RequestHead& head, Framing& fr
   RequestLine line;
   if (const auto bad = read_request_line(first_line(block), line)) return bad;
   if (line.version == Version::Http10 && !http10) return {505, "version_not_supported"};
+  if (line.method == "SOURCE") return {501, "method_not_implemented"};   // Icecast's; llhttp 8 lets it through
   if (const auto bad = read_target(line, head)) return bad;
   if (const auto bad = run_head(block, head.headers)) return bad;
   FieldNotes notes;
