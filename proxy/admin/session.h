@@ -22,7 +22,9 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
  private:
   enum class State : uint8_t { Idle, Reading, Asking, Sending };
   http::StreamEvents* on_stream(http::StreamId id) override;
-  void on_idle() override {}                     // a kept-alive connection waits under deadline_
+  void on_idle() override {                      // a kept-alive connection waits under deadline_
+    if (!connection_->codec().reusable()) connection_->close_after_flush();
+  }
   void on_draining() override {}
   void on_gone(const Error& why) override;
   http::RequestHead* request_head() override { return &head_; }
