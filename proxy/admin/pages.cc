@@ -141,7 +141,7 @@ Reply index_page(const Facts& facts) {
           "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
           "  GET  /config         the effective configuration, secrets hidden\n"
           "  GET  /version        what was built\n"
-          "  POST /drain          take no new work, finish what runs (from this machine)\n"
+          "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
           "  POST /quitquitquit   drain and exit (from this machine)\n";
   return {.body = std::move(text)};
 }

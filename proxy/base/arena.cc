@@ -58,8 +58,23 @@ std::string_view Arena::concat(std::string_view a, std::string_view b, std::stri
   return {to, n};
 }
 
+size_t Arena::held_bytes() const {
+  size_t total = 0;
+  for (const Chunk* chunk = first_; chunk; chunk = chunk->next) total += chunk->size;
+  return total;
+}
+
 void Arena::reset() {
   if (!first_) return;
+  if (first_->size > kFirst) {   // made by one large allocation: not what every later life should hold
+    while (Chunk* chunk = first_) {
+      first_ = chunk->next;
+      std::free(chunk);
+    }
+    current_ = nullptr;
+    at_ = end_ = nullptr;
+    return;
+  }
   while (Chunk* chunk = first_->next) {
     first_->next = chunk->next;
     std::free(chunk);

@@ -1,5 +1,5 @@
 #pragma once
-// Bump allocator that lives as long as one exchange. reset() keeps the first 4 KiB chunk, so a worker that has warmed
+// Bump allocator that lives as long as one exchange. reset() keeps a first chunk of 4 KiB, so a worker that has warmed
 // up serves requests without calling malloc. Destructors are not run: what goes in is trivially destructible.
 // Owned by an exchange or an attempt; one thread.
 
@@ -24,6 +24,7 @@ class Arena {
   template <class T>
   T* array(size_t n) { return static_cast<T*>(allocate(sizeof(T) * n, alignof(T))); }
   void reset();
+  size_t held_bytes() const;   // of all chunks
 
  private:
   struct Chunk { Chunk* next; size_t size; };  // its bytes follow

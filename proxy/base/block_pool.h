@@ -41,6 +41,14 @@ class BlockPool {
   size_t in_use_bytes() const { return in_use_; }       // blocks handed out and not back
   size_t high_water_bytes() const { return high_water_; }
   static constexpr std::array<uint32_t, 4> kSizes{512, 4096, 65536, 262144};
+  // What n bytes hold when they are packed: whole blocks of the largest class, and one for the rest.
+  static constexpr size_t fitting(size_t n) {
+    const size_t rest = n % kSizes.back();
+    if (rest == 0) return n;
+    for (const uint32_t size : kSizes)
+      if (rest <= size) return n - rest + size;
+    return n;
+  }
 
  private:
   static constexpr std::array<uint32_t, 4> kKeep{256, 64, 16, 4};   // free blocks kept per class; the rest go back

@@ -61,15 +61,18 @@ void Buffer::commit(size_t n) {
   size_ += n;
 }
 
-void Buffer::append(std::string_view bytes) {
+void Buffer::append(std::string_view bytes) { fill(bytes, bytes.size()); }
+
+// Fills what the tail has left before a new block is taken; that one is chosen for what is still expected.
+void Buffer::fill(std::string_view bytes, size_t expected) {
   while (!bytes.empty()) {
-    // Fill what the tail has left before a new block is taken.
     auto room = reserve(1);
-    if (spare_ && room.size() < bytes.size()) room = reserve(bytes.size());
+    if (spare_ && room.size() < expected) room = reserve(expected);
     const size_t n = std::min(room.size(), bytes.size());
     std::memcpy(room.data(), bytes.data(), n);
     commit(n);
     bytes.remove_prefix(n);
+    expected -= n;
   }
 }
 
@@ -155,19 +158,10 @@ void Buffer::settle() {
   if (!head_) return;
   size_t held = 0;
   for (const Slice* at = head_; at; at = at->next) held += at->block->capacity;
-  if (held <= BlockPool::kSizes[0] || held / 4 <= size_) return;   // mostly used: not worth a copy
+  if (held / 4 <= size_ || held <= BlockPool::fitting(size_) * 2) return;   // not worth a copy
   Buffer packed(*pool_);
-  for (const Slice* at = head_; at; at = at->next) {
-    auto room = packed.reserve(std::min<size_t>(size_ - packed.size(), BlockPool::kSizes.back()));
-    for (size_t done = 0; done < at->length;) {
-      if (room.empty()) room = packed.reserve(size_ - packed.size());
-      const size_t n = std::min<size_t>(room.size(), at->length - done);
-      std::memcpy(room.data(), at->block->data() + at->offset + done, n);
-      packed.commit(n);
-      done += n;
-      room = {};
-    }
-  }
+  for (const Slice* at = head_; at; at = at->next)
+    packed.fill({at->block->data() + at->offset, at->length}, size_ - packed.size());
   *this = std::move(packed);
 }
 

@@ -41,6 +41,7 @@ class Buffer {
   std::string text() const;                    // a copy of everything; for tests and cold paths
 
  private:
+  void fill(std::string_view bytes, size_t expected);
   void drop_slice();
   void release_spare();
   BlockPool* pool_;

@@ -32,8 +32,15 @@ class IntrusiveList {
   bool empty() const { return root_.next == &root_; }
   T* front() { return empty() ? nullptr : as_item(root_.next); }
   T* back() { return empty() ? nullptr : as_item(root_.prev); }
-  void push_back(T& item) { insert(static_cast<ListHook<Tag>&>(item), root_.prev); }
-  void push_front(T& item) { insert(static_cast<ListHook<Tag>&>(item), &root_); }
+  // An item that stands in a list already moves.
+  void push_back(T& item) {
+    static_cast<ListHook<Tag>&>(item).unlink();
+    insert(static_cast<ListHook<Tag>&>(item), root_.prev);
+  }
+  void push_front(T& item) {
+    static_cast<ListHook<Tag>&>(item).unlink();
+    insert(static_cast<ListHook<Tag>&>(item), &root_);
+  }
   T* pop_front() {
     T* item = front();
     if (item) static_cast<ListHook<Tag>*>(item)->unlink();
@@ -56,7 +63,6 @@ class IntrusiveList {
  private:
   static T* as_item(ListHook<Tag>* hook) { return static_cast<T*>(hook); }
   static void insert(ListHook<Tag>& item, ListHook<Tag>* after) {
-    item.unlink();
     item.prev = after;
     item.next = after->next;
     after->next->prev = &item;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/text.h"
@@ -15,6 +16,20 @@ constinit std::atomic<Format> format_now{Format::Text};
 constinit std::atomic<int> fd_now{-1};
 
 constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
+
+// One word, or it is quoted: what a peer chose must not break the line or reach a terminal.
+void append_word(std::string& line, std::string_view text) {
+  const auto strange = [](char c) { return uint8_t(c) <= 0x20 || c == '"' || c == '=' || c == 0x7f; };
+  if (text.empty() || std::any_of(text.begin(), text.end(), strange)) append_json(line, text);
+  else line += text;
+}
+
+// A sentence, unless it holds control characters.
+void append_sentence(std::string& line, std::string_view text) {
+  const auto strange = [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; };
+  if (std::any_of(text.begin(), text.end(), strange)) append_json(line, text);
+  else line += text;
+}
 
 std::string stamp() {   // RFC 3339 with milliseconds, UTC
   timespec now{};
@@ -53,13 +68,12 @@ void write(Level level, std::string_view message, Pairs pairs) {
     line += "}\n";
   } else {
     line += stamp() + ' ' + kNames[size_t(level)] + ' ';
-    line += message;
+    append_sentence(line, message);
     for (const Pair& pair : pairs) {
       line += ' ';
       line += pair.key;
       line += '=';
-      if (pair.value.empty() || pair.value.find_first_of(" \"\n\t=") != std::string::npos) append_json(line, pair.value);
-      else line += pair.value;
+      append_word(line, pair.value);
     }
     line += '\n';
   }

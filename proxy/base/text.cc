@@ -127,7 +127,7 @@ void append_json(std::string& out, std::string_view text) {
     else if (c == '\n') out += "\\n";
     else if (c == '\r') out += "\\r";
     else if (c == '\t') out += "\\t";
-    else if (uint8_t(c) < 0x20) { out += "\\u00"; out += kDigits[uint8_t(c) >> 4]; out += kDigits[uint8_t(c) & 15]; }
+    else if (uint8_t(c) < 0x20 || c == 0x7f) { out += "\\u00"; out += kDigits[uint8_t(c) >> 4]; out += kDigits[uint8_t(c) & 15]; }
     else if ((n = utf8_length(text)) != 0) out.append(text.substr(0, n));
     else { out += "\xEF\xBF\xBD"; n = 1; }
     text.remove_prefix(n);

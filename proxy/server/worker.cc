@@ -84,17 +84,27 @@ void Worker::refresh(const std::string& cluster) {
   });
 }
 
-void Worker::drain() {
-  loop_.post([this] {
-    site_->draining = true;
-    for (auto& door : doors_) door->shut();
-    site_->sessions.for_each([](exchange::HttpSession& session) { session.drain(); });
+bool Worker::drains(const exchange::ListenerPlan& plan) const {
+  return draining_ == Drain::All || plan.direction == "inbound";
+}
+
+void Worker::drain(Drain what) {
+  loop_.post([this, what] {
+    draining_ = what;
+    site_->draining = what == Drain::All;
+    for (auto& door : doors_)
+      if (drains(door->plan())) door->shut();
+    site_->sessions.for_each([this](exchange::HttpSession& session) {
+      if (drains(session.plan())) session.drain();
+    });
     loop_.arm(drain_check_, milliseconds(0));
   });
 }
 
 void Worker::on_drain_check() {
-  if (site_->sessions.empty()) return events_.on_drained(index_);
+  bool left = false;
+  site_->sessions.for_each([&](exchange::HttpSession& session) { left |= drains(session.plan()); });
+  if (!left) return events_.on_drained(index_, draining_);
   loop_.arm(drain_check_, kDrainCheck);
 }
 

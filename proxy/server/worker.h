@@ -11,6 +11,8 @@
 
 namespace outrider::server {
 
+enum class Drain : uint8_t { Inbound, All };          // Inbound: what comes to the app; the app's own calls go on
+
 // What a worker asks of the control thread. Called on the worker's thread; each returns at once.
 class WorkerEvents {
  public:
@@ -19,7 +21,7 @@ class WorkerEvents {
   virtual void on_watch(int worker, const std::string& service) = 0;
   virtual void on_unwatch(int worker, const std::string& service) = 0;
   virtual void on_ejected(const std::string& cluster) = 0;
-  virtual void on_drained(int worker) = 0;           // after drain(): no session is left
+  virtual void on_drained(int worker, Drain what) = 0;   // after drain(): no session of these is left
 
  protected:
   ~WorkerEvents() = default;
@@ -40,7 +42,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void adopt(std::shared_ptr<const exchange::Snapshot> snapshot);
   void adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set);
   void refresh(const std::string& cluster);          // health or an ejection changed
-  void drain();                                      // stop accepting, finish what runs, then on_drained()
+  void drain(Drain what);                            // stop accepting, finish what runs, then on_drained()
   void cut();                                        // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
   uint32_t cut_streams() const { return cut_.load(std::memory_order_relaxed); }
@@ -56,12 +58,14 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void cut_all();
   void on_drain_check();
   void on_lag_check();
+  bool drains(const exchange::ListenerPlan& plan) const;
   const int index_;
   WorkerEvents& events_;
   net::Loop loop_;
   std::unique_ptr<exchange::Site> site_;
   std::vector<std::unique_ptr<exchange::Door>> doors_;
   std::atomic<uint32_t> cut_{0};
+  Drain draining_ = Drain::All;
   stats::Slot lag_, blocks_;
   net::BoundTimer<Worker, &Worker::on_drain_check> drain_check_{*this};
   net::BoundTimer<Worker, &Worker::on_lag_check> lag_check_{*this};

@@ -1,0 +1,177 @@
+#include "config/check.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace outrider::config {
+
+namespace {
+
+bool host_covers(const std::string& wide, const std::string& narrow) {
+  if (wide == narrow) return true;
+  if (!wide.starts_with("*.")) return false;
+  const std::string_view suffix = std::string_view(wide).substr(1);
+  const std::string_view name = narrow.starts_with("*.") ? std::string_view(narrow).substr(1) : std::string_view(narrow);
+  return name.size() > suffix.size() && name.ends_with(suffix);
+}
+
+bool prefix_covers(std::string_view prefix, std::string_view path) {
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+// A node to point at for something of the document: its file and line.
+Node point(const Where& where) {
+  Node node;
+  node.set_mark({where.line, 1});
+  const auto kind = where.line ? Origin::Kind::File : Origin::Kind::Flag;
+  node.set_origin(std::make_shared<const Origin>(Origin{kind, where.file}));
+  return node;
+}
+
+// The node behind a dotted path of plain keys, as the user gave it; else a stand-in for the place.
+Node pointed(const Layers& layers, std::string_view path, const Where& where) {
+  const Node* at = &layers.user;
+  for (std::string_view rest = path; at && !rest.empty();) {
+    const std::string_view key = next_part(rest, '.');
+    at = at->is_map() ? at->find(key) : nullptr;
+  }
+  return at && !at->is_null() ? *at : point(where);
+}
+
+struct Bound {
+  std::string address, path;
+  Node at;
+};
+
+// Bound twice: the same port where one of the two is for every address, or the same address.
+bool clash(const std::string& a, const std::string& b) {
+  if (a.starts_with("unix:") || b.starts_with("unix:")) return a == b;
+  const auto port = [](const std::string& x) { return std::string_view(x).substr(x.rfind(':') + 1); };
+  const auto any = [](const std::string& x) { return x.starts_with(":") || x.starts_with("[::]:") || x.starts_with("0.0.0.0:"); };
+  if (port(a) != port(b) || parse_number(port(a)).value_or(0) == 0) return false;
+  return a == b || any(a) || any(b);
+}
+
+void check_ports(Reading& reading, const Document& d, const Layers& layers) {
+  std::vector<Bound> bound;
+  for (const Listener& l : d.listeners) {
+    const std::string path = join_path("listeners", l.name) + ".address";
+    for (const std::string& address : l.addresses) bound.push_back({address, path, pointed(layers, "listeners." + l.name + ".address", l.where)});
+  }
+  const Where nowhere{"default", 0};
+  for (const auto& [address, path] : {std::pair{d.admin.address, "admin.address"}, {d.admin.health, "admin.health"},
+                                      {d.metrics.address, "telemetry.metrics.address"}})
+    if (!address.empty()) bound.push_back({address, path, pointed(layers, path, nowhere)});
+  if (layers.sources.registry_only) bound.clear();
+  for (size_t i = 0; i < bound.size(); ++i)
+    for (size_t j = 0; j < i; ++j) {
+      if (!clash(bound[i].address, bound[j].address)) continue;
+      const bool later_given = bound[i].at.origin().kind == Origin::Kind::File || bound[j].at.origin().kind != Origin::Kind::File;
+      const Bound& one = later_given ? bound[i] : bound[j];
+      const Bound& other = later_given ? bound[j] : bound[i];
+      const Mark mark = other.at.mark();
+      reading.error(one.at, one.path, one.address + " is taken by " + other.path + " (" + other.address +
+                                          (other.at.origin().kind == Origin::Kind::File && mark.line ? ", line " + std::to_string(mark.line) : "") + ")");
+      break;
+    }
+}
+
+void check_listener(Reading& reading, const Document& d, const Listener& l, const Layers& layers) {
+  const std::string path = join_path("listeners", l.name);
+  const Node at = pointed(layers, "listeners." + l.name, l.where);
+  if (l.addresses.empty() && !(at.is_map() && at.find("address")))
+    reading.error(at, path + ".address", "missing: what to listen on (\":8080\", \"127.0.0.1:80\", \"unix:/run/x.sock\")");
+  if (l.routes.empty())
+    reading.error(at, path, "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
+  if (l.protocol != Protocol::Tcp) return;
+  for (const Route& route : l.routes) {
+    const Node rule = pointed(layers, "", route.where);
+    const Node where = route.where.line ? point(route.where) : rule;
+    if (!route.hosts.empty() || !route.prefixes.empty() || !route.paths.empty())
+      reading.error(where, route.path + ".match", "a tcp listener cannot see hosts and paths");
+    if (route.action == Route::Action::Redirect || route.action == Route::Action::Respond)
+      reading.error(where, route.path, "a tcp listener can only lead to a cluster");
+    if (!route.filters.empty()) reading.error(where, route.path, "a tcp listener has no filters in this version");
+  }
+  (void)d;
+}
+
+}  // namespace
+
+bool covers(const Route& earlier, const Route& rule, std::string& by) {
+  const auto host_taken = [&](const std::string& host) {
+    return std::any_of(earlier.hosts.begin(), earlier.hosts.end(), [&](const std::string& wide) { return host_covers(wide, host); });
+  };
+  if (!earlier.hosts.empty() && (rule.hosts.empty() || !std::all_of(rule.hosts.begin(), rule.hosts.end(), host_taken))) return false;
+  const auto under = [&](const std::string& path) {
+    return std::any_of(earlier.prefixes.begin(), earlier.prefixes.end(), [&](const std::string& p) { return prefix_covers(p, path); });
+  };
+  const auto taken = [&](const std::string& path) {
+    return under(path) || std::find(earlier.paths.begin(), earlier.paths.end(), path) != earlier.paths.end();
+  };
+  if (!earlier.prefixes.empty() || !earlier.paths.empty()) {
+    const bool any_path = rule.prefixes.empty() && rule.paths.empty();
+    if (any_path && !under("/")) return false;
+    if (!std::all_of(rule.prefixes.begin(), rule.prefixes.end(), under)) return false;
+    if (!std::all_of(rule.paths.begin(), rule.paths.end(), taken)) return false;
+  }
+  by = !earlier.prefixes.empty() ? "prefix \"" + earlier.prefixes.front() + "\""
+       : !earlier.paths.empty()  ? "path \"" + earlier.paths.front() + "\""
+       : !earlier.hosts.empty()  ? "host \"" + earlier.hosts.front() + "\""
+                                 : "everything";
+  return true;
+}
+
+void check_rules(Reading& reading, const Document& d, const Layers&) {
+  for (const Listener& l : d.listeners) {
+    std::string by;
+    for (size_t i = 1; i < l.routes.size(); ++i)
+      for (size_t j = 0; j < i; ++j) {
+        if (!covers(l.routes[j], l.routes[i], by)) continue;
+        const Where& where = l.routes[j].where;
+        reading.warn(point(l.routes[i].where), l.routes[i].path,
+                     "never matches; " + l.routes[j].path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") + " already takes " + by);
+        break;
+      }
+  }
+}
+
+void check(Reading& reading, const Document& d, const Layers& layers) {
+  const Where nowhere{layers.sources.file.value_or("configuration"), 0};
+  const Node whole = layers.user.is_null() ? point(nowhere) : layers.user;
+  check_ports(reading, d, layers);
+  if (layers.sources.registry_only) {
+    if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, "registry.kind", nowhere), "registry.kind", "a registry node needs a registry: expected dht");
+    return;
+  }
+  for (const Listener& l : d.listeners) check_listener(reading, d, l, layers);
+  if (d.listeners.empty() && reading.complaints.empty())
+    reading.error(point(nowhere), "", "nothing to do: no service and no listeners");
+  const bool inbound = std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& l) { return l.direction == Direction::Inbound; });
+  if (d.service && d.service.do_register && d.registry.kind != Registry::Kind::None && !inbound && !d.service.ports.empty())
+    reading.error(pointed(layers, "service", nowhere), "service",
+                  "nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)");
+  if (d.registry.kind == Registry::Kind::Dht && d.registry.bootstrap.empty())
+    reading.warn(pointed(layers, "registry", nowhere), "registry.bootstrap", "empty: this proxy finds others only once they come to it");
+  const std::string& id = d.identity.spiffe_id;
+  const std::string domain = "spiffe://" + d.identity.trust_domain + "/";
+  if (!id.empty() && !id.starts_with(domain))
+    reading.error(pointed(layers, "identity.spiffe_id", nowhere), "identity.spiffe_id", "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
+  for (const Cluster& c : d.clusters) {
+    const uint64_t sum = [&] { uint64_t total = 0; for (const Endpoint& e : c.endpoints) total += e.weight; return total; }();
+    if (!c.endpoints.empty() && sum == 0)
+      reading.warn(pointed(layers, "clusters." + c.name + ".endpoints", c.where), join_path("clusters", c.name) + ".endpoints",
+                   "weights sum to 0: all of them are drained");
+    const Node* own = layers.user.find("clusters");
+    own = own && own->is_map() ? own->find(c.name) : nullptr;
+    const Node* tls = own && own->is_map() ? own->find("tls") : nullptr;
+    for (const Endpoint& e : c.endpoints)
+      if (e.address.ends_with(":443") && c.protocol != Protocol::Tcp && !(tls && tls->is_scalar() && is_off(tls->text())))
+        reading.warn(point(e.where), join_path("clusters", c.name) + ".tls",
+                     e.address + " is spoken to in clear text: TLS to endpoints is not supported yet in this version (tls: off says you know)");
+  }
+}
+
+}  // namespace outrider::config

@@ -1,0 +1,14 @@
+#pragma once
+// What one key cannot know: ports taken twice, rules that never match, a service nobody can reach.
+
+#include "config/parse.h"
+
+namespace outrider::config {
+
+void check_rules(Reading& reading, const Document& document, const Layers& layers);
+void check(Reading& reading, const Document& document, const Layers& layers);
+
+// Whether every request that `rule` matches is taken by `earlier`; then by what of it: 'prefix "/"'.
+bool covers(const Route& earlier, const Route& rule, std::string& by);
+
+}  // namespace outrider::config

@@ -1,0 +1,311 @@
+// What follows from several sections together: each listener's table and chain, rules that a direction implies, clusters
+// that only a rule names, the protocol of a cluster behind a TCP listener, digests.
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "config/check.h"
+#include "config/parse.h"
+
+namespace outrider::config {
+
+namespace {
+
+constexpr const char* kLocal = "local";
+
+struct Completion {
+  Reading& reading;
+  Document& d;
+  const Layers& layers;
+  std::set<std::string> tables, chains;                // those a listener has
+
+  const Node* user(std::string_view section) const { return layers.user.find(section); }
+  const Node* named(std::string_view section, const std::string& name) const {
+    const Node* of = user(section);
+    return of && of->is_map() ? of->find(name) : nullptr;
+  }
+
+  std::string names(std::string_view of) const {
+    std::string out;
+    if (d.listeners.empty()) return "there are no " + std::string(of);
+    for (const Listener& l : d.listeners) out += (out.empty() ? std::string(of) + ": " : ", ") + l.name;
+    return out;
+  }
+
+  // A section keyed like the listeners: what no listener has is a mistake.
+  void unused(const char* section, const std::set<std::string>& used, const char* what) const {
+    const Node* of = user(section);
+    if (!of || of->is_null()) return;
+    if (!of->is_map()) return reading.error(*of, section, std::string("expected a map of ") + what + "s by name, got " + kind_of(*of));
+    std::vector<std::string_view> known;
+    for (const Listener& l : d.listeners) known.push_back(l.name);
+    for (const auto& entry : of->entries())
+      if (!used.contains(entry.key))
+        reading.complain(Severity::Error, entry.value, entry.key_mark, join_path(section, entry.key),
+                         std::string("no listener has this ") + what + did_you_mean(entry.key, known) + "; " + names("listeners"));
+  }
+
+  void attach(Listener& listener) {
+    const Node item = layers.item("listeners", "listener", listener.name);
+    const std::string path = join_path("listeners", listener.name);
+    const auto find = [&](const char* key, std::set<std::string>& used, std::string& name) -> const Node* {
+      const Node* given = item.is_map() ? item.find(key) : nullptr;
+      const bool by_name = given && given->is_scalar() && !is_off(given->text());
+      name = by_name ? given->text() : listener.name;
+      if (given && !given->is_null() && !by_name) {
+        if (const Node* other = named(key, listener.name); other && !other->is_null())
+          reading.error(*given, join_path(path, key), std::string("given here and as ") + join_path(key, listener.name) + "; keep one");
+        used.insert(listener.name);
+        name.clear();
+        static const Node kNone;
+        return given->is_scalar() ? &kNone : given;
+      }
+      used.insert(name);
+      const Node* found = named(key, name);
+      if (by_name && !found) reading.error(*given, join_path(path, key), "unknown name \"" + name + "\"; there is no " + join_path(key, name));
+      return found;
+    };
+    std::string table, chain;
+    const Node* rules = find("routes", tables, table);
+    const Node rules_copy = rules ? *rules : Node();
+    const Node* filters = find("filters", chains, chain);
+    listener.filters = read_chain(reading, filters, chain.empty() ? path + ".filters" : join_path("filters", chain), layers.sources);
+    std::erase_if(listener.filters, [](const FilterUse& use) { return use.off; });
+    listener.table = table.empty() ? listener.name : table;
+    read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
+  }
+
+  void read_table(Listener& listener, const Node& rules, const std::string& path) {
+    Node kept = Node::list();
+    kept.set_origin(rules.shared_origin());
+    const auto items = rules.as_list();
+    if (rules.is_scalar()) return reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
+    for (size_t i = 0; i < items.size(); ++i) {
+      Node merged = layers.defaults("route");
+      const std::string at = path + (rules.is_list() ? "[" + std::to_string(i) + "]" : "");
+      if (items[i]->is_null() || (items[i]->is_map() && items[i]->size() == 0)) {
+        reading.error(*items[i], at, "an empty rule: it needs an action");
+        continue;
+      }
+      merged.merge(*items[i]);
+      merged.set_mark(items[i]->mark());
+      merged.set_origin(items[i]->shared_origin());
+      Fields fields(reading, &merged, at);
+      Route route;
+      route.where = where_of(*items[i]);
+      route.path = at;
+      read_route(fields, route, layers);
+      if (route.name.empty()) route.name = listener.table + "-" + std::to_string(i);
+      for (const Route& other : listener.routes)
+        if (other.name == route.name) {
+          const Node* name = fields.given("name");
+          reading.error(name ? *name : *items[i], at + ".name", "the name \"" + route.name + "\" is taken by " + other.path);
+        }
+      join_chains(listener, route, *items[i]);
+      if (route.action == Route::Action::Cluster && !route.cluster.empty()) name_cluster(route, *fields.given("cluster"));
+      listener.routes.push_back(std::move(route));
+      kept.append(fields.take());
+    }
+    if (kept.size()) d.effective.at("routes").put(listener.table, std::move(kept));
+  }
+
+  void join_chains(const Listener& listener, Route& route, const Node& at) {
+    Chain joined = listener.filters;
+    for (const FilterUse& use : route.filters) {
+      if (!use.off) continue;
+      const size_t before = joined.size();
+      std::erase_if(joined, [&](const FilterUse& one) { return one.name == use.name; });
+      if (joined.size() == before)
+        reading.warn(at, use.path, "changes nothing: this filter is not in the chain of listener " + listener.name);
+    }
+    for (FilterUse& use : route.filters)
+      if (!use.off) joined.push_back(std::move(use));
+    route.filters = std::move(joined);
+  }
+
+  // A cluster that is only named: a service of the registry, with the defaults.
+  void name_cluster(const Route& route, const Node& at) {
+    if (d.cluster(route.cluster)) return;
+    if (layers.user.find("clusters") && layers.user.find("clusters")->is_map() && layers.user.find("clusters")->find(route.cluster)) return;
+    Cluster cluster;
+    const Node merged = layers.defaults("cluster");
+    Fields fields(reading, &merged, join_path("clusters", route.cluster));
+    read_cluster(fields, cluster, false);
+    cluster.name = cluster.service = route.cluster;
+    cluster.where = where_of(at);
+    cluster.implied = true;
+    if (d.registry.kind == Registry::Kind::None) {
+      std::vector<std::string_view> known;
+      for (const Cluster& one : d.clusters) known.push_back(one.name);
+      return reading.error(at, route.path + ".cluster", "unknown cluster \"" + route.cluster + "\"" + did_you_mean(route.cluster, known) +
+                                                            ", and there is no registry to look it up in");
+    }
+    if (!resolve(cluster, at, route.path + ".cluster")) return;
+    d.clusters.push_back(std::move(cluster));
+  }
+
+  // From a reference (service, namespace/service) to the registry's "namespace/service".
+  bool resolve(Cluster& cluster, const Node& at, const std::string& path) {
+    const auto fail = [&](const std::string& message) {
+      reading.error(at, path, message);
+      return false;
+    };
+    const std::string& name = cluster.service;
+    if (name.find('@') != name.npos) return fail("a version of a service (\"" + name + "\") is not supported yet in this version");
+    if (name.find('.') != name.npos)
+      return fail("names with a dot are looked up in DNS, which is not supported yet in this version; give endpoints");
+    const size_t slash = name.find('/');
+    const std::string space = slash == name.npos ? d.service.name_space : name.substr(0, slash);
+    const std::string service = slash == name.npos ? name : name.substr(slash + 1);
+    if (!is_label(space) || !is_label(service))
+      return fail("expected a service or namespace/service (lower-case letters, digits and -), got \"" + name + "\"");
+    cluster.service = space + "/" + service;
+    return true;
+  }
+
+  void resolve_configured() {
+    const Node* section = user("clusters");
+    for (Cluster& cluster : d.clusters) {
+      if (cluster.service.empty() || cluster.implied) continue;
+      const Node* own = section && section->is_map() ? section->find(cluster.name) : nullptr;
+      const Node& at = own ? *own : layers.user;
+      const std::string path = join_path("clusters", cluster.name);
+      if (d.registry.kind == Registry::Kind::None) reading.error(at, path, "needs endpoints: there is no registry to look it up in");
+      else resolve(cluster, at, path);
+    }
+  }
+
+  // A registry is used where there is something to register or to look up, or where somebody says so.
+  void decide_registry() {
+    const Node* registry = user("registry");
+    const bool said = registry && registry->is_map() && registry->size() > 0;
+#if !OUTRIDER_DHT
+    d.registry.kind = Registry::Kind::None;
+    return;
+#endif
+    if (said || d.mode == Mode::Sidecar || d.service || layers.sources.registry_only) return;
+    d.registry.kind = Registry::Kind::None;
+    d.effective.at("registry").put("kind", Node::scalar("none"));
+  }
+
+  static bool catches_all(const Route& route) { return route.hosts.empty() && route.prefixes.empty() && route.paths.empty(); }
+
+  void imply(Listener& listener, Route route) {
+    route.implied = true;
+    route.where = {std::string("preset ") + name_of(d.mode), 0};
+    route.path = join_path("listeners", listener.name);
+    route.filters = listener.filters;
+    listener.routes.push_back(std::move(route));
+  }
+
+  // Behind what is written: inbound leads to the service, outbound to whatever the Host header names.
+  void imply_rules(Listener& listener) {
+    for (const Route& route : listener.routes)
+      if (catches_all(route)) return;
+    if (listener.direction == Direction::Inbound && d.cluster(kLocal)) {
+      Route route;
+      route.name = listener.name + "-" + kLocal;
+      route.cluster = kLocal;
+      return imply(listener, std::move(route));
+    }
+    if (listener.direction != Direction::Outbound || listener.protocol == Protocol::Tcp) return;
+    for (const Cluster& cluster : d.clusters) {
+      if (cluster.name == kLocal || cluster.implied || cluster.protocol == Protocol::Tcp) continue;
+      Route route;
+      route.name = listener.name + "-" + cluster.name;
+      route.cluster = cluster.name;
+      route.hosts = hosts_of(cluster);
+      if (!route.hosts.empty()) imply(listener, std::move(route));
+    }
+    if (d.registry.kind == Registry::Kind::None) return;
+    Route route;
+    route.name = listener.name + "-by-host";
+    route.action = Route::Action::ByHost;
+    imply(listener, std::move(route));
+  }
+
+  // cart, cart.shop, cart.shop.mesh; the first only in our own namespace.
+  std::vector<std::string> hosts_of(const Cluster& cluster) const {
+    const std::string reference = to_lower(cluster.service.empty() ? cluster.name : cluster.service);
+    const size_t slash = reference.find('/');
+    const std::string space = slash == reference.npos ? d.service.name_space : reference.substr(0, slash);
+    const std::string name = slash == reference.npos ? reference : reference.substr(slash + 1);
+    std::vector<std::string> hosts;
+    if (space == d.service.name_space) hosts.push_back(name);
+    if (name.find('.') == name.npos) {
+      hosts.push_back(name + "." + space);
+      hosts.push_back(name + "." + space + "." + d.registry.domain);
+    }
+    std::erase_if(hosts, [](const std::string& host) { return !is_host(host); });
+    return hosts;
+  }
+
+  // One cluster speaks one protocol: what a TCP listener leads to is TCP.
+  void infer_tcp() {
+    std::set<std::string> from_tcp, from_http;
+    for (const Listener& listener : d.listeners)
+      for (const Route& route : listener.routes)
+        if (route.action == Route::Action::Cluster) (listener.protocol == Protocol::Tcp ? from_tcp : from_http).insert(route.cluster);
+    for (Cluster& cluster : d.clusters) {
+      const bool tcp = from_tcp.contains(cluster.name), http = from_http.contains(cluster.name);
+      const Node* own = named("clusters", cluster.name);
+      Node stand_in;
+      if (!own) {
+        stand_in.set_origin(layers.user.shared_origin());
+        stand_in.set_mark({cluster.where.line, 0});
+      }
+      const Node& at = own ? *own : stand_in;
+      const std::string path = join_path("clusters", cluster.name);
+      if (tcp && http) reading.error(at, path, "an http and a tcp listener lead here; a cluster speaks one protocol: make it two");
+      else if (tcp && cluster.protocol != Protocol::Auto && cluster.protocol != Protocol::Tcp)
+        reading.error(at, path + ".protocol", std::string("a tcp listener leads here; expected tcp, got \"") + name_of(cluster.protocol) + "\"");
+      else if (http && cluster.protocol == Protocol::Tcp)
+        reading.error(at, path + ".protocol", "an http listener leads here; expected auto, http or http1, got \"tcp\"");
+      if (tcp) cluster.protocol = Protocol::Tcp;
+      // Because an exchange's limit would cut a connection that is meant to stay: a preset's does not apply.
+      const Node merged = layers.item("clusters", "cluster", cluster.name);
+      const Node* timeout = merged.is_map() ? merged.find("timeout") : nullptr;
+      if (cluster.protocol == Protocol::Tcp && timeout && timeout->origin().kind == Origin::Kind::Preset) {
+        cluster.timeout = milliseconds(0);
+        if (Node& kept = d.effective.at("clusters").at(cluster.name); kept.find("timeout")) kept.put("timeout", Node::scalar("0"));
+        else if (kept.size() == 0) d.effective.at("clusters");
+      }
+    }
+  }
+
+  void digest() {
+    const Node& clusters = d.effective.at("clusters");
+    const Node standard = layers.defaults("cluster");
+    for (Cluster& cluster : d.clusters) {
+      const Node* own = clusters.find(cluster.name);
+      const uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
+      char text[17];
+      std::snprintf(text, sizeof text, "%016llx",
+                    (unsigned long long)mix(h ^ hash(cluster.name + "\n" + cluster.service + "\n" + name_of(cluster.protocol))));
+      cluster.digest = text;
+    }
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", (unsigned long long)digest_of(d.effective));
+    d.digest = text;
+  }
+};
+
+}  // namespace
+
+void complete(Reading& reading, Document& d, const Layers& layers) {
+  Completion all{reading, d, layers, {}, {}};
+  all.decide_registry();
+  for (Listener& listener : d.listeners) all.attach(listener);
+  all.unused("routes", all.tables, "table");
+  all.unused("filters", all.chains, "chain");
+  all.resolve_configured();
+  check_rules(reading, d, layers);           // what was written, before the implied rules join it
+  for (Listener& listener : d.listeners) all.imply_rules(listener);
+  all.infer_tcp();
+  all.digest();
+  check(reading, d, layers);
+}
+
+}  // namespace outrider::config

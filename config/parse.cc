@@ -1,0 +1,442 @@
+// The sections of the document, in the order the README lists them.
+
+#include "config/parse.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/text.h"
+
+namespace outrider::config {
+
+namespace {
+
+std::string check_label(std::string& text) {
+  return is_label(text) ? "" : "expected lower-case letters, digits and - (63 at most), got \"" + text + "\"" +
+                                   (is_label(to_lower(text)) ? " (did you mean \"" + to_lower(text) + "\"?)" : "");
+}
+
+std::string check_version(std::string& text) {
+  return is_name(text) && text.find('/') == text.npos ? "" : "expected letters, digits and . _ -, got \"" + text + "\"";
+}
+
+std::string check_ip(std::string& text) {
+  if (text == "localhost") text = "127.0.0.1";
+  std::string with_port = (text.find(':') == text.npos ? text : "[" + text + "]") + ":1";
+  return check_address(with_port, {.wildcard = false, .unix_path = false}).empty() ? "" : "expected an IP address, got \"" + text + "\"";
+}
+
+std::string check_host_port(std::string& text) {
+  return check_address(text, {.names = true, .wildcard = false, .unix_path = false, .port_zero = false});
+}
+
+std::string check_trust_domain(std::string& text) {
+  return is_host(text) && text.front() != '*' && text.front() != '[' ? "" : "expected a domain, got \"" + text + "\"";
+}
+
+std::string check_spiffe_id(std::string& text) {
+  return text.starts_with("spiffe://") && text.size() > 9 ? "" : "expected spiffe://domain/path, got \"" + text + "\"";
+}
+
+void read_node(Fields& top, Self& node) {
+  Fields fields = top.map("node");
+  fields.text("id", node.id, "name", [](std::string& text) {
+    return text.size() <= 253 ? std::string() : "longer than 253 characters";
+  });
+  fields.text("address", node.address, "IP address", check_ip);
+  fields.text("region", node.region);
+  fields.text("zone", node.zone);
+  fields.pairs("labels", node.labels);
+}
+
+void read_ports(Fields& fields, Service& service) {
+  const Node* single = fields.given("port");
+  const auto protocol_of = [&](Fields& item, Port& port) {
+    item.choice("protocol", port.protocol,
+                {{"auto", Protocol::Auto}, {"http", Protocol::Http}, {"http1", Protocol::Http1}, {"tcp", Protocol::Tcp}},
+                {"http2", "grpc", "udp", "tls"});
+  };
+  Port port;
+  if (single || fields.reading().catalog) {
+    fields.number("port", port.port, 1);
+    if (port.port) service.ports.push_back(port);
+  } else {
+    fields.hand("port", "number", "0");
+  }
+  fields.list(
+      "ports", "ports or maps",
+      [&](Fields& item, const Node& at) {
+        Port one;
+        item.text("name", one.name, "name", check_label);
+        if (item.given("port") || item.reading().catalog) item.number("port", one.port, 1);
+        else item.reading().error(at, item.path("port"), "a port needs its number");
+        protocol_of(item, one);
+        if (one.port) service.ports.push_back(one);
+      },
+      [&](const Node& text, const std::string& path) {
+        const auto number = parse_number(text.text());
+        if (!number || *number < 1 || *number > 65535)
+          return fields.reading().error(text, path, "expected a number from 1 to 65535, got " + kind_of(text));
+        service.ports.push_back({"", uint16_t(*number), Protocol::Auto});
+      });
+  if (fields.reading().catalog) return;
+  const Node* several = fields.given("ports");
+  if (single && several && several->size() > 0) return fields.error("ports", *several, "port and ports exclude each other; give one");
+  if (!single && (!several || (several->is_list() && several->size() == 0)))
+    return fields.error("port", fields.node(), "missing: the port the application listens on");
+  if (service.ports.size() > 1) {
+    const Node& second = several->is_list() && several->size() > 1 ? several->items()[1] : *several;
+    fields.error("ports", second, "more than one port is not supported yet in this version: the inbound listener leads to one");
+  }
+}
+
+void read_service(Fields& top, Service& service) {
+  Fields fields = top.map("service");
+  fields.text("name", service.name, "name", check_label);
+  fields.text("namespace", service.name_space, "name", check_label);
+  fields.text("version", service.version, "text", check_version);
+  read_ports(fields, service);
+  fields.text("address", service.address, "IP address", check_ip);
+  fields.flag("register", service.do_register);
+  fields.number("weight", service.weight, 0, 10000);
+  read_health(fields, "health", service.health, false);
+  fields.later("concurrency", {"auto", "off"});
+  fields.later("admission", {"off"});
+  fields.later("queue", {"{max: 1024, timeout: 1s, priority: header.x-priority}"});
+  fields.later("capacity", {"{cpu: auto, memory: auto, slots: auto}"});
+  fields.later("autoscale", {"{target: 70%, min: 1, max: 100}"});
+  // An empty `namespace` (an unset variable) is the default, not a namespace without a name.
+  if (service.name_space.empty()) service.name_space = "default";
+  if (!fields.reading().catalog && !fields.given("name"))
+    fields.error("name", fields.node(), "missing: what the service is registered as");
+}
+
+void read_identity(Fields& top, Identity& identity, const Document& document, const Layers& layers) {
+  Fields fields = top.map("identity");
+  fields.text("trust_domain", identity.trust_domain, "domain", check_trust_domain);
+  if (document.service) {
+    std::string account = document.service.name;
+    for (const auto& [name, value] : layers.sources.environment)
+      if (name == "SERVICE_ACCOUNT" && !value.empty()) account = value;
+    identity.spiffe_id = "spiffe://" + identity.trust_domain + "/ns/" + document.service.name_space + "/sa/" + account;
+  }
+  fields.text("spiffe_id", identity.spiffe_id, "SPIFFE ID", check_spiffe_id);
+  fields.text("dir", identity.dir, "folder");
+  fields.later("mtls", {"strict", "off"});
+  fields.later("tls", {"{min: \"1.3\", ciphers: \"\", curves: \"\"}"});
+  fields.later("trust", {"{}"});
+  fields.share("warn_before", identity.warn_before);
+}
+
+void read_registry(Fields& top, Registry& r) {
+  Fields fields = top.map("registry");
+  fields.choice("kind", r.kind, {{"dht", Registry::Kind::Dht}, {"none", Registry::Kind::None}}, {"consul", "kubernetes"});
+#if !OUTRIDER_DHT
+  if (const Node* kind = fields.given("kind"); kind && r.kind == Registry::Kind::Dht)
+    fields.error("kind", *kind, "this program was built without the DHT (OUTRIDER_DHT=OFF); expected none");
+#endif
+  fields.address("bind", r.bind, {.unix_path = false});
+  fields.texts("bootstrap", r.bootstrap, "host:port", check_host_port);
+  fields.text("key", r.key, "file");
+  fields.number("network", r.network);
+  fields.duration("lease", r.lease, seconds(20), seconds(600));
+  fields.duration("valid", r.valid, seconds(60), seconds(900));
+  fields.choice("sign", r.sign, {{"auto", Registry::Sign::Auto}, {"required", Registry::Sign::Required},
+                                 {"preferred", Registry::Sign::Preferred}, {"off", Registry::Sign::Off}});
+  fields.later("owners", {"{}"});
+  const Node* shards = fields.given("shards");
+  if (!shards || (shards->is_scalar() && shards->text() == "auto")) {
+    fields.hand("shards", "auto or number", "auto");
+    fields.keep("shards", shards ? *shards : Node::scalar("auto"));
+  } else {
+    fields.number("shards", r.shards, 1, 256);
+  }
+  fields.duration("idle_timeout", r.idle_timeout, seconds(1));
+  if (!fields.off("snapshot", false)) fields.text("snapshot", r.snapshot, "folder or off");
+  else r.snapshot.clear();
+  {
+    Fields stale = fields.map("stale");
+    stale.duration("serve", r.stale_serve);
+  }
+  if (!fields.off("dns", false)) {
+    Fields dns = fields.map("dns");
+    dns.later("listen", {"127.0.0.1:15053", "off"});
+    dns.text("domain", r.domain, "domain", check_trust_domain);
+  }
+  if (const Node* lease = fields.given("lease"); lease && r.valid <= r.lease)
+    fields.error("lease", *lease, "registry.valid (" + duration_text(r.valid) + ") must be longer than the lease");
+}
+
+void read_overload(Fields& top, uint32_t& threads) {
+  Fields fields = top.map("overload");
+  const Node* value = fields.given("threads");
+  if (!value || (value->is_scalar() && value->text() == "auto")) {
+    fields.hand("threads", "auto or number", "auto");
+    fields.keep("threads", value ? *value : Node::scalar("auto"));
+  } else {
+    fields.number("threads", threads, 1, 256);
+  }
+  fields.later("memory", {"80%"});
+  fields.later("connections", {"20000"});
+  fields.later("loop_lag", {"50ms"});
+}
+
+void read_lifecycle(Fields& top, Lifecycle& l) {
+  Fields fields = top.map("lifecycle");
+  const Node* ready = fields.hand("ready_when", "list of listeners, identity, registry", "[listeners, identity]");
+  if (ready) {
+    l.wait_listeners = l.wait_identity = l.wait_registry = false;
+    for (const Node& item : items_of(*ready)) {
+      if (item.text() == "listeners") l.wait_listeners = true;
+      else if (item.text() == "identity") l.wait_identity = true;
+      else if (item.text() == "registry") l.wait_registry = true;
+      else fields.error("ready_when", item, "expected listeners, identity or registry, got " + kind_of(item) +
+                                                did_you_mean(item.text(), {"listeners", "identity", "registry"}));
+    }
+    fields.keep("ready_when", *ready);
+  } else {
+    Node standard = Node::list();
+    standard.append(Node::scalar("listeners"));
+    standard.append(Node::scalar("identity"));
+    fields.keep("ready_when", std::move(standard));
+  }
+  {
+    Fields drain = fields.map("drain");
+    drain.duration("delay", l.drain_delay);
+    drain.duration("time", l.drain_time);
+  }
+  fields.later("outbound_until", {"app_exit"});
+  fields.choice("exit_with", l.exit_with_app, {{"app", true}, {"none", false}});
+  fields.later("quit", {"loopback"});
+}
+
+void read_buckets(Fields& fields, Metrics& m) {
+  const Node* value = fields.hand("buckets", "rising list of durations", "[0.5ms, 1ms, 2.5ms, 5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2.5s, 5s, 10s, 30s]");
+  Node kept = Node::list();
+  if (!value) {
+    for (microseconds bound : m.buckets) kept.append(Node::scalar(duration_text(bound)));
+    return fields.keep("buckets", std::move(kept));
+  }
+  fields.keep("buckets", *value);
+  std::vector<microseconds> bounds;
+  for (const Node& item : items_of(*value)) {
+    const auto bound = item.is_scalar() ? duration_of(item.text()) : std::nullopt;
+    if (!bound || bound->count() == 0) return fields.error("buckets", item, "expected a duration with unit, got " + kind_of(item));
+    if (!bounds.empty() && *bound <= bounds.back()) return fields.error("buckets", item, "bounds must rise; " + kind_of(item) + " does not");
+    bounds.push_back(*bound);
+  }
+  if (bounds.empty() || bounds.size() > 60) return fields.error("buckets", *value, "expected 1 to 60 bounds, got " + std::to_string(bounds.size()));
+  m.buckets = std::move(bounds);
+}
+
+void read_access_log(Fields& top, AccessLog& log) {
+  using Format = AccessLog::Format;
+  const Words<Format> words{{"off", Format::Off}, {"json", Format::Json}, {"text", Format::Text}};
+  const Node* value = top.given("access_log");
+  if (value ? value->is_scalar() : !top.reading().catalog) return top.choice("access_log", log.format, words);
+  Fields fields = top.map("access_log");
+  if (value) log.format = Format::Json;
+  fields.choice("format", log.format, words);
+  fields.text("to", log.to, "stdout, stderr or file");
+  fields.later("fields", {"{}"});
+  fields.later("when", {"{}"});
+  fields.share("sample", log.sample);
+  fields.share("sample_errors", log.sample_errors);
+}
+
+void read_telemetry(Fields& top, Document& d) {
+  Fields fields = top.map("telemetry");
+  if (fields.off("metrics", false)) {
+    d.metrics.address.clear();
+  } else {
+    Fields metrics = fields.map("metrics");
+    metrics.address("address", d.metrics.address, {}, true);
+    metrics.later("path", {"/metrics"});
+    metrics.number("max_series", d.metrics.max_series, 100, 1000000);
+    metrics.later("idle", {"10m"});
+    metrics.flag("endpoint_metrics", d.metrics.endpoint_metrics);
+    read_buckets(metrics, d.metrics);
+  }
+  read_access_log(fields, d.access_log);
+  fields.later("tracing", {"{propagate: [w3c, b3], sample: 1%, otlp: \"\", always: header.x-trace}", "off"});
+  Fields log = fields.map("log");
+  using Level = Log::Level;
+  log.choice("level", d.log.level, {{"debug", Level::Debug}, {"info", Level::Info}, {"warn", Level::Warn}, {"error", Level::Error}, {"off", Level::Off}});
+  log.choice("format", d.log.json, {{"text", false}, {"json", true}});
+}
+
+// The items of a section, each with what its presets and defaults say below it.
+void each_named(Fields& top, const Layers& layers, const char* section, const char* defaults,
+                const std::function<void(Fields&, const std::string& name, Where)>& each) {
+  top.hand(section, "", "");
+  if (top.reading().catalog) {
+    top.reading().catalog->pop_back();       // the section as such is no key
+    Fields item(top.reading(), nullptr, std::string(section) + ".<name>");
+    return each(item, "<name>", {});
+  }
+  Node kept = Node::map();
+  std::vector<std::pair<std::string, Mark>> names;
+  const Node* user = top.given(section);
+  if (user && !user->is_map()) top.error(section, *user, "expected a map of " + std::string(section) + " by name, got " + kind_of(*user));
+  for (const Node* from : {layers.preset.find(section), user})
+    if (from)
+      for (const auto& entry : from->entries()) {
+        const auto known = std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.first == entry.key; });
+        if (known == names.end()) names.emplace_back(entry.key, entry.key_mark);
+        else known->second = entry.key_mark;
+      }
+  for (const auto& [name, mark] : names) {
+    const Node merged = layers.item(section, defaults, name);
+    const Node* own = user ? user->find(name) : nullptr;
+    if (!is_name(name)) {
+      const bool versioned = std::string(section) == "clusters" && name.find('@') != name.npos;
+      top.reading().complain(Severity::Error, own ? *own : merged, mark, join_path(section, name),
+                             versioned ? "a version of a service (\"" + name + "\") is not supported yet in this version"
+                                       : "expected a name of letters, digits and . _ - /, got \"" + name + "\"");
+      continue;
+    }
+    Fields item(top.reading(), &merged, join_path(section, name));
+    each(item, name, where_of(own && own->origin().kind != Origin::Kind::Default ? *own : merged, mark));
+    kept.put(name, item.take());
+  }
+  top.keep(section, std::move(kept));
+}
+
+Node read_defaults(Fields& top, Document& document, const Layers& layers) {
+  Listener listener;
+  Route route;
+  const Node* user = top.given("defaults");
+  Node merged = Node::map();
+  for (const Node* from : {layers.preset.find("defaults"), user})
+    if (from) merged.merge(*from);
+  top.hand("defaults", "", "");
+  if (top.reading().catalog) {               // each has the keys of its item; listed there
+    top.reading().catalog->pop_back();
+    return {};
+  }
+  Fields fields(top.reading(), &merged, "defaults");
+  { Fields f = fields.map("cluster"); read_cluster(f, document.cluster_defaults, false); }
+  { Fields f = fields.map("route"); read_route_defaults(f, route); }
+  { Fields f = fields.map("listener"); read_listener(f, listener, false); }
+  return fields.take();
+}
+
+}  // namespace
+
+Node Layers::item(std::string_view section, std::string_view kind, std::string_view name) const {
+  Node merged;
+  for (const Node* layer : {&preset, &user}) {
+    if (const Node* of = layer->find("defaults"))
+      if (const Node* own = of->find(kind)) merged.merge(*own);
+    if (const Node* of = layer->find(section))
+      if (const Node* own = of->find(name)) merged.merge(*own);
+  }
+  return merged;
+}
+
+Node Layers::defaults(std::string_view kind) const { return item("", kind, ""); }
+
+Where where_of(const Node& node, Mark mark) {
+  if (node.origin().kind == Origin::Kind::File) return {node.origin().name, mark.line};
+  return {node.where(), 0};
+}
+
+uint64_t digest_of(const Node& node) {
+  uint64_t h = hash(node.text(), uint64_t(node.kind()) + 1);
+  for (const Node& item : node.items()) h = mix(h ^ digest_of(item)) + 1;
+  for (const auto& entry : node.entries()) h = mix(h ^ hash(entry.key)) ^ digest_of(entry.value);
+  return mix(h);
+}
+
+Document read_document(Reading& reading, Layers& layers) {
+  Document d;
+  const bool catalog = reading.catalog != nullptr;
+  Node merged = layers.base;
+  merged.merge(layers.user);
+  // Because a namespace from the environment does not make a service.
+  const bool has_service = layers.user.find("service") && !layers.user.find("service")->is_null();
+  Fields top(reading, &merged, "");
+  {
+    uint32_t version = 1;
+    const Node* given = top.given("version");
+    top.number("version", version);
+    if (given && version != 1) top.error("version", *given, "expected 1, got " + kind_of(*given));
+    if (!given && layers.sources.file && layers.user.is_map()) reading.complain(Severity::Error, layers.user, {1, 1}, "version", "missing: a file begins with version: 1");
+  }
+  d.mode = has_service ? Mode::Sidecar : Mode::Edge;
+  top.choice("mode", d.mode, {{"sidecar", Mode::Sidecar}, {"edge", Mode::Edge}}, {"lab"});
+  read_node(top, d.node);
+  if (has_service || catalog) read_service(top, d.service);
+  else {
+    top.hand("service", "", "");
+    if (const Node* base = layers.base.find("service"))
+      if (const Node* name = base->find("namespace"); name && is_label(name->text())) d.service.name_space = name->text();
+  }
+  if (!catalog && !layers.sources.registry_only) {
+    layers.preset = d.mode == Mode::Sidecar ? preset_sidecar(d.service) : preset_edge();
+  }
+  read_identity(top, d.identity, d, layers);
+  top.later("authorization", {"{mode: enforce, allow: [], deny: []}"});
+  read_registry(top, d.registry);
+
+  Node defaults = read_defaults(top, d, layers);   // first: what is wrong there is said there, not at each item
+  each_named(top, layers, "listeners", "listener", [&](Fields& item, const std::string& name, Where where) {
+    Listener listener;
+    listener.name = name;
+    listener.where = std::move(where);
+    read_listener(item, listener, true);
+    d.listeners.push_back(std::move(listener));
+  });
+  top.hand("routes", "", "");
+  top.keep("routes", Node::map());           // filled in by complete(), as each listener reads its table
+  if (catalog) {
+    Fields item(reading, nullptr, "routes.<table>[]");
+    Route route;
+    reading.catalog->pop_back();
+    read_route(item, route, layers);
+  }
+  top.later("routes_from", {"[]"});
+  each_named(top, layers, "clusters", "cluster", [&](Fields& item, const std::string& name, Where where) {
+    Cluster cluster;
+    cluster.name = name;
+    cluster.where = std::move(where);
+    read_cluster(item, cluster, true);
+    d.clusters.push_back(std::move(cluster));
+  });
+  const Node* chains = top.hand("filters", "", "");
+  if (chains) top.keep("filters", *chains);
+  if (catalog) reading.catalog->back() = {"filters.<chain>", "list of filters", "[]", true};
+  read_overload(top, d.threads);
+  read_lifecycle(top, d.lifecycle);
+  {
+    Fields config = top.map("config");
+    config.later("watch", {"on", "off"});
+    config.later("history", {"{dir: /var/lib/outrider/config, keep: 20}", "off"});
+    config.later("guard", {"{for: 60s, error_rate: +2%, p99: x1.5, on_fail: rollback}", "off"});
+  }
+  read_telemetry(top, d);
+  {
+    Fields admin = top.map("admin");
+    admin.address("address", d.admin.address, {}, true);
+    admin.address("health", d.admin.health, {}, true);
+    admin.later("debug", {"on"});
+  }
+  top.keep("defaults", std::move(defaults));
+  top.later("experiments", {"{}"});
+  d.effective = top.take();
+  d.file = layers.sources.file.value_or("");
+  if (!catalog) complete(reading, d, layers);
+  return d;
+}
+
+std::vector<Key> all_keys() {
+  std::vector<Key> keys;
+  Reading reading;
+  reading.catalog = &keys;
+  const Sources sources;
+  Layers layers{Node(), Node(), Node(), sources};
+  read_document(reading, layers);
+  return keys;
+}
+
+}  // namespace outrider::config

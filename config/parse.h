@@ -1,0 +1,47 @@
+#pragma once
+// The tree to the document: every key of the language, once. config/README.md lists the same keys; a test compares.
+
+#include <functional>
+
+#include "config/document.h"
+#include "config/load.h"
+#include "config/reader.h"
+
+namespace outrider::config {
+
+// What is read: everything the user wrote anywhere, merged, and below it the preset of its mode.
+struct Layers {
+  Node user, preset;
+  Node base;                         // defaults that come from the environment (POD_NAME ...): `node`, `service`, `identity`
+  const Sources& sources;
+
+  // defaults <- preset's defaults <- preset's item <- user's defaults <- user's item
+  Node item(std::string_view section, std::string_view defaults, std::string_view name) const;
+  Node defaults(std::string_view kind) const;          // of items nobody names
+};
+
+// Clusters named by rules alone, tables of listeners, chains of rules: what follows from several sections together is
+// completed here too. Checks that need more than one key are in check.cc.
+Document read_document(Reading& reading, Layers& layers);
+
+// parse_traffic.cc
+void read_listener(Fields& fields, Listener& listener, bool item);
+void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
+void read_cluster(Fields& fields, Cluster& cluster, bool item);
+void read_route(Fields& fields, Route& route, const Layers& layers);
+void read_route_defaults(Fields& fields, Route& route);
+Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
+
+// complete.cc
+void complete(Reading& reading, Document& document, const Layers& layers);
+
+Node preset_sidecar(const Service& service);
+Node preset_edge();
+Where where_of(const Node& node, Mark mark);
+inline Where where_of(const Node& node) { return where_of(node, node.mark()); }
+uint64_t digest_of(const Node& node);
+
+// Every key, for the README and its test.
+std::vector<Key> all_keys();
+
+}  // namespace outrider::config

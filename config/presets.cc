@@ -1,0 +1,43 @@
+// What a mode stands for, as the text a user could have written.
+
+#include "config/parse.h"
+
+namespace outrider::config {
+
+namespace {
+
+Node preset(const char* name, const std::string& text) {
+  const auto origin = std::make_shared<const Origin>(Origin{Origin::Kind::Preset, name});
+  return parse(text, origin).root;
+}
+
+}  // namespace
+
+// Because the original destination is not read yet, both listeners are plain: what is sent to `outbound` is led by its
+// Host header, what comes to `inbound` goes to the service.
+Node preset_sidecar(const Service& service) {
+  std::string text = R"(
+listeners:
+  outbound: {address: ["127.0.0.1:15001", "[::1]:15001"], direction: outbound}
+)";
+  if (!service || service.ports.empty()) return preset("sidecar", text);
+  const Port& port = service.ports.front();
+  const std::string host = service.address.find(':') == std::string::npos ? service.address : "[" + service.address + "]";
+  const std::string protocol = port.protocol == Protocol::Tcp ? "tcp" : "auto";
+  text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " + protocol + "}\n";
+  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], slow_start: 0, protocol: " + protocol + "}\n";
+  return preset("sidecar", text);
+}
+
+// Strangers are on the other side: what they say of themselves is replaced, what they may send is bounded.
+Node preset_edge() {
+  return preset("edge", R"(
+defaults:
+  listener:
+    timeouts: {request_headers: 5s, idle: 60s}
+    http: {forwarded: replace, escaped_slash: decode, max_body: 10MiB}
+  cluster: {timeout: 15s}
+)");
+}
+
+}  // namespace outrider::config

@@ -1,0 +1,16 @@
+#pragma once
+// The configuration in force, as YAML.
+
+#include "config/document.h"
+
+namespace outrider::config {
+
+struct ShowOptions {
+  bool origin = false;               // behind each value where it came from
+  bool defaults = false;             // values nobody set too
+};
+
+// Reads back as the same configuration. Begins with comments on what its reader should know (clear text).
+std::string show(const Document& document, ShowOptions options = {});
+
+}  // namespace outrider::config

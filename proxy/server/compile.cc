@@ -1,0 +1,196 @@
+#include "server/compile.h"
+
+#include <map>
+
+#include "filters/all.h"
+
+namespace outrider::server {
+
+using config::Protocol;
+
+namespace {
+
+upstream::HealthPlan plan_of(const config::Health& health) {
+  using Kind = upstream::HealthPlan::Kind;
+  upstream::HealthPlan plan;
+  plan.kind = health.kind == config::Health::Kind::Tcp ? Kind::Tcp : health.kind == config::Health::Kind::Http ? Kind::Http : Kind::Off;
+  plan.path = health.path;
+  plan.interval = health.interval;
+  plan.timeout = health.timeout;
+  plan.healthy = health.healthy;
+  plan.unhealthy = health.unhealthy;
+  plan.jitter = health.jitter;
+  plan.expect_low = health.expect_low;
+  plan.expect_high = health.expect_high;
+  plan.port = health.port;
+  return plan;
+}
+
+exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
+  switch (rule) {
+    case config::Listener::Forwarded::Replace: return exchange::Forwarded::Replace;
+    case config::Listener::Forwarded::Off: return exchange::Forwarded::Off;
+    case config::Listener::Forwarded::Append:
+    case config::Listener::Forwarded::Trust: break;
+  }
+  return exchange::Forwarded::Append;
+}
+
+exchange::Slash slash_of(config::Listener::Slash rule) {
+  switch (rule) {
+    case config::Listener::Slash::Decode: return exchange::Slash::Decode;
+    case config::Listener::Slash::Reject: return exchange::Slash::Reject;
+    case config::Listener::Slash::Keep: break;
+  }
+  return exchange::Slash::Keep;
+}
+
+const filter::Entry* find_filter(std::string_view name) {
+  for (const auto& entry : filters::all())
+    if (entry.name == name) return &entry;
+  return nullptr;
+}
+
+// Rules with the same filters share one chain, however many they are.
+class Chains {
+ public:
+  std::shared_ptr<const filter::Chain> of(const config::Chain& uses) {
+    std::string key;
+    for (const auto& use : uses) key += use.path + "\n";
+    auto& chain = chains_[key];
+    if (chain) return chain;
+    std::vector<std::shared_ptr<const filter::Filter>> filters;
+    for (const auto& use : uses) {
+      filter::Complaint complaint;
+      const auto* entry = find_filter(use.name);
+      if (auto made = entry ? entry->make(use.options, complaint) : nullptr) filters.push_back(std::move(made));
+    }
+    chain = std::make_shared<const filter::Chain>(std::move(filters));
+    return chain;
+  }
+
+ private:
+  std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
+};
+
+exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id) {
+  using Action = config::Route::Action;
+  exchange::Rule rule;
+  rule.hosts = route.hosts;
+  rule.prefixes = route.prefixes;
+  rule.paths = route.paths;
+  exchange::Route& to = rule.route;
+  to.id = id;
+  to.name = route.name;
+  to.file = route.where.file;
+  to.line = route.where.line;
+  to.timeout = route.timeout;
+  to.chain = chains.of(route.filters);
+  switch (route.action) {
+    case Action::Cluster: to.cluster = clusters.at(route.cluster); break;
+    case Action::ByHost: to.cluster = exchange::kByHost; break;
+    case Action::Redirect:
+      to.action = exchange::Route::Action::Redirect;
+      to.redirect = {route.redirect.scheme, route.redirect.host, route.redirect.path, route.redirect.prefix, route.redirect.status};
+      break;
+    case Action::Respond:
+      to.action = exchange::Route::Action::Respond;
+      to.respond = {route.respond.status, route.respond.body, route.respond.headers};
+      break;
+  }
+  return rule;
+}
+
+std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
+  auto plan = std::make_shared<exchange::ListenerPlan>();
+  plan->name = listener.name;
+  plan->direction = config::name_of(listener.direction);
+  for (const auto& text : listener.addresses)
+    if (auto address = net::Address::parse(text)) plan->addresses.push_back(*address);
+  plan->wire = listener.protocol == Protocol::Tcp ? http::Wire::Raw : http::Wire::Http1;
+  plan->codec.max_header_bytes = uint32_t(listener.max_header_bytes);
+  plan->codec.max_headers = listener.max_headers;
+  plan->codec.buffer = uint32_t(listener.buffer);
+  plan->codec.http10 = listener.http10;
+  plan->codec.strict = listener.strict;
+  plan->max_body = listener.max_body;
+  plan->normalize_path = listener.normalize_path;
+  plan->escaped_slash = slash_of(listener.escaped_slash);
+  plan->forwarded = forwarded_of(listener.forwarded);
+  plan->trusted_hops = listener.forwarded == config::Listener::Forwarded::Trust ? listener.trusted_hops : 0;
+  plan->max_requests = listener.max_requests;
+  plan->request_headers = listener.request_headers;
+  plan->idle = listener.idle;
+  plan->stream_idle = listener.stream_idle;
+  plan->max_connection = listener.max_connection;
+  plan->request = listener.request;
+  plan->max_connections = listener.max_connections;
+  plan->max_per_ip = listener.max_per_ip;
+  return plan;
+}
+
+}  // namespace
+
+upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
+  upstream::ClusterPlan plan;
+  plan.name = cluster.name;
+  plan.service = cluster.service;
+  plan.digest = cluster.digest;
+  plan.balancer = config::name_of(cluster.lb);
+  plan.choices = cluster.choices;
+  plan.decay = cluster.decay;
+  plan.failure_penalty = cluster.failure_penalty;
+  plan.slow_start = cluster.slow_start;
+  plan.panic = cluster.panic;
+  plan.wire = cluster.protocol == Protocol::Tcp ? http::Wire::Raw : http::Wire::Http1;
+  plan.health = plan_of(cluster.health_check);
+  plan.pool.connect_timeout = cluster.connect_timeout;
+  plan.pool.idle_timeout = cluster.pool_idle_timeout;
+  plan.pool.max_requests = cluster.pool_max_requests;
+  plan.pool.max_age = cluster.pool_max_age;
+  plan.pool.tcp_keepalive = cluster.tcp_keepalive;
+  plan.max_connections = cluster.max_connections;
+  plan.max_pending = cluster.max_pending;
+  plan.max_requests = cluster.max_requests;
+  plan.timeout = cluster.timeout;
+  plan.retries = cluster.retry_attempts;
+  plan.retry_connect_failure = cluster.retry_connect_failure;
+  plan.retry_reset_before_request = cluster.retry_reset_before_request;
+  plan.retry_buffer = uint32_t(cluster.retry_buffer);
+  return plan;
+}
+
+std::shared_ptr<const exchange::Snapshot> compile(const config::Document& document, uint64_t version) {
+  auto snapshot = std::make_shared<exchange::Snapshot>();
+  snapshot->version = version;
+  snapshot->digest = document.digest;
+  snapshot->default_namespace = document.service.name_space;
+  snapshot->mesh_domain = document.registry.domain;
+  std::map<std::string, uint32_t> clusters;
+  for (const auto& cluster : document.clusters) {
+    clusters[cluster.name] = uint32_t(snapshot->clusters.size());
+    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster)));
+    snapshot->limits.push_back(std::make_shared<upstream::Limits>());
+  }
+  Chains chains;
+  for (const auto& listener : document.listeners) {
+    auto plan = plan_of(listener);
+    std::vector<exchange::Rule> rules;
+    for (const auto& route : document.routes.at(listener.routes))
+      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+    plan->router = std::make_shared<const exchange::Router>(std::move(rules));
+    snapshot->listeners.push_back(std::move(plan));
+  }
+  return snapshot;
+}
+
+bool check_filter(std::string_view name, const config::Node& options, std::string& path, std::string& message) {
+  filter::Complaint complaint;
+  const auto* entry = find_filter(name);
+  if (entry && entry->make(options, complaint)) return true;
+  path = complaint.path;
+  message = entry ? complaint.message : "there is no filter of this name";
+  return false;
+}
+
+}  // namespace outrider::server

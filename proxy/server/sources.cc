@@ -1,0 +1,23 @@
+#include "server/sources.h"
+
+#include "server/compile.h"
+
+namespace outrider::server {
+
+config::Sources sources_of(const Arguments& arguments, std::string& error) {
+  config::Sources sources;
+  sources.environment = config::environment();
+  sources.set = arguments.values("--set");
+  sources.check_filter = check_filter;
+  if (arguments.has("--config")) sources.file = arguments.value("--config");
+  const auto add = [&](std::vector<config::Setting> settings) {
+    sources.flags.insert(sources.flags.end(), settings.begin(), settings.end());
+  };
+  if (arguments.has("--service")) add(config::service_flag(arguments.value("--service")));
+  if (arguments.has("--bootstrap")) add(config::bootstrap_flag(arguments.value("--bootstrap")));
+  if (arguments.has("--listen") != arguments.has("--to")) error = "--listen and --to go together";
+  else if (arguments.has("--listen")) add(config::listen_flags(arguments.value("--listen"), arguments.value("--to")));
+  return sources;
+}
+
+}  // namespace outrider::server

@@ -1,0 +1,13 @@
+#pragma once
+// Where a verb's configuration comes from, as its flags say.
+
+#include "config/load.h"
+#include "server/arguments.h"
+
+namespace outrider::server {
+
+// -c, --set, --service, --bootstrap, --listen with --to, and the environment. `error` is set when the flags do not fit
+// together.
+config::Sources sources_of(const Arguments& arguments, std::string& error);
+
+}  // namespace outrider::server

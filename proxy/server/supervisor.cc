@@ -1,0 +1,398 @@
+#include "server/supervisor.h"
+
+#include <csignal>
+#include <cstring>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "admin/metrics_page.h"
+#include "admin/pages.h"
+#include "base/log.h"
+#include "server/build.h"
+#include "server/compile.h"
+#include "server/samples.h"
+#include "stats/names.h"
+
+namespace outrider::server {
+
+namespace {
+
+constexpr milliseconds kCutLimit{2000};
+constexpr const char* kUsualIdentityDir = "/run/identity";   // where injection mounts it; absent elsewhere
+
+// A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
+uint32_t threads_of(const config::Document& document) {
+  if (document.threads) return document.threads;
+  if (document.mode == config::Mode::Sidecar) return 1;
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? uint32_t(std::max(1, CPU_COUNT(&set))) : 1;
+}
+
+void configure_log(const config::Log& log) {
+  static constexpr log::Level kLevels[] = {log::Level::Debug, log::Level::Info, log::Level::Warn, log::Level::Error, log::Level::Off};
+  log::configure(kLevels[size_t(log.level)], log.json ? log::Format::Json : log::Format::Text);
+}
+
+std::shared_ptr<stats::Catalog> catalog_for(const config::Metrics& metrics) {
+  return std::make_shared<stats::Catalog>(metrics.max_series, uint32_t(metrics.buckets.size() + 3));
+}
+
+stats::Bounds bounds_for(const config::Metrics& metrics) {
+  stats::Bounds bounds;
+  bounds.usual.clear();
+  for (const auto bucket : metrics.buckets) bounds.usual.push_back(double(bucket.count()) / 1e6);
+  return bounds;
+}
+
+// The cluster that is the app itself: what inbound routes lead to without anybody having said so.
+std::string local_cluster_of(const config::Document& document) {
+  const auto inbound = document.routes.find("inbound");
+  if (!document.service || inbound == document.routes.end()) return {};
+  for (const auto& route : inbound->second)
+    if (route.implied && route.action == config::Route::Action::Cluster) return route.cluster;
+  return {};
+}
+
+std::string cannot_listen(const std::string& key, const net::Address& at, const Error& why) {
+  return key + ": cannot listen on " + at.text() + ": " + std::strerror(why.os_error);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Settings settings)
+    : settings_(std::move(settings)), document_(settings_.document), catalog_(catalog_for(document_.metrics)),
+      shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))) {
+  configure_log(document_.log);
+  state_.document = &document_;
+  state_.since = net::Loop::clock();
+  state_.since_wall = net::Loop::wall();
+  state_.local_cluster = local_cluster_of(document_);
+  state_.drain = [this] { withdraw(); };
+  state_.quit = [this] { leave(milliseconds(0)); };
+}
+
+Supervisor::~Supervisor() {
+  step_limit_.cancel();
+  signals_.reset();
+  app_.reset();
+  admin_.reset();
+  health_.reset();
+  metrics_.reset();
+  for (auto& worker : workers_) worker->join();
+  if (services_) services_->stop();
+  network_.reset();
+  workers_.clear();
+  services_.reset();
+  for (int i = 0; i < 3; ++i) control_.run_turn(false);   // what was closed just now
+}
+
+std::string Supervisor::start() {
+  if (auto problem = load_identity(); !problem.empty()) return problem;
+  if (document_.access_log.format != config::AccessLog::Format::Off) {
+    using Format = exchange::AccessLogWriter::Format;
+    const auto& log = document_.access_log;
+    access_log_ = std::make_unique<exchange::AccessLogWriter>(
+        log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
+    if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
+  }
+  snapshot_ = compile(document_, 1);
+  for (uint32_t i = 0; i < threads_of(document_); ++i) {
+    worker_shards_.push_back(catalog_->make_shard());
+    workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
+                                                document_.registry.idle_timeout, *this));
+  }
+  services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
+  services_->listen(this);
+  state_.services = services_.get();
+  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages, &Supervisor::start_registry})
+    if (auto problem = (this->*step)(); !problem.empty()) return problem;
+  add_samples();
+  for (auto& worker : workers_) {
+    worker->adopt(snapshot_);
+    worker->start();
+  }
+  add_services();
+  if (settings_.signals)
+    signals_ = std::make_unique<Signals>(control_, *this, std::vector<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT});
+  if (!settings_.command.empty()) {
+    app_ = std::make_unique<App>(control_, *this);
+    if (auto problem = app_->start(settings_.command); !problem.empty()) return problem;
+  }
+  state_.started = true;
+  say_hello();
+  if (document_.service && state_.local_cluster.empty()) announce();
+  return {};
+}
+
+int Supervisor::run() {
+  control_.run();
+  uint32_t cut_streams = 0;
+  for (const auto& worker : workers_) cut_streams += worker->cut_streams();
+  if (app_code_) return *app_code_;
+  if (cut_streams) log::warn("stopped: the deadline cut streams off", {{"streams", cut_streams}});
+  else log::info("stopped");
+  return cut_streams ? 1 : 0;
+}
+
+void Supervisor::end() {
+  control_.post([this] { leave(document_.lifecycle.drain_delay); });
+}
+
+// --- what there is ----------------------------------------------------------------------------------------------
+
+std::string Supervisor::load_identity() {
+  const std::string& dir = document_.identity.dir;
+  struct stat there{};
+  if (dir.empty() || (dir == kUsualIdentityDir && ::stat(dir.c_str(), &there) != 0)) return {};
+  auto loaded = identity::Identity::load(dir);
+  if (!loaded) return "identity.dir: " + loaded.why();
+  if (loaded->id.trust_domain() != document_.identity.trust_domain)
+    return "identity.dir: " + dir + "/tls.crt is of trust domain " + std::string(loaded->id.trust_domain()) +
+           ", identity.trust_domain says " + document_.identity.trust_domain;
+  if (const auto problem = loaded->problem(net::Loop::wall()); !problem.empty())
+    log::warn("identity is not fit for use", {{"dir", dir}, {"why", problem}});
+  state_.identity = std::move(*loaded);
+  return {};
+}
+
+// The first worker takes the address as it is written, the others the port it came to.
+std::string Supervisor::open_listeners() {
+  for (const auto& listener : document_.listeners) state_.listeners += listener.addresses.size();
+  for (const auto& plan : snapshot_->listeners)
+    for (net::Address at : plan->addresses)
+      for (size_t i = 0; i < workers_.size(); ++i) {
+        if (at.is_unix() && i > 0) continue;           // a path has one socket: one worker accepts for all of them
+        const auto fd = net::open_listener(at);
+        if (!fd) return cannot_listen("listeners." + plan->name + ".address", at, fd.error());
+        if (i == 0) {
+          at = net::Address::local_of(*fd);
+          addresses_.emplace_back(plan->name, at);
+          ++state_.listening;
+        }
+        workers_[i]->open(plan, *fd);
+      }
+  return {};
+}
+
+std::string Supervisor::open_pages() {
+  struct Port {
+    const char* name;
+    const char* key;
+    const std::string& address;
+    std::unique_ptr<admin::AdminServer>& server;
+  };
+  for (const Port& port : {Port{"admin", "admin.address", document_.admin.address, admin_},
+                           Port{"health", "admin.health", document_.admin.health, health_},
+                           Port{"metrics", "telemetry.metrics.address", document_.metrics.address, metrics_}}) {
+    if (port.address.empty()) continue;
+    const auto at = net::Address::parse(port.address);
+    if (!at) return std::string(port.key) + ": \"" + port.address + "\" is no address";
+    port.server = std::make_unique<admin::AdminServer>(control_);
+    if (const auto done = port.server->listen(*at); !done) return cannot_listen(port.key, *at, done.error());
+    addresses_.emplace_back(port.name, port.server->local());
+  }
+  if (admin_) admin::add_admin_pages(*admin_, view_, *catalog_);
+  if (health_) admin::add_health_pages(*health_, view_);
+  if (metrics_)
+    metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
+  return {};
+}
+
+net::Address Supervisor::address_of(std::string_view listener) const {
+  for (const auto& [name, address] : addresses_)
+    if (name == listener) return address;
+  return {};
+}
+
+void Supervisor::add_services() {
+  services_->by_name(network_.get(), plan_of(document_.cluster_defaults));
+  for (size_t i = 0; i < document_.clusters.size(); ++i) {
+    const config::Cluster& cluster = document_.clusters[i];
+    Services::Source source{network_.get(), cluster.service};
+    if (cluster.service.empty()) {
+      std::vector<discovery::Instance> endpoints;
+      for (const auto& each : cluster.endpoints) {
+        discovery::Instance instance;
+        instance.address = each.address;
+        instance.weight = each.weight;
+        instance.zone = each.zone;
+        instance.labels = each.labels;
+        endpoints.push_back(std::move(instance));
+      }
+      fixed_.add(cluster.name, std::move(endpoints));
+      source = {&fixed_, cluster.name};
+    }
+    services_->add(snapshot_->clusters[i], snapshot_->limits[i], std::move(source));
+  }
+}
+
+void Supervisor::say_hello() const {
+  const auto build = this_build();
+  log::info("outrider is up", {{"version", build.version}, {"mode", config::name_of(document_.mode)},
+                               {"workers", workers_.size()}, {"config", document_.file.empty() ? "(none)" : document_.file}});
+  for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
+  if (document_.mode == config::Mode::Sidecar && !document_.mtls)
+    log::warn("traffic between sidecars is clear text: mutual TLS is not part of this version");
+  if (!network_) return;
+  const auto view = view_.registry();
+  log::info("registry", {{"node", view.node_id}, {"address", view.address}, {"seeds", view.seeds.size()}});
+  if (!view.sealed) log::warn("registry packets are not sealed: whoever reaches the port may take part (registry.key)");
+  if (!view.signed_records)
+    log::warn("registrations are unsigned: without identity.dir nobody can tell a forged one (identity.dir)");
+}
+
+// --- what workers and the registry say --------------------------------------------------------------------------
+
+std::shared_ptr<const upstream::ClusterPlan> Supervisor::plan_for(std::string_view service) { return services_->plan_for(service); }
+
+std::shared_ptr<upstream::Limits> Supervisor::limits_for(std::string_view service) { return services_->limits_for(service); }
+
+void Supervisor::on_watch(int worker, const std::string& service) {
+  control_.post([this, worker, service] { services_->watch(worker, service); });
+}
+
+void Supervisor::on_unwatch(int worker, const std::string& service) {
+  control_.post([this, worker, service] { services_->unwatch(worker, service); });
+}
+
+void Supervisor::on_ejected(const std::string& cluster) {
+  control_.post([this, cluster] { services_->refresh(cluster); });
+}
+
+void Supervisor::on_cluster_changed(const std::string& cluster) {
+  if (cluster == state_.local_cluster) announce();
+}
+
+// Registered is what answers: an app that does not is withdrawn until it does again.
+void Supervisor::announce() {
+  using upstream::Health;
+  const auto group = services_->all().find(state_.local_cluster);
+  bool up = document_.service.health.kind == config::Health::Kind::Off;
+  if (group != services_->all().end() && group->second.set)
+    for (const auto& member : group->second.set->members)
+      up |= member.endpoint->health.load(std::memory_order_relaxed) == Health::Healthy;
+  if (up != state_.app_up) log::info(up ? "the app answers" : "the app does not answer", {{"service", document_.service.name}});
+  state_.app_up = up;
+  if (!network_ || !document_.service.do_register || state_.draining || up == announced_) return;
+  announced_ = up;
+  const std::string service = document_.service.name_space + "/" + document_.service.name;
+  if (!up) {
+    network_->withdraw(service);
+    state_.announced_as.clear();
+    return;
+  }
+  net::Address at = address_of("inbound");
+  discovery::Instance self;
+  self.address = advertised(document_.node.address, at);
+  self.version = document_.service.version;
+  self.zone = document_.node.zone;
+  self.labels = document_.node.labels;
+  self.weight = document_.service.weight;
+  if (!document_.service.ports.empty()) self.protocol = config::name_of(document_.service.ports[0].protocol);
+  network_->announce(service, self);
+  state_.announced_as = service;
+  log::info("registered", {{"service", service}, {"address", self.address}});
+}
+
+// --- the way out ------------------------------------------------------------------------------------------------
+
+void Supervisor::on_signal(int number) {
+  if (number != SIGTERM && number != SIGINT) {
+    if (app_) app_->signal(number);
+    return;
+  }
+  if (step_ != Step::Running) {                        // somebody is in a hurry
+    log::warn("asked again: what is left is cut off");
+    return cut();
+  }
+  // Ctrl-C is a person at a terminal, who does not want to wait for others to notice.
+  leave(number == SIGINT ? milliseconds(0) : document_.lifecycle.drain_delay);
+}
+
+void Supervisor::on_app_exit(int code) {
+  log::info("the app has ended", {{"code", code}});
+  if (step_ == Step::Running && !document_.lifecycle.exit_with_app) return;
+  app_code_ = code;
+  if (step_ == Step::Running) leave(milliseconds(0));
+  else if (step_ == Step::EndingApp) drain_all();
+}
+
+void Supervisor::leave(milliseconds delay) {
+  if (step_ != Step::Running) return;
+  step_ = Step::Leaving;
+  log::info("leaving", {{"delay_ms", delay.count()}});
+  withdraw();
+  control_.arm(step_limit_, delay);
+}
+
+// Nobody is to be sent here any more; whoever still comes is served.
+void Supervisor::withdraw() {
+  state_.draining = true;
+  if (network_ && announced_) network_->withdraw(state_.announced_as);
+  announced_ = false;
+}
+
+void Supervisor::on_step_over() {
+  switch (step_) {
+    case Step::Leaving: return app_ && app_->running() ? drain_inbound() : drain_all();
+    case Step::DrainingInbound: return end_app();
+    case Step::EndingApp: return app_->signal(SIGKILL);
+    case Step::DrainingAll: return cut();
+    case Step::Cutting: return stop();
+    case Step::Running:
+    case Step::Stopped: return;
+  }
+}
+
+void Supervisor::drain_inbound() {
+  step_ = Step::DrainingInbound;
+  drained_ = 0;
+  for (auto& worker : workers_) worker->drain(Drain::Inbound);
+  control_.arm(step_limit_, document_.lifecycle.drain_time);
+}
+
+void Supervisor::end_app() {
+  step_ = Step::EndingApp;
+  if (!app_->running()) return drain_all();
+  app_->signal(SIGTERM);
+  control_.arm(step_limit_, document_.lifecycle.drain_time);
+}
+
+void Supervisor::drain_all() {
+  step_ = Step::DrainingAll;
+  drained_ = 0;
+  for (auto& worker : workers_) worker->drain(Drain::All);
+  control_.arm(step_limit_, document_.lifecycle.drain_time);
+}
+
+void Supervisor::on_drained(int, Drain what) {
+  control_.post([this, what] {
+    const bool inbound = step_ == Step::DrainingInbound && what == Drain::Inbound;
+    const bool all = (step_ == Step::DrainingAll || step_ == Step::Cutting) && what == Drain::All;
+    if (!(inbound || all) || ++drained_ < workers_.size()) return;
+    all ? stop() : end_app();
+  });
+}
+
+// Each worker counts what it had to cut, and then has nothing left to drain.
+void Supervisor::cut() {
+  if (app_) app_->signal(SIGKILL);
+  step_ = Step::Cutting;
+  drained_ = 0;
+  for (auto& worker : workers_) {
+    worker->cut();
+    worker->drain(Drain::All);
+  }
+  control_.arm(step_limit_, kCutLimit);
+}
+
+void Supervisor::stop() {
+  step_ = Step::Stopped;
+  step_limit_.cancel();
+  for (auto& worker : workers_) worker->join();
+  control_.stop();
+}
+
+}  // namespace outrider::server

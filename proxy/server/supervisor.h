@@ -1,0 +1,99 @@
+#pragma once
+// The whole proxy: what there is, in what order it begins, and in what order it ends.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/admin_server.h"
+#include "discovery/all.h"
+#include "discovery/fixed/fixed_registry.h"
+#include "server/app.h"
+#include "server/services.h"
+#include "server/signals.h"
+#include "server/view.h"
+#include "server/worker.h"
+#include "stats/collector.h"
+
+namespace outrider::server {
+
+struct Settings {
+  config::Document document;
+  std::vector<std::string> command;                  // the app to start beside the proxy; empty: none
+  bool signals = true;                               // TERM, INT and those to pass on are ours to handle
+};
+
+// Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
+// The way out: withdraw, wait lifecycle.drain.delay, drain what is inbound, end the app, drain the rest, stop; each step
+// has a limit, and a second signal or the deadline cuts what is left.
+class Supervisor final : WorkerEvents, SignalEvents, AppEvents, Services::Listener {
+ public:
+  explicit Supervisor(Settings settings);
+  ~Supervisor();
+  // Opens every address, starts the workers, the registry and the app. Empty, or what could not be done and by what key.
+  std::string start();
+  int run();                                         // until it has ended; the exit code
+  void end();                                        // any thread: as SIGTERM
+  // After start(), for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
+  net::Address address_of(std::string_view listener) const;
+  State& state() { return state_; }
+
+ private:
+  std::shared_ptr<const upstream::ClusterPlan> plan_for(std::string_view service) override;
+  std::shared_ptr<upstream::Limits> limits_for(std::string_view service) override;
+  void on_watch(int worker, const std::string& service) override;
+  void on_unwatch(int worker, const std::string& service) override;
+  void on_ejected(const std::string& cluster) override;
+  void on_drained(int worker, Drain what) override;
+  void on_signal(int number) override;
+  void on_app_exit(int code) override;
+  void on_cluster_changed(const std::string& cluster) override;
+
+  std::string load_identity();
+  std::string start_registry();
+  std::string open_listeners();
+  std::string open_pages();
+  void add_services();
+  void add_samples();
+  void announce();                                   // or withdraw, as the app is up or down
+  void say_hello() const;
+
+  enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, Cutting, Stopped };
+  void leave(milliseconds delay);
+  void withdraw();
+  void on_step_over();                               // the limit of the step that runs
+  void drain_inbound();
+  void end_app();
+  void drain_all();
+  void stop();
+  void cut();
+
+  Settings settings_;
+  const config::Document& document_;
+  net::Loop control_;
+  std::shared_ptr<stats::Catalog> catalog_;
+  std::unique_ptr<stats::Shard> shard_;              // the control thread's
+  std::vector<std::unique_ptr<stats::Shard>> worker_shards_;
+  std::shared_ptr<stats::Collector> collector_;
+  std::unique_ptr<exchange::AccessLogWriter> access_log_;
+  std::shared_ptr<const exchange::Snapshot> snapshot_;
+  discovery::FixedRegistry fixed_;
+  std::unique_ptr<discovery::Network> network_;      // the DHT; null: registry.kind none
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Services> services_;
+  State state_;
+  View view_{state_};
+  std::unique_ptr<admin::AdminServer> admin_, health_, metrics_;
+  std::unique_ptr<Signals> signals_;
+  std::unique_ptr<App> app_;
+  std::vector<std::pair<std::string, net::Address>> addresses_;
+  Step step_ = Step::Running;
+  size_t drained_ = 0;                               // workers that have finished the step
+  bool announced_ = false;
+  std::optional<int> app_code_;
+  net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
+};
+
+}  // namespace outrider::server

@@ -1,0 +1,130 @@
+// Verbs that ask a running proxy: services, endpoints, stat, health.
+
+#include <rapidjson/document.h>
+
+#include <cmath>
+#include <cstdio>
+#include <optional>
+
+#include "base/text.h"
+#include "server/admin_client.h"
+#include "server/table.h"
+#include "server/verb.h"
+
+namespace outrider::server {
+
+namespace {
+
+using rapidjson::Value;
+
+std::string text_of(const Value& object, const char* key) {
+  const auto it = object.FindMember(key);
+  if (it == object.MemberEnd() || it->value.IsNull()) return "-";
+  const Value& value = it->value;
+  if (value.IsString()) return value.GetStringLength() ? value.GetString() : "-";
+  if (value.IsBool()) return value.GetBool() ? "yes" : "no";
+  if (value.IsUint64()) return std::to_string(value.GetUint64());
+  if (!value.IsNumber()) return "-";
+  char text[40];
+  std::snprintf(text, sizeof text, "%.2f", value.GetDouble());
+  return text;
+}
+
+std::string whole(const Value& object, const char* key, const char* unit) {
+  const auto it = object.FindMember(key);
+  if (it == object.MemberEnd() || !it->value.IsNumber()) return "-";
+  return std::to_string(int64_t(std::round(it->value.GetDouble()))) + unit;
+}
+
+std::string percent(const Value& object, const char* key) {
+  const auto it = object.FindMember(key);
+  if (it == object.MemberEnd() || !it->value.IsNumber()) return "-";
+  char text[40];
+  std::snprintf(text, sizeof text, "%.2f%%", it->value.GetDouble() * 100);
+  return text;
+}
+
+// Asks, and shows the answer as it is with --json, else as `show` makes it. 404: a negative verdict, in words.
+template <class Show>
+int ask_and_show(const char* verb, const Arguments& arguments, const std::string& path, Show show) {
+  std::string error;
+  const auto answer = ask_admin(admin_address(arguments.value("--admin")), path, error);
+  if (!answer) return std::fprintf(stderr, "outrider %s: %s\n", verb, error.c_str()), kUsage;
+  if (answer->status != 200) return std::fprintf(stderr, "%s", answer->body.c_str()), kNegative;
+  if (arguments.has("--json")) return std::fputs(answer->body.c_str(), stdout), kOk;
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseIterativeFlag>(answer->body.c_str());
+  if (document.HasParseError() || !document.IsObject())
+    return std::fprintf(stderr, "outrider %s: the answer is not what this version reads\n", verb), kUsage;
+  return show(document);
+}
+
+std::string escaped(std::string_view text) {   // for a query parameter
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '/') out += c;
+    else out.append({'%', kHex[uint8_t(c) >> 4], kHex[uint8_t(c) & 15]});
+  }
+  return out;
+}
+
+}  // namespace
+
+int show_services(const Arguments& arguments) {
+  return ask_and_show("services", arguments, "/services", [](const Value& answer) {
+    Table table({"SERVICE", "ROLE", "KNOWN", "INSTANCES", "DRAINING", "AGE"});
+    for (const Value& each : answer["services"].GetArray())
+      table.add({text_of(each, "name"), text_of(each, "role"), text_of(each, "known"), text_of(each, "instances"),
+                 text_of(each, "draining"), whole(each, "age_s", "s")});
+    if (table.empty()) return std::puts("no services are announced or watched here"), kOk;
+    std::fputs(table.text().c_str(), stdout);
+    return kOk;
+  });
+}
+
+int show_endpoints(const Arguments& arguments) {
+  if (arguments.words().size() != 1) return usage_error("endpoints", "which service?");
+  const std::string& service = arguments.words()[0];
+  return ask_and_show("endpoints", arguments, "/clusters?cluster=" + escaped(service), [&](const Value& answer) {
+    Table table({"ADDRESS", "STATE", "SINCE", "WEIGHT", "IN FLIGHT", "REQUESTS", "EWMA", "LEASE LEFT", "ZONE", "WHY"});
+    for (const Value& cluster : answer["clusters"].GetArray())
+      for (const Value& each : cluster["endpoints"].GetArray())
+        table.add({text_of(each, "address"), text_of(each, "state"), whole(each, "since_s", "s"), text_of(each, "weight"),
+                   text_of(each, "in_flight"), text_of(each, "requests"), text_of(each, "ewma_ms") + "ms",
+                   whole(each, "lease_left_s", "s"), text_of(each, "zone"), text_of(each, "why")});
+    if (table.empty()) return std::printf("%s has no endpoints\n", service.c_str()), kNegative;
+    std::fputs(table.text().c_str(), stdout);
+    return kOk;
+  });
+}
+
+int show_stat(const Arguments& arguments) {
+  if (arguments.words().size() > 1) return usage_error("stat", "one service at most");
+  const std::string path = arguments.words().empty() ? "/stat" : "/stat?cluster=" + escaped(arguments.words()[0]);
+  return ask_and_show("stat", arguments, path, [](const Value& answer) {
+    Table table({"DIRECTION", "CLUSTER", "REQUESTS", "SUCCESS", "IN FLIGHT", "P50", "P95", "P99"});
+    for (const Value& each : answer["traffic"].GetArray())
+      table.add({text_of(each, "direction"), text_of(each, "cluster"), text_of(each, "requests"),
+                 percent(each, "success_ratio"), text_of(each, "in_flight"), text_of(each, "p50_ms") + "ms",
+                 text_of(each, "p95_ms") + "ms", text_of(each, "p99_ms") + "ms"});
+    Table upstream({"CLUSTER", "CONNECTIONS", "PENDING", "RETRIES", "CONNECT FAILURES"});
+    for (const Value& each : answer["upstream"].GetArray())
+      upstream.add({text_of(each, "cluster"), text_of(each, "connections"), text_of(each, "pending"), text_of(each, "retries"),
+                    text_of(each, "connect_failures")});
+    if (table.empty()) std::puts("no traffic yet");
+    else std::fputs(table.text().c_str(), stdout);
+    if (!upstream.empty()) std::fputs(("\n" + upstream.text()).c_str(), stdout);
+    return kOk;
+  });
+}
+
+int check_health(const Arguments& arguments) {
+  std::string error;
+  const auto answer = ask_admin(admin_address(arguments.value("--admin")), "/ready", error);
+  if (!answer) return std::fprintf(stderr, "outrider health: %s\n", error.c_str()), kNegative;
+  std::fputs(answer->body.c_str(), stdout);
+  return answer->status == 200 ? kOk : kNegative;
+}
+
+}  // namespace outrider::server

@@ -1,0 +1,42 @@
+// Verbs that stay: run and dht.
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/log.h"
+#include "config/load.h"
+#include "server/sources.h"
+#include "server/supervisor.h"
+#include "server/verb.h"
+
+namespace outrider::server {
+
+namespace {
+
+int run_with(const char* verb, const Arguments& arguments, bool registry_only) {
+  if (!arguments.words().empty())
+    return usage_error(verb, "\"" + arguments.words()[0] + "\" is not expected here (a command goes behind --)");
+  std::string error;
+  config::Sources sources = sources_of(arguments, error);
+  if (!error.empty()) return usage_error(verb, error);
+  sources.registry_only = registry_only;
+  auto outcome = config::load(sources);
+  std::fputs(config::print(outcome.complaints).c_str(), stderr);
+  if (!outcome.document) return kUsage;
+  // A replica that is gone must not take us with it; the app gets the usual action back (uv_spawn resets it).
+  std::signal(SIGPIPE, SIG_IGN);
+  Supervisor supervisor({std::move(*outcome.document), arguments.behind()});
+  if (const std::string problem = supervisor.start(); !problem.empty()) {
+    std::fprintf(stderr, "outrider %s: %s\n", verb, problem.c_str());
+    return kUsage;
+  }
+  return supervisor.run();
+}
+
+}  // namespace
+
+int run_proxy(const Arguments& arguments) { return run_with("run", arguments, false); }
+
+int run_dht(const Arguments& arguments) { return run_with("dht", arguments, true); }
+
+}  // namespace outrider::server

@@ -1,0 +1,139 @@
+#include "server/view.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "config/show.h"
+#include "server/build.h"
+
+namespace outrider::server {
+
+namespace {
+
+using upstream::Health;
+
+double seconds_since(int64_t ms, WallTime now) { return ms <= 0 ? 0 : double(std::max<int64_t>(0, to_ms(now) - ms)) / 1000; }
+
+admin::EndpointState state_of(const upstream::Member& member, upstream::Known known, bool checked, WallTime now) {
+  switch (upstream::state_of(member, known, now)) {
+    case upstream::EndpointState::Draining: return admin::EndpointState::Draining;
+    case upstream::EndpointState::Ejected: return admin::EndpointState::Ejected;
+    case upstream::EndpointState::Unhealthy: return admin::EndpointState::Unhealthy;
+    case upstream::EndpointState::Stale: return admin::EndpointState::Stale;
+    case upstream::EndpointState::Ready: break;
+  }
+  const bool unknown = checked && member.endpoint->health.load(std::memory_order_relaxed) == Health::Unknown;
+  return unknown ? admin::EndpointState::Unknown : admin::EndpointState::Ready;
+}
+
+std::string why(const upstream::Member& member, admin::EndpointState state, WallTime now) {
+  const auto failures = member.endpoint->connect_failures.load(std::memory_order_relaxed);
+  switch (state) {
+    case admin::EndpointState::Ejected: {
+      const double left = double(member.endpoint->ejected_until_ms.load(std::memory_order_relaxed) - to_ms(now)) / 1000;
+      return "could not be connected to " + std::to_string(failures) + (failures == 1 ? " time" : " times") + " in a row; tried again in " +
+             std::to_string(int(std::max(0.0, left)) + 1) + " s";
+    }
+    case admin::EndpointState::Unhealthy: return "fails its health check";
+    case admin::EndpointState::Unknown: return "not checked yet";
+    case admin::EndpointState::Stale: return "the registry has not confirmed it";
+    case admin::EndpointState::Draining: return member.facts->weight == 0 ? "weight 0" : "it is leaving";
+    case admin::EndpointState::Ready: break;
+  }
+  return {};
+}
+
+admin::EndpointView view_of(const upstream::Member& member, const Services::Group& group, WallTime now) {
+  const upstream::Endpoint& endpoint = *member.endpoint;
+  const discovery::Instance& facts = *member.facts;
+  admin::EndpointView view;
+  view.address = endpoint.address;
+  view.state = state_of(member, group.set->known, group.plan->health.kind != upstream::HealthPlan::Kind::Off, now);
+  view.why = why(member, view.state, now);
+  view.since_s = seconds_since(std::max(endpoint.since_ms, endpoint.health_since_ms.load(std::memory_order_relaxed)), now);
+  view.weight = facts.weight;
+  view.zone = facts.zone;
+  view.version = facts.version;
+  view.identity = endpoint.identity;
+  view.instance = facts.instance;
+  view.in_flight = endpoint.in_flight.load(std::memory_order_relaxed);
+  view.requests = endpoint.picks.load(std::memory_order_relaxed);
+  view.ewma_ms = double(endpoint.ewma_us.load(std::memory_order_relaxed)) / 1000;
+  if (facts.expires != WallTime::max())
+    view.lease_left_s = std::max(0.0, double(to_ms(facts.expires) - to_ms(now)) / 1000);
+  return view;
+}
+
+// As Cluster::rebuild decides it on every worker: too few of those who might be used are fit.
+bool panics(const admin::ClusterView& view, double share) {
+  size_t able = 0, ready = 0;
+  for (const auto& each : view.endpoints) {
+    if (each.state == admin::EndpointState::Draining) continue;
+    ++able;
+    ready += each.state != admin::EndpointState::Ejected && each.state != admin::EndpointState::Unhealthy;
+  }
+  return able > 0 && double(ready) < share * double(able);
+}
+
+}  // namespace
+
+std::vector<admin::Part> View::readiness() const {
+  std::vector<admin::Part> parts;
+  const auto& document = *state_.document;
+  parts.push_back({"listeners", state_.started, std::to_string(state_.listening) + " of " + std::to_string(state_.listeners) + " open"});
+  admin::Part identity{"identity", true, "none: registrations are unsigned", true};
+  if (state_.identity) {
+    const auto problem = state_.identity->problem(net::Loop::wall());
+    const bool usable = problem.empty();
+    identity = {"identity", usable || !document.lifecycle.wait_identity, usable ? state_.identity->id.text() : problem, !usable};
+  }
+  parts.push_back(std::move(identity));
+  const auto found = registry();
+  if (found.kind != "none") {
+    std::string detail = found.detail;
+    if (!found.sealed) detail += ", packets not sealed";
+    if (!found.signed_records) detail += ", records not signed";
+    parts.push_back({"registry", found.ready || !document.lifecycle.wait_registry, detail,
+                     !found.ready || !found.sealed || !found.signed_records});
+  }
+  if (!state_.local_cluster.empty())
+    parts.push_back({"service", true, document.service.name + (state_.app_up ? " answers" : " does not answer"), !state_.app_up});
+  if (document.mode == config::Mode::Sidecar && !document.mtls)
+    parts.push_back({"traffic", true, "clear text between sidecars", true});
+  if (state_.draining) parts.push_back({"lifecycle", false, "leaving"});
+  return parts;
+}
+
+std::string View::config() const { return config::show(*state_.document, {.origin = true, .defaults = false}); }
+
+std::vector<admin::ClusterView> View::clusters() const {
+  std::vector<admin::ClusterView> views;
+  if (!state_.services) return views;
+  const WallTime now = net::Loop::wall();
+  for (const auto& [name, group] : state_.services->all()) {
+    admin::ClusterView view;
+    view.name = name;
+    view.lb = group.plan->balancer;
+    const bool fixed = group.plan->service.empty();
+    view.known = !group.set ? "not_yet" : fixed ? "fixed" : discovery::name_of(group.set->known);
+    if (group.set)
+      for (const auto& member : group.set->members) view.endpoints.push_back(view_of(member, group, now));
+    view.panic = panics(view, group.plan->panic);
+    views.push_back(std::move(view));
+  }
+  std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return views;
+}
+
+admin::Build View::build() const { return this_build(); }
+
+std::string View::name() const {
+  const auto& document = *state_.document;
+  return document.service ? document.service.name : document.node.id;
+}
+
+double View::uptime_s() const {
+  return std::chrono::duration<double>(net::Loop::clock() - state_.since).count();
+}
+
+}  // namespace outrider::server

@@ -1,0 +1,133 @@
+// TCP through the whole proxy.
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/random.h"
+#include "support/origin.h"
+#include "support/proxy.h"
+
+namespace outrider::test {
+namespace {
+
+std::string tcp(const std::vector<std::string>& endpoints, const std::string& cluster = {}, const std::string& listener = {}) {
+  return Proxy::edge(endpoints, cluster.empty() ? "protocol: tcp" : "protocol: tcp, " + cluster,
+                     listener.empty() ? "protocol: tcp" : "protocol: tcp, " + listener);
+}
+
+void echo(Stream& connection) {
+  for (;;) {
+    const std::string bytes = connection.read_some(65536);
+    if (bytes.empty()) return connection.finish_sending();
+    if (!connection.send(bytes)) return;
+  }
+}
+
+TEST(Tcp, BytesPassBothWays) {
+  Origin origin(echo);
+  Proxy proxy(tcp({origin.text()}));
+  Stream client = proxy.connect();
+  for (int i = 0; i < 20; ++i) {
+    const std::string word = "message " + std::to_string(i);
+    client.send(word);
+    EXPECT_EQ(client.read_exactly(word.size()), word);
+  }
+  client.finish_sending();
+  EXPECT_TRUE(client.at_end());
+  EXPECT_FALSE(client.ended_by_reset());
+  proxy.expect_metric(1, "outrider_connections_closed_total");
+  EXPECT_GT(proxy.metric("outrider_tcp_bytes_total"), 0);
+}
+
+// A FIN of one side is a FIN for the other and nothing more: the answer still comes.
+TEST(Tcp, AHalfClosedConnectionStillAnswers) {
+  Origin origin([](Stream& connection) {
+    const std::string all = connection.read_all();
+    connection.send("got " + std::to_string(all.size()));
+    connection.finish_sending();
+  });
+  Proxy proxy(tcp({origin.text()}));
+  Stream client = proxy.connect();
+  client.send(std::string(300000, 'x'));
+  client.finish_sending();
+  EXPECT_EQ(client.read_all(), "got 300000");
+  EXPECT_FALSE(client.ended_by_reset());
+}
+
+TEST(Tcp, AServerMaySpeakFirstAndFinishFirst) {
+  Origin origin([](Stream& connection) {
+    connection.send("220 ready\r\n");
+    connection.finish_sending();
+    EXPECT_EQ(connection.read_all(), "still talking");
+  });
+  Proxy proxy(tcp({origin.text()}));
+  Stream client = proxy.connect();
+  EXPECT_EQ(client.read_all(), "220 ready\r\n");
+  client.send("still talking");
+  client.finish_sending();
+  proxy.expect_metric(1, "outrider_connections_closed_total");
+  proxy.expect_metric(0, "outrider_connections_active");
+}
+
+// Enough to fill every buffer there is, both ways at once, the readers slow by small buffers.
+TEST(Tcp, BulkBothWaysArrivesWhole) {
+  const uint64_t seed = random_seed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Random random(seed);
+  std::string data(24 << 20, '\0');
+  for (size_t i = 0; i + 8 <= data.size(); i += 8) {
+    const uint64_t word = random.next();
+    std::memcpy(data.data() + i, &word, 8);
+  }
+  Origin origin(echo);
+  Proxy proxy(tcp({origin.text()}));
+  Stream client = proxy.connect();
+  client.set_buffers(16384);
+  std::thread sender([&] {
+    client.send(data);
+    client.finish_sending();
+  });
+  std::string back;
+  while (back.size() < data.size()) {
+    const auto part = client.read_some(1 << 20);
+    if (part.empty()) break;
+    back += part;
+  }
+  sender.join();
+  EXPECT_EQ(back.size(), data.size());
+  EXPECT_TRUE(back == data);
+}
+
+TEST(Tcp, AResetIsAResetForTheOtherSide) {
+  Origin origin([](Stream& connection) {
+    connection.read_exactly(5);
+    connection.abort();
+  });
+  Proxy proxy(tcp({origin.text()}));
+  Stream client = proxy.connect();
+  client.send("hello");
+  EXPECT_TRUE(client.at_end());
+  EXPECT_TRUE(client.ended_by_reset());
+  proxy.expect_metric(0, "outrider_connections_active");
+}
+
+TEST(Tcp, NobodyThereClosesTheConnectionAndCounts) {
+  Proxy proxy(tcp({refusing_address().text()}));
+  Stream client = proxy.connect();
+  EXPECT_TRUE(client.at_end());
+  proxy.expect_metric(1, "outrider_requests_total", "flag=\"connect_failure\"");
+}
+
+TEST(Tcp, RefusedConnectionsGoElsewhere) {
+  Origin origin(echo);
+  Proxy proxy(tcp({refusing_address().text(), origin.text()}, "lb: round_robin"));
+  for (int i = 0; i < 6; ++i) {
+    Stream client = proxy.connect();
+    client.send("hi");
+    EXPECT_EQ(client.read_exactly(2), "hi");
+  }
+}
+
+}  // namespace
+}  // namespace outrider::test

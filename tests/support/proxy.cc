@@ -1,0 +1,93 @@
+#include "support/proxy.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <sstream>
+
+#include "base/log.h"
+#include "config/load.h"
+#include "server/compile.h"
+
+namespace outrider::test {
+
+Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
+  config::Sources sources;
+  sources.text = yaml;
+  sources.file = "test.yaml";
+  sources.check_filter = server::check_filter;
+  sources.set = std::move(set);
+  for (const char* port : {"admin.address=127.0.0.1:0", "admin.health=off", "telemetry.metrics.address=127.0.0.1:0",
+                           "lifecycle.drain.delay=0", "telemetry.log.level=error"})
+    sources.set.insert(sources.set.begin(), port);
+  auto outcome = config::load(sources);
+  EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);
+  if (!outcome.document) std::abort();   // nothing below can go on
+  std::promise<std::string> started;
+  auto future = started.get_future();
+  thread_ = std::thread([&started, this, document = std::move(*outcome.document)]() mutable {
+    supervisor_ = std::make_unique<server::Supervisor>(server::Settings{std::move(document), {}, false});
+    auto* supervisor = supervisor_.get();
+    const std::string problem = supervisor->start();
+    started.set_value(problem);
+    if (problem.empty()) code_ = supervisor->run();
+  });
+  const std::string problem = future.get();
+  EXPECT_EQ(problem, "");
+  if (!problem.empty()) std::abort();
+}
+
+Proxy::~Proxy() { end(); }
+
+int Proxy::end() {
+  if (thread_.joinable()) {
+    supervisor_->end();
+    thread_.join();
+    supervisor_.reset();
+  }
+  return code_;
+}
+
+std::string Proxy::edge(const std::vector<std::string>& endpoints, const std::string& cluster, const std::string& listener) {
+  std::string text = "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"" +
+                     (listener.empty() ? "" : ", " + listener) + "}}\nroutes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [";
+  for (size_t i = 0; i < endpoints.size(); ++i) text += (i ? ", \"" : "\"") + endpoints[i] + "\"";
+  return text + "]" + (cluster.empty() ? "" : ", " + cluster) + "}}\n";
+}
+
+Message Proxy::get(const std::string& path, std::string_view port) {
+  return request(address(port), "GET " + path + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+}
+
+std::string Proxy::scrape() { return get("/metrics", "metrics").body; }
+
+double Proxy::metric(std::string_view name, std::string_view labels) {
+  std::istringstream lines(scrape());
+  double sum = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(name) || line.find(labels) == std::string::npos) continue;
+    if (line.size() > name.size() && line[name.size()] != '{' && line[name.size()] != ' ') continue;
+    sum += std::stod(line.substr(line.rfind(' ')));
+  }
+  return sum;
+}
+
+void Proxy::expect_metric(double value, std::string_view name, std::string_view labels) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  double found = 0;
+  do {
+    found = metric(name, labels);
+    if (found == value) return;
+  } while (std::chrono::steady_clock::now() < limit);
+  ADD_FAILURE() << name << "{" << labels << "} is " << found << ", not " << value;
+}
+
+Message request(const net::Address& to, const std::string& bytes, bool head_only) {
+  Stream stream = Stream::connect(to);
+  stream.send(bytes);
+  auto message = stream.read_message(head_only);
+  EXPECT_TRUE(message) << "no answer to " << bytes.substr(0, 80);
+  return message ? *message : Message{};
+}
+
+}  // namespace outrider::test
