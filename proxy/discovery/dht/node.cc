@@ -54,6 +54,15 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
         socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, events),
         watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options), shelf(options.folder) {}
+  ~Impl() { close(); }
+
+  // OpenDHT's end calls back for all that is unfinished: nobody listens any more.
+  void close() {
+    closed = true;
+    node.reset();
+    calls.clear();
+    unlink();
+  }
 
   // Table. Callbacks of OpenDHT may come from inside the call: they wait in `calls` until it has returned.
   void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
@@ -133,6 +142,7 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
   }
 
   void later(std::function<void()> call) {
+    if (closed) return;
     if (calls.size() < kMostCalls) calls.push_back(std::move(call));
     stir();
   }
@@ -322,6 +332,7 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
     while (saving) loop.run_turn(true);
     changed |= watches.changed();
     if (!shelf.none() && shelf_trouble.empty()) saved_with(shelf.save(watches.records(), some_peers(64)));
+    close();
   }
 
   void finish() {
@@ -353,7 +364,7 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
   std::string node_id, shelf_trouble;
   dht::time_point next = dht::time_point::max();
   TimePoint saved{};
-  bool dirty = false, answering = false, finishing = false, saving = false, changed = false;
+  bool closed = false, dirty = false, answering = false, finishing = false, saving = false, changed = false;
   net::BoundTimer<Impl, &Impl::on_wake> wake{*this};
   net::BoundTimer<Impl, &Impl::on_chores> chores{*this};
   mutable std::mutex facts_mutex;            // guards facts
