@@ -13,7 +13,6 @@ namespace outrider::config {
 
 namespace {
 
-constexpr const char* kLocal = "local";
 
 struct Completion {
   Reading& reading;
@@ -204,15 +203,15 @@ struct Completion {
   void imply_rules(Listener& listener) {
     for (const Route& route : listener.routes)
       if (catches_all(route)) return;
-    if (listener.direction == Direction::Inbound && d.cluster(kLocal)) {
+    if (listener.direction == Direction::Inbound && d.cluster(kLocalCluster)) {
       Route route;
-      route.name = listener.name + "-" + kLocal;
-      route.cluster = kLocal;
+      route.name = listener.name + "-" + kLocalCluster;
+      route.cluster = kLocalCluster;
       return imply(listener, std::move(route));
     }
     if (listener.direction != Direction::Outbound || listener.protocol == Protocol::Tcp) return;
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocal || cluster.implied || cluster.protocol == Protocol::Tcp) continue;
+      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp) continue;
       Route route;
       route.name = listener.name + "-" + cluster.name;
       route.cluster = cluster.name;

@@ -26,6 +26,8 @@ const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
 const char* name_of(Direction direction);
 
+constexpr const char* kLocalCluster = "local";   // the service beside this proxy, as a cluster
+
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 struct Self {                                   // `node`: who this proxy is

@@ -1,6 +1,8 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -134,6 +136,21 @@ std::string Address::text() const {
 
 bool Address::operator==(const Address& other) const {
   return length_ == other.length_ && std::memcmp(&storage_, &other.storage_, length_) == 0;
+}
+
+std::string Address::first_reachable() {
+  ifaddrs* all = nullptr;
+  std::string found;
+  if (::getifaddrs(&all) != 0) return "127.0.0.1";
+  for (const int family : {AF_INET, AF_INET6})       // IPv4 first: link-local IPv6 is of no use to others
+    for (const ifaddrs* each = all; each && found.empty(); each = each->ifa_next) {
+      if (!each->ifa_addr || each->ifa_addr->sa_family != family || !(each->ifa_flags & IFF_UP) || (each->ifa_flags & IFF_LOOPBACK))
+        continue;
+      const bool link_local = family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<sockaddr_in6*>(each->ifa_addr)->sin6_addr);
+      if (!link_local) found = Address(each->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)).ip();
+    }
+  ::freeifaddrs(all);
+  return found.empty() ? "127.0.0.1" : found;
 }
 
 }  // namespace outrider::net

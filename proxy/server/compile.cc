@@ -45,12 +45,6 @@ exchange::Slash slash_of(config::Listener::Slash rule) {
   return exchange::Slash::Keep;
 }
 
-const filter::Entry* find_filter(std::string_view name) {
-  for (const auto& entry : filters::all())
-    if (entry.name == name) return &entry;
-  return nullptr;
-}
-
 // Rules with the same filters share one chain, however many they are.
 class Chains {
  public:
@@ -62,7 +56,7 @@ class Chains {
     std::vector<std::shared_ptr<const filter::Filter>> filters;
     for (const auto& use : uses) {
       filter::Complaint complaint;
-      const auto* entry = find_filter(use.name);
+      const auto* entry = filters::find(use.name);
       if (auto made = entry ? entry->make(use.options, complaint) : nullptr) filters.push_back(std::move(made));
     }
     chain = std::make_shared<const filter::Chain>(std::move(filters));
@@ -176,21 +170,12 @@ std::shared_ptr<const exchange::Snapshot> compile(const config::Document& docume
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
     std::vector<exchange::Rule> rules;
-    for (const auto& route : document.routes.at(listener.routes))
+    for (const auto& route : listener.routes)
       rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }
   return snapshot;
-}
-
-bool check_filter(std::string_view name, const config::Node& options, std::string& path, std::string& message) {
-  filter::Complaint complaint;
-  const auto* entry = find_filter(name);
-  if (entry && entry->make(options, complaint)) return true;
-  path = complaint.path;
-  message = entry ? complaint.message : "there is no filter of this name";
-  return false;
 }
 
 }  // namespace outrider::server

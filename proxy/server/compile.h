@@ -13,11 +13,8 @@ namespace outrider::server {
 // The plan of one cluster; also of `defaults.cluster`, for services found by name.
 upstream::ClusterPlan plan_of(const config::Cluster& cluster);
 
-// The whole of it. Everything that can be wrong with a Document has been found by config::load() with check_filter, so
+// The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check, so
 // this does not fail.
 std::shared_ptr<const exchange::Snapshot> compile(const config::Document& document, uint64_t version);
-
-// For config::Sources::check_filter.
-bool check_filter(std::string_view name, const config::Node& options, std::string& path, std::string& message);
 
 }  // namespace outrider::server

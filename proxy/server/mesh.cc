@@ -11,7 +11,6 @@ namespace {
 
 uint64_t microseconds(milliseconds took) { return uint64_t(std::max<int64_t>(0, took.count())) * 1000; }
 
-#if OUTRIDER_DHT
 discovery::Sign sign_of(config::Registry::Sign sign) {
   switch (sign) {
     case config::Registry::Sign::Required: return discovery::Sign::Required;
@@ -37,7 +36,6 @@ discovery::DhtOptions options_of(const config::Document& document, const std::op
   if (!from.snapshot.empty()) options.folder = from.snapshot + "/" + document.node.id;
   return options;
 }
-#endif
 
 }  // namespace
 
@@ -48,8 +46,6 @@ Mesh::Mesh(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard)
       unpublished_(catalog.slot(names::kRegistryPublishes, {{"result", "failure"}})) {}
 
 Mesh::~Mesh() { stop(); }
-
-#if OUTRIDER_DHT
 
 std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>& identity) {
   if (document.registry.kind == config::Registry::Kind::None) return {};
@@ -62,18 +58,18 @@ std::string Mesh::start(const config::Document& document, const std::optional<id
     if (!keys) return "registry.key: " + keys.why();
     options.mesh_keys = std::move(*keys);
   }
-  dht_ = std::make_unique<discovery::DhtRegistry>(control_, std::move(options), *this);
+  std::string why;
+  dht_ = discovery::make_dht_registry(control_, std::move(options), *this, why);
+  if (!dht_) return "registry.kind: " + why;
   if (auto problem = dht_->start(); !problem.empty()) {
     dht_.reset();
     return "registry.bind: " + problem;
   }
-  registry_ = dht_.get();
   return {};
 }
 
 void Mesh::stop() {
   if (dht_) dht_->stop();
-  registry_ = nullptr;
   dht_.reset();
 }
 
@@ -126,27 +122,6 @@ void Mesh::add_samples(stats::Samples& samples) const {
   for (const auto& each : dht_->services())
     if (each.age) samples.add(names::kRegistryStaleness, double(each.age->count()) / 1000, {{"cluster", each.service}});
 }
-
-#else
-
-std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>&) {
-  if (document.registry.kind == config::Registry::Kind::None) return {};
-  return "registry.kind: dht is not part of this build (OUTRIDER_DHT=OFF); say none and name endpoints";
-}
-
-void Mesh::stop() {}
-
-admin::RegistryView Mesh::view() const {
-  admin::RegistryView view;
-  view.kind = "none";
-  return view;
-}
-
-std::vector<Mesh::Watched> Mesh::watched() const { return {}; }
-
-void Mesh::add_samples(stats::Samples&) const {}
-
-#endif
 
 void Mesh::on_registry_answering(bool yes) {
   yes ? log::info("the registry answers") : log::warn("nobody in the registry answers: what was known goes on being used");

@@ -22,8 +22,8 @@ class Mesh final : discovery::DhtEvents {
   // Empty, or what could not be done and by what key.
   std::string start(const config::Document& document, const std::optional<identity::Identity>& identity);
   void stop();                                       // withdraws, waiting a little for an acknowledgement
-  discovery::Registry* registry() const { return registry_; }   // null: kind none
-  explicit operator bool() const { return registry_ != nullptr; }
+  discovery::Registry* registry() const { return dht_.get(); }   // null: kind none
+  explicit operator bool() const { return dht_ != nullptr; }
   admin::RegistryView view() const;
   struct Watched {
     std::string service, known;
@@ -42,10 +42,7 @@ class Mesh final : discovery::DhtEvents {
   net::Loop& control_;
   stats::Shard& shard_;
   stats::Slot lookup_, propagation_, published_, unpublished_;
-#if OUTRIDER_DHT
-  std::unique_ptr<discovery::DhtRegistry> dht_;
-#endif
-  discovery::Registry* registry_ = nullptr;
+  std::unique_ptr<discovery::MeshRegistry> dht_;
 };
 
 }  // namespace outrider::server

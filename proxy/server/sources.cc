@@ -1,6 +1,6 @@
 #include "server/sources.h"
 
-#include "server/compile.h"
+#include "filters/all.h"
 
 namespace outrider::server {
 
@@ -8,7 +8,8 @@ config::Sources sources_of(const Arguments& arguments, std::string& error) {
   config::Sources sources;
   sources.environment = config::environment();
   sources.set = arguments.values("--set");
-  sources.check_filter = check_filter;
+  sources.filters = filters::names();
+  sources.check_filter = filters::check;
   if (arguments.has("--config")) sources.file = arguments.value("--config");
   const auto add = [&](std::vector<config::Setting> settings) {
     sources.flags.insert(sources.flags.end(), settings.begin(), settings.end());

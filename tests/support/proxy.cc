@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "config/load.h"
-#include "server/compile.h"
+#include "filters/all.h"
 
 namespace outrider::test {
 
@@ -15,7 +15,8 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
   config::Sources sources;
   sources.text = yaml;
   sources.file = "test.yaml";
-  sources.check_filter = server::check_filter;
+  sources.filters = filters::names();
+  sources.check_filter = filters::check;
   sources.set = std::move(set);
   for (const char* port : {"admin.address=127.0.0.1:0", "admin.health=off", "telemetry.metrics.address=127.0.0.1:0",
                            "lifecycle.drain.delay=0", "telemetry.log.level=error"})
