@@ -28,7 +28,7 @@ struct Settings {
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
 // The way out: withdraw, wait lifecycle.drain.delay, drain what is inbound, end the app, drain the rest, stop; each step
 // has a limit, and a second signal or the deadline cuts what is left.
-class Supervisor final : WorkerEvents, SignalEvents, AppEvents, Services::Listener {
+class Supervisor final : public WorkerEvents, public SignalEvents, public AppEvents, public Services::Listener {
  public:
   explicit Supervisor(Settings settings);
   ~Supervisor();
