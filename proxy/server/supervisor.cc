@@ -169,7 +169,7 @@ std::string Supervisor::open_listeners() {
     for (net::Address at : plan->addresses)
       for (size_t i = 0; i < workers_.size(); ++i) {
         if (at.is_unix() && i > 0) continue;           // a path has one socket: one worker accepts for all of them
-        const auto fd = net::open_listener(at);
+        const auto fd = net::open_listener(at, i == 0 ? net::Port::Alone : net::Port::Shared);
         if (!fd) return cannot_listen("listeners." + plan->name + ".address", at, fd.error());
         if (i == 0) {
           at = net::Address::local_of(*fd);
