@@ -184,7 +184,7 @@ TEST_F(AdminServerTest, ALargeReplyReachesAReaderWithASmallWindowWhole) {
   server->page("/large", [&](const Ask&) { return Reply{.body = large}; });
   run([&] {
     Client client(at());
-    const int small = 4096;
+    const int small = 32 * 1024;
     setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     EXPECT_TRUE(client.get("/large").body == large);
     EXPECT_EQ(client.get("/hello?who=a").status, 200);
