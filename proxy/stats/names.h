@@ -38,9 +38,10 @@ inline constexpr Name kMalformedRequests{  // reason: the `what` of the codec's 
     "outrider_malformed_requests_total", "Requests refused because their form breaks the protocol or a limit.",
     Kind::Counter};
 
-// Connections from clients. listener: *. tls: none, terminated, passed. reason: client, server, idle, header_timeout,
-// request_timeout, connect_failure, too_many, malformed, reset, draining, duration, no_endpoint, internal. way: in
-// (client to endpoint), out.
+// Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it closed first), server (a
+// message said that it was the last), reset, idle, header_timeout, request_timeout, duration, max_requests, too_many,
+// too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, internal. way: in (client to endpoint),
+// out.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -53,9 +54,9 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTcpBytes{  // direction, cluster, way
     "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
 
-// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
-// unreachable, tls, closed, overload. retry reason: connect_failure, reused_closed; result: success, failure. limit:
-// connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
+// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, stale. connect reason: refused, timeout,
+// unreachable, tls, closed, overload. retry reason: connect_failure, reset_before_request; result: success, failure.
+// limit: connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
 inline constexpr Name kClusterEndpoints{  // cluster, state
     "outrider_cluster_endpoints", "Endpoints of a cluster, by what this proxy holds of them.", Kind::Gauge};
 inline constexpr Name kClusterConnectionsActive{  // cluster
