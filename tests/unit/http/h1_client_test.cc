@@ -85,9 +85,10 @@ TEST(H1Client, AFloodOfInterimAnswersEnds) {
   head.method = Method::Get;
   head.method_text = "GET";
   rig.codec->send_request(id, head, {}, true);
+  rig.take_output();
   for (int i = 0; i < 10000 && !rig.fatal; ++i) rig.read("HTTP/1.1 102 Processing\r\n\r\n");
   EXPECT_TRUE(rig.fatal);
-  EXPECT_TRUE(rig.events.ends_with("reset too_many_interim\nfatal too_many_interim\n")) << rig.events.substr(rig.events.size() - 200);
+  EXPECT_TRUE(rig.events.ends_with("reset too_many_interim\nfatal too_many_interim\n")) ;
 }
 
 struct Bad { const char* bytes; const char* reason; };
@@ -202,9 +203,9 @@ TEST(H1Client, AnAnswerThatCameBeforeItsRequestWasWrittenIsNone) {
   c.rig.take_output();
   c.rig.read(kOk);
   c.ask();
-  c.rig.read(kOk);
+  c.rig.read("H");
   EXPECT_TRUE(c.rig.fatal);
-  EXPECT_TRUE(c.rig.events.ends_with("reset response_without_request\nfatal response_without_request\n")) << c.rig.events;
+  EXPECT_TRUE(c.rig.events.ends_with("reset response_without_request if-reused\nfatal response_without_request\n")) << c.rig.events;
 }
 
 TEST(H1Client, AnAnswerBeforeTheEndOfItsRequestIsTheLastOne) {

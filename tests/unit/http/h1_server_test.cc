@@ -299,13 +299,15 @@ TEST(H1Server, RefusesBrokenChunks) {
       {" 1\r\nx\r\n", "bad_chunk_size 400"},
       {"1 \r\nx\r\n", "bad_chunk_size 400"},
       {"1 ;e\r\nx\r\n", "bad_chunk_size 400"},
-      {"1;\x01\r\nx\r\n", "bad_chunk_size 400"},
+      {"1;\x01\r\nx\r\n", "bad_chunk_extension 400"},
       {"\r\nx\r\n", "bad_chunk_size 400"},
       {"g\r\nx\r\n", "bad_chunk_size 400"},
       {"1_0\r\nx\r\n", "bad_chunk_size 400"},
       {"1\nx\r\n", "bare_lf 400"},
       {"1;e\nx\r\n", "bare_lf 400"},
       {"1\r\r\nx\r\n", "bad_chunk_size 400"},
+      {"1;a\r\r\nx\r\n", "bad_chunk_extension 400"},
+      {";a\r\nx\r\n", "bad_chunk_size 400"},
       {"10000000000000000\r\nx\r\n", "bad_chunk_size 400"},
       {"fffffffffffffffff\r\nx\r\n", "bad_chunk_size 400"},
   };
@@ -314,7 +316,7 @@ TEST(H1Server, RefusesBrokenChunks) {
   EXPECT_EQ(requests(head + "1\r\nxy\r\n").events, seen + "body x\nreset bad_chunk_end 400\n");
   EXPECT_EQ(requests(head + "1\r\nx\n0\r\n\r\n").events, seen + "body x\nreset bad_chunk_end 400\n");
   EXPECT_EQ(requests(head + "1\r\nx0\r\n\r\n").events, seen + "body x\nreset bad_chunk_end 400\n");
-  for (const Bad& bad : {Bad{"Content-Length: 3", "forbidden_trailer 400"}, Bad{"Transfer-Encoding: chunked", "forbidden_trailer 400"},
+  for (const Bad& bad : {Bad{"Content-Length: 3", "forbidden_trailer 400"}, Bad{"Transfer-Encoding: chunked", "bad_trailer 400"},
                          Bad{"Host: b", "forbidden_trailer 400"}, Bad{" X: y", "folded_line 400"}, Bad{"X : y", "bad_trailer 400"},
                          Bad{": y", "empty_field_name 400"}, Bad{"X: \x01", "bad_trailer 400"}})
     EXPECT_EQ(requests(head + "0\r\n" + bad.bytes + "\r\n\r\n").events, seen + "reset " + bad.event + "\n") << bad.bytes;
@@ -327,9 +329,9 @@ TEST(H1Server, RefusesBrokenChunks) {
 TEST(H1Server, WhereToldToItForgivesLineEndsAndFolds) {
   ServerScript script;
   script.limits.strict = false;
-  EXPECT_EQ(requests("GET / HTTP/1.1\nHost: a\nX: one\n  two\n\n", script).events, lines({"head GET / @a [Host: a] [X: one   two]", "end"}));
+  EXPECT_EQ(requests("GET / HTTP/1.1\nHost: a\nX: one\n  two\n\n", script).events, lines({"head GET / @a [Host: a] [X: one    two]", "end"}));
   EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nX: one\r\n\ttwo\r\n\r\n", script).events,
-            lines({"head GET / @a [Host: a] [X: one \ttwo]", "end"}));
+            lines({"head GET / @a [Host: a] [X: one  \ttwo]", "end"}));
   // What decides where a message ends is never forgiven.
   EXPECT_EQ(requests("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", script).events,
             lines({"reset content_length_and_transfer_encoding 400"}));
@@ -629,10 +631,8 @@ TEST(H1Server, AnswersThatNobodyReadsStopTheNextRequests) {
   } while (s.rig.hungry);
   EXPECT_LT(s.streams.size(), 100u);
   EXPECT_FALSE(s.rig.codec->wants_input());
-  while (!s.rig.codec->output().empty()) {
-    s.rig.take_output();
-    if (s.rig.hungry) s.rig.turn();
-  }
+  s.rig.take_output();
+  while (s.rig.hungry) s.rig.turn();
   EXPECT_EQ(s.streams.size(), 1000u);
 }
 
