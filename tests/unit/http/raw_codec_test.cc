@@ -133,6 +133,15 @@ TEST(RawCodec, SocketsMayBeJoinedOnlyWhileNothingOfOursLiesBetween) {
   EXPECT_EQ(raw.rig->codec->bypass(1, Way::Request), 0u);
 }
 
+TEST(RawCodec, AnOutputThatEmptiesIsToldForTheSakeOfThat) {
+  Raw raw(Role::Server);
+  raw.rig->read("abc");
+  raw.body("x", false);
+  EXPECT_EQ(raw.stream.sendables, 0);
+  raw.rig->take_output();
+  EXPECT_EQ(raw.stream.sendables, 1);
+}
+
 TEST(RawCodec, LossIsToldOnceAndCannotBeAnswered) {
   Raw raw(Role::Server);
   raw.rig->read("abc");
