@@ -24,7 +24,7 @@ const char* name_of(Flag flag) {
 }
 
 const char* name_of(Ending ending) {
-  static constexpr const char* kNames[] = {"client", "server", "reset", "idle", "header_timeout", "request_timeout",
+  static constexpr const char* kNames[] = {"client", "finished", "reset", "idle", "header_timeout", "request_timeout",
                                            "duration", "max_requests", "too_many", "too_many_per_ip", "malformed",
                                            "draining", "connect_failure", "no_endpoint", "overload", "internal"};
   return kNames[size_t(ending)];

@@ -20,7 +20,7 @@ const char* name_of(Flag flag);
 
 // Why a connection from a client ended: the closed set of the label `reason`.
 enum class Ending : uint8_t {
-  Client, Server, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
+  Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
   Draining, ConnectFailure, NoEndpoint, Overload, Internal
 };
 const char* name_of(Ending ending);

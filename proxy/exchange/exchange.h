@@ -50,6 +50,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void finish();                     // filters' on_complete, access log, stats, give back
   void count();
   void count_retry(bool succeeded);
+  uint16_t status() const;
   void log();
   const filter::Chain& chain() const;
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }

@@ -31,7 +31,7 @@ std::optional<Ending> ending_of(Flag flag) {
 
 Ending ending_of(const Error& why) {
   switch (why.code) {
-    case Code::Closed: return why.os_error == 0 ? Ending::Client : Ending::Reset;
+    case Code::Closed: return why.os_error || why.side == Side::Local ? Ending::Reset : Ending::Client;
     case Code::Timeout: return Ending::Reset;          // its host answers no more
     case Code::Canceled: return Ending::Draining;
     case Code::Protocol:
@@ -76,7 +76,7 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   if (!client_gone) codec().detach(stream);
   if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
   if (codec().broken()) limit_flush();
-  if (raw && !client_gone) connection_->close_after_flush();
+  if (raw && !client_gone) close(Ending::Finished);
 }
 
 void HttpSession::count_malformed(const char* reason) {
@@ -90,7 +90,7 @@ void HttpSession::on_partial() {
 }
 
 void HttpSession::on_idle() {
-  if (!codec().reusable()) return close(Ending::Server);
+  if (!codec().reusable()) return close(Ending::Finished);
   written_ = connection_->bytes_out();
   if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm(idle_limit_, plan().idle);
 }
