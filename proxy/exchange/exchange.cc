@@ -213,7 +213,7 @@ void Exchange::Down::on_reset(const Error& why) {
   const bool answerable = why.side == Side::Downstream &&
                           (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
   if (answerable) {
-    x.session_->count_malformed(why.what);
+    if (why.code != Code::Timeout) x.session_->count_malformed(why.what);
     if (!x.response_sent_) x.refused_ = why;
     else x.fail(why);
   } else {
