@@ -171,6 +171,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   void on_goodbye(const std::string& node_id) override {
     if (!node) return;
     touch(dht::InfoHash(reinterpret_cast<const uint8_t*>(node_id.data()), node_id.size()));
+    enter(nullptr, 0, {});
     if (tidy.armed()) return;
     const auto rest = std::chrono::ceil<milliseconds>(tidied + kTidy - loop.now());
     loop.arm(tidy, std::max(rest, milliseconds(0)) + milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));

@@ -55,7 +55,7 @@ struct Member {
 };
 
 class DhtMesh : public testing::Test {
- protected:
+ public:
   std::shared_ptr<const identity::Identity> identity_for(std::string_view uri = "spiffe://mesh.local/ns/default/sa/shop") {
     return identity_from(authority, uri);
   }
@@ -91,8 +91,16 @@ class DhtMesh : public testing::Test {
     self.protocol = "http1";
     return self;
   }
+  // Looks again and again: counters change on other threads without a word to this loop.
   template <class Condition>
-  [[nodiscard]] bool until(Condition done) { return test::run_until(control, done, seconds(60)); }
+  [[nodiscard]] bool until(Condition done) {
+    struct Tick final : net::Timer {
+      explicit Tick(net::Loop& loop) : loop(loop) { on_timer(); }
+      void on_timer() override { loop.arm(*this, milliseconds(10)); }
+      net::Loop& loop;
+    } tick(control);
+    return test::run_until(control, done, seconds(60));
+  }
   // A few members who know each other.
   void grow(size_t size) {
     while (members.size() < size) join();
