@@ -57,7 +57,7 @@ stats::Slot RequestCounters::retries(const char* reason, bool succeeded) {
 }
 
 stats::Slot RequestCounters::tcp_bytes(bool up) {
-  return catalog_.slot(names::kTcpBytes, {{"direction", direction_}, {"cluster", cluster_}, {"way", up ? "up" : "down"}});
+  return catalog_.slot(names::kTcpBytes, {{"direction", direction_}, {"cluster", cluster_}, {"way", up ? "in" : "out"}});
 }
 
 RequestCounters& RequestCounterTable::find(std::string_view direction, std::string_view route, std::string_view cluster) {

@@ -116,6 +116,7 @@ bool Exchange::step() {
     }
 
     case Phase::Relay:
+      if (relaying_ && attempt()->state() == Attempt::State::Failed) return fail(attempt()->error()), true;
       if (relaying_ || try_relay()) return false;                        // on_relay_over() or a reset
       if (!pump(Way::Response)) return false;
       if (phase_ != Phase::Relay) return true;                           // it failed in the middle

@@ -47,6 +47,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   std::string_view explain(const Error& why);   // answer.cc: the sentence a person reads
   void finish();                     // filters' on_complete, access log, stats, give back
   void count();
+  uint16_t status() const;
   void log();
   const filter::Chain& chain() const;
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }

@@ -70,6 +70,7 @@ void Exchange::fail(const Error& why) {
     phase_ = Phase::Finish;
     return;
   }
+  if (response_sent_ || tunnel_) session_->closes_for(name_of(flag_));
   if (response_sent_) {              // bytes of another answer are out already
     downstream().reset(stream_, why.code == Code::Timeout ? http::Reset::Timeout : http::Reset::Internal);
     phase_ = Phase::Finish;

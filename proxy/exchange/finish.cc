@@ -38,14 +38,19 @@ void Exchange::finish() {
   site_.loop.retire(*this);
 }
 
+// What the client was told; 0 where there is no status to tell. 499: it left before it was told anything.
+uint16_t Exchange::status() const {
+  if (tunnel_) return 0;
+  return response_sent_ ? response_->status : uint16_t(client_gone_ ? 499 : 0);
+}
+
 void Exchange::count() {
   const TimePoint now = net::Loop::clock();
-  const uint16_t status = response_sent_ ? response().status : uint16_t(client_gone_ ? 499 : 0);
   if (!counters_)
     counters_ = &site_.counters.find(session_->plan().direction, route_ ? std::string_view(route_->name) : "none", cluster_name_);
   stats::Shard& shard = site_.shard;
   if (counted_in_) shard.sub(counters_->in_flight);
-  shard.add(counters_->requests(status, flag_));
+  shard.add(counters_->requests(status(), flag_));
   const uint64_t total = microseconds(started_, now);
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
@@ -64,8 +69,7 @@ void Exchange::count() {
 }
 
 void Exchange::log() {
-  const uint16_t status = response_sent_ ? response().status : uint16_t(client_gone_ ? 499 : 0);
-  const bool error = flag_ != Flag::None || status >= 500;
+  const bool error = flag_ != Flag::None || status() >= 500;
   if (!site_.access_log.wanted(error)) return;
   AccessEntry entry;
   entry.start = started_wall_;
@@ -82,7 +86,7 @@ void Exchange::log() {
     entry.path = request_.path;
     entry.request_id = request_.headers.value(HeaderId::XRequestId);
     entry.user_agent = request_.headers.value(HeaderId::UserAgent);
-    entry.status = status;
+    entry.status = status();
   }
   entry.flag = name_of(flag_);
   entry.reason = reason_;

@@ -4,6 +4,21 @@
 
 namespace outrider::exchange {
 
+namespace {
+
+// The label `reason` of a connection that nobody here meant to close.
+const char* reason_of(const Error& why) {
+  switch (why.code) {
+    case Code::Closed: return why.side == Side::Local ? "cut_short" : why.os_error ? "reset" : "client";
+    case Code::Timeout: return "timed_out";
+    case Code::Protocol:
+    case Code::TooLarge: return "malformed";
+    default: return "internal";
+  }
+}
+
+}  // namespace
+
 HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer)
     : site_(site), door_(std::move(door)), connection_(new wire::HttpConnection(site.loop, *this)),
       remote_(peer.is_unix() ? "unix" : peer.text()), remote_ip_(peer.is_unix() ? "" : peer.ip()),
@@ -34,12 +49,12 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
 
 void HttpSession::end(http::StreamId stream, bool client_gone) {
   if (!client_gone) codec().detach(stream);
-  if (plan().wire == http::Wire::Raw && !client_gone) connection_->close_after_flush();
+  if (plan().wire == http::Wire::Raw && !client_gone) close("finished");
 }
 
 void HttpSession::count_malformed(const char* reason) {
   site_.shard.add(door_->counters.malformed(reason));
-  closing_ = "malformed";
+  closes_for("malformed");
 }
 
 void HttpSession::on_partial() {
@@ -48,19 +63,19 @@ void HttpSession::on_partial() {
 }
 
 void HttpSession::on_idle() {
-  if (!codec().reusable()) return close("response_ended_it");
+  if (!codec().reusable()) return close("finished");
   if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm(idle_limit_, plan().idle);
 }
 
 // The codec hands what there is of a request to an exchange, which answers 408; where there is nothing, there is
 // nobody to answer.
 void HttpSession::on_head_limit() {
-  closing_ = "request_header_timeout";
+  closing_ = "header_timeout";
   codec().refuse({Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408});
   if (codec().open_streams() == 0) close(closing_);
 }
 
-void HttpSession::on_idle_limit() { close("idle_timeout"); }
+void HttpSession::on_idle_limit() { close("idle"); }
 
 void HttpSession::on_age_limit() {
   closing_ = "max_connection";
@@ -68,7 +83,7 @@ void HttpSession::on_age_limit() {
 }
 
 void HttpSession::drain() {
-  if (!closing_) closing_ = "drained";
+  closes_for("drained");
   connection_->drain();
   if (codec().open_streams() == 0) connection_->close_after_flush();
 }
@@ -78,15 +93,18 @@ void HttpSession::cut() {
   connection_->fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
 }
 
-void HttpSession::close(const char* reason) {
+void HttpSession::closes_for(const char* reason) {
   if (!closing_) closing_ = reason;
+}
+
+void HttpSession::close(const char* reason) {
+  closes_for(reason);
   connection_->close_after_flush();
 }
 
 void HttpSession::on_gone(const Error& why) {
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
-  const char* reason = closing_ ? closing_ : why.code == Code::Closed && why.os_error == 0 ? "client_closed" : why.what;
-  site_.shard.add(door_->counters.closed(reason));
+  site_.shard.add(door_->counters.closed(closing_ ? closing_ : reason_of(why)));
   site_.shard.sub(door_->counters.active);
   site_.shard.observe(door_->counters.duration, uint64_t(age));
   plan().connections->leave();

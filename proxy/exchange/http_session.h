@@ -21,6 +21,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   wire::HttpConnection& connection() { return *connection_; }
   void end(http::StreamId stream, bool client_gone);    // an exchange is over
   void count_malformed(const char* reason);
+  void closes_for(const char* reason);                  // the connection will end; the first reason given is counted
   void drain();                                         // no request after the one under way
   void cut();                                           // the drain's deadline: now
 
