@@ -16,6 +16,8 @@ namespace outrider::exchange {
 
 class HttpSession;
 
+inline constexpr char kStreamIdle[] = "stream_idle";
+
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
 class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents {
@@ -49,6 +51,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   RequestCounters& find_counters();
   void count_in();                   // to requests in flight, once the label of its cluster is known
   void count();
+  void count_retry(bool succeeded);
   uint16_t status() const;
   void log();
   const filter::Chain& chain() const;
