@@ -235,6 +235,8 @@ TEST_F(AdminServerTest, APageHearsThatItsVisitorLeft) {
       Client client(at());
       client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
       asked.wait();
+      const linger now{1, 0};   // RST: after a FIN alone it might still wait for the answer
+      setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
     });
     while (gone == 0) loop.run_turn(true);
     thread.join();
