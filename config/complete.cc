@@ -73,14 +73,18 @@ struct Completion {
     listener.filters = read_chain(reading, filters, chain.empty() ? path + ".filters" : join_path("filters", chain), layers.sources);
     std::erase_if(listener.filters, [](const FilterUse& use) { return use.off; });
     listener.table = table.empty() ? listener.name : table;
-    read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
+    Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
+    if (kept.size() == 0) return;
+    if (table.empty()) d.effective.at("listeners").at(listener.name).put("routes", std::move(kept));
+    else d.effective.at("routes").put(table, std::move(kept));
   }
 
-  void read_table(Listener& listener, const Node& rules, const std::string& path) {
+  Node read_table(Listener& listener, const Node& rules, const std::string& path) {
     Node kept = Node::list();
     kept.set_origin(rules.shared_origin());
     const auto items = rules.as_list();
-    if (rules.is_scalar()) return reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
+    if (rules.is_scalar()) reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
+    if (rules.is_scalar()) return kept;
     for (size_t i = 0; i < items.size(); ++i) {
       Node merged = layers.defaults("route");
       const std::string at = path + (rules.is_list() ? "[" + std::to_string(i) + "]" : "");
@@ -107,7 +111,7 @@ struct Completion {
       listener.routes.push_back(std::move(route));
       kept.append(fields.take());
     }
-    if (kept.size()) d.effective.at("routes").put(listener.table, std::move(kept));
+    return kept;
   }
 
   void join_chains(const Listener& listener, Route& route, const Node& at) {

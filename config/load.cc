@@ -309,17 +309,29 @@ namespace {
 
 const char* name_of(Severity severity) { return severity == Severity::Error ? "error" : "warning"; }
 
+// What was written may hold anything; a complaint is one line of a terminal.
+void append_line(std::string& out, std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  for (const char c : text) {
+    if (c == '\n') out += "\\n";
+    else if (c == '\t') out += "\\t";
+    else if (uint8_t(c) < 0x20 || c == 0x7f) out.append("\\x").append({kHex[uint8_t(c) >> 4], kHex[uint8_t(c) & 15]});
+    else out += c;
+  }
+}
+
 }  // namespace
 
 std::string print(const std::vector<Complaint>& complaints) {
   std::string out;
   for (const Complaint& c : complaints) {
-    out += c.file;
+    append_line(out, c.file);
     if (c.line) out += ":" + std::to_string(c.line);
     if (c.line && c.column) out += ":" + std::to_string(c.column);
     out += std::string(": ") + name_of(c.severity) + ": ";
-    if (!c.path.empty()) out += c.path + ": ";
-    out += c.message + "\n";
+    if (!c.path.empty()) append_line(out, c.path + ": ");
+    append_line(out, c.message);
+    out += "\n";
   }
   return out;
 }

@@ -11,6 +11,12 @@
 
 namespace outrider::config {
 
+Node::Node(Kind kind) : kind_(kind) {}
+
+Node Node::list() { return Node(Kind::List); }
+
+Node Node::map() { return Node(Kind::Map); }
+
 Node Node::scalar(std::string text, bool quoted) {
   Node node(Kind::Scalar);
   node.text_ = std::move(text);
@@ -27,6 +33,10 @@ const Node* Node::find(std::string_view key) const {
   const Entry* found = entry(key);
   return found ? &found->value : nullptr;
 }
+
+size_t Node::size() const { return kind_ == Kind::List ? items_.size() : entries_.size(); }
+
+void Node::append(Node item) { items_.push_back(std::move(item)); }
 
 std::vector<const Node*> Node::as_list() const {
   std::vector<const Node*> out;
