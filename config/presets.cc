@@ -1,6 +1,9 @@
 // What a mode stands for, as the text a user could have written.
 
+#include <algorithm>
+
 #include "config/parse.h"
+#include "config/values.h"
 
 namespace outrider::config {
 
@@ -9,6 +12,15 @@ namespace {
 Node preset(const char* name, const std::string& text) {
   const auto origin = std::make_shared<const Origin>(Origin{Origin::Kind::Preset, name});
   return parse(text, origin).root;
+}
+
+// Whether the app answers decides whether it is registered: `service.health`, as the local cluster's check.
+std::string health_of(const Health& health) {
+  if (health.kind == Health::Kind::Off) return "off";
+  const std::string what = health.kind == Health::Kind::Http ? "http: " + quote(health.path) : "tcp: connect";
+  return "{" + what + ", interval: " + duration_text(health.interval) +
+         ", timeout: " + duration_text(std::min(health.timeout, health.interval)) +
+         ", healthy: " + std::to_string(health.healthy) + ", unhealthy: " + std::to_string(health.unhealthy) + "}";
 }
 
 }  // namespace
@@ -25,7 +37,8 @@ listeners:
   const std::string host = service.address.find(':') == std::string::npos ? service.address : "[" + service.address + "]";
   const std::string protocol = port.protocol == Protocol::Tcp ? "tcp" : "auto";
   text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " + protocol + "}\n";
-  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], slow_start: 0, protocol: " + protocol + "}\n";
+  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], slow_start: 0, protocol: " + protocol +
+          ", health_check: " + health_of(service.health) + "}\n";
   return preset("sidecar", text);
 }
 

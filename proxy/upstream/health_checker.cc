@@ -10,6 +10,7 @@ namespace outrider::upstream {
 
 namespace {
 constexpr milliseconds kStagger{2};              // between the first probes of a set, so that they are no burst
+constexpr milliseconds kSoon{50};                // until the first success, doubling: a program that starts is met early
 }
 
 // One endpoint that is asked again and again, each time on a connection of its own. Owned by its group; control loop.
@@ -54,6 +55,7 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   http::StreamId stream_ = 0;
   bool asked_ = false;
   uint32_t passed_ = 0, failed_ = 0;             // in a row
+  milliseconds soon_ = kSoon;                    // the interval until the first success
   net::BoundTimer<Check, &Check::probe> next_{*this};
   net::BoundTimer<Check, &Check::on_limit> limit_{*this};
 };
@@ -104,7 +106,9 @@ void HealthChecker::Check::over(bool passed) {
   const HealthPlan& plan = group_.plan;
   net::Loop& loop = checker_.control_;
   const double spread = 1 + plan.jitter * (2 * loop.random().unit() - 1);
-  loop.arm(next_, std::max(milliseconds(1), milliseconds(int64_t(double(plan.interval.count()) * spread))));
+  const milliseconds interval = passed ? plan.interval : std::min(soon_, plan.interval);
+  soon_ = passed ? plan.interval : std::min(soon_ * 2, plan.interval);
+  loop.arm(next_, std::max(milliseconds(1), milliseconds(int64_t(double(interval.count()) * spread))));
 
   passed_ = passed ? passed_ + 1 : 0;
   failed_ = passed ? 0 : failed_ + 1;

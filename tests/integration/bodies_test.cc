@@ -6,8 +6,8 @@
 #include <future>
 #include <thread>
 
-#include "support/origin.h"
-#include "support/proxy.h"
+#include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 
 namespace outrider::test {
 namespace {

@@ -9,8 +9,8 @@
 #include <future>
 #include <mutex>
 
-#include "support/origin.h"
-#include "support/proxy.h"
+#include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 
 namespace outrider::test {
 namespace {

@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <thread>
 
 #include "base/random.h"
-#include "support/origin.h"
-#include "support/proxy.h"
+#include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 
 namespace outrider::test {
 namespace {

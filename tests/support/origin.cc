@@ -1,4 +1,4 @@
-#include "support/origin.h"
+#include "tests/support/origin.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "support/stream.h"
+#include "tests/support/stream.h"
 
 namespace outrider::test {
 

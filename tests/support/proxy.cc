@@ -1,4 +1,4 @@
-#include "support/proxy.h"
+#include "tests/support/proxy.h"
 
 #include <gtest/gtest.h>
 

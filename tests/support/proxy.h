@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "server/supervisor.h"
-#include "support/stream.h"
+#include "tests/support/stream.h"
 
 namespace outrider::test {
 

@@ -1,4 +1,4 @@
-#include "support/stream.h"
+#include "tests/support/stream.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
