@@ -203,6 +203,13 @@ struct Completion {
     listener.routes.push_back(std::move(route));
   }
 
+  bool led_to_by_tcp(const std::string& cluster) const {
+    return std::any_of(d.listeners.begin(), d.listeners.end(), [&](const Listener& listener) {
+      return listener.protocol == Protocol::Tcp &&
+             std::any_of(listener.routes.begin(), listener.routes.end(), [&](const Route& route) { return route.cluster == cluster; });
+    });
+  }
+
   // Behind what is written: inbound leads to the service, outbound to whatever the Host header names.
   void imply_rules(Listener& listener) {
     for (const Route& route : listener.routes)
@@ -215,7 +222,7 @@ struct Completion {
     }
     if (listener.direction != Direction::Outbound || listener.protocol == Protocol::Tcp) return;
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp) continue;
+      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name)) continue;
       Route route;
       route.name = listener.name + "-" + cluster.name;
       route.cluster = cluster.name;

@@ -245,7 +245,6 @@ void Loading::base() {
     if (gethostname(name, sizeof name - 1) == 0 && *name) layers_.base.at("node").put("id", Node::scalar(name));
   }
   from("node", "address", "POD_IP");
-  from("node", "region", "OUTRIDER_REGION");
   from("node", "zone", "OUTRIDER_ZONE");
   from("service", "namespace", "POD_NAMESPACE");
   from("identity", "spiffe_id", "SPIFFE_ID");

@@ -28,6 +28,12 @@ std::string meant(const std::string& text) { return " (did you mean " + quoted(t
 
 constexpr const char* kLater = "not supported yet in this version";
 
+bool same_value(const Node& a, const Node& b) {
+  if (a.is_list() && !b.is_map()) return items_of(a) == items_of(b);
+  if (!a.is_scalar() || !b.is_scalar()) return a.kind() == b.kind() && a == b;
+  return a.text() == b.text() || (switch_of(a.text()) && switch_of(a.text()) == switch_of(b.text()));
+}
+
 }  // namespace
 
 void Reading::complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message) {
@@ -298,42 +304,41 @@ size_t Fields::read_choice(std::string_view key, const std::vector<std::string_v
 
 // Because these maps have no reader yet, what is accepted is their defaults' text, key by key.
 bool Fields::later_value(const Node& value, const std::vector<Node>& accepted, const std::string& path) {
-  const auto same_scalar = [](const Node& a, const Node& b) {
-    return a.text() == b.text() || (switch_of(a.text()) && switch_of(a.text()) == switch_of(b.text()));
-  };
   for (const Node& one : accepted) {
     if (value.is_null()) return true;
-    if (one.is_scalar() && value.is_scalar() && same_scalar(one, value)) return true;
-    if (one.is_list() && !value.is_map() && items_of(value) == items_of(one)) return true;
+    if (!one.is_map() && same_value(one, value)) return true;
     if (!one.is_map() || !value.is_map()) continue;
     std::vector<std::string_view> known;
     for (const auto& entry : one.entries()) known.push_back(entry.key);
+    bool fine = true;
+    const auto refuse = [&](const Node::Entry& entry, const std::string& at, std::string message) {
+      reading_.complain(Severity::Error, entry.value, entry.key_mark, at, std::move(message));
+      fine = false;
+    };
     for (const auto& entry : value.entries()) {
-      const Node* standard = one.find(entry.key);
-      if (standard) {
-        later_value(entry.value, {*standard}, join_path(path, entry.key));
-      } else if (known.empty()) {
-        reading_.complain(Severity::Error, entry.value, entry.key_mark, path, kLater);
-      } else {
-        reading_.complain(Severity::Error, entry.value, entry.key_mark, join_path(path, entry.key),
-                          "unknown key" + did_you_mean(entry.key, known));
-      }
+      const std::string at = join_path(path, entry.key);
+      if (const Node* standard = one.find(entry.key)) fine &= later_value(entry.value, {*standard}, at);
+      else if (known.empty()) refuse(entry, path, kLater);
+      else refuse(entry, at, "unknown key" + did_you_mean(entry.key, known));
     }
-    return true;
+    return fine;
   }
   reading_.error(value, path, (value.is_scalar() ? kind_of(value) + " is " : "") + std::string(kLater));
   return false;
 }
 
-void Fields::later(std::string_view key, Texts accepted) {
-  know(key, "", accepted.size() ? *accepted.begin() : "", false);
+void Fields::later(std::string_view key, Texts accepted, Texts promised) {
+  know(key, "", promised.size() ? *promised.begin() : accepted.size() ? *accepted.begin() : "", false);
   const Node::Entry* entry = node_->entry(key);
   if (!entry) return;
-  if (accepted.size() == 0) return reading_.complain(Severity::Error, entry->value, entry->key_mark, path(key), kLater);
+  if (accepted.size() + promised.size() == 0) return reading_.complain(Severity::Error, entry->value, entry->key_mark, path(key), kLater);
   static const auto kBuiltIn = std::make_shared<const Origin>(Origin{Origin::Kind::Default, "default"});
   std::vector<Node> values;
   for (const char* text : accepted) values.push_back(parse(text, kBuiltIn).root);
-  later_value(entry->value, values, path(key));
+  const bool asks = !std::any_of(values.begin(), values.end(), [&](const Node& one) { return same_value(one, entry->value); });
+  for (const char* text : promised) values.push_back(parse(text, kBuiltIn).root);
+  if (later_value(entry->value, values, path(key)) && asks && promised.size() && !entry->value.is_null())
+    reading_.complain(Severity::Warning, entry->value, entry->key_mark, path(key), std::string("has no effect: ") + kLater);
 }
 
 const Node* Fields::hand(std::string_view key, const std::string& type, const std::string& standard) {

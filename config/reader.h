@@ -87,9 +87,9 @@ class Fields {
     }
     field = (words.begin() + read_choice(key, names, at, later))->second;
   }
-  // A key of the language that is not built yet. The values given here (its defaults, as YAML) change nothing and are
-  // accepted; anything else is an error that says so.
-  void later(std::string_view key, Texts accepted = {});
+  // A key of the language that is not built yet. Values that ask for nothing are accepted; its default, where that asks
+  // for something, with a warning; anything else is an error that says so. Both as YAML.
+  void later(std::string_view key, Texts accepted = {}, Texts promised = {});
   // Read by hand: the node, or null. The key, its type and default are known from here on.
   const Node* hand(std::string_view key, const std::string& type, const std::string& standard);
   void keep(std::string_view key, Node value) { effective_.put(std::string(key), std::move(value)); }
