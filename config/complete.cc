@@ -13,7 +13,6 @@ namespace outrider::config {
 
 namespace {
 
-
 struct Completion {
   Reading& reading;
   Document& d;
@@ -197,7 +196,7 @@ struct Completion {
 
   void imply(Listener& listener, Route route) {
     route.implied = true;
-    route.where = {std::string("preset ") + name_of(d.mode), 0};
+    route.where = {std::string("preset ") + name_of(d.mode)};
     route.path = join_path("listeners", listener.name);
     route.filters = listener.filters;
     listener.routes.push_back(std::move(route));
@@ -310,7 +309,8 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   all.unused("routes", all.tables, "table");
   all.unused("filters", all.chains, "chain");
   all.resolve_configured();
-  check_rules(reading, d, layers);           // what was written, before the implied rules join it
+  // What was written, before the implied rules join it; a rule that was not understood would hide others.
+  if (!reading.has_errors()) check_rules(reading, d);
   for (Listener& listener : d.listeners) all.imply_rules(listener);
   all.infer_tcp();
   all.digest();

@@ -16,7 +16,7 @@ using std::chrono::microseconds;
 // Where something was written, for messages at run time. Line 0: not in a file, and `file` says what gave it.
 struct Where {
   std::string file;
-  uint32_t line = 0;
+  uint32_t line = 0, column = 0;
 };
 
 enum class Mode : uint8_t { Sidecar, Edge };

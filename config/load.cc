@@ -53,9 +53,9 @@ void Loading::say(const Origin& origin, std::string path, std::string message) {
   reading_.error(at, std::move(path), std::move(message));
 }
 
-// Empty: read. Otherwise why not.
+// "-" is standard input. Empty: read. Otherwise why not.
 std::string slurp(const std::string& path, std::string& text) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int fd = path == "-" ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::strerror(errno);
   struct stat about{};
   std::string why;
@@ -74,12 +74,16 @@ std::string slurp(const std::string& path, std::string& text) {
 }
 
 void Loading::read_file() {
-  if (!sources_.file && !sources_.text) return;
-  const std::string name = sources_.file.value_or("configuration");
+  if (!sources_.file && !sources_.text) {
+    layers_.user = Node::map();
+    layers_.user.set_origin(std::make_shared<const Origin>(Origin{Origin::Kind::Flag, "command line"}));
+    return;
+  }
+  const std::string name = sources_.file ? (*sources_.file == "-" ? "stdin" : *sources_.file) : "configuration";
   std::string text = sources_.text.value_or("");
   const auto origin = std::make_shared<const Origin>(Origin{Origin::Kind::File, name});
   if (!sources_.text)
-    if (const std::string why = slurp(name, text); !why.empty()) {
+    if (const std::string why = slurp(*sources_.file, text); !why.empty()) {
       reading_.complaints.push_back({name, 0, 0, Severity::Error, "", "cannot be read: " + why});
       return;
     }
@@ -124,6 +128,7 @@ bool Loading::expand(std::string& text, int depth, std::string& wrong) const {
       wrong = "environment variable " + name + " is not set (${" + name + ":-default} gives it a default)";
       return false;
     }
+    if (value && utf8_prefix(*value) < value->size()) { wrong = "environment variable " + name + " is not UTF-8"; return false; }
     if (out.size() > kMaxValue) { wrong = "longer than 64 KiB"; return false; }
     i = end;
   }
@@ -174,6 +179,7 @@ void Loading::put(std::string_view path, std::string_view value, const Origin& o
   std::vector<std::string> parts;
   if (!split_path(path, parts) || parts.size() > 16)
     return say(origin, "", "expected a path of keys (clusters.web.lb); a list is set whole, got \"" + std::string(path) + "\"");
+  if (utf8_prefix(value) < value.size() || utf8_prefix(path) < path.size()) return say(origin, "", "not UTF-8");
   const auto shared = std::make_shared<const Origin>(origin);
   Node leaf = Node::scalar(std::string(value));
   const std::string_view trimmed = trim(value);
@@ -234,7 +240,7 @@ void Loading::read_flags() {
 void Loading::base() {
   const auto from = [&](const char* section, const char* key, const char* name) {
     const std::string* value = variable(name);
-    if (!value || value->empty()) return false;
+    if (!value || value->empty() || utf8_prefix(*value) < value->size()) return false;
     Node leaf = Node::scalar(*value);
     leaf.set_origin(std::make_shared<const Origin>(Origin{Origin::Kind::Environment, name}));
     layers_.base.at(section).put(key, std::move(leaf));

@@ -68,7 +68,8 @@ class Node {
   void append(Node item);
   Node& put(std::string key, Node value, Mark key_mark = {});        // replaces
   Node& at(std::string_view key);                          // of a map, made (null) when absent; a null becomes a map
-  // What is written in `over` on top of this: maps are merged deep, everything else is replaced.
+  // What is written in `over` on top of this: maps are merged deep, everything else is replaced. The place of
+  // a map is where it was said first, or in the file the last time.
   void merge(const Node& over);
   bool operator==(const Node& other) const;                // kinds and texts alone
 

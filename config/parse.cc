@@ -92,6 +92,7 @@ void read_ports(Fields& fields, Service& service) {
 
 void read_service(Fields& top, Service& service) {
   Fields fields = top.map("service");
+  if (top.given("service") && !top.given("service")->is_map()) return;
   fields.text("name", service.name, "name", check_label);
   fields.text("namespace", service.name_space, "name", check_label);
   fields.text("version", service.version, "text", check_version);
@@ -337,8 +338,8 @@ Node Layers::item(std::string_view section, std::string_view kind, std::string_v
 Node Layers::defaults(std::string_view kind) const { return item("", kind, ""); }
 
 Where where_of(const Node& node, Mark mark) {
-  if (node.origin().kind == Origin::Kind::File) return {node.origin().name, mark.line};
-  return {node.where(), 0};
+  if (node.origin().kind == Origin::Kind::File) return {node.origin().name, mark.line, mark.column};
+  return {node.where()};
 }
 
 uint64_t digest_of(const Node& node) {

@@ -71,7 +71,6 @@ void read_http(Fields& fields, Listener& l) {
 void read_attachment(Fields& fields, std::string_view key) {
   const Node* value = fields.hand(key, "name or list", "the same name");
   if (!value) return;
-  if (value->is_map() && key == "routes") return fields.error(key, *value, "expected a table's name or a list of rules, got a map");
   fields.keep(key, *value);
 }
 
@@ -346,7 +345,8 @@ void read_redirect(Fields& fields, Route& r) {
     redirect.error("status", *redirect.given("status"), "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
   if (!r.redirect.prefix.empty() && !r.redirect.path.empty())
     redirect.error("path", *redirect.given("path"), "prefix and path exclude each other; give one");
-  if (r.redirect.scheme.empty() && r.redirect.host.empty() && r.redirect.path.empty() && r.redirect.prefix.empty())
+  const auto given = [&](const char* key) { return redirect.given(key) != nullptr; };
+  if (!given("scheme") && !given("host") && !given("path") && !given("prefix"))
     fields.error("redirect", *fields.given("redirect"), "sends the client where it already is: give scheme, host, prefix or path");
 }
 
@@ -391,7 +391,7 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   if (fields.reading().catalog) return;
   std::vector<std::string> actions;
   for (const char* key : {"cluster", "split", "redirect", "respond", "passthrough"})
-    if (fields.given(key)) actions.push_back(key);
+    if (const Node* action = fields.given(key); action && !(action->is_scalar() && action->text().empty())) actions.push_back(key);
   if (actions.empty() && fields.node().size() > 0)
     fields.reading().error(fields.node(), fields.path(), "a rule needs one action: cluster, redirect or respond");
   if (actions.size() > 1)

@@ -24,6 +24,13 @@ std::string listed(const std::vector<std::string_view>& names) {
   return out;
 }
 
+// "a number", "an address"; a list of words is one already.
+std::string with_article(const std::string& type) {
+  if (type.find(',') != type.npos || type == "on or off" || type.ends_with("s") || type.starts_with("http ") ||
+      type.find(" or ") != type.npos) return type;
+  return (std::string_view("aeioAEIO").find(type.front()) != std::string_view::npos ? "an " : "a ") + type;
+}
+
 std::string meant(const std::string& text) { return " (did you mean " + quoted(text) + "?)"; }
 
 constexpr const char* kLater = "not supported yet in this version";
@@ -35,6 +42,10 @@ bool same_value(const Node& a, const Node& b) {
 }
 
 }  // namespace
+
+bool Reading::has_errors() const {
+  return std::any_of(complaints.begin(), complaints.end(), [](const Complaint& c) { return c.severity == Severity::Error; });
+}
 
 void Reading::complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message) {
   const Origin& origin = at.origin();
@@ -147,7 +158,7 @@ const Node* Fields::scalar(std::string_view key, const std::string& type, const 
   const Node* found = node_->find(key);
   if (!found) return nullptr;
   if (found->is_scalar()) return found;
-  error(key, *found, "expected " + type + ", got " + kind_of(*found));
+  error(key, *found, "expected " + with_article(type) + ", got " + kind_of(*found));
   return nullptr;
 }
 
@@ -364,7 +375,7 @@ void Fields::list(std::string_view key, const std::string& type, const std::func
     Fields item(reading_, nullptr, path(key) + "[]");
     return each(item, item.node());
   }
-  if (!value) return keep(key, Node::list());
+  if (!value) return;
   Node kept = Node::list();
   kept.set_origin(value->shared_origin());
   kept.set_mark(value->mark());

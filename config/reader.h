@@ -26,6 +26,7 @@ struct Reading {
   std::vector<Key>* catalog = nullptr;   // asked for: every map and list is read as if it had one item
   std::set<std::string> said;            // what an item inherits from `defaults` is complained about once
 
+  bool has_errors() const;
   void complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message);
   void error(const Node& at, const std::string& path, std::string message) {
     complain(Severity::Error, at, at.mark(), path, std::move(message));
