@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 SERVICE = "shop"
 REPLICAS = ("shop-1", "shop-2", "shop-3")
@@ -91,7 +92,6 @@ class Mesh:
             "registry.bind": f"127.0.0.1:{dht}",
             "registry.key": self.path("mesh.key"),
             "registry.snapshot": self.path("state"),
-            "config.history.dir": self.path("state"),
             **settings,
         }
         if name != "seed":
@@ -118,13 +118,9 @@ class Mesh:
                 "listeners.outbound.address": f"127.0.0.1:{outbound}",
             }, (sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "app.py"),
                 "--name", name, "--port", str(app)))
-        inbound, outbound = free_ports(2)
-        self.ports["web"] = {"inbound": inbound, "outbound": outbound}
-        self.start("web", "run", {
-            "mode": "sidecar",
-            "listeners.inbound.address": f"127.0.0.1:{inbound}",
-            "listeners.outbound.address": f"127.0.0.1:{outbound}",
-        })
+        outbound, = free_ports(1)
+        self.ports["web"] = {"outbound": outbound}
+        self.start("web", "run", {"mode": "sidecar", "listeners.outbound.address": f"127.0.0.1:{outbound}"})
 
     def start_prometheus(self):
         program = shutil.which("prometheus")
@@ -171,6 +167,11 @@ class Mesh:
             except ProcessLookupError:
                 pass
             process.wait()
+
+    def check_alive(self):
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                self.fail(f"{name} has ended with code {process.returncode}")
 
     def fail(self, text):
         sys.stdout.flush()
@@ -287,6 +288,7 @@ def wait_registered(mesh, traffic_port):
     registered = {}
 
     def all_announced():
+        mesh.check_alive()
         for name in REPLICAS:
             if name not in registered and mesh.registry(name)["announced"]:
                 registered[name] = time.monotonic()
@@ -328,7 +330,8 @@ def print_table(traffic, registered, killed, stopped):
 def check_prometheus(mesh):
     """Every proxy that lives is scraped, and the requests are to be seen."""
     def scraped():
-        answer = get_json(mesh.prometheus_port, "/api/v1/query?query=sum(outrider_requests_total)")
+        answer = get_json(mesh.prometheus_port, "/api/v1/query?query=" + urllib.parse.quote(
+            'sum(outrider_requests_total{direction="outbound"})'))
         result = answer["data"]["result"]
         return float(result[0]["value"][1]) if result else 0
     try:
@@ -360,7 +363,7 @@ def play(mesh, seconds):
     traffic.stop()
     print_table(traffic, registered, killed, stopped)
     if mesh.prometheus_port:
-        print(f"  Prometheus has scraped {check_prometheus(mesh):.0f} requests")
+        print(f"  Prometheus has scraped {check_prometheus(mesh):.0f} requests of web's sidecar")
     silent = [name for name in REPLICAS if not traffic.counts.get(name)]
     if silent:
         print(f"  no request reached {', '.join(silent)}")

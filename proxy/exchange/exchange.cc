@@ -116,6 +116,7 @@ bool Exchange::step() {
     }
 
     case Phase::Relay:
+      if (relaying_ && attempt()->state() == Attempt::State::Failed) return fail(attempt()->error()), true;
       if (relaying_ || try_relay()) return false;                        // on_relay_over() or a reset
       if (!pump(Way::Response)) return false;
       if (phase_ != Phase::Relay) return true;                           // it failed in the middle
@@ -213,12 +214,12 @@ void Exchange::Down::on_reset(const Error& why) {
   const bool answerable = why.side == Side::Downstream &&
                           (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
   if (answerable) {
-    x.session_->count_malformed(why.what);
+    if (why.code != Code::Timeout) x.session_->count_malformed(why.what);
     if (!x.response_sent_) x.refused_ = why;
     else x.fail(why);
   } else {
     x.client_gone_ = true;
-    x.flag_ = Flag::ClientGone;
+    x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
     x.reason_ = why.what;
   }
   x.advance();
@@ -247,11 +248,8 @@ void Exchange::resume(Way way) {
 
 void Exchange::on_deadline() {
   timed_out_ = true;
-  if (response_sent_) {              // too late for an answer: the client must see that it was cut
-    flag_ = Flag::Timeout;
-    reason_ = "request_timeout";
+  if (response_sent_)                // too late for an answer: the client must see that it was cut
     fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"});
-  }
   advance();
 }
 
@@ -266,7 +264,7 @@ void Exchange::on_idle_check() {
     site_.loop.arm(idle_check_, session_->plan().stream_idle);
     return;
   }
-  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, "stream_idle"});
+  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, kStreamIdle});
   advance();
 }
 

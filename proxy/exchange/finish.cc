@@ -33,24 +33,29 @@ void Exchange::finish() {
     const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
     whole ? last->finish() : last->cancel();
   }
-  if (session_) session_->end(stream_, client_gone_);
+  if (session_) session_->end(stream_, flag_, client_gone_);
   session_ = nullptr;
   site_.loop.retire(*this);
 }
 
+// What the client was told; 0 where there is no status to tell. 499: it left before it was told anything.
+uint16_t Exchange::status() const {
+  if (tunnel_) return 0;
+  return response_sent_ ? response_->status : uint16_t(client_gone_ ? 499 : 0);
+}
+
 void Exchange::count() {
   const TimePoint now = net::Loop::clock();
-  const uint16_t status = response_sent_ ? response().status : uint16_t(client_gone_ ? 499 : 0);
   if (!counters_)
     counters_ = &site_.counters.find(session_->plan().direction, route_ ? std::string_view(route_->name) : "none", cluster_name_);
   stats::Shard& shard = site_.shard;
   if (counted_in_) shard.sub(counters_->in_flight);
-  shard.add(counters_->requests(status, flag_));
+  shard.add(counters_->requests(status(), flag_));
   const uint64_t total = microseconds(started_, now);
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
   shard.add(counters_->response_bytes, response_bytes_);
-  if (retry_reason_) shard.add(counters_->retries(retry_reason_, flag_ == Flag::None));
+  count_retry(flag_ == Flag::None);
   if (tunnel_) {
     shard.add(counters_->tcp_bytes(true), request_bytes_);
     shard.add(counters_->tcp_bytes(false), response_bytes_);
@@ -63,9 +68,13 @@ void Exchange::count() {
   shard.observe(counters_->overhead, microseconds(started_, first_byte_) - std::min(away, microseconds(started_, first_byte_)));
 }
 
+// Each further try, once it is known how it ended.
+void Exchange::count_retry(bool succeeded) {
+  if (const char* reason = std::exchange(retry_reason_, nullptr)) site_.shard.add(counters_->retries(reason, succeeded));
+}
+
 void Exchange::log() {
-  const uint16_t status = response_sent_ ? response().status : uint16_t(client_gone_ ? 499 : 0);
-  const bool error = flag_ != Flag::None || status >= 500;
+  const bool error = flag_ != Flag::None || status() >= 500;
   if (!site_.access_log.wanted(error)) return;
   AccessEntry entry;
   entry.start = started_wall_;
@@ -82,7 +91,7 @@ void Exchange::log() {
     entry.path = request_.path;
     entry.request_id = request_.headers.value(HeaderId::XRequestId);
     entry.user_agent = request_.headers.value(HeaderId::UserAgent);
-    entry.status = status;
+    entry.status = status();
   }
   entry.flag = name_of(flag_);
   entry.reason = reason_;
@@ -114,7 +123,6 @@ void Exchange::reset_for_reuse() {
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
-  retry_reason_ = nullptr;
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = false;
   refused_.reset();
   flag_ = Flag::None;

@@ -32,10 +32,16 @@ void H1Client::send_request(StreamId id, const RequestHead& head, std::span<cons
   if (!events_ || id != id_ || head_sent_) return;
   const bool was_empty = output_.empty();
   method_ = head.method;
+  unwritten_ = true;
   out_ = write_request(output_, head, own, end);
   head_sent_ = true;
   note_output(was_empty);
   if (end) end_output();
+}
+
+void H1Client::written() {
+  unwritten_ = false;
+  H1Codec::written();
 }
 
 bool H1Client::between(Buffer& input) {
@@ -49,6 +55,12 @@ bool H1Client::between(Buffer& input) {
 
 bool H1Client::take_head(Buffer& input) {
   if (input.empty()) return false;
+  if (!head_sent_ || unwritten_) {   // nothing was asked yet: whoever said this, it answers nothing
+    failed_ = true;
+    fatal_ = upstream(Code::Closed, "response_without_request", Retry::IfReused);
+    abandon(fatal_);
+    return false;
+  }
   started_ = true;
   const auto state = scan_.scan(input, scan_limits());
   if (state == HeadScan::State::More) return false;
@@ -62,7 +74,6 @@ bool H1Client::take_head(Buffer& input) {
   const uint16_t status = head_->status;
   if (!bad && status == 101) bad = {502, "unexpected_upgrade"};
   if (!bad && status < 200 && interim_bytes_ > kInterimHeads * limits_.max_header_bytes) bad = {502, "too_many_interim"};
-  if (!bad && !head_sent_) bad = {502, "response_without_request"};
   if (bad) {
     in_ = In::Dead;
     refused(bad);

@@ -102,8 +102,12 @@ bool H1Codec::take_body(Buffer& input) {
 // One part of a chunk; false where the next part is not all here.
 bool H1Codec::chunk_step(Buffer& input, Buffer& piece, Refusal& bad) {
   if (in_ == In::ChunkLine) {
-    const auto window = input.contiguous(std::min(input.size(), kChunkLine));
-    const size_t lf = window.find('\n');
+    auto window = input.front().substr(0, kChunkLine);
+    size_t lf = window.find('\n');
+    if (lf == std::string_view::npos && window.size() < std::min(input.size(), kChunkLine)) {   // across two blocks
+      window = input.contiguous(std::min(input.size(), kChunkLine));
+      lf = window.find('\n');
+    }
     if (lf == std::string_view::npos) {
       if (window.size() == kChunkLine) bad = {400, "chunk_extensions_too_long"};
       return false;

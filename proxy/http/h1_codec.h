@@ -14,7 +14,7 @@ class H1Codec : public Codec {
  public:
   Result<Done> feed(Buffer& input) final;
   Buffer& output() final { return output_; }
-  void written() final;
+  void written() override;
   void send_body(StreamId id, Buffer& data, bool end) final;
   void send_trailers(StreamId id, const HeaderMap& trailers) final;
   void consumed(StreamId id, size_t n) final;
@@ -106,6 +106,7 @@ class H1Client final : public H1Codec {
   H1Client(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits);
   Result<Done> end_of_input() override;
   void lost(const Error& why) override;
+  void written() override;
   bool can_open() const override { return !events_ && reusable(); }
   StreamId open(StreamEvents& events) override;
   void send_request(StreamId id, const RequestHead& head, std::span<const Field> own, bool end) override;
@@ -124,6 +125,7 @@ class H1Client final : public H1Codec {
   ResponseHead* head_ = nullptr;
   Method method_ = Method::Other;
   bool started_ = false;                             // a byte of a response has come
+  bool unwritten_ = false;                           // no byte of the request has gone to the network
   size_t interim_bytes_ = 0;
 };
 

@@ -141,7 +141,7 @@ Refusal H1Parser::explain(std::string_view block) const {
   const size_t colon = line.find(':'), from = size_t(line.data() - block.data());
   const auto name = line.substr(0, colon);
   if (colon != std::string_view::npos && (name.ends_with(' ') || name.ends_with('\t'))) return {400, "space_before_colon"};
-  return {400, from + colon < at ? "bad_field_value" : "bad_field_name"};
+  return {400, colon != std::string_view::npos && from + colon < at ? "bad_field_value" : "bad_field_name"};
 }
 
 Refusal H1Parser::read_fields(const HeaderMap& fields, Version version, Framing& framing, FieldNotes& notes) {
@@ -202,10 +202,10 @@ Refusal H1Parser::request(std::string_view block, RequestHead& head, Framing& fr
   if (!notes.host && head.version == Version::Http11) return {400, "missing_host"};
   if (notes.host && !is_authority(notes.host->value)) return {400, "bad_host"};
   if (head.method == Method::Connect && framing.kind != Framing::Kind::None) return {400, "connect_with_body"};
-  // RFC 9110 7.8: not from HTTP/1.0.
+  // RFC 9110 7.8: not from HTTP/1.0. An offer of h2c is made to everybody and need not be taken up (RFC 9113 3.1).
   if (notes.upgrade && notes.upgrading && head.version == Version::Http11) {
-    std::string_view rest = notes.upgrade->value;
-    head.protocol = trim(next_part(rest, ','));
+    for (std::string_view rest = notes.upgrade->value; !rest.empty() && head.protocol.empty();)
+      if (const auto protocol = trim(next_part(rest, ',')); !equals_ignore_case(protocol, "h2c")) head.protocol = protocol;
   }
   // RFC 9112 3.2.2: the target's authority is the host, whatever Host said.
   if (head.form == Form::Absolute) head.headers.set(HeaderId::Host, head.authority);
@@ -230,9 +230,15 @@ Refusal H1Parser::chunk_line(std::string_view line, uint64_t& size) {
   if (line.size() > kPlainChunkLine) extension_bytes_ += line.size() - kPlainChunkLine;
   if (extension_bytes_ > kExtensionBytes) return {400, "chunk_extensions_too_long"};
   if (line.size() < 2 || line[line.size() - 2] != '\r') return {400, "bare_lf"};
+  // RFC 9112 7.1.1: extensions nobody knows are ignored. llhttp would refuse those with quoted values.
+  line.remove_suffix(2);
+  const auto number = line.substr(0, line.find(';'));
+  if (!is_field_value(line.substr(number.size()))) return {400, "bad_chunk_extension"};
   llhttp_resume(&parser_);   // it paused behind the head
   chunk_seen_ = false;
-  if (llhttp_execute(&parser_, line.data(), line.size()) != HPE_OK || !chunk_seen_) return {400, "bad_chunk_size"};
+  for (const std::string_view part : {number, std::string_view("\r\n")})
+    if (llhttp_execute(&parser_, part.data(), part.size()) != HPE_OK) return {400, "bad_chunk_size"};
+  if (!chunk_seen_) return {400, "bad_chunk_size"};
   size = chunk_size_;
   return {};
 }

@@ -117,8 +117,9 @@ void RawCodec::lost(const Error& why) {
   if (StreamEvents* const to = std::exchange(events_, nullptr)) to->on_reset(told);
 }
 
+// An empty output is worth telling even to who did not wait: the sockets may be joined now.
 void RawCodec::written() {
-  if (!wants_sendable_ || !events_ || output_.size() > limits_.buffer / 2) return;
+  if (!events_ || output_.size() > limits_.buffer / 2 || !(wants_sendable_ || output_.empty())) return;
   wants_sendable_ = false;
   events_->on_sendable();
 }

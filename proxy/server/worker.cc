@@ -15,7 +15,7 @@ Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange
                milliseconds service_idle, WorkerEvents& events)
     : index_(index), events_(events),
       site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle)),
-      lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker-" + std::to_string(index)}})),
+      lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker"}})),
       blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
 Worker::~Worker() {

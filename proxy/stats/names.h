@@ -14,7 +14,7 @@ namespace outrider::stats::names {
 inline constexpr double kMicro = 1e-6, kMilli = 1e-3;
 
 // Requests. direction: inbound, outbound, edge. route: *. cluster: *, or "" when none was chosen. code: 100 to 599, or
-// other (also for "no answer at all"). flag, why we and not the other side ended it: none, no_route, no_endpoint,
+// other (no answer at all, and TCP connections). flag, why it did not end as it should: none, no_route, no_endpoint,
 // connect_failure, connect_timeout, request_timeout, idle_timeout, upstream_reset, upstream_protocol, downstream_gone,
 // malformed, too_large, overload, draining, denied, internal.
 inline constexpr Name kRequests{  // direction, route, cluster, code, flag
@@ -38,9 +38,10 @@ inline constexpr Name kMalformedRequests{  // reason: the `what` of the codec's 
     "outrider_malformed_requests_total", "Requests refused because their form breaks the protocol or a limit.",
     Kind::Counter};
 
-// Connections from clients. listener: *. tls: none, terminated, passed. reason: client, server, idle, header_timeout,
-// request_timeout, connect_failure, too_many, malformed, reset, draining, duration, no_endpoint, internal. way: in
-// (client to endpoint), out.
+// Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it left), finished (as its last
+// response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
+// max_requests, too_many, too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, internal. way:
+// in (client to endpoint), out.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -53,9 +54,9 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTcpBytes{  // direction, cluster, way
     "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
 
-// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
-// unreachable, tls, closed, overload. retry reason: connect_failure, reused_closed; result: success, failure. limit:
-// connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
+// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, stale. connect reason: refused, timeout,
+// unreachable, tls, closed, overload. retry reason: connect_failure, reset_before_request; result: success, failure.
+// limit: connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
 inline constexpr Name kClusterEndpoints{  // cluster, state
     "outrider_cluster_endpoints", "Endpoints of a cluster, by what this proxy holds of them.", Kind::Gauge};
 inline constexpr Name kClusterConnectionsActive{  // cluster
@@ -123,13 +124,13 @@ inline constexpr Name kIdentityExpiry{
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
 
-// The process. loop: worker, control, registry. subsystem: buffers, registry, stats, access_log, total.
+// The process. loop: worker, control, registry. subsystem: buffers, registry, stats, access_log.
 inline constexpr Name kBuildInfo{  // version, revision
     "outrider_build_info", "1; what was built.", Kind::Gauge};
 inline constexpr Name kConfigInfo{  // version, hash
     "outrider_config_info", "1; which configuration is served.", Kind::Gauge};
 inline constexpr Name kEventLoopLag{  // loop
-    "outrider_event_loop_lag_seconds", "How long a turn of an event loop took, sampled.", Kind::Histogram, kMicro,
+    "outrider_event_loop_lag_seconds", "The longest turn of an event loop in each second.", Kind::Histogram, kMicro,
     Range::Fine};
 inline constexpr Name kMemory{  // subsystem
     "outrider_memory_bytes", "Memory held, by what it is for.", Kind::Gauge};

@@ -125,7 +125,8 @@ void Attempt::on_reset(const Error& why) {
   Error error = why;
   error.side = Side::Upstream;
   const bool silent = !headed_ && lease_.connection->bytes_in() == bytes_before_;
-  if (why.code == Code::Closed) error.retry = silent ? Retry::IfReused : Retry::No;
+  const bool stale = silent || (!headed_ && why.retry == Retry::IfReused);   // the codec knows what came was no answer
+  if (why.code == Code::Closed) error.retry = stale ? Retry::IfReused : Retry::No;
   else if (error.retry != Retry::IfReused || !silent) error.retry = Retry::No;
   if (error.retry == Retry::IfReused && lease_.reused) cluster_->pool(*seat_).drop_idle();
   fail(error);

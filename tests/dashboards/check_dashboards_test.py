@@ -31,7 +31,7 @@ IN_BOARDS = {
     "a suffix on what is no histogram": (expr("sum(outrider_registry_peers_count)"), "outrider_registry_peers_count does not exist"),
     "a label that does not exist": (expr('sum(rate(outrider_requests_total{status="200"}[1m]))'), "has no label status"),
     "a label of another metric": (expr("sum by (route) (outrider_requests_in_flight)"), "has no route"),
-    "a value outside the closed set": (expr('sum(rate(outrider_requests_total{flag="timeout"}[1m]))'), "flag is never that"),
+    "a value outside the closed set": (expr('sum(rate(outrider_requests_total{flag="late"}[1m]))'), "flag is never that"),
     "an alternative that never matches": (expr('sum(rate(outrider_requests_total{code=~"5..|6.."}[1m]))'), "code is never 6.."),
     "a quantile of what has no buckets": (expr("histogram_quantile(0.9, sum(rate(outrider_request_duration_seconds_bucket[1m])))"), "without le"),
     "on() with a label one side has not": (expr("sum by (job) (up) and on (job, instance) outrider_build_info"), "left side has no instance"),

@@ -47,15 +47,17 @@ double held_by(Proxy& proxy) {
   return held;
 }
 
+std::string unlimited(const Origin& origin) { return Proxy::edge({origin.text()}, "timeout: 0", "http: {max_body: off}"); }
+
 TEST(Bodies, ABigResponseToASlowReaderArrivesWholeInBoundedMemory) {
   Origin origin([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kBig) + "\r\n\r\n");
     give(connection, kBig);
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
+  Proxy proxy(unlimited(origin));
   Stream client = proxy.connect();
-  client.set_buffers(8192);
+  client.set_buffers(65536);
   client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   ASSERT_TRUE(client.read_until("\r\n\r\n"));
   ASSERT_TRUE(take(client, 1 << 20, 4096));
@@ -78,13 +80,13 @@ TEST(Bodies, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
   std::promise<void> go_on;
   auto may_go_on = go_on.get_future().share();
   Origin origin([&, may_go_on](Stream& connection) {
-    connection.set_buffers(8192);
+    connection.set_buffers(65536);
     if (!connection.read_until("\r\n\r\n")) return;
     may_go_on.wait();
     right = take(connection, kBig, 1 << 20);
     connection.send(ok("done"));
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
+  Proxy proxy(unlimited(origin));
   Stream client = proxy.connect();
   double held = 0;
   std::thread sender([&] {
@@ -110,7 +112,7 @@ TEST(Bodies, AChunkedBodyOfAnySizePasses) {
       if (!connection.send("10000\r\n" + piece_at(at, 65536) + "\r\n")) return;
     connection.send("0\r\n\r\n");
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
+  Proxy proxy(unlimited(origin));
   Stream client = proxy.connect();
   client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   const auto answer = client.read_message();
@@ -125,7 +127,7 @@ TEST(Bodies, ABodyThatEndsWithItsConnectionPasses) {
     connection.send("HTTP/1.0 200 OK\r\n\r\n");
     give(connection, 3 << 20);
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
+  Proxy proxy(unlimited(origin));
   Stream client = proxy.connect();
   client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   const auto answer = client.read_message();

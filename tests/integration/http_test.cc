@@ -206,7 +206,7 @@ TEST(Http, MalformedRequestsGetAReasonAndNothingIsForwarded) {
 
 TEST(Http, LimitsAreAnsweredByTheirOwnStatus) {
   Recorder recorder;
-  Proxy proxy(Proxy::edge({recorder.origin->text()}, "", "http: {max_body: 10, max_header_bytes: 4KiB, max_headers: 20}"));
+  Proxy proxy(Proxy::edge({recorder.origin->text()}, "", "http: {max_body: 10B, max_header_bytes: 4KiB, max_headers: 20}"));
   const std::string long_field = "X-Long: " + std::string(5000, 'x') + "\r\n";
   EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\n" + long_field + "\r\n").status(), 431);
   std::string many;
@@ -342,6 +342,8 @@ TEST(Http, SlowHeadersAndSilenceAreEnded) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), 408);
   EXPECT_TRUE(slow.at_end());
+  proxy.expect_metric(1, "outrider_connections_closed_total", "reason=\"header_timeout\"");
+  EXPECT_EQ(proxy.metric("outrider_malformed_requests_total"), 0);
   Stream idle = proxy.connect();
   idle.send(kGet);
   ASSERT_TRUE(idle.read_message());

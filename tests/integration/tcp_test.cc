@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -98,6 +99,35 @@ TEST(Tcp, BulkBothWaysArrivesWhole) {
   sender.join();
   EXPECT_EQ(back.size(), data.size());
   EXPECT_TRUE(back == data);
+}
+
+// By now the sockets are joined, and the bytes do not come by the codecs any more.
+TEST(Tcp, AResetAfterSomeTrafficIsAResetForTheOtherSideToo) {
+  for (const bool by_origin : {true, false}) {
+    std::atomic<bool> was_reset{false};
+    Origin origin([&](Stream& connection) {
+      for (int i = 0; i < 3; ++i) connection.send(connection.read_exactly(5).value_or(""));
+      if (by_origin) return connection.abort();
+      was_reset = connection.at_end() && connection.ended_by_reset();
+    });
+    Proxy proxy(tcp({origin.text()}));
+    Stream client = proxy.connect();
+    for (int i = 0; i < 3; ++i) {
+      client.send("hello");
+      EXPECT_EQ(client.read_exactly(5), "hello");
+    }
+    if (by_origin) {
+      EXPECT_TRUE(client.at_end());
+      EXPECT_TRUE(client.ended_by_reset());
+    } else {
+      client.abort();
+    }
+    proxy.expect_metric(0, "outrider_connections_active");
+    origin.stop();
+    if (!by_origin) {
+      EXPECT_TRUE(was_reset);
+    }
+  }
 }
 
 TEST(Tcp, AResetIsAResetForTheOtherSide) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -37,6 +38,7 @@ class Proxy {
  private:
   std::unique_ptr<server::Supervisor> supervisor_;
   std::thread thread_;
+  std::optional<Stream> scraper_;
   int code_ = -1;
 };
 

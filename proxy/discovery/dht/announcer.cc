@@ -180,6 +180,11 @@ void Announcer::on_identity_changed() {
   for (const auto& [service, own] : std::map<std::string, std::shared_ptr<Own>>(own_)) write(*own);
 }
 
+void Announcer::add_keys(std::set<std::string>& keys) const {
+  for (const auto& [service, own] : own_)
+    for (const auto& value : own->lying) keys.insert(value.key);
+}
+
 // Reads the first key of the service: how many keys it has, and whether it needs more.
 void Announcer::survey(const std::shared_ptr<Own>& own) {
   struct Seen {

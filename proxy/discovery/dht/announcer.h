@@ -33,6 +33,7 @@ class Announcer {
   bool leaving() const;                                // some withdrawal waits to be acknowledged
   void on_connected();                                 // what nobody has acknowledged is put again
   void on_identity_changed();
+  void add_keys(std::set<std::string>& keys) const;    // all under which something of ours lies
   std::vector<DhtFacts::Own> facts() const;
 
  private:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/log.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr dht::ValueType::Id kType = 0x4d45;
 constexpr milliseconds kChores{1000};
 constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
+constexpr milliseconds kTidy{1000}, kTidyJitter{100};   // between two rounds of touching all keys, while nodes leave
 constexpr size_t kMostCalls = 100000;    // answers waiting for their turn; more is a flood
 
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
@@ -49,10 +51,10 @@ struct SocketEnd final : dht::net::DatagramSocket {
 
 }  // namespace
 
-struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
+struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
-        socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, events),
+        socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, *this),
         watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options), shelf(options.folder) {}
   ~Impl() { close(); }
 
@@ -115,6 +117,13 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
     stir();
   }
 
+  void touch(const std::string& key) override { touch(dht::InfoHash::get(key)); }
+  void touch(const dht::InfoHash& id) {
+    node->query(id, dht::QueryCallback([](const auto&) { return true; }), dht::DoneCallback{},
+                dht::Query(dht::Select().field(dht::Value::Field::Id)));
+    stir();
+  }
+
   void ping(const net::Address& address, std::function<void(bool)> done) override {
     node->pingNode(to_dht(address), [this, done = std::move(done)](bool ok) { later([done, ok] { done(ok); }); });
     stir();
@@ -156,6 +165,24 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
     if (!node) return;
     enter(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), to_dht(from));
     loop.at_end_of_turn(*this);
+  }
+
+  // It is asked for: sending to it fails now, and so it is named to nobody any more. The keys we care for follow.
+  void on_goodbye(const std::string& node_id) override {
+    if (!node) return;
+    touch(dht::InfoHash(reinterpret_cast<const uint8_t*>(node_id.data()), node_id.size()));
+    enter(nullptr, 0, {});
+    if (tidy.armed()) return;
+    const auto rest = std::chrono::ceil<milliseconds>(tidied + kTidy - loop.now());
+    loop.arm(tidy, std::max(rest, milliseconds(0)) + milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
+  }
+
+  void on_tidy() {
+    tidied = loop.now();
+    std::set<std::string> keys;
+    watches.add_keys(keys);
+    announcer.add_keys(keys);
+    for (const auto& key : keys) touch(key);
   }
 
   void enter(const uint8_t* bytes, size_t size, dht::SockAddr from) {
@@ -201,6 +228,16 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
     events.on_answering(answering);
     watches.on_connected(answering);
     if (answering) announcer.on_connected();
+  }
+
+  // AnnouncerEvents. A limit that passes brings no packet: what it means must travel all the same.
+  void on_version(const std::string& service, bool acknowledged) override {
+    events.on_version(service, acknowledged);
+    loop.at_end_of_turn(*this);
+  }
+  void on_gone(const std::string& service, bool acknowledged) override {
+    events.on_gone(service, acknowledged);
+    loop.at_end_of_turn(*this);
   }
 
   void on_wake() { stir(); }
@@ -331,6 +368,7 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
     loop.run();
     while (saving) loop.run_turn(true);
     changed |= watches.changed();
+    socket.say_goodbye({reinterpret_cast<const char*>(node->getNodeId().data()), node->getNodeId().size()});
     if (!shelf.none() && shelf_trouble.empty()) saved_with(shelf.save(watches.records(), some_peers(64)));
     close();
   }
@@ -363,10 +401,11 @@ struct Node::Impl final : Table, SocketEvents, net::EndOfTurn {
   net::Address bound;
   std::string node_id, shelf_trouble;
   dht::time_point next = dht::time_point::max();
-  TimePoint saved{};
+  TimePoint saved{}, tidied{};
   bool closed = false, dirty = false, answering = false, finishing = false, saving = false, changed = false;
   net::BoundTimer<Impl, &Impl::on_wake> wake{*this};
   net::BoundTimer<Impl, &Impl::on_chores> chores{*this};
+  net::BoundTimer<Impl, &Impl::on_tidy> tidy{*this};
   mutable std::mutex facts_mutex;            // guards facts
   DhtFacts facts;
   std::thread thread;

@@ -22,6 +22,7 @@ SealedSocket::SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtS
 }
 
 int SealedSocket::send(std::string_view plain, const net::Address& to) {
+  if (neighbours_.gone(to, loop_.now())) return EHOSTUNREACH;
   const std::string_view bytes = seal_ ? seal_->seal(plain) : plain;
   if (bytes.empty()) return EMSGSIZE;
   const int status = datagram_.send(bytes, to);
@@ -29,6 +30,13 @@ int SealedSocket::send(std::string_view plain, const net::Address& to) {
   stats_.packets_out.fetch_add(1, std::memory_order_relaxed);
   stats_.bytes_out.fetch_add(bytes.size(), std::memory_order_relaxed);
   return 0;
+}
+
+// Without a key anybody could say it in anybody's name.
+void SealedSocket::say_goodbye(std::string_view node_id) {
+  if (!seal_) return;
+  const std::string goodbye = write_goodbye(node_id, net::Loop::wall());
+  for (const auto& neighbour : neighbours_.recent(loop_.now())) send(goodbye, neighbour);
 }
 
 void SealedSocket::on_datagram(std::span<char> bytes, const net::Address& from) {
@@ -42,6 +50,13 @@ void SealedSocket::on_datagram(std::span<char> bytes, const net::Address& from) 
     return stats_.reject(RecordVerdict::Malformed);
   }
   heard_ = loop_.now();
+  if (is_goodbye({bytes.data(), bytes.size()})) {
+    const auto node_id = seal_ ? read_goodbye({bytes.data(), bytes.size()}, net::Loop::wall()) : std::nullopt;
+    if (!node_id) return stats_.reject(RecordVerdict::Malformed);
+    neighbours_.left(from, loop_.now());
+    return events_.on_goodbye(*node_id);
+  }
+  neighbours_.heard(from, loop_.now());
   events_.on_packet({bytes.data(), bytes.size()}, from);
 }
 

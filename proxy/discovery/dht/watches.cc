@@ -58,6 +58,11 @@ void Watches::on_connected(bool connected) {
   }
 }
 
+void Watches::add_keys(std::set<std::string>& keys) const {
+  for (const auto& [service, watch] : watches_)
+    for (const auto& [key, token] : watch->listening) keys.insert(key);
+}
+
 void Watches::extend(const Pointer& watch, uint16_t shards) {
   for (size_t shard = watch->listening.size(); shard < shards; ++shard) {
     const std::string key = key_name(options_.trust_domain, watch->service, uint16_t(shard));

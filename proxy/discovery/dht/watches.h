@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 
 #include "discovery/dht/table.h"
 #include "discovery/dht/verifier.h"
@@ -33,6 +34,7 @@ class Watches {
   void watch(const std::string& service);
   void unwatch(const std::string& service);
   void on_connected(bool connected);
+  void add_keys(std::set<std::string>& keys) const;    // all that are listened at
 
   // Last-known-good, as received: what load() brought for services nobody watches, and the newest of each instance.
   void load(Values records);

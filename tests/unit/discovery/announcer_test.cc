@@ -1,0 +1,208 @@
+// Our own records, over a table in which the test plays everybody else.
+
+#include "discovery/dht/announcer.h"
+
+#include <gtest/gtest.h>
+
+#include "discovery/dht/bootstrap.h"
+#include "tests/support/loop.h"
+#include "tests/unit/discovery/fake_table.h"
+#include "tests/unit/identity/pki.h"
+
+namespace outrider::discovery {
+namespace {
+
+constexpr const char* kCart = "shop/cart";
+
+struct AnnouncerTest : testing::Test, AnnouncerEvents {
+  void SetUp() override {
+    options.identity = std::make_shared<const identity::Identity>(*identity::Identity::of(
+        identity::issue(authority, "spiffe://mesh.local/ns/shop/sa/cart", std::chrono::hours(1), net::Loop::wall()),
+        authority.certificate()));
+    options.change = milliseconds(30);
+    verifier.set_identity(options.identity);
+  }
+  static Instance self(uint32_t weight = 100) {
+    Instance facts;
+    facts.address = "10.0.0.1:80";
+    facts.weight = weight;
+    return facts;
+  }
+  Record put(size_t n) const { return parse_record(table.puts.at(n).second).record; }
+  template <class Condition>
+  [[nodiscard]] bool until(Condition done) { return test::run_until(loop, done); }
+  void on_version(const std::string&, bool acknowledged) override { ++(acknowledged ? acknowledgements : failures); }
+  void on_gone(const std::string&, bool acknowledged) override { ++(acknowledged ? departures : lost_departures); }
+
+  net::Loop loop;
+  identity::Authority authority = identity::make_authority(net::Loop::wall());
+  DhtOptions options;
+  DhtStats stats;
+  Verifier verifier{options, stats};
+  FakeTable table{loop};
+  Announcer announcer{loop, table, options, verifier, stats, *this};
+  int acknowledgements = 0, failures = 0, departures = 0, lost_departures = 0;
+};
+
+TEST_F(AnnouncerTest, ARecordIsWrittenSignedAndAcknowledged) {
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return acknowledgements == 1; }));
+  ASSERT_EQ(table.puts.size(), 1u);
+  EXPECT_EQ(table.puts[0].first, key_name("mesh.local", kCart, 0));
+  EXPECT_TRUE(verifier.read(table.puts[0].second, kCart, net::Loop::wall()));
+  EXPECT_FALSE(put(0).tombstone);
+  EXPECT_EQ(put(0).address.text(), "10.0.0.1:80");
+  ASSERT_EQ(announcer.facts().size(), 1u);
+  EXPECT_TRUE(announcer.facts()[0].acknowledged);
+}
+
+TEST_F(AnnouncerTest, EachVersionIsANewValueAndTheOldIsNoLongerRefreshed) {
+  announcer.announce(kCart, self());
+  announcer.announce(kCart, self());                   // the same: no version
+  announcer.announce(kCart, self(50));
+  announcer.announce(kCart, self(60));                 // changed again before it was written
+  ASSERT_TRUE(until([&] { return acknowledgements == 2; }));
+  ASSERT_EQ(table.puts.size(), 2u);
+  EXPECT_NE(value_id(table.puts[0].second), value_id(table.puts[1].second));
+  EXPECT_EQ(put(1).weight, 60u);
+  EXPECT_GT(put(1).sequence, put(0).sequence);
+  EXPECT_EQ(put(1).instance, put(0).instance);
+  EXPECT_EQ(table.mine[table.puts[0].first], (Values{table.puts[1].second}));
+}
+
+TEST_F(AnnouncerTest, LeavingIsATombstoneThatOutlivesTheRecord) {
+  announcer.announce(kCart, self());
+  announcer.withdraw(kCart);
+  EXPECT_TRUE(announcer.leaving());
+  ASSERT_TRUE(until([&] { return departures == 1; }));
+  EXPECT_FALSE(announcer.leaving());
+  ASSERT_EQ(table.puts.size(), 2u);
+  EXPECT_TRUE(put(1).tombstone);
+  EXPECT_EQ(put(1).instance, put(0).instance);
+  EXPECT_GT(put(1).sequence, put(0).sequence);
+  EXPECT_GE(to_ms(put(1).not_after), to_ms(put(0).not_after));
+  EXPECT_EQ(table.mine[table.puts[0].first], (Values{table.puts[1].second})) << "it is refreshed, the record is not";
+  EXPECT_TRUE(announcer.facts().empty());
+  announcer.withdraw(kCart);
+  EXPECT_EQ(table.puts.size(), 2u) << "once is enough";
+}
+
+TEST_F(AnnouncerTest, AWithdrawalNobodyAcknowledgesEndsByItself) {
+  options.farewell = milliseconds(20);
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return acknowledgements == 1; }));
+  table.reachable = false;
+  announcer.withdraw_all();
+  ASSERT_TRUE(until([&] { return lost_departures == 1; }));
+  EXPECT_FALSE(announcer.leaving());
+}
+
+TEST_F(AnnouncerTest, WhoeverComesBackIsANewVersionOverItsTombstone) {
+  announcer.announce(kCart, self());
+  announcer.withdraw(kCart);
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return table.puts.size() == 3; }));
+  EXPECT_FALSE(put(2).tombstone);
+  EXPECT_GT(put(2).sequence, put(1).sequence);
+  EXPECT_EQ(table.mine[table.puts[0].first], (Values{table.puts[2].second}));
+}
+
+TEST_F(AnnouncerTest, ARecordIsSignedAnewBeforeItEnds) {
+  options.valid = milliseconds(200);
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return table.puts.size() == 3; }));
+  EXPECT_GT(put(1).sequence, put(0).sequence);
+  EXPECT_LT(to_ms(put(1).issued), to_ms(put(0).not_after));
+  EXPECT_LT(to_ms(put(2).issued), to_ms(put(1).not_after));
+}
+
+TEST_F(AnnouncerTest, WhatNobodyAcknowledgedIsPutAgainOnceSomebodyAnswers) {
+  table.reachable = false;
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return failures == 1; }));
+  EXPECT_FALSE(announcer.facts()[0].acknowledged);
+  table.reachable = true;
+  announcer.on_connected();
+  ASSERT_TRUE(until([&] { return announcer.facts()[0].acknowledged; }));
+  EXPECT_EQ(put(1).bytes, put(0).bytes) << "the same version";
+}
+
+TEST_F(AnnouncerTest, ANewIdentitySignsAnew) {
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return acknowledgements == 1; }));
+  options.identity = std::make_shared<const identity::Identity>(*identity::Identity::of(
+      identity::issue(authority, "spiffe://mesh.local/ns/shop/sa/other", std::chrono::hours(1), net::Loop::wall()),
+      authority.certificate()));
+  verifier.set_identity(options.identity);
+  announcer.on_identity_changed();
+  ASSERT_TRUE(until([&] { return acknowledgements == 2; }));
+  EXPECT_NE(put(1).leaf, put(0).leaf);
+}
+
+TEST_F(AnnouncerTest, AServiceOfManyInstancesGrowsToMoreKeys) {
+  for (int i = 0; i < 70; ++i) {
+    Announcement other;
+    other.trust_domain = "mesh.local";
+    other.service = kCart;
+    other.instance = new_instance_id();
+    other.sequence = 1;
+    other.issued = other.not_before = from_ms(to_ms(net::Loop::wall()));
+    other.not_after = other.issued + std::chrono::minutes(10);
+    other.address = *net::Address::parse("10.0.1." + std::to_string(i + 1) + ":80");
+    table.values[key_name("mesh.local", kCart, 0)].push_back(*write_record(other, options.identity.get()));
+  }
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return table.puts.size() >= 2 && put(table.puts.size() - 1).shards == 2; }));
+  std::set<std::string> keys;
+  announcer.add_keys(keys);
+  EXPECT_TRUE(keys.contains(key_name("mesh.local", kCart, 0))) << "also where those look who have not heard of it";
+  EXPECT_TRUE(keys.contains(key_name("mesh.local", kCart, shard_of(put(0).instance, 2))));
+}
+
+struct BootstrapTest : testing::Test {
+  BootstrapTest() {
+    options.seeds_first = milliseconds(5);
+    options.seeds = milliseconds(20);
+  }
+  template <class Condition>
+  [[nodiscard]] bool until(Condition done) { return test::run_until(loop, done); }
+  net::Loop loop;
+  DhtOptions options;
+  FakeTable table{loop};
+};
+
+TEST_F(BootstrapTest, SeedsArePingedForLifeWhateverTheState) {
+  options.bootstrap = {"10.0.0.1:4222", "10.0.0.2:4222"};
+  table.dead["10.0.0.2:4222"] = 1;
+  Bootstrap bootstrap(loop, table, options);
+  bootstrap.start({});
+  ASSERT_TRUE(until([&] { return table.pings["10.0.0.1:4222"] >= 3 && table.pings["10.0.0.2:4222"] >= 3; }));
+  bootstrap.on_connected(true);
+  const int before = table.pings["10.0.0.1:4222"];
+  ASSERT_TRUE(until([&] { return table.pings["10.0.0.1:4222"] >= before + 3; }));
+  ASSERT_TRUE(until([&] { return table.pings["10.9.9.1:4222"] > 0; })) << "and a peer or two, so that silence means something";
+  ASSERT_EQ(bootstrap.facts().size(), 2u);
+  EXPECT_EQ(bootstrap.facts()[0].state, "answers");
+  EXPECT_NE(bootstrap.facts()[1].state, "answers");
+}
+
+TEST_F(BootstrapTest, NamesAreLookedUpAndTroubleIsSaid) {
+  options.bootstrap = {"localhost:4222", "nobody.invalid:4222", "portless"};
+  Bootstrap bootstrap(loop, table, options);
+  bootstrap.start({});
+  ASSERT_TRUE(until([&] { return table.pings["127.0.0.1:4222"] + table.pings["[::1]:4222"] > 0; }));
+  ASSERT_TRUE(until([&] { return bootstrap.facts()[1].state != "waiting"; }));
+  EXPECT_NE(bootstrap.facts()[1].state, "answers");
+  EXPECT_EQ(bootstrap.facts()[2].state, "no port");
+}
+
+TEST_F(BootstrapTest, RememberedNodesArePingedWhileNothingAnswers) {
+  Bootstrap bootstrap(loop, table, options);
+  EXPECT_FALSE(bootstrap.any());
+  bootstrap.start({*net::Address::parse("10.0.0.7:4222")});
+  EXPECT_TRUE(bootstrap.any());
+  ASSERT_TRUE(until([&] { return table.pings["10.0.0.7:4222"] >= 2; }));
+}
+
+}  // namespace
+}  // namespace outrider::discovery

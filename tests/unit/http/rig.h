@@ -1,0 +1,256 @@
+#pragma once
+// A codec without sockets: bytes in, what it said and wrote out, as text. Every script runs three ways (whole, halves
+// at every offset, byte by byte) and must come out the same.
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/codec.h"
+
+namespace outrider::http {
+
+struct Transcript {
+  std::string events;                  // one line an event; body bytes that come in a row are one line
+  std::string written;
+  bool reusable = false;
+  bool operator==(const Transcript&) const = default;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Transcript& t) {
+  return out << "--- events\n" << t.events << "--- written\n" << t.written << "\n--- reusable " << t.reusable << '\n';
+}
+
+inline std::string text_of(const HeaderMap& headers) {
+  std::string text;
+  for (const Field& field : headers.fields()) text += " [" + std::string(field.name) + ": " + std::string(field.value) + "]";
+  return text;
+}
+
+inline const char* name_of(Form form) {
+  static constexpr const char* kNames[] = {"", " absolute", " authority", " asterisk"};
+  return kNames[size_t(form)];
+}
+
+// A codec's owner and its input, as a connection would keep it.
+class Rig : public CodecEvents {
+ public:
+  Rig(Role role, const CodecLimits& limits, Wire wire = Wire::Http1)
+      : input(pool), codec(make_codec(wire, role, *this, pool, limits)) {}
+
+  // As if these bytes had been read, and the turn had ended.
+  void read(std::string_view bytes) {
+    if (fatal) return;
+    input.append(bytes);
+    turn();
+  }
+  void turn() {
+    do {
+      hungry = false;
+      if (const auto ok = codec->feed(input); !ok) return die("fatal", ok.error());
+    } while (hungry);
+    take_output();
+  }
+  void finish() {
+    if (fatal) return;
+    if (const auto ok = codec->end_of_input(); !ok) return die("fatal", ok.error());
+    take_output();
+  }
+  void take_output() {
+    while (!codec->output().empty()) {
+      written += codec->output().text();
+      codec->output().clear();
+      codec->written();
+    }
+  }
+  void note(std::string line) {
+    in_body_ = false;
+    events += line + "\n";
+  }
+  void note_body(const std::string& bytes) {
+    if (bytes.empty()) return;
+    if (in_body_) events.pop_back();
+    else events += "body ";
+    events += bytes + "\n";
+    in_body_ = true;
+  }
+  Transcript transcript() {
+    take_output();
+    if (codec->broken()) note("broken");
+    return {events, written, codec->reusable()};
+  }
+
+  StreamEvents* on_stream(StreamId id) override { return serve ? serve(id) : nullptr; }
+  void on_goaway() override { note("goaway"); }
+  void on_output() override { ++outputs; }
+  void on_hungry() override { hungry = true; }
+  void on_idle() override { ++idles; }
+
+  BlockPool pool;
+  Buffer input;
+  std::string events, written;
+  std::function<StreamEvents*(StreamId)> serve;
+  int outputs = 0, idles = 0;
+  bool hungry = false, fatal = false;
+  std::unique_ptr<Codec> codec;
+
+ private:
+  void die(const char* how, const Error& why) {
+    fatal = true;
+    take_output();
+    note(std::string(how) + " " + why.what);
+    codec->lost(why);
+  }
+  bool in_body_ = false;
+};
+
+// Writes down what it hears, takes every byte at once, and answers at the end of its request when told to.
+class RecordingStream final : public StreamEvents {
+ public:
+  RecordingStream(Rig& rig, StreamId stream) : id(stream), rig_(rig) {}
+  RequestHead* request_head() override { return &request; }
+  ResponseHead* response_head() override { return &response; }
+  void on_interim() override { rig_.note("interim " + std::to_string(response.status) + text_of(response.headers)); }
+  void on_head(bool end) override {
+    rig_.note(response.status ? status_line() : request_line());
+    if (end) ended();
+  }
+  void on_body(Buffer&& data, bool end) override {
+    rig_.note_body(data.text());
+    if (takes) rig_.codec->consumed(id, data.size());
+    if (end) ended();
+  }
+  void on_trailers(HeaderMap& trailers) override {
+    rig_.note("trailers" + text_of(trailers));
+    ended();
+  }
+  void on_sendable() override { ++sendables; }
+  void on_reset(const Error& why) override {
+    rig_.note("reset " + std::string(why.what) + (why.status ? " " + std::to_string(why.status) : "") +
+              (why.retry == Retry::IfReused ? " if-reused" : ""));
+    if (on_refused) on_refused(why);
+  }
+
+  Arena arena;
+  RequestHead request{arena};
+  ResponseHead response{arena};
+  std::function<void()> on_ended;
+  std::function<void(const Error&)> on_refused;
+  StreamId id;
+  int sendables = 0;
+  bool takes = true;
+
+ private:
+  std::string request_line() {
+    std::string line = "head " + std::string(request.method_text) + " " + std::string(request.path) + name_of(request.form);
+    if (request.version == Version::Http10) line += " 1.0";
+    if (!request.protocol.empty()) line += " upgrade=" + std::string(request.protocol);
+    return line + " @" + std::string(request.authority) + text_of(request.headers);
+  }
+  std::string status_line() {
+    return "head " + std::to_string(response.status) + " " + std::string(response.reason) + text_of(response.headers);
+  }
+  void ended() {
+    rig_.note("end");
+    if (on_ended) on_ended();
+  }
+  Rig& rig_;
+};
+
+// `drive` feeds one set of pieces to a codec of its own and says what came of it.
+inline Transcript three_ways(std::string_view bytes, const std::function<Transcript(const std::vector<std::string_view>&)>& drive) {
+  const Transcript whole = drive({bytes});
+  for (size_t at = 1; at < bytes.size(); ++at) {
+    const Transcript halves = drive({bytes.substr(0, at), bytes.substr(at)});
+    EXPECT_EQ(whole, halves) << "in halves, cut at " << at << " of\n" << bytes;
+    if (!(whole == halves)) return whole;
+  }
+  std::vector<std::string_view> each;
+  for (size_t at = 0; at < bytes.size(); ++at) each.push_back(bytes.substr(at, 1));
+  const Transcript bytewise = drive(each);
+  EXPECT_EQ(whole, bytewise) << "byte by byte:\n" << bytes;
+  return whole;
+}
+
+// What a server makes of requests. Each is answered at its end with "200" and its number, malformed ones with their status.
+struct ServerScript {
+  CodecLimits limits{};
+  bool fin = false;                    // behind the bytes
+  std::function<void(Rig&, RecordingStream&)> answer = [](Rig& rig, RecordingStream& stream) {
+    Arena arena;
+    ResponseHead head(arena);
+    head.status = 200;
+    head.headers.add("N", std::to_string(stream.id));
+    rig.codec->send_response(stream.id, head, true);
+  };
+};
+
+inline Transcript requests(std::string_view bytes, const ServerScript& script = {}) {
+  return three_ways(bytes, [&](const std::vector<std::string_view>& pieces) {
+    Rig rig(Role::Server, script.limits);
+    std::deque<RecordingStream> streams;
+    rig.serve = [&](StreamId id) {
+      auto& stream = streams.emplace_back(rig, id);
+      stream.on_ended = [&] { script.answer(rig, stream); };
+      stream.on_refused = [&, id](const Error& why) {
+        if (!why.status) return;
+        Arena arena;
+        ResponseHead head(arena);
+        head.status = why.status;
+        rig.codec->send_response(id, head, true);
+      };
+      return &stream;
+    };
+    for (const auto piece : pieces) rig.read(piece);
+    if (script.fin) rig.finish();
+    return rig.transcript();
+  });
+}
+
+// What a client makes of the responses to requests of these methods, one after another.
+struct ClientScript {
+  std::vector<std::string_view> methods{"GET"};
+  CodecLimits limits{};
+  bool fin = false;
+};
+
+inline Transcript responses(std::string_view bytes, const ClientScript& script = {}) {
+  return three_ways(bytes, [&](const std::vector<std::string_view>& pieces) {
+    Rig rig(Role::Client, script.limits);
+    std::deque<RecordingStream> streams;
+    const auto ask = [&] {
+      if (streams.size() == script.methods.size() || !rig.codec->can_open()) return;
+      auto& stream = streams.emplace_back(rig, 0);
+      stream.id = rig.codec->open(stream);
+      Arena arena;
+      RequestHead head(arena);
+      head.method_text = script.methods[streams.size() - 1];
+      head.method = method_of(head.method_text);
+      head.path = "/";
+      rig.codec->send_request(stream.id, head, {}, true);
+      rig.take_output();
+    };
+    ask();
+    for (const auto piece : pieces) {
+      rig.read(piece);
+      ask();
+    }
+    if (script.fin) rig.finish();
+    Transcript all = rig.transcript();
+    all.written.clear();
+    return all;
+  });
+}
+
+// The events of one well-formed message, and of one that is refused: "reset REASON STATUS".
+inline std::string lines(std::initializer_list<std::string_view> all) {
+  std::string text;
+  for (const auto line : all) text.append(line).append("\n");
+  return text;
+}
+
+}  // namespace outrider::http
