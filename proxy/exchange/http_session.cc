@@ -52,7 +52,8 @@ void HttpSession::end(http::StreamId stream, bool client_gone) {
   if (plan().wire == http::Wire::Raw && !client_gone) close("finished");
 }
 
-void HttpSession::count_malformed(const char* reason) {
+void HttpSession::note_malformed(const char* reason) {
+  connection_->drain();
   site_.shard.add(door_->counters.malformed(reason));
   closes_for("malformed");
 }
