@@ -13,21 +13,21 @@ std::string code_label(uint16_t status) {
   return status >= 100 && status <= 599 ? std::to_string(status) : "other";
 }
 
-template <class Reasons, class Make>
-stats::Slot find_or_add(Reasons& reasons, const char* text, Make make) {
-  for (const auto& known : reasons)
-    if (known.text == text || std::string_view(known.text) == text) return known.slot;
-  reasons.push_back({text, make()});
-  return reasons.back().slot;
-}
-
 }  // namespace
 
 const char* name_of(Flag flag) {
-  static constexpr const char* kNames[] = {"none", "no_route", "no_endpoint", "connect_failure", "upstream_reset",
-                                           "upstream_protocol", "timeout", "overload", "malformed", "too_large",
-                                           "client_gone", "denied", "internal"};
+  static constexpr const char* kNames[] = {"none", "no_route", "no_endpoint", "connect_failure", "connect_timeout",
+                                           "request_timeout", "idle_timeout", "upstream_reset", "upstream_protocol",
+                                           "downstream_gone", "malformed", "too_large", "overload", "draining", "denied",
+                                           "internal"};
   return kNames[size_t(flag)];
+}
+
+const char* name_of(Ending ending) {
+  static constexpr const char* kNames[] = {"client", "finished", "reset", "idle", "header_timeout", "request_timeout",
+                                           "duration", "max_requests", "too_many", "too_many_per_ip", "malformed",
+                                           "draining", "connect_failure", "no_endpoint", "overload", "internal"};
+  return kNames[size_t(ending)];
 }
 
 RequestCounters::RequestCounters(stats::Catalog& catalog, std::string_view direction, std::string_view route,
@@ -76,14 +76,19 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
   duration = catalog.slot(names::kConnectionDuration, labels);
 }
 
-stats::Slot ConnectionCounters::closed(const char* reason) {
-  return find_or_add(closed_, reason, [&] {
-    return catalog_.slot(names::kConnectionsClosed, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
-  });
+stats::Slot ConnectionCounters::closed(Ending why) {
+  for (const Closed& known : closed_)
+    if (known.why == why) return known.slot;
+  const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"reason", name_of(why)}};
+  closed_.push_back({why, catalog_.slot(names::kConnectionsClosed, labels)});
+  return closed_.back().slot;
 }
 
 stats::Slot ConnectionCounters::malformed(const char* reason) {
-  return find_or_add(malformed_, reason, [&] { return catalog_.slot(names::kMalformedRequests, {{"reason", reason}}); });
+  for (const Reason& known : malformed_)
+    if (std::string_view(known.text) == reason) return known.slot;
+  malformed_.push_back({reason, catalog_.slot(names::kMalformedRequests, {{"reason", reason}})});
+  return malformed_.back().slot;
 }
 
 }  // namespace outrider::exchange

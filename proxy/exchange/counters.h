@@ -13,10 +13,17 @@ namespace outrider::exchange {
 
 // Why a request ended as it did: the closed set of the label `flag`.
 enum class Flag : uint8_t {
-  None, NoRoute, NoEndpoint, ConnectFailure, UpstreamReset, UpstreamProtocol, Timeout, Overload, Malformed, TooLarge,
-  ClientGone, Denied, Internal
+  None, NoRoute, NoEndpoint, ConnectFailure, ConnectTimeout, RequestTimeout, IdleTimeout, UpstreamReset, UpstreamProtocol,
+  DownstreamGone, Malformed, TooLarge, Overload, Draining, Denied, Internal
 };
 const char* name_of(Flag flag);
+
+// Why a connection from a client ended: the closed set of the label `reason`.
+enum class Ending : uint8_t {
+  Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
+  Draining, ConnectFailure, NoEndpoint, Overload, Internal
+};
+const char* name_of(Ending ending);
 
 // One (direction, route, cluster) as one worker counts it.
 class RequestCounters {
@@ -50,15 +57,17 @@ class RequestCounterTable {
 class ConnectionCounters {
  public:
   ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener);
-  stats::Slot closed(const char* reason);                  // a literal
-  stats::Slot malformed(const char* reason);
+  stats::Slot closed(Ending why);
+  stats::Slot malformed(const char* reason);               // a literal
   stats::Slot total, active, duration;
 
  private:
+  struct Closed { Ending why; stats::Slot slot; };
   struct Reason { const char* text; stats::Slot slot; };
   stats::Catalog& catalog_;
   std::string direction_, listener_;
-  std::vector<Reason> closed_, malformed_;
+  std::vector<Closed> closed_;
+  std::vector<Reason> malformed_;
 };
 
 }  // namespace outrider::exchange

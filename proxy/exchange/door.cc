@@ -9,14 +9,23 @@ Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd) : site_(site)
 
 void Door::on_accept(int fd, const net::Address& peer) {
   const ListenerPlan& plan = *from_->plan;
-  if (!plan.connections->enter(plan.max_connections)) return refuse(fd, "connection_limit");
-  auto* session = new HttpSession(site_, from_, fd, peer);
+  if (!plan.connections->enter(plan.max_connections)) return refuse(fd, Ending::TooMany);
+  std::optional<uint64_t> counted_ip;
+  if (plan.max_per_ip && !peer.is_unix()) {
+    const auto entry = plan.per_ip->enter(peer.ip_key(), plan.max_per_ip);
+    if (entry == TallyTable::Entry::Refused) {
+      plan.connections->leave();
+      return refuse(fd, Ending::TooManyPerIp);
+    }
+    if (entry == TallyTable::Entry::Counted) counted_ip = peer.ip_key();
+  }
+  auto* session = new HttpSession(site_, from_, fd, peer, counted_ip);
   site_.sessions.push_back(*session);
 }
 
 // With RST: a client that is refused should know at once, and no TIME_WAIT stays behind.
-void Door::refuse(int fd, const char* reason) {
-  site_.shard.add(from_->counters.closed(reason));
+void Door::refuse(int fd, Ending why) {
+  site_.shard.add(from_->counters.closed(why));
   const linger now{1, 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   ::close(fd);

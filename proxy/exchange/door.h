@@ -17,7 +17,7 @@ class Door final : net::ListenerEvents {
 
  private:
   void on_accept(int fd, const net::Address& peer) override;
-  void refuse(int fd, const char* reason);
+  void refuse(int fd, Ending why);
   Site& site_;
   std::shared_ptr<AcceptedFrom> from_;
   net::Listener listener_;

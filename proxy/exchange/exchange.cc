@@ -221,7 +221,7 @@ void Exchange::Down::on_reset(const Error& why) {
     else x.fail(why);
   } else {
     x.client_gone_ = true;
-    x.flag_ = Flag::ClientGone;
+    x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
     x.reason_ = why.what;
   }
   x.advance();
@@ -250,11 +250,8 @@ void Exchange::resume(Way way) {
 
 void Exchange::on_deadline() {
   timed_out_ = true;
-  if (response_sent_) {              // too late for an answer: the client must see that it was cut
-    flag_ = Flag::Timeout;
-    reason_ = "request_timeout";
+  if (response_sent_)                // too late for an answer: the client must see that it was cut
     fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"});
-  }
   advance();
 }
 
@@ -269,7 +266,7 @@ void Exchange::on_idle_check() {
     site_.loop.arm(idle_check_, session_->plan().stream_idle);
     return;
   }
-  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, "stream_idle"});
+  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, kStreamIdle});
   advance();
 }
 

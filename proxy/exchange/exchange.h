@@ -16,6 +16,8 @@ namespace outrider::exchange {
 
 class HttpSession;
 
+inline constexpr char kStreamIdle[] = "stream_idle";
+
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
 class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents {
@@ -47,6 +49,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   std::string_view explain(const Error& why);   // answer.cc: the sentence a person reads
   void finish();                     // filters' on_complete, access log, stats, give back
   void count();
+  void count_retry(bool succeeded);
   uint16_t status() const;
   void log();
   const filter::Chain& chain() const;

@@ -11,6 +11,13 @@ namespace {
 
 struct Verdict { uint16_t status; Flag flag; };
 
+Verdict verdict_on_timeout(const Error& why) {
+  if (why.retry == Retry::Yes) return {504, Flag::ConnectTimeout};
+  if (why.os_error != 0) return {504, Flag::UpstreamReset};              // its host answers no more
+  const uint16_t status = why.side == Side::Downstream ? 408 : 504;
+  return {status, std::string_view(why.what) == kStreamIdle ? Flag::IdleTimeout : Flag::RequestTimeout};
+}
+
 // What a client is told. By code, except where the error names its own status.
 Verdict verdict_on(const Error& why) {
   switch (why.code) {
@@ -21,7 +28,7 @@ Verdict verdict_on(const Error& why) {
     case Code::Unreachable: return {502, Flag::ConnectFailure};
     case Code::Closed: return {502, Flag::UpstreamReset};
     case Code::Tls: return {502, Flag::ConnectFailure};
-    case Code::Timeout: return {uint16_t(why.side == Side::Downstream ? 408 : 504), Flag::Timeout};
+    case Code::Timeout: return verdict_on_timeout(why);
     case Code::TooLarge: return {uint16_t(why.side == Side::Upstream ? 502 : 413), Flag::TooLarge};
     case Code::Protocol:
       return why.side == Side::Upstream ? Verdict{502, Flag::UpstreamProtocol} : Verdict{400, Flag::Malformed};
@@ -57,6 +64,7 @@ Exchange::Choice Exchange::choose() {
                      (http::is_idempotent(request_.method) || !last.request_sent());
   if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || stale) || !repeatable())
     return Choice::GiveUp;
+  count_retry(false);
   retry_reason_ = never_connected ? "connect_failure" : "reset_before_request";
   return Choice::Again;
 }
@@ -70,7 +78,6 @@ void Exchange::fail(const Error& why) {
     phase_ = Phase::Finish;
     return;
   }
-  if (response_sent_ || tunnel_) session_->closes_for(name_of(flag_));
   if (response_sent_) {              // bytes of another answer are out already
     downstream().reset(stream_, why.code == Code::Timeout ? http::Reset::Timeout : http::Reset::Internal);
     phase_ = Phase::Finish;

@@ -33,7 +33,7 @@ void Exchange::finish() {
     const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
     whole ? last->finish() : last->cancel();
   }
-  if (session_) session_->end(stream_, client_gone_);
+  if (session_) session_->end(stream_, flag_, client_gone_);
   session_ = nullptr;
   site_.loop.retire(*this);
 }
@@ -55,7 +55,7 @@ void Exchange::count() {
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
   shard.add(counters_->response_bytes, response_bytes_);
-  if (retry_reason_) shard.add(counters_->retries(retry_reason_, flag_ == Flag::None));
+  count_retry(flag_ == Flag::None);
   if (tunnel_) {
     shard.add(counters_->tcp_bytes(true), request_bytes_);
     shard.add(counters_->tcp_bytes(false), response_bytes_);
@@ -66,6 +66,11 @@ void Exchange::count() {
   // of ours where the response came in one piece.
   const uint64_t away = tries_ ? microseconds(attempt()->opened_at(), first_byte_) : 0;
   shard.observe(counters_->overhead, microseconds(started_, first_byte_) - std::min(away, microseconds(started_, first_byte_)));
+}
+
+// Each further try, once it is known how it ended.
+void Exchange::count_retry(bool succeeded) {
+  if (const char* reason = std::exchange(retry_reason_, nullptr)) site_.shard.add(counters_->retries(reason, succeeded));
 }
 
 void Exchange::log() {
@@ -118,7 +123,6 @@ void Exchange::reset_for_reuse() {
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
-  retry_reason_ = nullptr;
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = false;
   refused_.reset();
   flag_ = Flag::None;

@@ -6,23 +6,47 @@ namespace outrider::exchange {
 
 namespace {
 
-// The label `reason` of a connection that nobody here meant to close.
-const char* reason_of(const Error& why) {
+// What the end of its only exchange, or of one that was cut short, means for a connection.
+std::optional<Ending> ending_of(Flag flag) {
+  switch (flag) {
+    case Flag::None:
+    case Flag::DownstreamGone: return {};
+    case Flag::NoEndpoint: return Ending::NoEndpoint;
+    case Flag::ConnectFailure:
+    case Flag::ConnectTimeout: return Ending::ConnectFailure;
+    case Flag::RequestTimeout: return Ending::RequestTimeout;
+    case Flag::IdleTimeout: return Ending::Idle;
+    case Flag::UpstreamReset:
+    case Flag::UpstreamProtocol: return Ending::Reset;
+    case Flag::Malformed:
+    case Flag::TooLarge: return Ending::Malformed;
+    case Flag::Overload: return Ending::Overload;
+    case Flag::Draining: return Ending::Draining;
+    case Flag::NoRoute:
+    case Flag::Denied:
+    case Flag::Internal: break;
+  }
+  return Ending::Internal;
+}
+
+Ending ending_of(const Error& why) {
   switch (why.code) {
-    case Code::Closed: return why.side == Side::Local ? "cut_short" : why.os_error ? "reset" : "client";
-    case Code::Timeout: return "timed_out";
+    case Code::Closed: return why.os_error || why.side == Side::Local ? Ending::Reset : Ending::Client;
+    case Code::Timeout: return Ending::Reset;          // its host answers no more
+    case Code::Canceled: return Ending::Draining;
     case Code::Protocol:
-    case Code::TooLarge: return "malformed";
-    default: return "internal";
+    case Code::TooLarge: return Ending::Malformed;
+    default: return Ending::Internal;
   }
 }
 
 }  // namespace
 
-HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer)
+HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer,
+                         std::optional<uint64_t> counted_ip)
     : site_(site), door_(std::move(door)), connection_(new wire::HttpConnection(site.loop, *this)),
       remote_(peer.is_unix() ? "unix" : peer.text()), remote_ip_(peer.is_unix() ? "" : peer.ip()),
-      local_(net::Address::local_of(fd).text()), since_(net::Loop::clock()) {
+      local_(net::Address::local_of(fd).text()), since_(net::Loop::clock()), counted_ip_(counted_ip) {
   peer_.remote_address = remote_;
   peer_.remote_ip = remote_ip_;
   peer_.local_address = local_;
@@ -38,24 +62,27 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
   idle_limit_.cancel();
   ++requests_;
   if (plan().max_requests && requests_ >= plan().max_requests) {
-    closing_ = "max_requests";
+    closing_ = Ending::MaxRequests;
     connection_->drain();
   } else if (site_.draining) {
-    closing_ = "drained";
+    closing_ = Ending::Draining;
     connection_->drain();
   }
   return &site_.take_exchange()->begin(*this, id);
 }
 
-void HttpSession::end(http::StreamId stream, bool client_gone) {
+void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
+  const bool raw = plan().wire == http::Wire::Raw;
   if (!client_gone) codec().detach(stream);
-  if (plan().wire == http::Wire::Raw && !client_gone) close("finished");
+  if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
+  if (codec().broken()) limit_flush();
+  if (raw && !client_gone) close(Ending::Finished);
 }
 
 void HttpSession::note_malformed(const char* reason) {
   connection_->drain();
   site_.shard.add(door_->counters.malformed(reason));
-  closes_for("malformed");
+  if (!closing_) closing_ = Ending::Malformed;
 }
 
 void HttpSession::on_partial() {
@@ -64,51 +91,69 @@ void HttpSession::on_partial() {
 }
 
 void HttpSession::on_idle() {
-  if (!codec().reusable()) return close("finished");
+  if (!codec().reusable()) return close(Ending::Finished);
+  written_ = connection_->bytes_out();
   if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm(idle_limit_, plan().idle);
 }
 
 // The codec hands what there is of a request to an exchange, which answers 408; where there is nothing, there is
 // nobody to answer.
 void HttpSession::on_head_limit() {
-  closing_ = "header_timeout";
+  closing_ = Ending::HeaderTimeout;
   codec().refuse({Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408});
-  if (codec().open_streams() == 0) close(closing_);
+  if (codec().open_streams() == 0) close(Ending::HeaderTimeout);
 }
 
-void HttpSession::on_idle_limit() { close("idle"); }
+void HttpSession::on_idle_limit() {
+  if (connection_->flushed()) return close(Ending::Idle);
+  if (connection_->bytes_out() == written_) return abort(Ending::Idle);
+  limit_flush();
+}
 
 void HttpSession::on_age_limit() {
-  closing_ = "max_connection";
+  closing_ = Ending::Duration;
   drain();
 }
 
 void HttpSession::drain() {
-  closes_for("drained");
+  if (!closing_) closing_ = Ending::Draining;
   connection_->drain();
   if (codec().open_streams() == 0) connection_->close_after_flush();
 }
 
+// With RST where something is under way: a FIN could make what the client has look whole.
 void HttpSession::cut() {
-  closing_ = "drain_deadline";
+  closing_ = Ending::Draining;
+  if (codec().open_streams() > 0 || !connection_->flushed()) connection_->transport().abort();
   connection_->fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
 }
 
-void HttpSession::closes_for(const char* reason) {
-  if (!closing_) closing_ = reason;
+void HttpSession::close(Ending why) {
+  if (!closing_) closing_ = why;
+  connection_->close_after_flush();
+  limit_flush();
 }
 
-void HttpSession::close(const char* reason) {
-  closes_for(reason);
-  connection_->close_after_flush();
+void HttpSession::abort(Ending why) {
+  if (!closing_) closing_ = why;
+  connection_->transport().abort();
+  connection_->fail({Code::Closed, Side::Local, Retry::No, 0, "not_read"});
+}
+
+// Who takes nothing of our last bytes for as long as a connection may be idle will not take them.
+void HttpSession::limit_flush() {
+  if (connection_->flushed() || !plan().idle.count()) return;
+  written_ = connection_->bytes_out();
+  site_.loop.arm(idle_limit_, plan().idle);
 }
 
 void HttpSession::on_gone(const Error& why) {
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
-  site_.shard.add(door_->counters.closed(closing_ ? closing_ : reason_of(why)));
+  site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
   site_.shard.sub(door_->counters.active);
   site_.shard.observe(door_->counters.duration, uint64_t(age));
   plan().connections->leave();
+  if (counted_ip_) plan().per_ip->leave(*counted_ip_);
   head_limit_.cancel();
   idle_limit_.cancel();
   age_limit_.cancel();

@@ -1,6 +1,8 @@
 #pragma once
 // One downstream connection: its limits, and the exchanges it begins.
 
+#include <optional>
+
 #include "exchange/site.h"
 #include "filter/call.h"
 
@@ -14,14 +16,15 @@ struct AcceptedFrom {                 // a door, as far as its sessions need it
 // Owned by its worker's list of sessions and ended by its connection; deletes itself through Loop::retire. One worker.
 class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, net::Retired {
  public:
-  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer);
+  // `counted_ip`: what was counted of its address against limits.per_ip.
+  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer,
+              std::optional<uint64_t> counted_ip);
   const ListenerPlan& plan() const { return *door_->plan; }
   const filter::Peer& peer() const { return peer_; }
   http::Codec& codec() { return connection_->codec(); }
   wire::HttpConnection& connection() { return *connection_; }
-  void end(http::StreamId stream, bool client_gone);    // an exchange is over
+  void end(http::StreamId stream, Flag flag, bool client_gone);   // an exchange is over
   void note_malformed(const char* reason);              // counted; its answer is the last one
-  void closes_for(const char* reason);                  // the connection will end; the first reason given is counted
   void drain();                                         // no request after the one under way
   void cut();                                           // the drain's deadline: now
 
@@ -34,7 +37,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   void on_head_limit();
   void on_idle_limit();
   void on_age_limit();
-  void close(const char* reason);
+  void close(Ending why);
+  void abort(Ending why);
+  void limit_flush();
   void on_retired() override { delete this; }
   Site& site_;
   std::shared_ptr<AcceptedFrom> door_;
@@ -43,7 +48,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   filter::Peer peer_;
   TimePoint since_;
   uint32_t requests_ = 0;
-  const char* closing_ = nullptr;                       // why, when it was us
+  uint64_t written_ = 0;                                // as of the last look at a reader who takes his time
+  std::optional<uint64_t> counted_ip_;
+  std::optional<Ending> closing_;                       // why, when it was us
   net::BoundTimer<HttpSession, &HttpSession::on_head_limit> head_limit_{*this};
   net::BoundTimer<HttpSession, &HttpSession::on_idle_limit> idle_limit_{*this};
   net::BoundTimer<HttpSession, &HttpSession::on_age_limit> age_limit_{*this};

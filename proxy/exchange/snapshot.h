@@ -33,6 +33,7 @@ struct ListenerPlan {
   uint32_t max_connections = 10000, max_per_ip = 0;
   std::shared_ptr<const Router> router;
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();   // of all workers
+  std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
 };
 
 // Everything a worker needs to serve, compiled from one configuration and never changed afterwards. The control thread

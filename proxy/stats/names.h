@@ -15,8 +15,8 @@ inline constexpr double kMicro = 1e-6, kMilli = 1e-3;
 
 // Requests. direction: inbound, outbound, edge. route: *. cluster: *, or "" when none was chosen. code: 100 to 599, or
 // other (no answer at all, and TCP connections). flag, why it did not end as it should: none, no_route, no_endpoint,
-// connect_failure, upstream_reset, upstream_protocol, timeout, overload, malformed, too_large, client_gone, denied,
-// internal.
+// connect_failure, connect_timeout, request_timeout, idle_timeout, upstream_reset, upstream_protocol, downstream_gone,
+// malformed, too_large, overload, draining, denied, internal.
 inline constexpr Name kRequests{  // direction, route, cluster, code, flag
     "outrider_requests_total", "Requests that have ended, with the status the client was sent.", Kind::Counter};
 inline constexpr Name kRequestDuration{  // direction, route, cluster
@@ -39,10 +39,9 @@ inline constexpr Name kMalformedRequests{  // reason: the `what` of the codec's 
     Kind::Counter};
 
 // Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it left), finished (as its last
-// response said, or both ends of a TCP connection), idle, header_timeout, max_requests, max_connection,
-// connection_limit, malformed, drained, drain_deadline, reset, timed_out, cut_short, internal. Where an answer broke off
-// or a TCP connection failed, the flag is the reason: no_route, no_endpoint, connect_failure, upstream_reset,
-// upstream_protocol, timeout, overload, too_large, client_gone, denied. way: in (client to endpoint), out.
+// response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
+// max_requests, too_many, too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, internal. way:
+// in (client to endpoint), out.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -55,7 +54,7 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTcpBytes{  // direction, cluster, way
     "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
 
-// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
+// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, stale. connect reason: refused, timeout,
 // unreachable, tls, closed, overload. retry reason: connect_failure, reset_before_request; result: success, failure.
 // limit: connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
 inline constexpr Name kClusterEndpoints{  // cluster, state

@@ -342,13 +342,13 @@ TEST(Http, SlowHeadersAndSilenceAreEnded) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), 408);
   EXPECT_TRUE(slow.at_end());
-  proxy.expect_metric(1, "outrider_connections_closed_total", "reason=\"request_header_timeout\"");
+  proxy.expect_metric(1, "outrider_connections_closed_total", "reason=\"header_timeout\"");
   EXPECT_EQ(proxy.metric("outrider_malformed_requests_total"), 0);
   Stream idle = proxy.connect();
   idle.send(kGet);
   ASSERT_TRUE(idle.read_message());
   EXPECT_TRUE(idle.at_end());
-  proxy.expect_metric(1, "outrider_connections_closed_total", "reason=\"idle_timeout\"");
+  proxy.expect_metric(1, "outrider_connections_closed_total", "reason=\"idle\"");
 }
 
 TEST(Http, ASilentEndpointIs504) {
