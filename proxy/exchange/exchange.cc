@@ -50,8 +50,10 @@ bool Exchange::step() {
   switch (phase_) {
     case Phase::Head:
       if (!tunnel_)
-        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok)
+        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok) {
+          if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);
           return fail(ok.error()), true;
+        }
       phase_ = Phase::Route;
       return true;
 
@@ -213,7 +215,7 @@ void Exchange::Down::on_reset(const Error& why) {
   const bool answerable = why.side == Side::Downstream &&
                           (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
   if (answerable) {
-    if (why.code != Code::Timeout) x.session_->count_malformed(why.what);
+    if (why.code != Code::Timeout) x.session_->note_malformed(why.what);
     if (!x.response_sent_) x.refused_ = why;
     else x.fail(why);
   } else {

@@ -97,6 +97,8 @@ void Services::on_instances(const std::string& key, Known known,
   if (names == clusters_of_.end()) return;
   for (const auto& cluster : std::set<std::string>(names->second)) {
     Group& group = groups_[cluster];
+    group.leases.clear();
+    for (const auto& each : all) group.leases[each->instance] = each->expires;
     auto next = upstream::next_set(group.set, known, all);
     if (!next) continue;
     group.set = std::move(next);
@@ -111,6 +113,11 @@ void Services::note_endpoints(const std::string& cluster, Group& group) {
   if (std::exchange(group.seen, true) || group.plan->health.kind == upstream::HealthPlan::Kind::Off) return;
   group.probes_passed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "success"}});
   group.probes_failed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "failure"}});
+}
+
+WallTime Services::Group::expires(const upstream::Member& member) const {
+  const auto it = leases.find(member.facts->instance);
+  return it == leases.end() ? member.facts->expires : it->second;
 }
 
 template <class F>

@@ -207,8 +207,8 @@ TEST_F(AdminServerTest, AUnixSocketWorksAndIsThisMachine) {
 }
 
 TEST_F(AdminServerTest, WhenFullTheLongestIdleConnectionMakesRoom) {
+  std::vector<std::unique_ptr<Client>> clients;   // open until they have been counted
   run([&] {
-    std::vector<std::unique_ptr<Client>> clients;
     for (int i = 0; i < 129; ++i) {
       clients.push_back(std::make_unique<Client>(at()));
       EXPECT_EQ(clients.back()->get("/hello").status, 200) << i;
