@@ -96,6 +96,8 @@ void Services::on_instances(const std::string& key, Known known,
   if (names == clusters_of_.end()) return;
   for (const auto& cluster : std::set<std::string>(names->second)) {
     Group& group = groups_[cluster];
+    group.leases.clear();
+    for (const auto& each : all) group.leases[each->instance] = each->expires;
     auto next = upstream::next_set(group.set, known, all);
     if (!next) continue;
     group.set = std::move(next);
@@ -103,6 +105,11 @@ void Services::on_instances(const std::string& key, Known known,
     tell(cluster, group);
     if (listener_) listener_->on_cluster_changed(cluster);
   }
+}
+
+WallTime Services::Group::expires(const upstream::Member& member) const {
+  const auto it = leases.find(member.facts->instance);
+  return it == leases.end() ? member.facts->expires : it->second;
 }
 
 template <class F>

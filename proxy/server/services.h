@@ -47,6 +47,8 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
     std::set<int> workers;                              // who watches; empty with `configured`: all
     bool configured = false;
     std::shared_ptr<const upstream::EndpointSet> set;
+    std::unordered_map<std::string, WallTime> leases;   // by instance: a set is not made anew for their sake
+    WallTime expires(const upstream::Member& member) const;
     stats::Slot probes_passed = 0, probes_failed = 0;
   };
   const std::unordered_map<std::string, Group, StringHash, std::equal_to<>>& all() const { return groups_; }
