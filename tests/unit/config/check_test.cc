@@ -21,6 +21,7 @@ TEST(Ports, TwoListenersOnOnePortAreAnErrorThatNamesBothKeys) {
 
 TEST(Ports, DifferentAddressesMayShareAPortAndPortZeroIsWhateverIsFree) {
   EXPECT_EQ(two("127.0.0.1:80", "127.0.0.2:80"), "");
+  EXPECT_EQ(two("0.0.0.0:80", "[::1]:80"), "");
   EXPECT_EQ(two("127.0.0.1:0", "127.0.0.1:0"), "");
   EXPECT_EQ(two("unix:/run/x", "unix:/run/y"), "");
 }
