@@ -69,11 +69,11 @@ void read_response(Reading& in, const Pieces& pieces, bool fin, std::string_view
   if (fin) in.rig.finish();
 }
 
-// Bytes behind a response are noticed with its end or after it, by how they came.
+// Bytes behind a response are noticed with its end or after it, by how they came; the connection is over either way.
 Transcript told(Reading& in) {
   Transcript all = in.rig.transcript();
-  static constexpr std::string_view kLate = "fatal bytes_without_request\n";
-  if (all.events.ends_with(kLate)) all.events.resize(all.events.size() - kLate.size());
+  for (const std::string_view late : {"fatal bytes_without_request\n", "fatal upstream_closed\n"})
+    if (all.events.ends_with(std::string("end\n").append(late))) all.events.resize(all.events.size() - late.size());
   return all;
 }
 
