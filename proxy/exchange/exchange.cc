@@ -81,6 +81,7 @@ bool Exchange::step() {
         return false;
       }
       wait_limit_.cancel();
+      if (!counters_) count_in();
       phase_ = Phase::Pick;
       return true;
 
@@ -155,9 +156,7 @@ bool Exchange::route() {
     if (!limit.count()) limit = cluster_->plan().timeout;
     request_pipe_.keeping = cluster_->plan().retries > 0;
   }
-  counters_ = &site_.counters.find(plan.direction, route_->name, cluster_name_);
-  counted_in_ = true;
-  site_.shard.add(counters_->in_flight);
+  if (!cluster_ || !cluster_->plan().found) count_in();
   if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
   if (plan.stream_idle.count() && !tunnel_) site_.loop.arm(idle_check_, plan.stream_idle);
   return true;
