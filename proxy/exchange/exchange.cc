@@ -81,6 +81,7 @@ bool Exchange::step() {
         return false;
       }
       wait_limit_.cancel();
+      if (!counters_) count_in();
       phase_ = Phase::Pick;
       return true;
 
@@ -155,9 +156,7 @@ bool Exchange::route() {
     if (!limit.count()) limit = cluster_->plan().timeout;
     request_pipe_.keeping = cluster_->plan().retries > 0;
   }
-  counters_ = &site_.counters.find(plan.direction, route_->name, cluster_name_);
-  counted_in_ = true;
-  site_.shard.add(counters_->in_flight);
+  if (!cluster_ || !cluster_->plan().found) count_in();
   if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
   if (plan.stream_idle.count() && !tunnel_) site_.loop.arm(idle_check_, plan.stream_idle);
   return true;
@@ -199,8 +198,10 @@ void Exchange::Down::on_body(Buffer&& data, bool end) {
   x.request_bytes_ += data.size();
   ++x.activity_;
   const uint64_t limit = x.session_->plan().max_body;
-  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_)
+  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
     x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
+    if (x.committed_ && x.response_sent_) x.fail(*x.refused_);   // too late to say so
+  }
   x.request_pipe_.held.append(std::move(data));
   x.request_pipe_.ended |= end;
   x.advance();

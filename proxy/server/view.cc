@@ -118,6 +118,7 @@ std::vector<admin::ClusterView> View::clusters() const {
     view.known = !group.set ? "not_yet" : fixed ? "fixed" : discovery::name_of(group.set->known);
     if (group.set)
       for (const auto& member : group.set->members) view.endpoints.push_back(view_of(member, group, now));
+    view.labelled = group.configured || group.seen;
     view.panic = panics(view, group.plan->panic);
     views.push_back(std::move(view));
   }

@@ -256,6 +256,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
 
   void on_chores() {
     look();
+    stats.longest_turn_ms.store(uint32_t(loop.longest_turn().count()), std::memory_order_relaxed);
     const auto [bytes, values] = node->getStoreSize();
     stats.stored_bytes.store(bytes, std::memory_order_relaxed);
     stats.stored_values.store(values, std::memory_order_relaxed);
