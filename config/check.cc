@@ -61,9 +61,11 @@ struct Bound {
 bool clash(const std::string& a, const std::string& b) {
   if (a.starts_with("unix:") || b.starts_with("unix:")) return a == b;
   const auto port = [](const std::string& x) { return std::string_view(x).substr(x.rfind(':') + 1); };
-  const auto any = [](const std::string& x) { return x.starts_with(":") || x.starts_with("[::]:") || x.starts_with("0.0.0.0:"); };
   if (port(a) != port(b) || parse_number(port(a)).value_or(0) == 0) return false;
-  return a == b || any(a) || any(b);
+  const auto covers = [](const std::string& x, const std::string& y) {
+    return x.starts_with(":") || x.starts_with("[::]:") || (x.starts_with("0.0.0.0:") && !y.starts_with("["));
+  };
+  return a == b || covers(a, b) || covers(b, a);
 }
 
 void check_ports(Reading& reading, const Document& d, const Layers& layers) {

@@ -271,10 +271,8 @@ struct Completion {
       else if (http && cluster.protocol == Protocol::Tcp)
         reading.error(at, path + ".protocol", "an http listener leads here; expected auto, http or http1, got \"tcp\"");
       if (tcp) cluster.protocol = Protocol::Tcp;
-      // Because an exchange's limit would cut a connection that is meant to stay: a preset's does not apply.
-      const Node merged = layers.item("clusters", "cluster", cluster.name);
-      const Node* timeout = merged.is_map() ? merged.find("timeout") : nullptr;
-      if (cluster.protocol == Protocol::Tcp && timeout && timeout->origin().kind == Origin::Kind::Preset) {
+      // Because an exchange's limit would cut a connection that is meant to stay: only the cluster's own applies.
+      if (cluster.protocol == Protocol::Tcp && !(own && own->is_map() && own->find("timeout"))) {
         cluster.timeout = milliseconds(0);
         if (!cluster.implied) d.effective.at("clusters").at(cluster.name).put("timeout", Node::scalar("0"));
       }

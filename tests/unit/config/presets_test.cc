@@ -103,11 +103,14 @@ TEST(Presets, WhatATcpListenerLeadsToIsTcpAndNotOfferedByHost) {
   for (const Route& route : d.listeners.at(0).routes) EXPECT_NE(route.cluster, "postgres");
 }
 
-TEST(Presets, AnEdgesTimeoutDoesNotCutATcpConnection) {
-  const auto d = must_load({"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\n"
-                            "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
-  EXPECT_EQ(d.mode, Mode::Edge);
-  EXPECT_EQ(d.clusters.at(0).timeout, milliseconds(0));
+TEST(Presets, ATimeoutThatIsNotTheClustersOwnDoesNotCutATcpConnection) {
+  const auto timeout = [](const std::string& own, const std::string& more = {}) {
+    return must_load({"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\n"
+                      "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]" + own + "}}\n" + more}).clusters.at(0).timeout;
+  };
+  EXPECT_EQ(timeout(""), milliseconds(0));
+  EXPECT_EQ(timeout("", "defaults: {cluster: {timeout: 5s}}\n"), milliseconds(0));
+  EXPECT_EQ(timeout(", timeout: 1h"), milliseconds(3600000));
 }
 
 TEST(Presets, ARegistryNodeNeedsNoListener) {

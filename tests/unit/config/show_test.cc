@@ -34,6 +34,7 @@ defaults: {cluster: {timeout: 3s}, listener: {timeouts: {idle: 1m}}, route: {tim
 
 std::vector<Given> some() {
   return {{edge()},
+          {"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\nclusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"},
           {kFull},
           {"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"},
           {"version: 1\nservice: {name: web, port: 8080}\nregistry: {kind: none}\ntelemetry: {access_log: json, metrics: off}\n"},
