@@ -183,11 +183,9 @@ struct Completion {
   void decide_registry() {
     const Node* registry = user("registry");
     const bool said = registry && registry->is_map() && registry->size() > 0;
-#if !OUTRIDER_DHT
-    d.registry.kind = Registry::Kind::None;
-    return;
-#endif
-    if (said || d.mode == Mode::Sidecar || d.service || layers.sources.registry_only) return;
+    if (!OUTRIDER_DHT && said && !registry->find("kind"))
+      reading.error(*registry, "registry", std::string(kNoDht) + "; only kind: none is possible");
+    if (OUTRIDER_DHT && (said || d.mode == Mode::Sidecar || d.service || layers.sources.registry_only)) return;
     d.registry.kind = Registry::Kind::None;
     d.effective.at("registry").put("kind", Node::scalar("none"));
   }

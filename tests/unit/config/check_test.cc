@@ -93,11 +93,22 @@ TEST(Rules, AClusterSpeaksOneProtocol) {
 }
 
 TEST(Rules, AServiceNobodyCouldReachIsAnError) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({edge("service: {name: web, port: 1}\nregistry: {bootstrap: \"a:1\"}\n")}),
             "test.yaml:6:10: error: service: nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)\n");
 }
 
+TEST(Rules, WithoutTheDhtARegistryIsAnErrorAndAServiceThatNobodyIsToldOfAWarning) {
+  if (OUTRIDER_DHT) GTEST_SKIP() << "built with the DHT";
+  const std::string why = kNoDht;
+  EXPECT_EQ(said({edge("registry: {kind: dht}\n")}), "test.yaml:6:18: error: registry.kind: " + why + "; expected none\n");
+  EXPECT_EQ(said({edge("registry: {bootstrap: \"a:1\"}\n")}), "test.yaml:6:11: error: registry: " + why + "; only kind: none is possible\n");
+  EXPECT_EQ(said({edge("registry: {kind: none}\n")}), "");
+  EXPECT_EQ(said({"version: 1\nservice: {name: web, port: 1}\n"}), "test.yaml:2:10: warning: service: " + why + ": nobody is told of it\n");
+}
+
 TEST(Rules, AnEmptyBootstrapIsAWarning) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({"version: 1\nservice: {name: web, port: 1}\n"}), "test.yaml:1:1: warning: registry.bootstrap: empty: this proxy finds others only once they come to it\n");
 }
 

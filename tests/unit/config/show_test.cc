@@ -43,6 +43,7 @@ std::vector<Given> some() {
 }
 
 TEST(Show, WhatIsShownLoadsToTheSameThing) {
+  OUTRIDER_NEEDS_DHT();
   for (const Given& given : some()) {
     const auto d = must_load(given);
     for (const ShowOptions options : {ShowOptions{}, {.origin = true}, {.defaults = true}, {.origin = true, .defaults = true}}) {
@@ -81,6 +82,7 @@ TEST(Show, OriginSaysWhereEachValueCameFrom) {
 }
 
 TEST(Show, ASidecarsClearTextUnsealedAndUnsignedAreSaid) {
+  OUTRIDER_NEEDS_DHT();
   const std::string text = show(must_load({"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"}));
   EXPECT_NE(text.find("# Traffic between sidecars is clear text"), std::string::npos);
   EXPECT_NE(text.find("# Registry packets are not sealed"), std::string::npos);
