@@ -118,7 +118,7 @@ void HttpSession::on_age_limit() {
 void HttpSession::drain() {
   if (!closing_) closing_ = Ending::Draining;
   connection_->drain();
-  if (codec().open_streams() == 0) connection_->close_after_flush();
+  if (codec().open_streams() == 0) connection_->close_after_flush(plan().stream_idle);
 }
 
 // With RST where something is under way: a FIN could make what the client has look whole.
@@ -130,7 +130,7 @@ void HttpSession::cut() {
 
 void HttpSession::close(Ending why) {
   if (!closing_) closing_ = why;
-  connection_->close_after_flush();
+  connection_->close_after_flush(plan().stream_idle);
   limit_flush();
 }
 
