@@ -197,8 +197,10 @@ void Exchange::Down::on_body(Buffer&& data, bool end) {
   x.request_bytes_ += data.size();
   ++x.activity_;
   const uint64_t limit = x.session_->plan().max_body;
-  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_)
-    x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
+  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
+    const Error why{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
+    x.response_sent_ ? x.fail(why) : void(x.refused_ = why);
+  }
   x.request_pipe_.held.append(std::move(data));
   x.request_pipe_.ended |= end;
   x.advance();
@@ -264,7 +266,8 @@ void Exchange::on_idle_check() {
     site_.loop.arm(idle_check_, session_->plan().stream_idle);
     return;
   }
-  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, kStreamIdle});
+  const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
+  fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
   advance();
 }
 

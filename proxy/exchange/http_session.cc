@@ -117,7 +117,7 @@ void HttpSession::on_age_limit() {
 void HttpSession::drain() {
   if (!closing_) closing_ = Ending::Draining;
   connection_->drain();
-  if (codec().open_streams() == 0) connection_->close_after_flush();
+  if (codec().open_streams() == 0 && !connection_->transport().has_unread()) connection_->close_after_flush();
 }
 
 // With RST where something is under way: a FIN could make what the client has look whole.
