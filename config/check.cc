@@ -24,25 +24,37 @@ bool prefix_covers(std::string_view prefix, std::string_view path) {
 // A node to point at for something of the document: its file and line.
 Node point(const Where& where) {
   Node node;
-  node.set_mark({where.line, 1});
+  node.set_mark({where.line, where.column});
   const auto kind = where.line ? Origin::Kind::File : Origin::Kind::Flag;
   node.set_origin(std::make_shared<const Origin>(Origin{kind, where.file}));
   return node;
 }
 
-// The node behind a dotted path of plain keys, as the user gave it; else a stand-in for the place.
-Node pointed(const Layers& layers, std::string_view path, const Where& where) {
+using Path = std::initializer_list<std::string_view>;
+
+// What the user gave of a path, as deep as it goes; `whole` is false when it ends before the path does.
+const Node& pointed(const Layers& layers, Path path, bool* whole = nullptr) {
   const Node* at = &layers.user;
-  for (std::string_view rest = path; at && !rest.empty();) {
-    const std::string_view key = next_part(rest, '.');
-    at = at->is_map() ? at->find(key) : nullptr;
+  if (whole) *whole = false;
+  for (const std::string_view key : path) {
+    const Node* deeper = at->is_map() ? at->find(key) : nullptr;
+    if (!deeper || deeper->is_null()) return *at;
+    at = deeper;
   }
-  return at && !at->is_null() ? *at : point(where);
+  if (whole) *whole = true;
+  return *at;
+}
+
+const Node* given(const Layers& layers, Path path) {
+  bool whole;
+  const Node& at = pointed(layers, path, &whole);
+  return whole ? &at : nullptr;
 }
 
 struct Bound {
   std::string address, path;
-  Node at;
+  const Node& at;
+  bool given;                        // not a preset's or the default
 };
 
 // Bound twice: the same port where one of the two is for every address, or the same address.
@@ -56,34 +68,43 @@ bool clash(const std::string& a, const std::string& b) {
 
 void check_ports(Reading& reading, const Document& d, const Layers& layers) {
   std::vector<Bound> bound;
+  const auto bind = [&](const std::string& address, const std::string& path, Path keys) {
+    bool whole;
+    const Node& at = pointed(layers, keys, &whole);
+    if (!address.empty()) bound.push_back({address, path, at, whole});
+  };
   for (const Listener& l : d.listeners) {
     const std::string path = join_path("listeners", l.name) + ".address";
-    for (const std::string& address : l.addresses) bound.push_back({address, path, pointed(layers, "listeners." + l.name + ".address", l.where)});
+    for (const std::string& address : l.addresses) bind(address, path, {"listeners", l.name, "address"});
   }
-  const Where nowhere{"default", 0};
-  for (const auto& [address, path] : {std::pair{d.admin.address, "admin.address"}, {d.admin.health, "admin.health"},
-                                      {d.metrics.address, "telemetry.metrics.address"}})
-    if (!address.empty()) bound.push_back({address, path, pointed(layers, path, nowhere)});
+  bind(d.admin.address, "admin.address", {"admin", "address"});
+  bind(d.admin.health, "admin.health", {"admin", "health"});
+  bind(d.metrics.address, "telemetry.metrics.address", {"telemetry", "metrics", "address"});
   if (layers.sources.registry_only) bound.clear();
   for (size_t i = 0; i < bound.size(); ++i)
     for (size_t j = 0; j < i; ++j) {
       if (!clash(bound[i].address, bound[j].address)) continue;
-      const bool later_given = bound[i].at.origin().kind == Origin::Kind::File || bound[j].at.origin().kind != Origin::Kind::File;
+      const bool later_given = bound[i].given || !bound[j].given;
       const Bound& one = later_given ? bound[i] : bound[j];
       const Bound& other = later_given ? bound[j] : bound[i];
-      const Mark mark = other.at.mark();
+      const bool placed = other.given && other.at.origin().kind == Origin::Kind::File;
       reading.error(one.at, one.path, one.address + " is taken by " + other.path + " (" + other.address +
-                                          (other.at.origin().kind == Origin::Kind::File && mark.line ? ", line " + std::to_string(mark.line) : "") + ")");
+                                          (placed ? ", line " + std::to_string(other.at.mark().line) : "") + ")");
       break;
     }
 }
 
 void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
   const std::string path = join_path("listeners", l.name);
-  const Node at = pointed(layers, "listeners." + l.name, l.where);
+  const Node* own = given(layers, {"listeners", l.name});
+  if (!own || !own->is_map()) return;          // a preset's, or complained about already
+  const Node& at = *own;
   if (l.addresses.empty() && !(at.is_map() && at.find("address")))
     reading.error(at, path + ".address", "missing: what to listen on (\":8080\", \"127.0.0.1:80\", \"unix:/run/x.sock\")");
-  if (l.routes.empty())
+  const Node* rules = at.find("routes") && !at.find("routes")->is_scalar() ? at.find("routes") : given(layers, {"routes", l.table});
+  const Node* presets = layers.preset.find("listeners");
+  const bool preset = presets && presets->find(l.name);      // it may be without rules: there is nobody to lead to
+  if (l.routes.empty() && !preset && (!rules || rules->as_list().empty()))
     reading.error(at, path, "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
   if (l.protocol != Protocol::Tcp) return;
   for (const Route& route : l.routes) {
@@ -122,7 +143,7 @@ bool covers(const Route& earlier, const Route& rule, std::string& by) {
   return true;
 }
 
-void check_rules(Reading& reading, const Document& d, const Layers&) {
+void check_rules(Reading& reading, const Document& d) {
   for (const Listener& l : d.listeners) {
     std::string by;
     for (size_t i = 1; i < l.routes.size(); ++i)
@@ -137,30 +158,28 @@ void check_rules(Reading& reading, const Document& d, const Layers&) {
 }
 
 void check(Reading& reading, const Document& d, const Layers& layers) {
-  const Where nowhere{layers.sources.file.value_or("configuration"), 0};
-  const Node whole = layers.user.is_null() ? point(nowhere) : layers.user;
   check_ports(reading, d, layers);
   if (layers.sources.registry_only) {
-    if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, "registry.kind", nowhere), "registry.kind", "a registry node needs a registry: expected dht");
+    if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, {"registry", "kind"}), "registry.kind", "a registry node needs a registry: expected dht");
     return;
   }
   for (const Listener& l : d.listeners) check_listener(reading, l, layers);
   if (d.listeners.empty() && reading.complaints.empty())
-    reading.error(point(nowhere), "", "nothing to do: no service and no listeners");
+    reading.error(layers.user, "", "nothing to do: no service and no listeners");
   const bool inbound = std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& l) { return l.direction == Direction::Inbound; });
   if (d.service && d.service.do_register && d.registry.kind != Registry::Kind::None && !inbound && !d.service.ports.empty())
-    reading.error(pointed(layers, "service", nowhere), "service",
+    reading.error(pointed(layers, {"service"}), "service",
                   "nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)");
-  if (d.registry.kind == Registry::Kind::Dht && d.registry.bootstrap.empty())
-    reading.warn(pointed(layers, "registry", nowhere), "registry.bootstrap", "empty: this proxy finds others only once they come to it");
+  if (d.registry.kind == Registry::Kind::Dht && d.registry.bootstrap.empty() && !reading.has_errors())
+    reading.warn(pointed(layers, {"registry"}), "registry.bootstrap", "empty: this proxy finds others only once they come to it");
   const std::string& id = d.identity.spiffe_id;
   const std::string domain = "spiffe://" + d.identity.trust_domain + "/";
   if (!id.empty() && !id.starts_with(domain))
-    reading.error(pointed(layers, "identity.spiffe_id", nowhere), "identity.spiffe_id", "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
+    reading.error(pointed(layers, {"identity", "spiffe_id"}), "identity.spiffe_id", "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
   for (const Cluster& c : d.clusters) {
     const uint64_t sum = [&] { uint64_t total = 0; for (const Endpoint& e : c.endpoints) total += e.weight; return total; }();
     if (!c.endpoints.empty() && sum == 0)
-      reading.warn(pointed(layers, "clusters." + c.name + ".endpoints", c.where), join_path("clusters", c.name) + ".endpoints",
+      reading.warn(pointed(layers, {"clusters", c.name, "endpoints"}), join_path("clusters", c.name) + ".endpoints",
                    "weights sum to 0: all of them are drained");
     const Node* own = layers.user.find("clusters");
     own = own && own->is_map() ? own->find(c.name) : nullptr;

@@ -5,7 +5,7 @@
 
 namespace outrider::config {
 
-void check_rules(Reading& reading, const Document& document, const Layers& layers);
+void check_rules(Reading& reading, const Document& document);
 void check(Reading& reading, const Document& document, const Layers& layers);
 
 // Whether every request that `rule` matches is taken by `earlier`; then by what of it: 'prefix "/"'.

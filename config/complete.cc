@@ -13,7 +13,6 @@ namespace outrider::config {
 
 namespace {
 
-
 struct Completion {
   Reading& reading;
   Document& d;
@@ -73,14 +72,18 @@ struct Completion {
     listener.filters = read_chain(reading, filters, chain.empty() ? path + ".filters" : join_path("filters", chain), layers.sources);
     std::erase_if(listener.filters, [](const FilterUse& use) { return use.off; });
     listener.table = table.empty() ? listener.name : table;
-    read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
+    Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
+    if (kept.size() == 0) return;
+    if (table.empty()) d.effective.at("listeners").at(listener.name).put("routes", std::move(kept));
+    else d.effective.at("routes").put(table, std::move(kept));
   }
 
-  void read_table(Listener& listener, const Node& rules, const std::string& path) {
+  Node read_table(Listener& listener, const Node& rules, const std::string& path) {
     Node kept = Node::list();
     kept.set_origin(rules.shared_origin());
     const auto items = rules.as_list();
-    if (rules.is_scalar()) return reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
+    if (rules.is_scalar()) reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
+    if (rules.is_scalar()) return kept;
     for (size_t i = 0; i < items.size(); ++i) {
       Node merged = layers.defaults("route");
       const std::string at = path + (rules.is_list() ? "[" + std::to_string(i) + "]" : "");
@@ -107,7 +110,7 @@ struct Completion {
       listener.routes.push_back(std::move(route));
       kept.append(fields.take());
     }
-    if (kept.size()) d.effective.at("routes").put(listener.table, std::move(kept));
+    return kept;
   }
 
   void join_chains(const Listener& listener, Route& route, const Node& at) {
@@ -193,10 +196,17 @@ struct Completion {
 
   void imply(Listener& listener, Route route) {
     route.implied = true;
-    route.where = {std::string("preset ") + name_of(d.mode), 0};
+    route.where = {std::string("preset ") + name_of(d.mode)};
     route.path = join_path("listeners", listener.name);
     route.filters = listener.filters;
     listener.routes.push_back(std::move(route));
+  }
+
+  bool led_to_by_tcp(const std::string& cluster) const {
+    return std::any_of(d.listeners.begin(), d.listeners.end(), [&](const Listener& listener) {
+      return listener.protocol == Protocol::Tcp &&
+             std::any_of(listener.routes.begin(), listener.routes.end(), [&](const Route& route) { return route.cluster == cluster; });
+    });
   }
 
   // Behind what is written: inbound leads to the service, outbound to whatever the Host header names.
@@ -211,7 +221,7 @@ struct Completion {
     }
     if (listener.direction != Direction::Outbound || listener.protocol == Protocol::Tcp) return;
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp) continue;
+      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name)) continue;
       Route route;
       route.name = listener.name + "-" + cluster.name;
       route.cluster = cluster.name;
@@ -299,7 +309,8 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   all.unused("routes", all.tables, "table");
   all.unused("filters", all.chains, "chain");
   all.resolve_configured();
-  check_rules(reading, d, layers);           // what was written, before the implied rules join it
+  // What was written, before the implied rules join it; a rule that was not understood would hide others.
+  if (!reading.has_errors()) check_rules(reading, d);
   for (Listener& listener : d.listeners) all.imply_rules(listener);
   all.infer_tcp();
   all.digest();

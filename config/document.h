@@ -16,7 +16,7 @@ using std::chrono::microseconds;
 // Where something was written, for messages at run time. Line 0: not in a file, and `file` says what gave it.
 struct Where {
   std::string file;
-  uint32_t line = 0;
+  uint32_t line = 0, column = 0;
 };
 
 enum class Mode : uint8_t { Sidecar, Edge };
@@ -33,7 +33,7 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 struct Self {                                   // `node`: who this proxy is
   std::string id;                               // POD_NAME, else the host's name
   std::string address;                          // POD_IP; empty: the first address that is not loopback
-  std::string region, zone;
+  std::string zone;
   Labels labels;
 };
 
@@ -69,7 +69,6 @@ struct Identity {
   std::string trust_domain = "mesh.local";
   std::string spiffe_id;                        // filled in when there is a service
   std::string dir;                              // tls.crt, tls.key, ca.crt; empty: no identity
-  double warn_before = 0.25;                    // of a certificate's lifetime
 };
 
 struct Registry {

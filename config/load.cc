@@ -53,9 +53,9 @@ void Loading::say(const Origin& origin, std::string path, std::string message) {
   reading_.error(at, std::move(path), std::move(message));
 }
 
-// Empty: read. Otherwise why not.
+// "-" is standard input. Empty: read. Otherwise why not.
 std::string slurp(const std::string& path, std::string& text) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int fd = path == "-" ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::strerror(errno);
   struct stat about{};
   std::string why;
@@ -74,12 +74,16 @@ std::string slurp(const std::string& path, std::string& text) {
 }
 
 void Loading::read_file() {
-  if (!sources_.file && !sources_.text) return;
-  const std::string name = sources_.file.value_or("configuration");
+  if (!sources_.file && !sources_.text) {
+    layers_.user = Node::map();
+    layers_.user.set_origin(std::make_shared<const Origin>(Origin{Origin::Kind::Flag, "command line"}));
+    return;
+  }
+  const std::string name = sources_.file ? (*sources_.file == "-" ? "stdin" : *sources_.file) : "configuration";
   std::string text = sources_.text.value_or("");
   const auto origin = std::make_shared<const Origin>(Origin{Origin::Kind::File, name});
   if (!sources_.text)
-    if (const std::string why = slurp(name, text); !why.empty()) {
+    if (const std::string why = slurp(*sources_.file, text); !why.empty()) {
       reading_.complaints.push_back({name, 0, 0, Severity::Error, "", "cannot be read: " + why});
       return;
     }
@@ -124,6 +128,7 @@ bool Loading::expand(std::string& text, int depth, std::string& wrong) const {
       wrong = "environment variable " + name + " is not set (${" + name + ":-default} gives it a default)";
       return false;
     }
+    if (value && utf8_prefix(*value) < value->size()) { wrong = "environment variable " + name + " is not UTF-8"; return false; }
     if (out.size() > kMaxValue) { wrong = "longer than 64 KiB"; return false; }
     i = end;
   }
@@ -174,6 +179,7 @@ void Loading::put(std::string_view path, std::string_view value, const Origin& o
   std::vector<std::string> parts;
   if (!split_path(path, parts) || parts.size() > 16)
     return say(origin, "", "expected a path of keys (clusters.web.lb); a list is set whole, got \"" + std::string(path) + "\"");
+  if (utf8_prefix(value) < value.size() || utf8_prefix(path) < path.size()) return say(origin, "", "not UTF-8");
   const auto shared = std::make_shared<const Origin>(origin);
   Node leaf = Node::scalar(std::string(value));
   const std::string_view trimmed = trim(value);
@@ -234,7 +240,7 @@ void Loading::read_flags() {
 void Loading::base() {
   const auto from = [&](const char* section, const char* key, const char* name) {
     const std::string* value = variable(name);
-    if (!value || value->empty()) return false;
+    if (!value || value->empty() || utf8_prefix(*value) < value->size()) return false;
     Node leaf = Node::scalar(*value);
     leaf.set_origin(std::make_shared<const Origin>(Origin{Origin::Kind::Environment, name}));
     layers_.base.at(section).put(key, std::move(leaf));
@@ -245,7 +251,6 @@ void Loading::base() {
     if (gethostname(name, sizeof name - 1) == 0 && *name) layers_.base.at("node").put("id", Node::scalar(name));
   }
   from("node", "address", "POD_IP");
-  from("node", "region", "OUTRIDER_REGION");
   from("node", "zone", "OUTRIDER_ZONE");
   from("service", "namespace", "POD_NAMESPACE");
   from("identity", "spiffe_id", "SPIFFE_ID");
@@ -309,17 +314,29 @@ namespace {
 
 const char* name_of(Severity severity) { return severity == Severity::Error ? "error" : "warning"; }
 
+// What was written may hold anything; a complaint is one line of a terminal.
+void append_line(std::string& out, std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  for (const char c : text) {
+    if (c == '\n') out += "\\n";
+    else if (c == '\t') out += "\\t";
+    else if (uint8_t(c) < 0x20 || c == 0x7f) out.append("\\x").append({kHex[uint8_t(c) >> 4], kHex[uint8_t(c) & 15]});
+    else out += c;
+  }
+}
+
 }  // namespace
 
 std::string print(const std::vector<Complaint>& complaints) {
   std::string out;
   for (const Complaint& c : complaints) {
-    out += c.file;
+    append_line(out, c.file);
     if (c.line) out += ":" + std::to_string(c.line);
     if (c.line && c.column) out += ":" + std::to_string(c.column);
     out += std::string(": ") + name_of(c.severity) + ": ";
-    if (!c.path.empty()) out += c.path + ": ";
-    out += c.message + "\n";
+    if (!c.path.empty()) append_line(out, c.path + ": ");
+    append_line(out, c.message);
+    out += "\n";
   }
   return out;
 }

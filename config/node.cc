@@ -11,6 +11,12 @@
 
 namespace outrider::config {
 
+Node::Node(Kind kind) : kind_(kind) {}
+
+Node Node::list() { return Node(Kind::List); }
+
+Node Node::map() { return Node(Kind::Map); }
+
 Node Node::scalar(std::string text, bool quoted) {
   Node node(Kind::Scalar);
   node.text_ = std::move(text);
@@ -27,6 +33,10 @@ const Node* Node::find(std::string_view key) const {
   const Entry* found = entry(key);
   return found ? &found->value : nullptr;
 }
+
+size_t Node::size() const { return kind_ == Kind::List ? items_.size() : entries_.size(); }
+
+void Node::append(Node item) { items_.push_back(std::move(item)); }
 
 std::vector<const Node*> Node::as_list() const {
   std::vector<const Node*> out;
@@ -93,7 +103,9 @@ void Node::merge(const Node& over) {
     ours->value.merge(theirs.value);
     ours->key_mark = theirs.key_mark;
   }
-  if (!over.entries_.empty()) {
+  const bool ours_said = origin().kind != Origin::Kind::Default && origin().kind != Origin::Kind::Preset;
+  const bool keeps_place = ours_said && over.origin().kind != Origin::Kind::File;
+  if (!over.entries_.empty() && !keeps_place) {
     mark_ = over.mark_;
     origin_ = over.origin_;
   }
@@ -169,7 +181,7 @@ class Builder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node node) {
     check(mark, tag, anchor);
     if (open_.size() >= kMaxDepth) throw Stop{place(mark), "nested deeper than " + std::to_string(kMaxDepth) + " levels"};
-    if (wants_key()) throw Stop{place(mark), "a key must be plain text"};
+    if (wants_key()) throw Stop{place(mark), "a key must be plain text (or is a bracket not closed?)"};
     node.set_mark(place(mark));
     node.set_origin(origin_);
     open_.push_back({std::move(node), {}, {}});
@@ -229,11 +241,13 @@ Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin)
     parsed.complaints.push_back({origin->name, mark.line, mark.column, Severity::Error, "", std::move(message)});
   };
   if (text.size() > kMaxText) {
-    complain({}, "larger than 1 MiB");
+    complain({1, 1}, "larger than 1 MiB");
     return parsed;
   }
-  if (const size_t at = text.find('\0'); at != text.npos) {
-    complain({uint32_t(std::count(text.begin(), text.begin() + long(at), '\n')) + 1, 0}, "not a text file: it has a NUL byte");
+  if (const size_t at = std::min(text.find('\0'), utf8_prefix(text)); at < text.size()) {
+    const size_t line_start = text.substr(0, at).rfind('\n') + 1;
+    const Mark mark{uint32_t(std::count(text.begin(), text.begin() + long(at), '\n')) + 1, uint32_t(at - line_start) + 1};
+    complain(mark, text[at] ? "not UTF-8" : "not a text file: it has a NUL byte");
     return parsed;
   }
   try {
@@ -248,9 +262,10 @@ Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin)
   } catch (const Stop& stop) {
     complain(stop.mark, stop.message);
   } catch (const YAML::Exception& e) {
-    complain(place(e.mark), e.msg);
+    const bool hint = e.msg == YAML::ErrorMsg::MAP_VALUE;
+    complain(place(e.mark), e.msg + (hint ? " (a key that is not indented like its neighbours, or a text with \": \" in it that needs quotes?)" : ""));
   } catch (const std::exception& e) {           // what the library lets through from the standard one
-    complain({}, e.what());
+    complain({1, 1}, e.what());
   }
   return parsed;
 }

@@ -37,8 +37,8 @@ class Node {
 
   Node() = default;
   static Node scalar(std::string text, bool quoted = false);
-  static Node list() { return Node(Kind::List); }
-  static Node map() { return Node(Kind::Map); }
+  static Node list();
+  static Node map();
 
   Kind kind() const { return kind_; }
   bool is_null() const { return kind_ == Kind::Null; }
@@ -51,7 +51,7 @@ class Node {
   const std::vector<Entry>& entries() const { return entries_; }     // of a map, as written
   const Node* find(std::string_view key) const;            // of a map; null when absent
   const Entry* entry(std::string_view key) const;
-  size_t size() const { return kind_ == Kind::List ? items_.size() : entries_.size(); }
+  size_t size() const;                                     // of a list or a map
   // The items of a list, or this one value as the only item; a null has none.
   std::vector<const Node*> as_list() const;
 
@@ -65,15 +65,16 @@ class Node {
   void set_origin(std::shared_ptr<const Origin> origin) { origin_ = std::move(origin); }
   void stamp(const std::shared_ptr<const Origin>& origin); // itself and everything below
   template <class F> void each_scalar(F&& f);              // f(Node&), itself included
-  void append(Node item) { items_.push_back(std::move(item)); }
+  void append(Node item);
   Node& put(std::string key, Node value, Mark key_mark = {});        // replaces
   Node& at(std::string_view key);                          // of a map, made (null) when absent; a null becomes a map
-  // What is written in `over` on top of this: maps are merged deep, everything else is replaced.
+  // What is written in `over` on top of this: maps are merged deep, everything else is replaced. The place of
+  // a map is where it was said first, or in the file the last time.
   void merge(const Node& over);
   bool operator==(const Node& other) const;                // kinds and texts alone
 
  private:
-  explicit Node(Kind kind) : kind_(kind) {}
+  explicit Node(Kind kind);
   Kind kind_ = Kind::Null;
   bool quoted_ = false;
   Mark mark_;

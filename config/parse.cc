@@ -44,7 +44,7 @@ void read_node(Fields& top, Self& node) {
     return text.size() <= 253 ? std::string() : "longer than 253 characters";
   });
   fields.text("address", node.address, "IP address", check_ip);
-  fields.text("region", node.region);
+  fields.later("region", {"\"\""});
   fields.text("zone", node.zone);
   fields.pairs("labels", node.labels);
 }
@@ -92,6 +92,7 @@ void read_ports(Fields& fields, Service& service) {
 
 void read_service(Fields& top, Service& service) {
   Fields fields = top.map("service");
+  if (top.given("service") && !top.given("service")->is_map()) return;
   fields.text("name", service.name, "name", check_label);
   fields.text("namespace", service.name_space, "name", check_label);
   fields.text("version", service.version, "text", check_version);
@@ -100,11 +101,11 @@ void read_service(Fields& top, Service& service) {
   fields.flag("register", service.do_register);
   fields.number("weight", service.weight, 0, 10000);
   read_health(fields, "health", service.health, false);
-  fields.later("concurrency", {"auto", "off"});
+  fields.later("concurrency", {"off"}, {"auto"});
   fields.later("admission", {"off"});
-  fields.later("queue", {"{max: 1024, timeout: 1s, priority: header.x-priority}"});
-  fields.later("capacity", {"{cpu: auto, memory: auto, slots: auto}"});
-  fields.later("autoscale", {"{target: 70%, min: 1, max: 100}"});
+  fields.later("queue", {}, {"{max: 1024, timeout: 1s, priority: header.x-priority}"});
+  fields.later("capacity", {}, {"{cpu: auto, memory: auto, slots: auto}"});
+  fields.later("autoscale", {}, {"{target: 70%, min: 1, max: 100}"});
   // An empty `namespace` (an unset variable) is the default, not a namespace without a name.
   if (service.name_space.empty()) service.name_space = "default";
   if (!fields.reading().catalog && !fields.given("name"))
@@ -122,10 +123,10 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
   }
   fields.text("spiffe_id", identity.spiffe_id, "SPIFFE ID", check_spiffe_id);
   fields.text("dir", identity.dir, "folder");
-  fields.later("mtls", {"strict", "off"});
+  fields.later("mtls", {"off"}, {"strict"});
   fields.later("tls", {"{min: \"1.3\", ciphers: \"\", curves: \"\"}"});
   fields.later("trust", {"{}"});
-  fields.share("warn_before", identity.warn_before);
+  fields.later("warn_before", {}, {"25%"});
 }
 
 void read_registry(Fields& top, Registry& r) {
@@ -160,7 +161,7 @@ void read_registry(Fields& top, Registry& r) {
   }
   if (!fields.off("dns", false)) {
     Fields dns = fields.map("dns");
-    dns.later("listen", {"127.0.0.1:15053", "off"});
+    dns.later("listen", {"off"}, {"127.0.0.1:15053"});
     dns.text("domain", r.domain, "domain", check_trust_domain);
   }
   if (const Node* lease = fields.given("lease"); lease && r.valid <= r.lease)
@@ -176,9 +177,9 @@ void read_overload(Fields& top, uint32_t& threads) {
   } else {
     fields.number("threads", threads, 1, 256);
   }
-  fields.later("memory", {"80%"});
-  fields.later("connections", {"20000"});
-  fields.later("loop_lag", {"50ms"});
+  fields.later("memory", {}, {"80%"});
+  fields.later("connections", {}, {"20000"});
+  fields.later("loop_lag", {}, {"50ms"});
 }
 
 void read_lifecycle(Fields& top, Lifecycle& l) {
@@ -253,12 +254,12 @@ void read_telemetry(Fields& top, Document& d) {
     metrics.address("address", d.metrics.address, {}, true);
     metrics.later("path", {"/metrics"});
     metrics.number("max_series", d.metrics.max_series, 100, 1000000);
-    metrics.later("idle", {"10m"});
+    metrics.later("idle", {}, {"10m"});
     metrics.flag("endpoint_metrics", d.metrics.endpoint_metrics);
     read_buckets(metrics, d.metrics);
   }
   read_access_log(fields, d.access_log);
-  fields.later("tracing", {"{propagate: [w3c, b3], sample: 1%, otlp: \"\", always: header.x-trace}", "off"});
+  fields.later("tracing", {"off"}, {"{propagate: [w3c, b3], sample: 1%, otlp: \"\", always: header.x-trace}"});
   Fields log = fields.map("log");
   using Level = Log::Level;
   log.choice("level", d.log.level, {{"debug", Level::Debug}, {"info", Level::Info}, {"warn", Level::Warn}, {"error", Level::Error}, {"off", Level::Off}});
@@ -337,8 +338,8 @@ Node Layers::item(std::string_view section, std::string_view kind, std::string_v
 Node Layers::defaults(std::string_view kind) const { return item("", kind, ""); }
 
 Where where_of(const Node& node, Mark mark) {
-  if (node.origin().kind == Origin::Kind::File) return {node.origin().name, mark.line};
-  return {node.where(), 0};
+  if (node.origin().kind == Origin::Kind::File) return {node.origin().name, mark.line, mark.column};
+  return {node.where()};
 }
 
 uint64_t digest_of(const Node& node) {
@@ -410,9 +411,9 @@ Document read_document(Reading& reading, Layers& layers) {
   read_lifecycle(top, d.lifecycle);
   {
     Fields config = top.map("config");
-    config.later("watch", {"on", "off"});
-    config.later("history", {"{dir: /var/lib/outrider/config, keep: 20}", "off"});
-    config.later("guard", {"{for: 60s, error_rate: +2%, p99: x1.5, on_fail: rollback}", "off"});
+    config.later("watch", {"off"}, {"on"});
+    config.later("history", {"off"}, {"{dir: /var/lib/outrider/config, keep: 20}"});
+    config.later("guard", {"off"}, {"{for: 60s, error_rate: +2%, p99: x1.5, on_fail: rollback}"});
   }
   read_telemetry(top, d);
   {

@@ -54,7 +54,7 @@ void read_http(Fields& fields, Listener& l) {
   Fields http = fields.map("http");
   http.later("header_case", {"preserve"});
   http.flag("http10", l.http10);
-  http.later("websocket", {"on", "off"});
+  http.later("websocket", {"off"}, {"on"});
   http.size("max_header_bytes", l.max_header_bytes, 1024, 1 << 20);
   http.number("max_headers", l.max_headers, 8, 10000);
   http.size("max_body", l.max_body, 0, uint64_t(1) << 50, true);
@@ -71,7 +71,6 @@ void read_http(Fields& fields, Listener& l) {
 void read_attachment(Fields& fields, std::string_view key) {
   const Node* value = fields.hand(key, "name or list", "the same name");
   if (!value) return;
-  if (value->is_map() && key == "routes") return fields.error(key, *value, "expected a table's name or a list of rules, got a map");
   fields.keep(key, *value);
 }
 
@@ -82,7 +81,7 @@ void read_listener(Fields& fields, Listener& l, bool item) {
   read_protocol(fields, l.protocol, {"http2", "grpc", "tls", "udp"});
   fields.choice("direction", l.direction, {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
   fields.later("transparent", {"off"});
-  fields.later("detect", {"{timeout: 100ms, learn: true, opaque_ports: []}"});
+  fields.later("detect", {}, {"{timeout: 100ms, learn: true, opaque_ports: []}"});
   fields.later("proxy_protocol", {"off"});
   fields.later("tls", {"off"});
   read_http(fields, l);
@@ -230,9 +229,9 @@ void read_retry(Fields& fields, Cluster& c) {
   }
   retry.number("attempts", c.retry_attempts, 0, 10);
   retry.later("per_try_timeout", {"0"});
-  retry.later("backoff", {"{base: 25ms, max: 1s}"});
-  retry.later("budget", {"20%"});
-  retry.later("budget_min", {"3"});
+  retry.later("backoff", {}, {"{base: 25ms, max: 1s}"});
+  retry.later("budget", {}, {"20%"});
+  retry.later("budget_min", {}, {"3"});
   retry.later("methods", {"[GET, HEAD, OPTIONS, PUT, DELETE, TRACE]"});
   retry.size("buffer", c.retry_buffer, 0, 64 << 20);
 }
@@ -259,7 +258,7 @@ void read_pool(Fields& fields, Cluster& c) {
 void read_cluster(Fields& fields, Cluster& c, bool item) {
   enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;
   fields.choice("discovery", discovery, {{"auto", Discovery::Auto}, {"static", Discovery::Static}, {"registry", Discovery::Registry}}, {"dns"});
-  fields.later("endpoints_file", {""});
+  fields.later("endpoints_file", {"\"\""});
   if (item) read_endpoints(fields, c);
   fields.later("dns", {"{name: \"\", port: 0, type: A, min_ttl: 1s, max_ttl: 5m, on_failure: keep}"});
   read_protocol(fields, c.protocol, {"http2", "grpc", "udp"});
@@ -275,25 +274,25 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     options.later("bounded_load", {"1.25"});
     options.later("subset_size", {"0"});
   }
-  fields.later("locality", {"{prefer: zone, spill: 70%}", "off"});
+  fields.later("locality", {"off"}, {"{prefer: zone, spill: 70%}"});
   fields.later("constraints", {"{require: {}, prefer: {}}"});
   fields.duration("slow_start", c.slow_start);
   fields.share("panic", c.panic);
   read_health(fields, "health_check", c.health_check, true);
-  fields.later("outlier_detection", {"{consecutive_local: 3, consecutive_gateway: 5, consecutive_5xx: 0, success_rate: 0%, min_requests: 20, "
+  fields.later("outlier_detection", {"off"}, {"{consecutive_local: 3, consecutive_gateway: 5, consecutive_5xx: 0, success_rate: 0%, min_requests: 20, "
                                      "interval: 5s, base_ejection: 10s, max_ejection: 5m, max_ejected: 50%}"});
   {
     Fields breaker = fields.map("circuit_breaker");
     breaker.number("max_connections", c.max_connections, 1);
     breaker.number("max_pending", c.max_pending, 0);
     breaker.number("max_requests", c.max_requests, 1);
-    breaker.later("max_retries", {"budget"});
+    breaker.later("max_retries", {}, {"budget"});
   }
   fields.duration("connect_timeout", c.connect_timeout, milliseconds(1));
   fields.duration("timeout", c.timeout);
   read_retry(fields, c);
   fields.later("hedge", {"off"});
-  fields.later("tls", {"auto", "off"});
+  fields.later("tls", {"off"}, {"auto"});
   read_pool(fields, c);
   fields.later("proxy_protocol", {"off"});
   if (!item || fields.reading().catalog) return;
@@ -346,7 +345,8 @@ void read_redirect(Fields& fields, Route& r) {
     redirect.error("status", *redirect.given("status"), "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
   if (!r.redirect.prefix.empty() && !r.redirect.path.empty())
     redirect.error("path", *redirect.given("path"), "prefix and path exclude each other; give one");
-  if (r.redirect.scheme.empty() && r.redirect.host.empty() && r.redirect.path.empty() && r.redirect.prefix.empty())
+  const auto given = [&](const char* key) { return redirect.given(key) != nullptr; };
+  if (!given("scheme") && !given("host") && !given("path") && !given("prefix"))
     fields.error("redirect", *fields.given("redirect"), "sends the client where it already is: give scheme, host, prefix or path");
 }
 
@@ -391,7 +391,7 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   if (fields.reading().catalog) return;
   std::vector<std::string> actions;
   for (const char* key : {"cluster", "split", "redirect", "respond", "passthrough"})
-    if (fields.given(key)) actions.push_back(key);
+    if (const Node* action = fields.given(key); action && !(action->is_scalar() && action->text().empty())) actions.push_back(key);
   if (actions.empty() && fields.node().size() > 0)
     fields.reading().error(fields.node(), fields.path(), "a rule needs one action: cluster, redirect or respond");
   if (actions.size() > 1)

@@ -24,11 +24,28 @@ std::string listed(const std::vector<std::string_view>& names) {
   return out;
 }
 
+// "a number", "an address"; a list of words is one already.
+std::string with_article(const std::string& type) {
+  if (type.find(',') != type.npos || type == "on or off" || type.ends_with("s") || type.starts_with("http ") ||
+      type.find(" or ") != type.npos) return type;
+  return (std::string_view("aeioAEIO").find(type.front()) != std::string_view::npos ? "an " : "a ") + type;
+}
+
 std::string meant(const std::string& text) { return " (did you mean " + quoted(text) + "?)"; }
 
 constexpr const char* kLater = "not supported yet in this version";
 
+bool same_value(const Node& a, const Node& b) {
+  if (a.is_list() && !b.is_map()) return items_of(a) == items_of(b);
+  if (!a.is_scalar() || !b.is_scalar()) return a.kind() == b.kind() && a == b;
+  return a.text() == b.text() || (switch_of(a.text()) && switch_of(a.text()) == switch_of(b.text()));
+}
+
 }  // namespace
+
+bool Reading::has_errors() const {
+  return std::any_of(complaints.begin(), complaints.end(), [](const Complaint& c) { return c.severity == Severity::Error; });
+}
 
 void Reading::complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message) {
   const Origin& origin = at.origin();
@@ -141,7 +158,7 @@ const Node* Fields::scalar(std::string_view key, const std::string& type, const 
   const Node* found = node_->find(key);
   if (!found) return nullptr;
   if (found->is_scalar()) return found;
-  error(key, *found, "expected " + type + ", got " + kind_of(*found));
+  error(key, *found, "expected " + with_article(type) + ", got " + kind_of(*found));
   return nullptr;
 }
 
@@ -298,42 +315,41 @@ size_t Fields::read_choice(std::string_view key, const std::vector<std::string_v
 
 // Because these maps have no reader yet, what is accepted is their defaults' text, key by key.
 bool Fields::later_value(const Node& value, const std::vector<Node>& accepted, const std::string& path) {
-  const auto same_scalar = [](const Node& a, const Node& b) {
-    return a.text() == b.text() || (switch_of(a.text()) && switch_of(a.text()) == switch_of(b.text()));
-  };
   for (const Node& one : accepted) {
     if (value.is_null()) return true;
-    if (one.is_scalar() && value.is_scalar() && same_scalar(one, value)) return true;
-    if (one.is_list() && !value.is_map() && items_of(value) == items_of(one)) return true;
+    if (!one.is_map() && same_value(one, value)) return true;
     if (!one.is_map() || !value.is_map()) continue;
     std::vector<std::string_view> known;
     for (const auto& entry : one.entries()) known.push_back(entry.key);
+    bool fine = true;
+    const auto refuse = [&](const Node::Entry& entry, const std::string& at, std::string message) {
+      reading_.complain(Severity::Error, entry.value, entry.key_mark, at, std::move(message));
+      fine = false;
+    };
     for (const auto& entry : value.entries()) {
-      const Node* standard = one.find(entry.key);
-      if (standard) {
-        later_value(entry.value, {*standard}, join_path(path, entry.key));
-      } else if (known.empty()) {
-        reading_.complain(Severity::Error, entry.value, entry.key_mark, path, kLater);
-      } else {
-        reading_.complain(Severity::Error, entry.value, entry.key_mark, join_path(path, entry.key),
-                          "unknown key" + did_you_mean(entry.key, known));
-      }
+      const std::string at = join_path(path, entry.key);
+      if (const Node* standard = one.find(entry.key)) fine &= later_value(entry.value, {*standard}, at);
+      else if (known.empty()) refuse(entry, path, kLater);
+      else refuse(entry, at, "unknown key" + did_you_mean(entry.key, known));
     }
-    return true;
+    return fine;
   }
   reading_.error(value, path, (value.is_scalar() ? kind_of(value) + " is " : "") + std::string(kLater));
   return false;
 }
 
-void Fields::later(std::string_view key, Texts accepted) {
-  know(key, "", accepted.size() ? *accepted.begin() : "", false);
+void Fields::later(std::string_view key, Texts accepted, Texts promised) {
+  know(key, "", promised.size() ? *promised.begin() : accepted.size() ? *accepted.begin() : "", false);
   const Node::Entry* entry = node_->entry(key);
   if (!entry) return;
-  if (accepted.size() == 0) return reading_.complain(Severity::Error, entry->value, entry->key_mark, path(key), kLater);
+  if (accepted.size() + promised.size() == 0) return reading_.complain(Severity::Error, entry->value, entry->key_mark, path(key), kLater);
   static const auto kBuiltIn = std::make_shared<const Origin>(Origin{Origin::Kind::Default, "default"});
   std::vector<Node> values;
   for (const char* text : accepted) values.push_back(parse(text, kBuiltIn).root);
-  later_value(entry->value, values, path(key));
+  const bool asks = !std::any_of(values.begin(), values.end(), [&](const Node& one) { return same_value(one, entry->value); });
+  for (const char* text : promised) values.push_back(parse(text, kBuiltIn).root);
+  if (later_value(entry->value, values, path(key)) && asks && promised.size() && !entry->value.is_null())
+    reading_.complain(Severity::Warning, entry->value, entry->key_mark, path(key), std::string("has no effect: ") + kLater);
 }
 
 const Node* Fields::hand(std::string_view key, const std::string& type, const std::string& standard) {
@@ -359,7 +375,7 @@ void Fields::list(std::string_view key, const std::string& type, const std::func
     Fields item(reading_, nullptr, path(key) + "[]");
     return each(item, item.node());
   }
-  if (!value) return keep(key, Node::list());
+  if (!value) return;
   Node kept = Node::list();
   kept.set_origin(value->shared_origin());
   kept.set_mark(value->mark());

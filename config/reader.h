@@ -26,6 +26,7 @@ struct Reading {
   std::vector<Key>* catalog = nullptr;   // asked for: every map and list is read as if it had one item
   std::set<std::string> said;            // what an item inherits from `defaults` is complained about once
 
+  bool has_errors() const;
   void complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message);
   void error(const Node& at, const std::string& path, std::string message) {
     complain(Severity::Error, at, at.mark(), path, std::move(message));
@@ -87,9 +88,9 @@ class Fields {
     }
     field = (words.begin() + read_choice(key, names, at, later))->second;
   }
-  // A key of the language that is not built yet. The values given here (its defaults, as YAML) change nothing and are
-  // accepted; anything else is an error that says so.
-  void later(std::string_view key, Texts accepted = {});
+  // A key of the language that is not built yet. Values that ask for nothing are accepted; its default, where that asks
+  // for something, with a warning; anything else is an error that says so. Both as YAML.
+  void later(std::string_view key, Texts accepted = {}, Texts promised = {});
   // Read by hand: the node, or null. The key, its type and default are known from here on.
   const Node* hand(std::string_view key, const std::string& type, const std::string& standard);
   void keep(std::string_view key, Node value) { effective_.put(std::string(key), std::move(value)); }

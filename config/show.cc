@@ -89,9 +89,15 @@ class Writer {
     }
   }
 
-  // `on` and `off` are the language's own words, and read the same plain.
+  // `on` and `off` are the language's own words, and read the same plain. A "${" that stands here is no variable.
   static std::string quote_value(const std::string& text) {
-    return text == "on" || text == "off" ? text : quote(text);
+    if (text == "on" || text == "off") return text;
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text.compare(i, 2, "${") == 0) out += '$';
+      out += text[i];
+    }
+    return quote(out);
   }
 
   void end(const Node& node) {

@@ -27,6 +27,7 @@ struct ClusterView {
   std::string name, lb;
   std::string known;                                 // yes, not_yet, stale, absent, fixed
   bool panic = false;
+  bool labelled = true;                              // its name may be a metrics label
   std::vector<EndpointView> endpoints;
 };
 

@@ -73,6 +73,7 @@ void endpoint_samples(const Facts& facts, bool each_endpoint, stats::Samples& sa
   constexpr std::array kStates = {EndpointState::Ready,     EndpointState::Draining, EndpointState::Ejected,
                                   EndpointState::Unhealthy, EndpointState::Unknown,  EndpointState::Stale};
   for (const ClusterView& cluster : facts.clusters()) {
+    if (!cluster.labelled) continue;
     std::array<uint32_t, kStates.size()> count{};
     for (const EndpointView& endpoint : cluster.endpoints) ++count[size_t(endpoint.state)];
     for (EndpointState state : kStates)

@@ -117,6 +117,16 @@ size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
+size_t utf8_prefix(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t n = utf8_length(text.substr(at));
+    if (n == 0) break;
+    at += n;
+  }
+  return at;
+}
+
 void append_json(std::string& out, std::string_view text) {
   static constexpr char kDigits[] = "0123456789abcdef";
   out += '"';

@@ -31,6 +31,9 @@ bool list_contains(std::string_view list, std::string_view token);
 std::string to_hex(std::string_view bytes);
 std::optional<std::string> from_hex(std::string_view hex);
 
+// How many bytes at the start are well-formed UTF-8: all of them, when they are.
+size_t utf8_prefix(std::string_view text);
+
 // Appends a JSON string literal with its quotes (RFC 8259); bytes that are not UTF-8 become U+FFFD.
 void append_json(std::string& out, std::string_view text);
 

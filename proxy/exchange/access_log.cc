@@ -134,6 +134,11 @@ void AccessLogWriter::submit(std::string& lines) {
   lines.clear();
 }
 
+size_t AccessLogWriter::queued_bytes() {
+  std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
 void AccessLogWriter::run() {
   std::string writing;
   for (;;) {

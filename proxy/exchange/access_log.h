@@ -24,6 +24,7 @@ class AccessLogWriter {
   bool opened() const { return fd_ >= 0; }
   void submit(std::string& lines);                   // takes the text, leaves `lines` empty; any thread
   uint64_t dropped_lines() const { return dropped_.load(std::memory_order_relaxed); }
+  size_t queued_bytes();                             // any thread
   Format format() const { return format_; }
   double sample(bool error) const { return error ? sample_errors_ : sample_; }
 

@@ -50,8 +50,10 @@ bool Exchange::step() {
   switch (phase_) {
     case Phase::Head:
       if (!tunnel_)
-        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok)
+        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok) {
+          if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);
           return fail(ok.error()), true;
+        }
       phase_ = Phase::Route;
       return true;
 
@@ -79,6 +81,7 @@ bool Exchange::step() {
         return false;
       }
       wait_limit_.cancel();
+      if (!counters_) count_in();
       phase_ = Phase::Pick;
       return true;
 
@@ -153,9 +156,7 @@ bool Exchange::route() {
     if (!limit.count()) limit = cluster_->plan().timeout;
     request_pipe_.keeping = cluster_->plan().retries > 0;
   }
-  counters_ = &site_.counters.find(plan.direction, route_->name, cluster_name_);
-  counted_in_ = true;
-  site_.shard.add(counters_->in_flight);
+  if (!cluster_ || !cluster_->plan().found) count_in();
   if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
   if (plan.stream_idle.count() && !tunnel_) site_.loop.arm(idle_check_, plan.stream_idle);
   return true;
@@ -216,7 +217,7 @@ void Exchange::Down::on_reset(const Error& why) {
   const bool answerable = why.side == Side::Downstream &&
                           (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
   if (answerable) {
-    if (why.code != Code::Timeout) x.session_->count_malformed(why.what);
+    if (why.code != Code::Timeout) x.session_->note_malformed(why.what);
     if (!x.response_sent_) x.refused_ = why;
     else x.fail(why);
   } else {

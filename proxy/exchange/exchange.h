@@ -48,6 +48,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
   std::string_view explain(const Error& why);   // answer.cc: the sentence a person reads
   void finish();                     // filters' on_complete, access log, stats, give back
+  RequestCounters& find_counters();
+  void count_in();                   // to requests in flight, once the label of its cluster is known
   void count();
   void count_retry(bool succeeded);
   uint16_t status() const;

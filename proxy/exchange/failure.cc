@@ -48,7 +48,8 @@ bool Exchange::repeatable() const {
   return request_pipe_.keeping || !last.request_sent();
 }
 
-// Requests that never reached an endpoint go elsewhere at once; what an endpoint may have seen does not.
+// Requests that never reached an endpoint go elsewhere at once. What an endpoint may have seen does so when its connection
+// closed before the first byte of an answer and a second run does no harm: that is what a killed replica looks like.
 Exchange::Choice Exchange::choose() {
   Attempt& last = *attempt();
   switch (last.state()) {
@@ -60,9 +61,9 @@ Exchange::Choice Exchange::choose() {
   last_error_ = last.error();
   const auto& plan = cluster_->plan();
   const bool never_connected = last_error_.retry == Retry::Yes && plan.retry_connect_failure;
-  const bool stale = last_error_.retry == Retry::IfReused && last.reused() && plan.retry_reset_before_request &&
-                     (http::is_idempotent(request_.method) || !last.request_sent());
-  if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || stale) || !repeatable())
+  const bool unanswered = last_error_.retry == Retry::IfReused && plan.retry_reset_before_request &&
+                          (http::is_idempotent(request_.method) || !last.request_sent());
+  if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || unanswered) || !repeatable())
     return Choice::GiveUp;
   count_retry(false);
   retry_reason_ = never_connected ? "connect_failure" : "reset_before_request";

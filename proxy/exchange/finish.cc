@@ -44,10 +44,20 @@ uint16_t Exchange::status() const {
   return response_sent_ ? response_->status : uint16_t(client_gone_ ? 499 : 0);
 }
 
+RequestCounters& Exchange::find_counters() {
+  return site_.counters.find(session_->plan().direction, route_ ? std::string_view(route_->name) : "none",
+                             cluster_ ? cluster_->label() : std::string_view{});
+}
+
+void Exchange::count_in() {
+  counters_ = &find_counters();
+  counted_in_ = true;
+  site_.shard.add(counters_->in_flight);
+}
+
 void Exchange::count() {
   const TimePoint now = net::Loop::clock();
-  if (!counters_)
-    counters_ = &site_.counters.find(session_->plan().direction, route_ ? std::string_view(route_->name) : "none", cluster_name_);
+  if (!counters_) counters_ = &find_counters();
   stats::Shard& shard = site_.shard;
   if (counted_in_) shard.sub(counters_->in_flight);
   shard.add(counters_->requests(status(), flag_));

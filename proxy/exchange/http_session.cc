@@ -79,7 +79,8 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   if (raw && !client_gone) close(Ending::Finished);
 }
 
-void HttpSession::count_malformed(const char* reason) {
+void HttpSession::note_malformed(const char* reason) {
+  connection_->drain();
   site_.shard.add(door_->counters.malformed(reason));
   if (!closing_) closing_ = Ending::Malformed;
 }

@@ -24,7 +24,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   http::Codec& codec() { return connection_->codec(); }
   wire::HttpConnection& connection() { return *connection_; }
   void end(http::StreamId stream, Flag flag, bool client_gone);   // an exchange is over
-  void count_malformed(const char* reason);
+  void note_malformed(const char* reason);              // counted; its answer is the last one
   void drain();                                         // no request after the one under way
   void cut();                                           // the drain's deadline: now
 

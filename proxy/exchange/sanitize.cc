@@ -139,7 +139,8 @@ std::string_view normalize_path(std::string_view target, Slash escaped_slash, Ar
 Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random) {
   if (head.method == http::Method::Connect) return refuse(501, "connect_not_supported");
   if (!head.protocol.empty()) return refuse(501, "upgrade_not_supported");
-  if (head.method == http::Method::Trace && head.headers.find(HeaderId::ContentLength))
+  if (head.method == http::Method::Trace &&
+      (head.headers.find(HeaderId::ContentLength) || head.headers.find(HeaderId::TransferEncoding)))
     return refuse(400, "trace_with_body");   // RFC 9110 9.3.8
   if (plan.normalize_path && head.form != http::Form::Asterisk) {
     const auto path = normalize_path(head.path, plan.escaped_slash, head.headers.arena());

@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -45,7 +46,8 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
   uv_check_start(&h.check, [](uv_check_t* c) {
     auto& self = *static_cast<Loop*>(c->loop->data);
     self.end_turn();
-    self.lag_ = std::chrono::duration_cast<milliseconds>(clock() - self.now());
+    const auto took = std::chrono::duration_cast<milliseconds>(clock() - self.now());
+    self.longest_turn_ = std::max(self.longest_turn_, took);
   });
   uv_unref(reinterpret_cast<uv_handle_t*>(&h.prepare));
   uv_unref(reinterpret_cast<uv_handle_t*>(&h.check));

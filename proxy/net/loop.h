@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/block_pool.h"
@@ -64,7 +65,7 @@ class Loop {
   uv_loop_s* raw();
   BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }
-  milliseconds lag() const { return lag_; }   // how long the last turn's work took
+  milliseconds longest_turn() { return std::exchange(longest_turn_, {}); }   // of its work, since this was last asked
 
  private:
   struct Handles;
@@ -76,7 +77,7 @@ class Loop {
   Random random_;
   TimerWheel wheel_;
   TimePoint wheel_armed_for_{};
-  milliseconds lag_{0};
+  milliseconds longest_turn_{0};
   IntrusiveList<EndOfTurn> end_of_turn_;
   IntrusiveList<Retired> retired_;
   std::mutex mail_mutex_;

@@ -52,7 +52,7 @@ Arguments Arguments::parse(std::span<const std::string> words, std::span<const F
     }
     if (!flag->value.empty()) {
       if (equals != std::string::npos) value = word.substr(equals + 1);
-      else if (i + 1 < words.size()) value = words[++i];
+      else if (i + 1 < words.size() && !words[i + 1].starts_with("--")) value = words[++i];
       else {
         error = std::string(name) + " needs a value: " + std::string(flag->value);
         return result;

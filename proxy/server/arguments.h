@@ -12,6 +12,7 @@ namespace outrider::server {
 struct Flag {
   std::string_view name;             // "--config"
   std::string_view value;            // what to call its value in help: "FILE"; empty: a switch without one
+  std::string_view about;            // for help
   std::string_view shorthand = {};   // "-c"
 };
 

@@ -103,12 +103,18 @@ std::vector<Mesh::Watched> Mesh::watched() const {
   return all;
 }
 
+std::optional<milliseconds> Mesh::longest_turn() const {
+  if (!dht_) return {};
+  return milliseconds(dht_->stats().longest_turn_ms.load(std::memory_order_relaxed));
+}
+
 void Mesh::add_samples(stats::Samples& samples) const {
   if (!dht_) return;
   const auto& stats = dht_->stats();
   const auto facts = dht_->facts();
   const auto counts = dht_->records();
   samples.add(names::kRegistryInfo, 1, {{"sealed", facts.sealed ? "true" : "false"}, {"signed", facts.signs ? "true" : "false"}});
+  samples.add(names::kMemory, double(stats.stored_bytes.load(std::memory_order_relaxed)), {{"subsystem", "registry"}});
   samples.add(names::kRegistryPeers, stats.peers.load(std::memory_order_relaxed));
   samples.add(names::kRegistryServices, double(dht_->services().size()));
   samples.add(names::kRegistryRecords, counts.valid, {{"state", "valid"}});
@@ -120,7 +126,8 @@ void Mesh::add_samples(stats::Samples& samples) const {
     samples.add(names::kRegistryRejected, double(stats.rejected[i].load(std::memory_order_relaxed)),
                 {{"reason", discovery::reason(discovery::RecordVerdict(i))}});
   for (const auto& each : dht_->services())
-    if (each.age) samples.add(names::kRegistryStaleness, double(each.age->count()) / 1000, {{"cluster", each.service}});
+    if (each.age && each.known != discovery::Known::Absent)
+      samples.add(names::kRegistryStaleness, double(each.age->count()) / 1000, {{"cluster", each.service}});
 }
 
 void Mesh::on_registry_answering(bool yes) {

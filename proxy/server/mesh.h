@@ -31,6 +31,7 @@ class Mesh final : discovery::DhtEvents {
     std::optional<double> age_s;
   };
   std::vector<Watched> watched() const;
+  std::optional<milliseconds> longest_turn() const;  // of the registry's loop in the last second; none: there is none
   void add_samples(stats::Samples& samples) const;   // peers, records, rejections, bytes, staleness
 
  private:

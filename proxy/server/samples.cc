@@ -24,16 +24,36 @@ void add_process(const State& state, stats::Samples& samples) {
     samples.add(names::kServiceUp, state.app_up ? 1 : 0, {{"service", state.document->service.name}});
 }
 
+uint64_t microseconds(milliseconds time) { return uint64_t(time.count()) * 1000; }
+
+constexpr milliseconds kSecond{1000};
+
 }  // namespace
 
-void add_sources(stats::Collector& collector, const State& state, const View& view, const exchange::AccessLogWriter* log) {
+TurnWatch::TurnWatch(net::Loop& control, const Mesh& mesh, stats::Catalog& catalog, stats::Shard& shard)
+    : control_(control), mesh_(mesh), catalog_(catalog), shard_(shard),
+      own_(catalog.slot(names::kEventLoopLag, {{"loop", "control"}})) {
+  control_.arm(second_, kSecond);
+}
+
+void TurnWatch::on_second() {
+  shard_.observe(own_, microseconds(control_.longest_turn()));
+  if (const auto turn = mesh_.longest_turn())
+    shard_.observe(catalog_.slot(names::kEventLoopLag, {{"loop", "registry"}}), microseconds(*turn));
+  control_.arm(second_, kSecond);
+}
+
+void add_sources(stats::Collector& collector, const stats::Catalog& catalog, const State& state, const View& view,
+                 exchange::AccessLogWriter* log) {
   const bool each_endpoint = state.document->metrics.endpoint_metrics;
-  collector.add_source([&state, &view, log, each_endpoint](stats::Samples& samples) {
-    admin::endpoint_samples(view, each_endpoint, samples);
+  collector.add_source([&catalog, &state, &view, log, each_endpoint](stats::Samples& samples) {
     state.mesh->add_samples(samples);
     add_identity(state, samples);
     add_process(state, samples);
+    samples.add(names::kMemory, double(catalog.memory_bytes()), {{"subsystem", "stats"}});
+    if (log) samples.add(names::kMemory, double(log->queued_bytes()), {{"subsystem", "access_log"}});
     samples.add(names::kAccessLogDropped, log ? double(log->dropped_lines()) : 0);
+    admin::endpoint_samples(view, each_endpoint, samples);
   });
 }
 

@@ -50,6 +50,7 @@ std::shared_ptr<const upstream::ClusterPlan> Services::plan_for(std::string_view
   if (found_.size() >= kFoundKept) found_.clear();
   auto plan = std::make_shared<upstream::ClusterPlan>(defaults_);
   plan->name = plan->service = std::string(service);
+  plan->found = true;
   return found_.emplace(service, std::make_pair(plan, std::make_shared<upstream::Limits>())).first->second.first;
 }
 
@@ -78,13 +79,13 @@ void Services::unwatch(int worker, const std::string& service) {
   if (!it->second.workers.empty()) return;
   health_.forget(service);
   if (auto* registry = it->second.source.registry) registry->unwatch(it->second.source.key, *this);
-  clusters_of_[it->second.source.key].erase(service);
+  const auto same_key = clusters_of_.find(it->second.source.key);
+  same_key->second.erase(service);
+  if (same_key->second.empty()) clusters_of_.erase(same_key);
   groups_.erase(it);
 }
 
 void Services::follow(const std::string& cluster, Group& group) {
-  group.probes_passed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "success"}});
-  group.probes_failed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "failure"}});
   clusters_of_[group.source.key].insert(cluster);
   if (group.source.registry) return group.source.registry->watch(group.source.key, *this);
   on_instances(group.source.key, Known::Absent, {});   // registry.kind: none, and no endpoints: nobody will ever come
@@ -96,13 +97,27 @@ void Services::on_instances(const std::string& key, Known known,
   if (names == clusters_of_.end()) return;
   for (const auto& cluster : std::set<std::string>(names->second)) {
     Group& group = groups_[cluster];
+    group.leases.clear();
+    for (const auto& each : all) group.leases[each->instance] = each->expires;
     auto next = upstream::next_set(group.set, known, all);
     if (!next) continue;
     group.set = std::move(next);
+    if (!group.set->members.empty()) note_endpoints(cluster, group);
     health_.follow(cluster, group.plan->health, group.set);
     tell(cluster, group);
     if (listener_) listener_->on_cluster_changed(cluster);
   }
+}
+
+void Services::note_endpoints(const std::string& cluster, Group& group) {
+  if (std::exchange(group.seen, true) || group.plan->health.kind == upstream::HealthPlan::Kind::Off) return;
+  group.probes_passed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "success"}});
+  group.probes_failed = catalog_.slot(stats::names::kClusterHealthChecks, {{"cluster", cluster}, {"result", "failure"}});
+}
+
+WallTime Services::Group::expires(const upstream::Member& member) const {
+  const auto it = leases.find(member.facts->instance);
+  return it == leases.end() ? member.facts->expires : it->second;
 }
 
 template <class F>

@@ -45,8 +45,10 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
     std::shared_ptr<upstream::Limits> limits;
     Source source;
     std::set<int> workers;                              // who watches; empty with `configured`: all
-    bool configured = false;
+    bool configured = false, seen = false;              // seen: it has had endpoints
     std::shared_ptr<const upstream::EndpointSet> set;
+    std::unordered_map<std::string, WallTime> leases;   // by instance: a set is not made anew for their sake
+    WallTime expires(const upstream::Member& member) const;
     stats::Slot probes_passed = 0, probes_failed = 0;
   };
   const std::unordered_map<std::string, Group, StringHash, std::equal_to<>>& all() const { return groups_; }
@@ -60,6 +62,7 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
                     std::vector<std::shared_ptr<const discovery::Instance>> all) override;
   void on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health health) override;
   void on_probe(const std::string& cluster, bool passed) override;
+  void note_endpoints(const std::string& cluster, Group& group);
   void follow(const std::string& cluster, Group& group);
   void tell(const std::string& cluster, const Group& group);
   template <class F>

@@ -11,6 +11,10 @@ config::Sources sources_of(const Arguments& arguments, std::string& error) {
   sources.filters = filters::names();
   sources.check_filter = filters::check;
   if (arguments.has("--config")) sources.file = arguments.value("--config");
+  if (!arguments.words().empty()) {
+    if (sources.file) error = "one file: " + arguments.words()[0] + " or -c " + *sources.file;
+    sources.file = arguments.words()[0];
+  }
   const auto add = [&](std::vector<config::Setting> settings) {
     sources.flags.insert(sources.flags.end(), settings.begin(), settings.end());
   };

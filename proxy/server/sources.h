@@ -6,8 +6,8 @@
 
 namespace outrider::server {
 
-// -c, --set, --service, --bootstrap, --listen with --to, and the environment. `error` is set when the flags do not fit
-// together.
+// -c or the plain word, --set, --service, --bootstrap, --listen with --to, and the environment. `error` is set when they
+// do not fit together.
 config::Sources sources_of(const Arguments& arguments, std::string& error);
 
 }  // namespace outrider::server

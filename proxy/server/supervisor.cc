@@ -112,7 +112,8 @@ std::string Supervisor::start() {
   state_.services = services_.get();
   for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages, &Supervisor::start_mesh})
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
-  add_sources(*collector_, state_, view_, access_log_.get());
+  add_sources(*collector_, *catalog_, state_, view_, access_log_.get());
+  turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
   for (auto& worker : workers_) {
     worker->adopt(snapshot_);
     worker->start();

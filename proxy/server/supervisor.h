@@ -11,6 +11,7 @@
 #include "discovery/fixed/fixed_registry.h"
 #include "server/app.h"
 #include "server/mesh.h"
+#include "server/samples.h"
 #include "server/services.h"
 #include "server/signals.h"
 #include "server/view.h"
@@ -85,6 +86,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   State state_;
   View view_{state_};
   std::unique_ptr<admin::AdminServer> admin_, health_, metrics_;
+  std::unique_ptr<TurnWatch> turns_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<App> app_;
   std::vector<std::pair<std::string, net::Address>> addresses_;

@@ -1,5 +1,6 @@
 #include "server/verb.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -9,19 +10,25 @@ namespace outrider::server {
 
 namespace {
 
-constexpr Flag kConfig{"--config", "FILE", "-c"}, kSet{"--set", "PATH=VALUE"}, kJson{"--json", ""};
-constexpr Flag kAdmin{"--admin", "HOST:PORT|unix:PATH"};
-constexpr Flag kRun[] = {kConfig, kSet, {"--service", "NAME:PORT"}, {"--bootstrap", "HOST:PORT,..."},
-                         {"--listen", "ADDRESS"}, {"--to", "ADDRESS,..."}};
-constexpr Flag kDht[] = {kConfig, kSet, {"--bootstrap", "HOST:PORT,..."}};
+constexpr Flag kConfig{"--config", "FILE", "the configuration; - is standard input", "-c"};
+constexpr Flag kSet{"--set", "PATH=VALUE", "one key, over the file and the environment; may be given again"};
+constexpr Flag kJson{"--json", "", "for programs"};
+constexpr Flag kAdmin{"--admin", "HOST:PORT|unix:PATH", "of the proxy to ask; else OUTRIDER_ADMIN__ADDRESS, else 127.0.0.1:15000"};
+constexpr Flag kService{"--service", "NAME:PORT", "the workload beside this proxy, and the port it listens on"};
+constexpr Flag kBootstrap{"--bootstrap", "HOST:PORT,...", "nodes of the registry to begin with"};
+constexpr Flag kListen{"--listen", "ADDRESS", "a plain reverse proxy: what to listen on"};
+constexpr Flag kTo{"--to", "ADDRESS,...", "and where to: the endpoints"};
+constexpr Flag kFor{"--for", "DURATION", "how long it is valid: 24h, 30m"};
+constexpr Flag kRun[] = {kConfig, kSet, kService, kBootstrap, kListen, kTo};
+constexpr Flag kDht[] = {kConfig, kSet, kBootstrap};
 constexpr Flag kValidate[] = {kConfig, kSet, kJson};
-constexpr Flag kShow[] = {kConfig, kSet, {"--service", "NAME:PORT"}, {"--bootstrap", "HOST:PORT,..."},
-                          {"--listen", "ADDRESS"}, {"--to", "ADDRESS,..."}, {"--origin", ""}, {"--defaults", ""}, kJson};
+constexpr Flag kShow[] = {kConfig, kSet, kService, kBootstrap, kListen, kTo, {"--origin", "", "behind each value where it came from"},
+                          {"--defaults", "", "values nobody set too"}, kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
-constexpr Flag kHealth[] = {kAdmin};
-constexpr Flag kIssue[] = {{"--ca", "DIR"}, {"--id", "SPIFFE_ID"}, {"--out", "DIR"}, {"--dns", "NAME"}, {"--ip", "ADDRESS"},
-                           {"--for", "DURATION"}};
-constexpr Flag kDevCa[] = {{"--trust-domain", "NAME"}, {"--for", "DURATION"}};
+constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"}, {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
+                           {"--out", "DIR", "where to write; made when it is not there"}, {"--dns", "NAME", "a name in the certificate; may be given again"},
+                           {"--ip", "ADDRESS", "an address in the certificate; may be given again"}, kFor};
+constexpr Flag kDevCa[] = {kFor};
 constexpr Flag kJsonOnly[] = {kJson};
 
 constexpr Verb kVerbs[] = {
@@ -33,38 +40,41 @@ constexpr Verb kVerbs[] = {
      "  outrider run --service web:8080 --bootstrap seed.mesh:4222         a sidecar that registers \"web\"\n"
      "  outrider run -c sidecar.yaml -- python3 app.py                     both from one command\n"
      "  outrider run -c edge.yaml --set defaults.cluster.lb=random         any key, for this run\n",
-     kRun, run_proxy},
+     kRun, 0, run_proxy},
     {"dht", "[-c FILE] [--set PATH=VALUE]... [--bootstrap HOST:PORT,...]", "run a registry node alone, for others to start from",
      "No listeners but admin, health and metrics; the keys under `registry` and `identity` are a sidecar's.\n\n"
      "  outrider dht --set registry.bind=0.0.0.0:4222 --set registry.key=/run/mesh/key\n",
-     kDht, run_dht},
+     kDht, 0, run_dht},
     {"services", "[--json] [--admin ADDRESS]", "services this proxy announces and watches",
-     "  outrider services\n  outrider services --json --admin 127.0.0.1:15000\n", kRead, show_services},
+     "  outrider services\n  outrider services --json --admin 127.0.0.1:15000\n", kRead, 0, show_services},
     {"endpoints", "SERVICE [--json] [--admin ADDRESS]", "endpoints of a service, and why one is not used",
      "SERVICE is a cluster's name or namespace/name.\n\n  outrider endpoints web\n  outrider endpoints shop/cart --json\n",
-     kRead, show_endpoints},
+     kRead, 1, show_endpoints},
     {"stat", "[SERVICE] [--json] [--admin ADDRESS]", "requests, success, latency and retries since the start",
-     "  outrider stat\n  outrider stat web --json\n", kRead, show_stat},
-    {"health", "[--admin ADDRESS]", "exit 0 when live and ready, for health checks",
-     "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kHealth, check_health},
+     "  outrider stat\n  outrider stat web --json\n", kRead, 1, show_stat},
+    {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
+     "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kRead, 0, check_health},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
-     "  outrider config validate sidecar.yaml\n", kValidate, config_validate},
-    {"config show", "[-c FILE] [--set PATH=VALUE]... [--origin] [--defaults] [--json]", "the configuration as it takes effect",
-     "  outrider config show -c sidecar.yaml --origin        where each value came from\n"
-     "  outrider config show --defaults                      every key with its default\n",
-     kShow, config_show},
+     "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
+     "  outrider config validate sidecar.yaml\n"
+     "  render-chart | outrider config validate -\n", kValidate, 1, config_validate},
+    {"config show", "[FILE] [--set PATH=VALUE]... [--service NAME:PORT] [--listen ADDRESS --to ADDRESS,...] [--origin] [--defaults] [--json]", "the configuration as it takes effect",
+     "  outrider config show sidecar.yaml --origin                     where each value came from\n"
+     "  outrider config show sidecar.yaml --defaults                   values nobody set too\n"
+     "  outrider config show --listen :8080 --to 127.0.0.1:9001        what a one-line form stands for\n",
+     kShow, 1, config_show},
     {"identity dev-ca", "DIR [--for DURATION]", "a throw-away certificate authority, for trying and for tests",
-     "Writes ca.crt and ca.key (0600).\n\n  outrider identity dev-ca ./ca\n", kDevCa, identity_dev_ca},
+     "Writes ca.crt and ca.key (0600).\n\n  outrider identity dev-ca ./ca\n", kDevCa, 1, identity_dev_ca},
     {"identity issue", "--ca DIR --id SPIFFE_ID --out DIR [--dns NAME]... [--ip ADDRESS]... [--for DURATION]",
      "a workload's certificate from that authority",
      "Writes tls.crt, tls.key (0600) and ca.crt, as identity.dir wants them.\n\n"
      "  outrider identity issue --ca ./ca --id spiffe://mesh.local/ns/default/sa/web --out ./web\n",
-     kIssue, identity_issue},
+     kIssue, 0, identity_issue},
     {"identity mesh-key", "FILE", "a fresh key that seals the registry's packets",
-     "  outrider identity mesh-key ./mesh.key        # then registry.key: ./mesh.key on every node\n", {}, identity_mesh_key},
+     "  outrider identity mesh-key ./mesh.key        # then registry.key: ./mesh.key on every node\n", {}, 1, identity_mesh_key},
     {"identity show", "DIR [--json]", "what an identity directory holds",
-     "  outrider identity show /run/identity\n", kJsonOnly, identity_show},
-    {"version", "[--json]", "version and licence", "  outrider version\n", kJsonOnly, show_version},
+     "  outrider identity show /run/identity\n", kJsonOnly, 1, identity_show},
+    {"version", "[--json]", "version and licence", "  outrider version\n", kJsonOnly, 0, show_version},
 };
 
 void print_overview(std::FILE* out) {
@@ -84,7 +94,7 @@ int print_help(const Verb& verb) {
     std::string left(flag.name);
     if (!flag.shorthand.empty()) left = std::string(flag.shorthand) + ", " + left;
     if (!flag.value.empty()) left.append(1, ' ').append(flag.value);
-    std::printf("  %s\n", left.c_str());
+    std::printf("  %-28s %s\n", left.c_str(), std::string(flag.about).c_str());
   }
   return kOk;
 }
@@ -100,24 +110,44 @@ const Verb* find_verb(const std::vector<std::string>& words, size_t& taken) {
   return nullptr;
 }
 
+// `outrider config`: what there is under it. Empty: it is no group.
+std::string group_of(const std::string& word) {
+  std::string group;
+  for (const Verb& verb : kVerbs)
+    if (verb.name.starts_with(word + " ")) group += "  outrider " + std::string(verb.name) + " " + std::string(verb.arguments) + "\n";
+  return group;
+}
+
 int unknown_verb(const std::vector<std::string>& words) {
-  std::string group;                 // `outrider config`: say what there is under it
-  for (const Verb& verb : kVerbs)
-    if (verb.name.starts_with(words[0] + " ")) group += "  outrider " + std::string(verb.name) + " " + std::string(verb.arguments) + "\n";
-  if (!group.empty()) {
-    const bool asked = words.size() > 1 && (words[1] == "--help" || words[1] == "-h");
-    std::fputs(("usage:\n" + group).c_str(), asked ? stdout : stderr);
-    return asked ? kOk : kUsage;
+  if (words[0].starts_with('-')) {
+    std::fprintf(stderr, "outrider: a verb comes first: outrider run %s ...\n`outrider --help` lists them\n", words[0].c_str());
+    return kUsage;
   }
-  std::string text = "outrider: unknown verb \"" + words[0] + "\"";
+  const std::string group = group_of(words[0]);
+  const bool second = !group.empty() && words.size() > 1 && !words[1].starts_with('-');
+  const std::string given = second ? words[0] + " " + words[1] : words[0];
+  const Verb* nearest = nullptr;
+  size_t distance = 3;
   for (const Verb& verb : kVerbs)
-    if (edit_distance(verb.name, words[0], 2) <= 2) {
-      text += " (did you mean \"" + std::string(verb.name) + "\"?)";
-      break;
-    }
-  std::fprintf(stderr, "%s\n`outrider --help` lists them\n", text.c_str());
+    if (const size_t d = edit_distance(verb.name, given, distance - 1); d < distance) nearest = &verb, distance = d;
+  if (group.empty() || second)
+    std::fprintf(stderr, "outrider: unknown verb \"%s\"%s\n", given.c_str(),
+                 nearest ? (" (did you mean \"" + std::string(nearest->name) + "\"?)").c_str() : "");
+  std::fputs(group.empty() ? "`outrider --help` lists them\n" : ("usage:\n" + group).c_str(), stderr);
   return kUsage;
 }
+
+// `help`, `help run`, `help config`, `run --help`, `config --help`.
+int help(const std::vector<std::string>& words) {
+  if (words.empty()) return print_overview(stdout), kOk;
+  size_t taken = 0;
+  if (const Verb* verb = find_verb(words, taken)) return print_help(*verb);
+  const std::string group = group_of(words[0]);
+  if (group.empty() || words.size() > 1) return unknown_verb(words);
+  return std::printf("usage:\n%s", group.c_str()), kOk;
+}
+
+bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
 
 }  // namespace
 
@@ -132,22 +162,24 @@ int usage_error(std::string_view verb, std::string_view text) {
 }
 
 int run_command(std::vector<std::string> words) {
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    print_overview(stdout);
-    return words.empty() ? kUsage : kOk;
-  }
+  if (words.empty()) return print_overview(stderr), kUsage;
+  if (words[0] == "help" || asks_for_help(words[0])) return help({words.begin() + 1, words.end()});
   if (words[0] == "--version") words[0] = "version";
+  if (words.size() == 2 && asks_for_help(words[1])) return help({words[0]});
   size_t taken = 0;
   const Verb* verb = find_verb(words, taken);
   if (!verb) return unknown_verb(words);
   words.erase(words.begin(), words.begin() + ptrdiff_t(taken));
-  for (const std::string& word : words) {
-    if (word == "--") break;
-    if (word == "--help" || word == "-h") return print_help(*verb);
-  }
+  const auto own_end = std::find(words.begin(), words.end(), "--");
+  if (std::any_of(words.begin(), own_end, asks_for_help)) return print_help(*verb);
   std::string error;
   const Arguments arguments = Arguments::parse(words, verb->flags, error);
   if (!error.empty()) return usage_error(verb->name, error);
+  const bool takes_command = verb->run == run_proxy;
+  if (arguments.words().size() > verb->words)
+    return usage_error(verb->name, "\"" + arguments.words()[verb->words] + "\" is not expected here" +
+                                       (takes_command ? " (a command goes behind --)" : ""));
+  if (own_end != words.end() && !takes_command) return usage_error(verb->name, "\"--\" is not expected here");
   return verb->run(arguments);
 }
 

@@ -18,6 +18,7 @@ struct Verb {
   std::string_view summary;                          // one line
   std::string_view help;                             // the rest, with examples
   std::span<const Flag> flags;
+  size_t words;                                      // how many plain words it takes at most
   int (*run)(const Arguments& arguments);
 };
 

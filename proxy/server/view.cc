@@ -59,8 +59,8 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   view.in_flight = endpoint.in_flight.load(std::memory_order_relaxed);
   view.requests = endpoint.picks.load(std::memory_order_relaxed);
   view.ewma_ms = double(endpoint.ewma_us.load(std::memory_order_relaxed)) / 1000;
-  if (facts.expires != WallTime::max())
-    view.lease_left_s = std::max(0.0, double(to_ms(facts.expires) - to_ms(now)) / 1000);
+  if (const WallTime expires = group.expires(member); expires != WallTime::max())
+    view.lease_left_s = std::max(0.0, double(to_ms(expires) - to_ms(now)) / 1000);
   return view;
 }
 
@@ -118,6 +118,7 @@ std::vector<admin::ClusterView> View::clusters() const {
     view.known = !group.set ? "not_yet" : fixed ? "fixed" : discovery::name_of(group.set->known);
     if (group.set)
       for (const auto& member : group.set->members) view.endpoints.push_back(view_of(member, group, now));
+    view.labelled = group.configured || group.seen;
     view.panic = panics(view, group.plan->panic);
     views.push_back(std::move(view));
   }

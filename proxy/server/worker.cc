@@ -119,9 +119,9 @@ void Worker::cut_all() {
   }
 }
 
-// How long this worker's turns take shows where it falls behind; buffers, what it holds in blocks.
+// How long turns take shows where a worker falls behind; buffers, what it holds in blocks.
 void Worker::on_lag_check() {
-  site_->shard.observe(lag_, uint64_t(loop_.lag().count()) * 1000);
+  site_->shard.observe(lag_, uint64_t(loop_.longest_turn().count()) * 1000);
   site_->shard.set(blocks_, loop_.blocks().in_use_bytes());
   loop_.arm(lag_check_, kLagCheck);
 }

@@ -59,8 +59,8 @@ Collector::Collector(Catalog& catalog, Bounds bounds) : catalog_(catalog), bound
 void Collector::add_source(Source source) { sources_.push_back(std::move(source)); }
 
 void Collector::prepare() {
-  uint32_t used = catalog_.series_count(), most = catalog_.max_series();
-  Samples samples(catalog_, most > used ? most - used : 0);
+  const uint32_t used = catalog_.series_count(), most = catalog_.max_series();
+  Samples samples(catalog_, std::max(catalog_.room_for_samples(), most > used ? most - used : 0));
   for (const Source& source : sources_) source(samples);
   std::lock_guard hold(mutex_);
   samples_ = std::move(samples.all_);

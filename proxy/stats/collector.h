@@ -27,7 +27,7 @@ class Samples {
   friend class Collector;
   Samples(Catalog& catalog, size_t room) : catalog_(catalog), room_(room) {}
   Catalog& catalog_;
-  size_t room_;                      // what max_series leaves
+  size_t room_;                      // what max_series leaves; first come, first served
   std::vector<Sample> all_;
 };
 

@@ -54,7 +54,7 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTcpBytes{  // direction, cluster, way
     "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
 
-// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, stale. connect reason: refused, timeout,
+// Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
 // unreachable, tls, closed, overload. retry reason: connect_failure, reset_before_request; result: success, failure.
 // limit: connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
 inline constexpr Name kClusterEndpoints{  // cluster, state

@@ -90,6 +90,12 @@ uint64_t Shard::read(Slot slot) const {
   return chunk ? (*chunk)[slot % kChunk].load(std::memory_order_relaxed) : 0;
 }
 
+size_t Shard::memory_bytes() const {
+  const auto held = std::count_if(chunks_.begin(), chunks_.end(),
+                                  [](const auto& chunk) { return chunk.load(std::memory_order_relaxed) != nullptr; });
+  return sizeof(Shard) + size_t(held) * sizeof(Chunk);
+}
+
 Catalog::Catalog(uint32_t max_series, uint32_t series_per_histogram) : ledger_(std::make_shared<Ledger>()) {
   ledger_->max_series = max_series;
   ledger_->series_per_histogram = series_per_histogram;
@@ -103,7 +109,7 @@ Slot Catalog::slot(const Name& name, std::vector<Label> labels) {
   auto known = ledger_->by_key.find(key);
   if (known != ledger_->by_key.end()) return known->second;
   uint32_t cost = name.kind == Kind::Histogram ? ledger_->series_per_histogram : 1;
-  if (!labels.empty() && ledger_->count + cost > ledger_->max_series) {
+  if (!labels.empty() && ledger_->count + cost > ledger_->max_series - room_for_samples()) {
     ledger_->dropped.fetch_add(1, std::memory_order_relaxed);
     for (Label& label : labels) label.value = "__other__";
     key = key_of(name, labels);
@@ -153,7 +159,15 @@ uint32_t Catalog::series_count() const {
   return ledger_->count;
 }
 
+size_t Catalog::memory_bytes() const {
+  std::lock_guard hold(ledger_->shards_mutex);
+  size_t sum = ledger_->gone.memory_bytes();
+  for (const Shard* shard : ledger_->shards) sum += shard->memory_bytes();
+  return sum;
+}
+
 uint32_t Catalog::max_series() const { return ledger_->max_series; }
+uint32_t Catalog::room_for_samples() const { return ledger_->max_series / 5; }
 uint64_t Catalog::dropped() const { return ledger_->dropped.load(std::memory_order_relaxed); }
 void Catalog::count_dropped() { ledger_->dropped.fetch_add(1, std::memory_order_relaxed); }
 

@@ -49,6 +49,7 @@ class Shard {
   void set(Slot slot, uint64_t value) { write(slot, value); }                                            // gauges; two's complement for negatives
   void observe(Slot histogram, uint64_t microseconds);   // log-linear buckets, fixed count (histogram.h)
   uint64_t read(Slot slot) const;                        // any thread
+  size_t memory_bytes() const;                           // any thread
 
  private:
   using Chunk = std::array<std::atomic<uint64_t>, kChunk>;
@@ -70,9 +71,10 @@ struct Series {                      // one name with one set of labels
 };
 
 // Cold: names and labels to slots. Runs when a configuration is compiled or a name is found, never per request. Any
-// thread (locks inside). The same name and labels give the same slot. Above max_series a name's further label sets
-// all get its `__other__` series, and outrider_metrics_dropped_series_total counts them. A histogram counts as as many
-// series as Prometheus makes of it: its bounds, +Inf, sum and count.
+// thread (locks inside). The same name and labels give the same slot. A fifth of max_series is left to the samples of a
+// Collector; above the rest a name's further label sets all get its `__other__` series, and
+// outrider_metrics_dropped_series_total counts them. A histogram counts as as many series as Prometheus makes of it: its
+// bounds, +Inf, sum and count.
 class Catalog {
  public:
   explicit Catalog(uint32_t max_series = 5000, uint32_t series_per_histogram = 18);
@@ -85,7 +87,9 @@ class Catalog {
   Histogram histogram(const Series& series) const;       // likewise
   uint32_t series_count() const;
   uint32_t max_series() const;
+  uint32_t room_for_samples() const;
   uint64_t dropped() const;
+  size_t memory_bytes() const;                           // of all shards
   void count_dropped();                                  // by whoever keeps series elsewhere and has no room
 
  private:

@@ -27,7 +27,8 @@ Health health_of(const Seat& seat) { return seat.member.endpoint->health.load(st
 
 }  // namespace
 
-ClusterStats::ClusterStats(stats::Catalog& catalog, const std::string& cluster) {
+ClusterStats::ClusterStats(stats::Catalog& catalog, std::string_view label) {
+  const std::string cluster(label);
   const auto one = [&](const stats::Name& name) { return catalog.slot(name, {{"cluster", cluster}}); };
   const auto failed = [&](const char* reason) {
     return catalog.slot(names::kClusterConnectFailures, {{"cluster", cluster}, {"reason", reason}});
@@ -66,7 +67,7 @@ void Seat::recycle(Seat* seat) {
 }
 
 Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan, std::shared_ptr<Limits> limits)
-    : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, plan_->name),
+    : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, label()),
       balancer_(make_balancer(*plan_, context.loop.random())) {
   if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
 }
@@ -88,6 +89,10 @@ void Cluster::recycle(Cluster* cluster) {
 void Cluster::adopt(std::shared_ptr<const EndpointSet> set) {
   if (!set) return;
   set_ = std::move(set);
+  if (plan_->found && !seen_ && !set_->members.empty()) {
+    seen_ = true;
+    stats_ = ClusterStats(context_.catalog, label());   // without endpoints nothing has been counted that must be taken back
+  }
   rebuild();
   if (set_->known == Known::NotYet) return;
   IntrusiveList<Place> called;

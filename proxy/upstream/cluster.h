@@ -20,7 +20,7 @@ struct Context {
 };
 
 struct ClusterStats {                                     // slots of outrider_cluster_*{cluster=...}, found once
-  ClusterStats(stats::Catalog& catalog, const std::string& cluster);
+  ClusterStats(stats::Catalog& catalog, std::string_view label);
   stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable,
       connect_closed, connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
 };
@@ -31,6 +31,9 @@ class Cluster {
   Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan, std::shared_ptr<Limits> limits);
   ~Cluster();
   const ClusterPlan& plan() const { return *plan_; }
+  // The metrics' name of it. What a request named is a label only once the registry has had endpoints of it: else every
+  // name a client can think of would be one.
+  std::string_view label() const { return plan_->found && !seen_ ? "__unknown__" : std::string_view(plan_->name); }
   const Context& context() const { return context_; }
   void adopt(std::shared_ptr<const EndpointSet> set);     // a message from the control thread
   void refresh();                                         // health or an ejection changed: usable seats anew
@@ -74,7 +77,7 @@ class Cluster {
   std::vector<Seat*> usable_;
   std::unique_ptr<Balancer> balancer_;
   IntrusiveList<Place> awaiting_;
-  bool panicking_ = false, ramping_ = false;
+  bool panicking_ = false, ramping_ = false, seen_ = false;
   net::BoundTimer<Cluster, &Cluster::on_refresh_due> refresh_due_{*this};
 };
 

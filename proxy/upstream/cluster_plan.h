@@ -31,6 +31,7 @@ struct PoolPlan {
 struct ClusterPlan {
   std::string name;
   std::string service;                      // "namespace/name" in the registry; empty: not from the registry
+  bool found = false;                       // nobody configured it: a request named it
   std::string digest;                       // equal digests: the cluster is kept over a change of configuration
   std::string balancer = "ewma";
   uint32_t choices = 2;                     // least_request, ewma

@@ -10,6 +10,7 @@ one value, every rule must evaluate. Needs Debian's package prometheus. Bounded 
 import argparse
 import http.server
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -49,8 +50,8 @@ def exporter(metrics):
     return server
 
 
-def prepare(source, directory, port):
-    """A copy of docker/prometheus that looks more often, with the made-up proxies for targets."""
+def prepare(source, directory, targets):
+    """A copy of docker/prometheus that looks more often, at these: (address, labels)."""
     config = directory / "prometheus"
     shutil.copytree(source, config)
     text = (config / "prometheus.yml").read_text()
@@ -61,8 +62,8 @@ def prepare(source, directory, port):
     (config / "prometheus.yml").write_text(text)
     for each in (config / "targets").iterdir():
         each.unlink()
-    (config / "targets/sample.json").write_text(json.dumps(
-        [{"targets": [f"127.0.0.1:{port}"], "labels": {"job": job, "instance": instance}} for job, instance in PROXIES.items()]))
+    (config / "targets/these.json").write_text(json.dumps(
+        [{"targets": [address], "labels": labels} for address, labels in targets]))
     return config
 
 
@@ -116,28 +117,41 @@ class Prometheus:
     def query(self, text):
         return self.ask("query", query=text)["result"]
 
-    def has_data(self):
+    def has_data(self, proxies):
+        """Every proxy was scraped four times, and every rule has been evaluated."""
         try:
             counts = self.query("count_over_time(outrider_build_info[1m])")
             rules = [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
         except (check_dashboards.Finding, OSError):
             return False
-        return (len(counts) == len(PROXIES) and all(float(each["value"][1]) >= 4 for each in counts)
+        return (len(counts) == proxies and all(float(each["value"][1]) >= 4 for each in counts)
                 and rules and all(rule["health"] != "unknown" for rule in rules))
 
 
-def ask_everything(docker, prometheus):
+def is_empty(result):
+    """Nothing, or nothing but what is no number."""
+    return all(math.isnan(float(each["value"][1])) for each in result)
+
+
+def ask_everything(docker, prometheus, every_query=True):
+    """(how many, findings). Without `every_query` one query with data is enough for a panel: nobody gets a 1xx."""
     findings, asked = [], 0
     for path in sorted((docker / "grafana/dashboards").glob("*.json")):
         board = check_dashboards.read_dashboard(path)
         variables = check_dashboards.variables_of(board)
+        filled = {}                                     # id of a panel to whether it has data
         for where, text, _, panel in check_dashboards.queries_of(board):
             asked += 1
             try:
-                if not prometheus.query(check_dashboards.fill_in(text, variables)) and panel:   # annotations are rare events
+                empty = is_empty(prometheus.query(check_dashboards.fill_in(text, variables)))
+                if panel:                               # annotations are rare events
+                    filled[panel["id"]] = filled.get(panel["id"], False) or not empty
+                if empty and panel and every_query:
                     raise check_dashboards.Finding("no data")
             except check_dashboards.Finding as finding:
                 findings.append(f"{path.name}: {where}: {finding}\n    {text}")
+        findings += [f"{path.name}: {panel['title']}: no data" for panel in check_dashboards.panels_of(board)
+                     if not every_query and not filled.get(panel["id"], True)]
         for name, selector, label in check_dashboards.queries_of_variables(board):
             asked += 1
             match = check_dashboards.fill_in(selector, variables)
@@ -178,9 +192,11 @@ def main():
         directory = pathlib.Path(directory)
         try:
             server = exporter(check_dashboards.read_names(arguments.names))
-            prometheus = Prometheus(binary, prepare(source, directory, server.server_address[1]), directory)
+            targets = [(f"127.0.0.1:{server.server_address[1]}", {"job": job, "instance": instance})
+                       for job, instance in PROXIES.items()]
+            prometheus = Prometheus(binary, prepare(source, directory, targets), directory)
             prometheus.wait_until("its port", prometheus.find_port)
-            prometheus.wait_until("data", prometheus.has_data)
+            prometheus.wait_until("data", lambda: prometheus.has_data(len(PROXIES)))
             asked, findings = ask_everything(arguments.docker, prometheus)
         except check_dashboards.Finding as finding:
             asked, findings = 0, [str(finding)]

@@ -22,6 +22,7 @@ namespace {
 constexpr dht::ValueType::Id kType = 0x4d45;
 constexpr milliseconds kChores{1000};
 constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
+constexpr milliseconds kFirstLook{1000};   // around, after somebody has answered; doubling up to DhtOptions::seeds
 constexpr milliseconds kTidy{1000}, kTidyJitter{100};   // between two rounds of touching all keys, while nodes leave
 constexpr size_t kMostCalls = 100000;    // answers waiting for their turn; more is a flood
 
@@ -177,6 +178,14 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     loop.arm(tidy, std::max(rest, milliseconds(0)) + milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
   }
 
+  // Who sits near us? OpenDHT asks that only while it has nothing else to look for. Whoever knows its seeds alone is lost
+  // with them.
+  void on_around() {
+    touch(node->getNodeId());
+    around_pace = std::min(around_pace * 2, options.seeds);
+    loop.arm(around, around_pace);
+  }
+
   void on_tidy() {
     tidied = loop.now();
     std::set<std::string> keys;
@@ -227,7 +236,10 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     bootstrap.on_connected(answering);
     events.on_answering(answering);
     watches.on_connected(answering);
-    if (answering) announcer.on_connected();
+    if (!answering) return around.cancel();
+    announcer.on_connected();
+    around_pace = kFirstLook;
+    loop.arm(around, around_pace);
   }
 
   // AnnouncerEvents. A limit that passes brings no packet: what it means must travel all the same.
@@ -244,6 +256,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
 
   void on_chores() {
     look();
+    stats.longest_turn_ms.store(uint32_t(loop.longest_turn().count()), std::memory_order_relaxed);
     const auto [bytes, values] = node->getStoreSize();
     stats.stored_bytes.store(bytes, std::memory_order_relaxed);
     stats.stored_values.store(values, std::memory_order_relaxed);
@@ -406,6 +419,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   net::BoundTimer<Impl, &Impl::on_wake> wake{*this};
   net::BoundTimer<Impl, &Impl::on_chores> chores{*this};
   net::BoundTimer<Impl, &Impl::on_tidy> tidy{*this};
+  net::BoundTimer<Impl, &Impl::on_around> around{*this};
+  milliseconds around_pace{0};
   mutable std::mutex facts_mutex;            // guards facts
   DhtFacts facts;
   std::thread thread;

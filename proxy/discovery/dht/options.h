@@ -64,6 +64,7 @@ struct DhtStats {
   std::atomic<uint64_t> unchecked{0};                  // stored beyond the budget for unknown signers: readers check them
   std::atomic<uint32_t> busiest_us{0};                 // longest stay in OpenDHT since start
   std::atomic<uint64_t> busy_us{0};                    // all of it
+  std::atomic<uint32_t> longest_turn_ms{0};            // of the registry's loop in the last second
   void reject(RecordVerdict why) { rejected[size_t(why)].fetch_add(1, std::memory_order_relaxed); }
 };
 

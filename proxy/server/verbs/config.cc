@@ -9,15 +9,23 @@
 
 namespace outrider::server {
 
-int config_validate(const Arguments& arguments) {
-  if (arguments.words().size() != 1) return usage_error("config validate", "which file?");
-  std::string error;
-  config::Sources sources = sources_of(arguments, error);
-  if (!error.empty()) return usage_error("config validate", error);
-  sources.file = arguments.words()[0];
-  const auto outcome = config::load(sources);
-  if (arguments.has("--json")) std::printf("%s\n", config::print_json(outcome.complaints).c_str());
+namespace {
+
+// What is wrong goes where the verb's output goes only when that is for programs.
+void report(const Arguments& arguments, const config::Outcome& outcome, bool json_wanted) {
+  if (json_wanted && arguments.has("--json")) std::fputs(config::print_json(outcome.complaints).c_str(), stdout);
   else std::fputs(config::print(outcome.complaints).c_str(), stderr);
+}
+
+}  // namespace
+
+int config_validate(const Arguments& arguments) {
+  std::string error;
+  const config::Sources sources = sources_of(arguments, error);
+  if (error.empty() && !sources.file) error = "which file?";
+  if (!error.empty()) return usage_error("config validate", error);
+  const auto outcome = config::load(sources);
+  report(arguments, outcome, true);
   return outcome.document ? kOk : kUsage;
 }
 
@@ -26,7 +34,7 @@ int config_show(const Arguments& arguments) {
   const config::Sources sources = sources_of(arguments, error);
   if (!error.empty()) return usage_error("config show", error);
   const auto outcome = config::load(sources);
-  std::fputs(config::print(outcome.complaints).c_str(), stderr);
+  report(arguments, outcome, !outcome.document);
   if (!outcome.document) return kUsage;
   const config::ShowOptions options{arguments.has("--origin"), arguments.has("--defaults")};
   const std::string text = config::show(*outcome.document, options);

@@ -100,9 +100,9 @@ int show_endpoints(const Arguments& arguments) {
 }
 
 int show_stat(const Arguments& arguments) {
-  if (arguments.words().size() > 1) return usage_error("stat", "one service at most");
-  const std::string path = arguments.words().empty() ? "/stat" : "/stat?cluster=" + escaped(arguments.words()[0]);
-  return ask_and_show("stat", arguments, path, [](const Value& answer) {
+  const std::string service = arguments.words().empty() ? "" : arguments.words()[0];
+  const std::string path = service.empty() ? "/stat" : "/stat?cluster=" + escaped(service);
+  return ask_and_show("stat", arguments, path, [&](const Value& answer) {
     Table table({"DIRECTION", "CLUSTER", "REQUESTS", "SUCCESS", "IN FLIGHT", "P50", "P95", "P99"});
     for (const Value& each : answer["traffic"].GetArray())
       table.add({text_of(each, "direction"), text_of(each, "cluster"), text_of(each, "requests"),
@@ -112,6 +112,8 @@ int show_stat(const Arguments& arguments) {
     for (const Value& each : answer["upstream"].GetArray())
       upstream.add({text_of(each, "cluster"), text_of(each, "connections"), text_of(each, "pending"), text_of(each, "retries"),
                     text_of(each, "connect_failures")});
+    if (!service.empty() && table.empty() && upstream.empty())
+      return std::printf("There is no cluster %s.\n", service.c_str()), kNegative;
     if (table.empty()) std::puts("no traffic yet");
     else std::fputs(table.text().c_str(), stdout);
     if (!upstream.empty()) std::fputs(("\n" + upstream.text()).c_str(), stdout);
@@ -121,7 +123,8 @@ int show_stat(const Arguments& arguments) {
 
 int check_health(const Arguments& arguments) {
   std::string error;
-  const auto answer = ask_admin(admin_address(arguments.value("--admin")), "/ready", error);
+  const char* page = arguments.has("--json") ? "/ready?json" : "/ready";
+  const auto answer = ask_admin(admin_address(arguments.value("--admin")), page, error);
   if (!answer) return std::fprintf(stderr, "outrider health: %s\n", error.c_str()), kNegative;
   std::fputs(answer->body.c_str(), stdout);
   return answer->status == 200 ? kOk : kNegative;

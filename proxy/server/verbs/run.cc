@@ -14,8 +14,6 @@ namespace outrider::server {
 namespace {
 
 int run_with(const char* verb, const Arguments& arguments, bool registry_only) {
-  if (!arguments.words().empty())
-    return usage_error(verb, "\"" + arguments.words()[0] + "\" is not expected here (a command goes behind --)");
   std::string error;
   config::Sources sources = sources_of(arguments, error);
   if (!error.empty()) return usage_error(verb, error);

@@ -258,5 +258,13 @@ TEST(Log, LinesOfSeveralThreadsStayWhole) {
   for (const auto& line : lines) ASSERT_TRUE(is_json(line)) << line;
 }
 
+TEST(Text, Utf8PrefixEndsAtTheFirstByteThatIsNotUtf8) {
+  EXPECT_EQ(utf8_prefix(""), 0u);
+  EXPECT_EQ(utf8_prefix("ab\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80"), 11u);
+  EXPECT_EQ(utf8_prefix("ab\xFC" "c"), 2u);
+  EXPECT_EQ(utf8_prefix("ab\xE2\x82"), 2u);
+  EXPECT_EQ(utf8_prefix("\xED\xA0\x80"), 0u);
+}
+
 }  // namespace
 }  // namespace outrider

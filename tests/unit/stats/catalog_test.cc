@@ -98,7 +98,7 @@ TEST(Catalog, AboveTheCapSeriesOfANameShareItsOther) {
 }
 
 TEST(Catalog, AHistogramCountsAsAllItsLinesAndANameWithoutLabelsAlwaysFits) {
-  Catalog catalog(20, 18);
+  Catalog catalog(25, 18);
   catalog.slot(names::kRequestDuration, {{"route", "a"}});
   EXPECT_EQ(catalog.series_count(), 18u);
   Slot other = catalog.slot(names::kRequestDuration, {{"route", "b"}});

@@ -1,0 +1,118 @@
+// What a mode stands for.
+
+#include "loading.h"
+
+namespace outrider::config {
+namespace {
+
+const std::string kSidecar = "version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n";
+
+TEST(Presets, AServiceMakesASidecarAndNoServiceAnEdge) {
+  EXPECT_EQ(must_load({kSidecar}).mode, Mode::Sidecar);
+  EXPECT_EQ(must_load({edge()}).mode, Mode::Edge);
+  EXPECT_EQ(must_load({kSidecar + "mode: edge\nlisteners: {in: {address: \":1\", direction: inbound, routes: [{cluster: web}]}}\n"}).mode, Mode::Edge);
+}
+
+TEST(Presets, ASidecarListensForItsAppAndForOthers) {
+  const auto d = must_load({kSidecar});
+  ASSERT_EQ(d.listeners.size(), 2u);
+  EXPECT_EQ(d.listeners[0].name, "outbound");
+  EXPECT_EQ(d.listeners[0].addresses, (std::vector<std::string>{"127.0.0.1:15001", "[::1]:15001"}));
+  EXPECT_EQ(d.listeners[0].direction, Direction::Outbound);
+  EXPECT_EQ(d.listeners[1].name, "inbound");
+  EXPECT_EQ(d.listeners[1].addresses, std::vector<std::string>{"[::]:15006"});
+  EXPECT_EQ(d.listeners[1].direction, Direction::Inbound);
+  EXPECT_EQ(d.admin.address, "127.0.0.1:15000");
+  EXPECT_EQ(d.admin.health, ":15021");
+  EXPECT_EQ(d.metrics.address, ":15020");
+}
+
+TEST(Presets, ASidecarsInboundLeadsToTheServiceAndItsOutboundToWhomTheHostNames) {
+  const auto d = must_load({kSidecar});
+  ASSERT_EQ(d.listeners[0].routes.size(), 1u);
+  EXPECT_EQ(d.listeners[0].routes[0].action, Route::Action::ByHost);
+  ASSERT_EQ(d.listeners[1].routes.size(), 1u);
+  EXPECT_EQ(d.listeners[1].routes[0].cluster, kLocalCluster);
+  const Cluster* local = d.cluster(kLocalCluster);
+  ASSERT_TRUE(local);
+  EXPECT_EQ(local->endpoints.at(0).address, "127.0.0.1:8080");
+  EXPECT_EQ(local->slow_start, milliseconds(0));
+}
+
+// Do no harm: what would have worked without the proxy works.
+TEST(Presets, ASidecarHasNoTimeoutAndNoBodyLimit) {
+  const auto d = must_load({kSidecar + "clusters: {cart: {}}\n"});
+  EXPECT_EQ(d.cluster("cart")->timeout, milliseconds(0));
+  EXPECT_EQ(d.cluster("cart")->service, "default/cart");
+  for (const Listener& listener : d.listeners) {
+    EXPECT_EQ(listener.max_body, 0u);
+    EXPECT_EQ(listener.request, milliseconds(0));
+    EXPECT_TRUE(listener.http10);
+    EXPECT_EQ(listener.forwarded, Listener::Forwarded::Append);
+  }
+  EXPECT_TRUE(d.cluster("cart")->retry_connect_failure);
+  EXPECT_EQ(d.cluster("cart")->lb, Cluster::Balancer::Ewma);
+}
+
+TEST(Presets, AnEdgeIsTighter) {
+  const auto d = must_load({edge()});
+  const Listener& listener = d.listeners.at(0);
+  EXPECT_EQ(listener.max_body, 10u << 20);
+  EXPECT_EQ(listener.forwarded, Listener::Forwarded::Replace);
+  EXPECT_EQ(listener.escaped_slash, Listener::Slash::Decode);
+  EXPECT_EQ(listener.request_headers, milliseconds(5000));
+  EXPECT_EQ(d.clusters.at(0).timeout, milliseconds(15000));
+}
+
+TEST(Presets, WhatAPresetSaysIsADefaultToo) {
+  const auto d = must_load({kSidecar + "listeners: {inbound: {address: \"127.0.0.1:1\"}}\nclusters: {local: {connect_timeout: 5s}}\n"});
+  ASSERT_EQ(d.listeners.size(), 2u);
+  EXPECT_EQ(d.listeners[1].addresses, std::vector<std::string>{"127.0.0.1:1"});
+  EXPECT_EQ(d.listeners[1].direction, Direction::Inbound);
+  EXPECT_EQ(d.cluster(kLocalCluster)->connect_timeout, milliseconds(5000));
+  EXPECT_EQ(d.cluster(kLocalCluster)->endpoints.at(0).address, "127.0.0.1:8080");
+}
+
+TEST(Presets, ConfiguredClustersAreFoundByTheirHostNames) {
+  const auto d = must_load({kSidecar + "clusters: {cart: {}, ops/db: {}}\n"});
+  const auto& routes = d.listeners.at(0).routes;
+  ASSERT_EQ(routes.size(), 3u);
+  EXPECT_EQ(routes[0].hosts, (std::vector<std::string>{"cart", "cart.default", "cart.default.mesh"}));
+  EXPECT_EQ(routes[1].hosts, (std::vector<std::string>{"db.ops", "db.ops.mesh"}));
+}
+
+TEST(Presets, ATcpServiceIsRelayed) {
+  const auto d = must_load({"version: 1\nservice: {name: db, ports: [{port: 5432, protocol: tcp}]}\nregistry: {bootstrap: \"seed:4222\"}\n"});
+  EXPECT_EQ(d.listeners.at(1).protocol, Protocol::Tcp);
+  EXPECT_EQ(d.cluster(kLocalCluster)->protocol, Protocol::Tcp);
+}
+
+TEST(Presets, WhatATcpListenerLeadsToIsTcpAndNotOfferedByHost) {
+  const auto d = must_load({kSidecar + "listeners: {db: {address: \"127.0.0.1:5432\", protocol: tcp, direction: outbound}}\nroutes: {db: [{cluster: postgres}]}\n"
+                                       "clusters: {postgres: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
+  EXPECT_EQ(d.cluster("postgres")->protocol, Protocol::Tcp);
+  EXPECT_EQ(d.cluster("postgres")->timeout, milliseconds(0));
+  for (const Route& route : d.listeners.at(0).routes) EXPECT_NE(route.cluster, "postgres");
+}
+
+TEST(Presets, AnEdgesTimeoutDoesNotCutATcpConnection) {
+  const auto d = must_load({"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\n"
+                            "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
+  EXPECT_EQ(d.mode, Mode::Edge);
+  EXPECT_EQ(d.clusters.at(0).timeout, milliseconds(0));
+}
+
+TEST(Presets, ARegistryNodeNeedsNoListener) {
+  Sources sources;
+  sources.registry_only = true;
+  sources.set = {"registry.bind=127.0.0.1:0"};
+  const auto outcome = load(sources);
+  ASSERT_TRUE(outcome.document) << print(outcome.complaints);
+  EXPECT_TRUE(outcome.document->listeners.empty());
+  sources.set = {"registry.kind=none"};
+  EXPECT_EQ(print(load(sources).complaints),
+            "--set registry.kind=none: error: registry.kind: a registry node needs a registry: expected dht\n");
+}
+
+}  // namespace
+}  // namespace outrider::config

@@ -1,0 +1,46 @@
+// What the registry says, on its way to workers and pages.
+
+#include "server/services.h"
+
+#include <gtest/gtest.h>
+
+#include "discovery/fixed/fixed_registry.h"
+#include "server/worker.h"
+#include "stats/names.h"
+
+namespace outrider::server {
+namespace {
+
+discovery::Instance instance(uint64_t sequence, WallTime expires) {
+  discovery::Instance facts;
+  facts.address = "10.0.0.1:80";
+  facts.instance = "0a";
+  facts.sequence = sequence;
+  facts.expires = expires;
+  return facts;
+}
+
+// A record is signed anew every few minutes. Workers need not hear of that, but whoever asks how long it holds must.
+TEST(Services, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
+  net::Loop control;
+  stats::Catalog catalog;
+  auto shard = catalog.make_shard();
+  std::vector<std::unique_ptr<Worker>> workers;
+  Services services(control, catalog, *shard, workers);
+  discovery::FixedRegistry registry;
+  auto plan = std::make_shared<upstream::ClusterPlan>();
+  plan->name = plan->service = "default/web";
+  const WallTime soon = net::Loop::wall() + std::chrono::minutes(1), later = soon + std::chrono::minutes(10);
+  registry.add("default/web", {instance(1, soon)});
+  services.add(plan, std::make_shared<upstream::Limits>(), {&registry, "default/web"});
+  const auto& group = services.all().at("default/web");
+  const auto set = group.set;
+  ASSERT_EQ(set->members.size(), 1u);
+  EXPECT_EQ(group.expires(set->members[0]), soon);
+  registry.add("default/web", {instance(2, later)});
+  EXPECT_EQ(group.set, set);
+  EXPECT_EQ(group.expires(set->members[0]), later);
+}
+
+}  // namespace
+}  // namespace outrider::server
