@@ -127,7 +127,7 @@ TEST(Timeouts, AConnectionThatDoesNotComeAboutIs504AndThenAvoided) {
     proxy.expect_metric(1, "outrider_cluster_connect_failures_total", "reason=\"timeout\"");
     expect_quiet(proxy);
   }
-  Proxy proxy(Proxy::edge({nobody.text(), origin->text()}, "connect_timeout: 50ms, lb: round_robin"));
+  Proxy proxy(Proxy::edge({nobody.text(), origin->text()}, "connect_timeout: 50ms, lb: round_robin, panic: 0%"), {"overload.threads=1"});
   for (int i = 0; i < 4; ++i) EXPECT_EQ(request(proxy.address(), kGet).status(), 200);
   proxy.expect_metric(1, "outrider_cluster_retries_total", "reason=\"connect_failure\",result=\"success\"");
 }
@@ -332,7 +332,7 @@ TEST(Limits, AWaiterWhoLeavesMakesRoom) {
 
 TEST(Nobody, SaysWhichClusterWhyAndSinceWhen) {
   const std::string gone = refusing_address().text();
-  Proxy proxy(Proxy::edge({gone}, "panic: 0%, retry: off"));
+  Proxy proxy(Proxy::edge({gone}, "panic: 0%, retry: off"), {"overload.threads=1"});
   const Message refused = request(proxy.address(), kGet);
   EXPECT_EQ(refused.status(), 502);
   EXPECT_EQ(refused.field("x-outrider-reason"), "connection_refused");

@@ -34,7 +34,7 @@ Message ask(Stream& client, const std::string& bytes) {
 
 TEST(Retry, AConnectFailureGoesElsewhereWhateverTheMethod) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.body); });
-  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, panic: 0%"));
+  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, panic: 0%"), {"overload.threads=1"});
   EXPECT_EQ(request(proxy.address(), kPost).body, "hello");
   EXPECT_EQ(request(proxy.address(), kPost).body, "hello");
   EXPECT_EQ(origin->requests(), 2);
@@ -46,7 +46,7 @@ TEST(Retry, AConnectFailureGoesElsewhereWhateverTheMethod) {
 TEST(Retry, AReusedConnectionThatClosesIsTriedElsewhereOnce) {
   OneAnswerEach first;
   const auto second = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({first.origin.text(), second->text()}, "lb: round_robin"));
+  Proxy proxy(Proxy::edge({first.origin.text(), second->text()}, "lb: round_robin"), {"overload.threads=1"});
   Stream client = proxy.connect();
   for (int i = 0; i < 8; ++i) EXPECT_EQ(ask(client, kGet).status(), 200);
   EXPECT_GT(first.dropped, 0);
@@ -128,7 +128,7 @@ TEST(Retry, AttemptsAreWhatTheConfigurationSays) {
 
 TEST(Retry, WhatIsNotListedIsNotRetried) {
   const auto origin = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, retry: {when: [reset_before_request]}"));
+  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, retry: {when: [reset_before_request]}"), {"overload.threads=1"});
   int failed = 0;
   for (int i = 0; i < 2; ++i) failed += request(proxy.address(), kGet).status() == 502;
   EXPECT_EQ(failed, 1);

@@ -178,13 +178,21 @@ TEST(Tcp, AnEndpointThatFinishesFirstStillGetsAllThatWasSent) {
     got.set_value(connection.read_all().size());
   });
   Blackhole nobody;
-  Proxy proxy(tcp({nobody.text(), origin.text()}, "lb: round_robin, connect_timeout: 500ms", "limits: {buffer: 64MiB}"));
+  std::string text = tcp({nobody.text(), origin.text()}, "lb: round_robin, connect_timeout: 500ms", "limits: {buffer: 64MiB}");
+  const std::string first = "\"" + nobody.text() + "\"";
+  text.replace(text.find(first), first.size(), "{address: " + first + ", weight: 1000}");
+  Proxy proxy(text);
   Stream client = proxy.connect();
-  client.send(std::string(kMuch, 'x'));
-  client.finish_sending();
-  EXPECT_EQ(client.read_all(), "enough");
+  std::thread sender([&] {
+    client.send(std::string(kMuch, 'x'));
+    client.finish_sending();
+  });
+  char word[8];
+  EXPECT_EQ(::recv(client.fd(), word, 6, MSG_WAITALL), 6);
+  EXPECT_EQ(::recv(client.fd(), word, 1, 0), 0);
   finished.set_value();
   EXPECT_EQ(got.get_future().get(), kMuch);
+  sender.join();
   proxy.expect_metric(0, "outrider_connections_active");
   proxy.expect_metric(0, "outrider_requests_in_flight");
 }
