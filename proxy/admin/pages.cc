@@ -54,6 +54,13 @@ void cluster(Json& json, const ClusterView& one) {
   json.close().close();
 }
 
+std::string there_is_no(const char* what, const std::string& only, const std::vector<std::string>& names) {
+  constexpr size_t kShown = 20;
+  std::string text = std::string("There is no ") + what + " " + only + " here.";
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i ? ", " : " There are: ") + names[i];
+  return text + (names.size() > kShown ? " and more.\n" : names.empty() ? "\n" : ".\n");
+}
+
 bool ready(const std::vector<Part>& parts) {
   return std::all_of(parts.begin(), parts.end(), [](const Part& part) { return part.ok; });
 }
@@ -96,6 +103,11 @@ const char* name_of(EndpointState state) {
     case EndpointState::Stale: return "stale";
   }
   return "unknown";
+}
+
+// Whoever asks need not know the namespace.
+bool is_asked(const std::string& name, const std::string& only) {
+  return only.empty() || name == only || (only.find('/') == only.npos && name.ends_with("/" + only));
 }
 
 Reply live_page(const Facts& facts) {
@@ -151,25 +163,33 @@ Reply config_page(const Facts& facts) { return {.type = "application/yaml", .bod
 Reply clusters_page(const Facts& facts, const Ask& ask) {
   const std::string only = ask.value("cluster");
   bool found = only.empty();
+  std::vector<std::string> others;
   Json json;
   json.object().key("clusters").array();
   for (const ClusterView& each : facts.clusters()) {
-    if (!only.empty() && each.name != only) continue;
+    if (!is_asked(each.name, only)) {
+      if (each.labelled) others.push_back(each.name);
+      continue;
+    }
     found = true;
     cluster(json, each);
   }
   json.close().close();
-  if (!found) return {.status = 404, .body = "There is no cluster " + only + ".\n"};
+  if (!found) return {.status = 404, .body = there_is_no("cluster", only, others)};
   return json_reply(json);
 }
 
 Reply services_page(const Facts& facts, const Ask& ask) {
   const std::string only = ask.value("service");
   bool found = only.empty();
+  std::vector<std::string> others;
   Json json;
   json.object().key("services").array();
   for (const ServiceView& each : facts.services()) {
-    if (!only.empty() && each.name != only) continue;
+    if (!is_asked(each.name, only)) {
+      if (each.instances) others.push_back(each.name);
+      continue;
+    }
     found = true;
     json.object(Json::Shape::OneLine)
         .field("name", each.name)
@@ -181,7 +201,7 @@ Reply services_page(const Facts& facts, const Ask& ask) {
     json.close();
   }
   json.close().close();
-  if (!found) return {.status = 404, .body = "There is no service " + only + " here.\n"};
+  if (!found) return {.status = 404, .body = there_is_no("service", only, others)};
   return json_reply(json);
 }
 

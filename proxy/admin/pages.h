@@ -11,6 +11,8 @@ namespace outrider::admin {
 void add_health_pages(AdminServer& server, Facts& facts);                          // /live /ready
 void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog);   // those and all below
 
+bool is_asked(const std::string& name, const std::string& only);   // "cart" is also "shop/cart"; "" is all
+
 Reply live_page(const Facts& facts);                         // 200, or 503
 Reply ready_page(const Facts& facts, const Ask& ask);        // 200 or 503 with every part; ?json
 Reply index_page(const Facts& facts);

@@ -41,19 +41,21 @@ std::string label(const Series& series, std::string_view name) {
 
 bool is(const Series& series, const stats::Name& name) { return std::string_view(series.name.name) == name.name; }
 
-// A 5xx, or no answer at all, is a failure; what the client did wrong is not ours.
-void add_requests(Traffic& traffic, const std::string& code, uint64_t count) {
+// A 5xx, or no answer where there should have been one, is a failure; what the client did wrong is not ours. A TCP
+// connection has no code, and no flag when all went well.
+void add_requests(Traffic& traffic, const std::string& code, const std::string& flag, uint64_t count) {
   const bool known = code.size() == 3 && code[0] >= '1' && code[0] <= '5';
   traffic.requests += count;
   if (count) traffic.codes[known ? std::string{code[0], 'x', 'x'} : "other"] += count;
-  if (!known || code[0] == '5') traffic.failures += count;
+  if (known ? code[0] == '5' : flag != "none") traffic.failures += count;
 }
 
 void add(Picture& picture, const stats::Catalog& catalog, const Series& series) {
   namespace names = stats::names;
   const std::string cluster = label(series, "cluster");
   const std::pair at(label(series, "direction"), cluster);
-  if (is(series, names::kRequests)) add_requests(picture.traffic[at], label(series, "code"), catalog.total(series));
+  if (is(series, names::kRequests)) 
+    add_requests(picture.traffic[at], label(series, "code"), label(series, "flag"), catalog.total(series));
   else if (is(series, names::kRequestDuration)) picture.traffic[at].duration.merge(catalog.histogram(series));
   else if (is(series, names::kRequestsInFlight)) picture.traffic[at].in_flight += int64_t(catalog.total(series));
   else if (is(series, names::kRequestBytes)) picture.traffic[at].request_bytes += catalog.total(series);
@@ -88,7 +90,9 @@ Reply stat_page(const Facts& facts, const stats::Catalog& catalog, const Ask& as
   const std::string only = ask.value("cluster");
   Picture picture;
   for (const Series* series : catalog.series())
-    if (only.empty() || label(*series, "cluster") == only) add(picture, catalog, *series);
+    if (is_asked(label(*series, "cluster"), only)) add(picture, catalog, *series);
+  if (!only.empty() && picture.traffic.empty() && picture.upstream.empty())
+    return {.status = 404, .body = "There is no cluster " + only + " here.\n"};
   Json json;
   json.object().field("name", facts.name()).field("uptime_s", std::round(facts.uptime_s() * 1000) / 1000);
   json.key("traffic").array();

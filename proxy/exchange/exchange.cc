@@ -199,8 +199,8 @@ void Exchange::Down::on_body(Buffer&& data, bool end) {
   ++x.activity_;
   const uint64_t limit = x.session_->plan().max_body;
   if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
-    const Error why{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
-    x.response_sent_ ? x.fail(why) : void(x.refused_ = why);
+    x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
+    if (x.committed_ && x.response_sent_) x.fail(*x.refused_);   // too late to say so
   }
   x.request_pipe_.held.append(std::move(data));
   x.request_pipe_.ended |= end;

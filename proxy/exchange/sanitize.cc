@@ -50,26 +50,35 @@ std::string_view last_elements(std::string_view list, uint32_t keep) {
   return keep == 0 ? std::string_view{} : trim(list.substr(at + 1));
 }
 
+// A list in several fields is one list (RFC 9110 5.3).
+std::string_view joined(const http::HeaderMap& headers, HeaderId id) {
+  std::string_view list;
+  for (const auto& field : headers.fields())
+    if (field.id == id) list = list.empty() ? field.value : headers.arena().concat(list, ", ", field.value);
+  return list;
+}
+
 void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer) {
   if (plan.forwarded == Forwarded::Off) return;
   auto& headers = head.headers;
   Arena& arena = headers.arena();
-  std::string_view chain = plan.forwarded == Forwarded::Replace ? std::string_view{} : headers.value(HeaderId::XForwardedFor);
+  std::string_view chain = plan.forwarded == Forwarded::Replace ? std::string_view{} : joined(headers, HeaderId::XForwardedFor);
   if (plan.trusted_hops > 0) chain = last_elements(chain, plan.trusted_hops);
   const std::string_view client = peer.remote_ip.empty() ? "unknown" : peer.remote_ip;
   headers.set(HeaderId::XForwardedFor, chain.empty() ? client : arena.concat(chain, ", ", client));
   if (plan.forwarded == Forwarded::Replace || !headers.find(HeaderId::XForwardedProto))
     headers.set(HeaderId::XForwardedProto, peer.encrypted ? "https" : "http");
-  // RFC 7239: only where the client's side already speaks it; an IPv6 address is quoted and in brackets.
-  const http::Field* forwarded = headers.find(HeaderId::Forwarded);
-  if (!forwarded) return;
   if (plan.forwarded == Forwarded::Replace) {
+    headers.remove(HeaderId::XForwardedHost);
     headers.remove(HeaderId::Forwarded);
     return;
   }
+  // RFC 7239: only where the client's side already speaks it; an IPv6 address is quoted and in brackets.
+  const auto forwarded = joined(headers, HeaderId::Forwarded);
+  if (forwarded.empty()) return;
   const bool v6 = client.find(':') != std::string_view::npos;
   const auto element = v6 ? arena.concat("for=\"[", client, "]\"") : arena.concat("for=", client);
-  headers.set(HeaderId::Forwarded, arena.concat(forwarded->value, ", ", element));
+  headers.set(HeaderId::Forwarded, arena.concat(forwarded, ", ", element));
 }
 
 void write_request_id(http::HeaderMap& headers, Random& random) {

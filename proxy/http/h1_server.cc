@@ -133,10 +133,8 @@ void H1Server::send_response(StreamId id, const ResponseHead& head, bool end) {
   if (end) end_output();
 }
 
-// Who took nothing until the time was over is not waited for again.
-void H1Server::reset(StreamId id, Reset why) {
+void H1Server::reset(StreamId id, Reset) {
   if (!events_ || id != id_) return;
-  if (why == Reset::Timeout) output_.clear();
   events_ = nullptr;
   close_behind();
   cut();

@@ -71,13 +71,14 @@ class Cluster {
   Context context_;
   std::shared_ptr<const ClusterPlan> plan_;
   std::shared_ptr<Limits> limits_;
+  bool seen_ = false;                                     // has had endpoints; the label of stats_ hangs on it
   ClusterStats stats_;
   std::shared_ptr<const EndpointSet> set_;
   std::vector<Ref<Seat>> seats_;
   std::vector<Seat*> usable_;
   std::unique_ptr<Balancer> balancer_;
   IntrusiveList<Place> awaiting_;
-  bool panicking_ = false, ramping_ = false, seen_ = false;
+  bool panicking_ = false, ramping_ = false;
   net::BoundTimer<Cluster, &Cluster::on_refresh_due> refresh_due_{*this};
 };
 

@@ -86,19 +86,23 @@ void HttpConnection::flush() {
     const auto wrote = transport_.write(output);
     if (!wrote) return fail(wrote.error());
     bytes_out_ += *wrote;
+    if (closing_ && *wrote > 0 && flush_limit_.count()) loop_.arm(limit_, flush_limit_);
     codec_->written();
+    if (gone_) return;
   }
-  if (!output.empty() || gone_) return;
+  // What fits is with the kernel; the rest would not make it a whole message.
   if (codec_->broken()) {
     transport_.abort();
     return fail({Code::Closed, Side::Local, Retry::No, 0, "message_cut_short"});
   }
+  if (!output.empty()) return;
   if (codec_->wants_shut_write() && !std::exchange(shut_, true)) transport_.shut_write();
   if (closing_ && !lingering_) linger();
 }
 
-void HttpConnection::close_after_flush() {
-  closing_ = true;
+void HttpConnection::close_after_flush(milliseconds limit) {
+  if (!std::exchange(closing_, true) && limit.count()) loop_.arm(limit_, limit);
+  flush_limit_ = limit;
   loop_.at_end_of_turn(*this);
 }
 
@@ -110,21 +114,24 @@ void HttpConnection::linger() {
   input_.clear();
   transport_.shut_write();
   transport_.resume_reading();
-  loop_.arm(linger_limit_, kLinger);
+  loop_.arm(limit_, kLinger);
 }
 
 void HttpConnection::discard() {
   const auto got = transport_.read(input_, kBulkRead);
   input_.clear();
   discarded_ += got ? got->bytes : 0;
-  if (!got || got->ended || discarded_ > kLingerBytes) on_linger_over();
+  if (!got || got->ended || discarded_ > kLingerBytes) on_limit();
 }
 
-void HttpConnection::on_linger_over() { fail({Code::Closed, Side::Local, Retry::No, 0, "closed"}); }
+void HttpConnection::on_limit() {
+  if (!codec_->output().empty()) transport_.abort();   // what the peer has of it must not look whole
+  fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
+}
 
 void HttpConnection::fail(const Error& why) {
   if (std::exchange(gone_, true)) return;
-  linger_limit_.cancel();
+  limit_.cancel();
   diversion_ = nullptr;
   transport_.close();
   codec_->lost(why);
@@ -146,7 +153,7 @@ void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abo
   self.owner_ = nullptr;
   self.gone_ = true;
   self.diversion_ = nullptr;
-  self.linger_limit_.cancel();
+  self.limit_.cancel();
   abort ? self.transport_.abort() : self.transport_.close();
   self.net::EndOfTurn::unlink();
   self.loop_.retire(self);

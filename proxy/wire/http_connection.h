@@ -45,7 +45,9 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   bool connected() const { return transport_.connected(); }
   bool flushed() const { return codec_->output().empty(); }   // nothing waits to be written
   void drain() { codec_->drain(); }
-  void close_after_flush();                         // writes what is there, FIN, drops input up to 1 s, then on_gone
+  // Writes what is there, FIN, drops input up to 1 s, then on_gone. A peer that takes nothing for `limit` is cut off
+  // (with RST: it has not got all); 0: it may take its time.
+  void close_after_flush(milliseconds limit = milliseconds(30000));
   void note_input_end();                            // for a diversion that has read FIN
   void divert(Diversion* to);                       // null: back to the codec
   void fail(const Error& why);                      // the transport is of no use any more: streams hear on_reset, then on_gone
@@ -70,7 +72,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void flush();
   void after_input();
   void linger();
-  void on_linger_over();
+  void on_limit();
   void discard();
   net::Loop& loop_;
   ConnectionOwner* owner_;                          // null once retired
@@ -84,7 +86,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   bool idle_ = false, shut_ = false;
   size_t discarded_ = 0;
   uint32_t input_mark_ = 64 * 1024;                 // more than this unread: reading pauses
-  net::BoundTimer<HttpConnection, &HttpConnection::on_linger_over> linger_limit_{*this};
+  milliseconds flush_limit_{0};
+  net::BoundTimer<HttpConnection, &HttpConnection::on_limit> limit_{*this};   // of flushing, then of lingering
 };
 
 }  // namespace outrider::wire

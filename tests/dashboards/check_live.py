@@ -37,10 +37,22 @@ def check_scrapes(arguments, mesh):
         time.sleep(0.5)
 
 
+def scrape_of(address):
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def check_labels(mesh):
+    """A name that only a client knows is no label: anybody could make a series of it."""
+    for name, address in mesh.metrics().items():
+        if live_mesh.NOBODY in scrape_of(address):
+            yield f"{name} has {live_mesh.NOBODY} in its metrics"
+
+
 def check_format(promtool, mesh):
     for name, address in mesh.metrics().items():
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-            result = subprocess.run([promtool, "check", "metrics"], input=answer.read(), capture_output=True, timeout=60)
+        text = scrape_of(address)
+        result = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=60)
         if result.returncode != 0 or result.stdout or result.stderr:
             yield f"promtool check metrics, {name}: {(result.stdout + result.stderr).decode()}"
 
@@ -81,6 +93,7 @@ def main():
                 output, good = check_scrapes(arguments, mesh)
                 print(output)
                 findings += [] if good else [f"the last trouble of the traffic: {mesh.trouble}"]
+                findings += check_labels(mesh)
                 if promtool:
                     findings += check_format(promtool, mesh)
                 if binary:

@@ -17,6 +17,7 @@ import subprocess
 import threading
 import time
 
+NOBODY = "nobody"                    # a service that does not exist
 PATIENCE = 60                        # seconds, for anything that is waited for
 
 
@@ -243,7 +244,7 @@ listeners:
             self.web.get("outbound", path, host="orders")
         self.web.get("outbound", "/", "POST", host="orders", body=b"x" * 2000)
         self.rounds += 1
-        self.web.get("outbound", "/", host=f"nobody-{self.rounds}")     # a first lookup each time
+        self.web.get("outbound", "/", host=f"{NOBODY}-{self.rounds}")     # a first lookup each time
         self.web.get("flaky")
         self.web.get("flaky", "/dead")
         self.web.raw("outbound", b"GET / HTTP/1.1\r\nbad header\r\n\r\n")

@@ -220,6 +220,24 @@ TEST(Http, LimitsAreAnsweredByTheirOwnStatus) {
   EXPECT_EQ(client.read_message()->status(), 413);
 }
 
+// Too late for a 413: the answer is under way, and is cut; what is above the limit does not go on.
+TEST(Http, ABodyIsHeldToItsLimitThoughTheAnswerHasBegun) {
+  std::promise<std::string> sent;
+  Origin origin([&](Stream& connection) {
+    if (!connection.read_until("\r\n\r\n")) return;
+    connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n");
+    sent.set_value(connection.read_all());
+  });
+  Proxy proxy(Proxy::edge({origin.text()}, "", "http: {max_body: 10B}"));
+  Stream client = proxy.connect();
+  client.send("POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_TRUE(client.read_until("early"));
+  client.send("14\r\n01234567890123456789\r\n");
+  client.read_all();
+  EXPECT_TRUE(client.ended_by_reset());
+  EXPECT_EQ(sent.get_future().get(), "");
+}
+
 TEST(Http, NobodyThereSaysWhoAndSinceWhen) {
   const auto nobody = refusing_address();
   Proxy proxy(Proxy::edge({nobody.text()}));

@@ -23,6 +23,17 @@ template <class Condition>
   return true;
 }
 
+// The same for who is the other side as well, and acts in `step` until it says true: the loop never waits for events.
+template <class Step>
+[[nodiscard]] bool drive_until(net::Loop& loop, Step step, milliseconds limit = milliseconds(20000)) {
+  const auto end = net::Loop::clock() + limit;
+  while (!step()) {
+    if (net::Loop::clock() > end) return false;
+    loop.run_turn(false);
+  }
+  return true;
+}
+
 // A few turns without waiting: what is under way settles.
 inline void run_turns(net::Loop& loop, int n = 4) {
   for (int i = 0; i < n; ++i) loop.run_turn(false);

@@ -2,9 +2,12 @@
 
 #include <rapidjson/document.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <optional>
+#include <thread>
 
 #include "base/text.h"
 #include "server/admin_client.h"
@@ -34,6 +37,15 @@ std::string whole(const Value& object, const char* key, const char* unit) {
   const auto it = object.FindMember(key);
   if (it == object.MemberEnd() || !it->value.IsNumber()) return "-";
   return std::to_string(int64_t(std::round(it->value.GetDouble()))) + unit;
+}
+
+// "-" where there is none, and where nothing has been measured.
+std::string number(const Value& object, const char* key, const char* unit, int digits) {
+  const auto it = object.FindMember(key);
+  if (it == object.MemberEnd() || !it->value.IsNumber() || it->value.GetDouble() == 0) return "-";
+  char text[40];
+  std::snprintf(text, sizeof text, "%.*f%s", digits, it->value.GetDouble(), unit);
+  return text;
 }
 
 std::string percent(const Value& object, const char* key) {
@@ -71,14 +83,23 @@ std::string escaped(std::string_view text) {   // for a query parameter
 
 }  // namespace
 
+// Names that were asked for and are nobody's are not worth a line each.
 int show_services(const Arguments& arguments) {
   return ask_and_show("services", arguments, "/services", [](const Value& answer) {
-    Table table({"SERVICE", "ROLE", "KNOWN", "INSTANCES", "DRAINING", "AGE"});
-    for (const Value& each : answer["services"].GetArray())
+    Table table({"SERVICE", "ROLE", "KNOWN", "INSTANCES", "DRAINING", "CONFIRMED"});
+    size_t absent = 0;
+    for (const Value& each : answer["services"].GetArray()) {
+      if (text_of(each, "known") == "absent" && text_of(each, "role") == "watched") {
+        ++absent;
+        continue;
+      }
+      const std::string age = whole(each, "age_s", "s");
       table.add({text_of(each, "name"), text_of(each, "role"), text_of(each, "known"), text_of(each, "instances"),
-                 text_of(each, "draining"), whole(each, "age_s", "s")});
-    if (table.empty()) return std::puts("no services are announced or watched here"), kOk;
-    std::fputs(table.text().c_str(), stdout);
+                 text_of(each, "draining"), age == "-" ? age : age + " ago"});
+    }
+    if (table.empty() && !absent) std::puts("no services are announced or watched here");
+    if (!table.empty()) std::fputs(table.text().c_str(), stdout);
+    if (absent) std::printf("%s%zu asked for and not registered: --json names them\n", table.empty() ? "" : "\n", absent);
     return kOk;
   });
 }
@@ -91,7 +112,7 @@ int show_endpoints(const Arguments& arguments) {
     for (const Value& cluster : answer["clusters"].GetArray())
       for (const Value& each : cluster["endpoints"].GetArray())
         table.add({text_of(each, "address"), text_of(each, "state"), whole(each, "since_s", "s"), text_of(each, "weight"),
-                   text_of(each, "in_flight"), text_of(each, "requests"), text_of(each, "ewma_ms") + "ms",
+                   text_of(each, "in_flight"), text_of(each, "requests"), number(each, "ewma_ms", "ms", 2),
                    whole(each, "lease_left_s", "s"), text_of(each, "zone"), text_of(each, "why")});
     if (table.empty()) return std::printf("%s has no endpoints\n", service.c_str()), kNegative;
     std::fputs(table.text().c_str(), stdout);
@@ -99,25 +120,51 @@ int show_endpoints(const Arguments& arguments) {
   });
 }
 
+namespace {
+
+struct Counted {                                       // at one moment
+  double uptime = 0;
+  std::map<std::string, double> requests;              // by direction and cluster
+};
+
+Counted counted(const Value& answer) {
+  Counted at{answer["uptime_s"].GetDouble(), {}};
+  for (const Value& each : answer["traffic"].GetArray())
+    at.requests[text_of(each, "direction") + " " + text_of(each, "cluster")] = each["requests"].GetDouble();
+  return at;
+}
+
+int print_stat(const Value& answer, const Counted& before) {
+  const double seconds = answer["uptime_s"].GetDouble() - before.uptime;
+  Table table({"DIRECTION", "CLUSTER", "RPS", "REQUESTS", "SUCCESS", "P50", "P95", "P99", "IN FLIGHT"});
+  for (const Value& each : answer["traffic"].GetArray()) {
+    const auto then = before.requests.find(text_of(each, "direction") + " " + text_of(each, "cluster"));
+    const double more = each["requests"].GetDouble() - (then == before.requests.end() ? 0 : then->second);
+    char rate[40];
+    std::snprintf(rate, sizeof rate, "%.1f", seconds > 0 ? more / seconds : 0);
+    table.add({text_of(each, "direction"), text_of(each, "cluster"), rate, text_of(each, "requests"),
+               percent(each, "success_ratio"), number(each, "p50_ms", "ms", 2), number(each, "p95_ms", "ms", 2),
+               number(each, "p99_ms", "ms", 2), text_of(each, "in_flight")});
+  }
+  Table upstream({"CLUSTER", "CONNECTIONS", "PENDING", "RETRIES", "CONNECT FAILURES"});
+  for (const Value& each : answer["upstream"].GetArray())
+    upstream.add({text_of(each, "cluster"), text_of(each, "connections"), text_of(each, "pending"), text_of(each, "retries"),
+                  text_of(each, "connect_failures")});
+  std::fputs(table.empty() ? "no traffic yet\n" : table.text().c_str(), stdout);
+  if (!upstream.empty()) std::fputs(("\n" + upstream.text()).c_str(), stdout);
+  return kOk;
+}
+
+}  // namespace
+
+// RPS is of one second, now; the rest since the start. For that second the proxy is asked twice.
 int show_stat(const Arguments& arguments) {
   const std::string service = arguments.words().empty() ? "" : arguments.words()[0];
   const std::string path = service.empty() ? "/stat" : "/stat?cluster=" + escaped(service);
-  return ask_and_show("stat", arguments, path, [&](const Value& answer) {
-    Table table({"DIRECTION", "CLUSTER", "REQUESTS", "SUCCESS", "IN FLIGHT", "P50", "P95", "P99"});
-    for (const Value& each : answer["traffic"].GetArray())
-      table.add({text_of(each, "direction"), text_of(each, "cluster"), text_of(each, "requests"),
-                 percent(each, "success_ratio"), text_of(each, "in_flight"), text_of(each, "p50_ms") + "ms",
-                 text_of(each, "p95_ms") + "ms", text_of(each, "p99_ms") + "ms"});
-    Table upstream({"CLUSTER", "CONNECTIONS", "PENDING", "RETRIES", "CONNECT FAILURES"});
-    for (const Value& each : answer["upstream"].GetArray())
-      upstream.add({text_of(each, "cluster"), text_of(each, "connections"), text_of(each, "pending"), text_of(each, "retries"),
-                    text_of(each, "connect_failures")});
-    if (!service.empty() && table.empty() && upstream.empty())
-      return std::printf("There is no cluster %s.\n", service.c_str()), kNegative;
-    if (table.empty()) std::puts("no traffic yet");
-    else std::fputs(table.text().c_str(), stdout);
-    if (!upstream.empty()) std::fputs(("\n" + upstream.text()).c_str(), stdout);
-    return kOk;
+  return ask_and_show("stat", arguments, path, [&](const Value& first) {
+    const Counted before = counted(first);
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    return ask_and_show("stat", arguments, path, [&](const Value& answer) { return print_stat(answer, before); });
   });
 }
 

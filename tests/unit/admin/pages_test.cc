@@ -126,15 +126,15 @@ TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   SomeFacts facts;
   stats::Catalog catalog;
   auto shard = catalog.make_shard();
-  auto requests = [&](const char* route, const char* code) {
+  auto requests = [&](const char* route, const char* code, const char* flag = "none") {
     return catalog.slot(stats::names::kRequests, {{"direction", "outbound"}, {"route", route}, {"cluster", "cart"},
-                                                  {"code", code}, {"flag", "none"}});
+                                                  {"code", code}, {"flag", flag}});
   };
   shard->add(requests("a", "200"), 90);
   shard->add(requests("b", "204"), 5);
   shard->add(requests("b", "404"), 3);
   shard->add(requests("b", "503"), 1);
-  shard->add(requests("b", "other"), 1);
+  shard->add(requests("b", "other", "upstream_reset"), 1);
   const stats::Slot duration = catalog.slot(
       stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
   for (uint64_t i = 1; i <= 100; ++i) shard->observe(duration, i * 1000);
@@ -199,6 +199,29 @@ TEST(EndpointSamples, CountEveryStateAndEndpointsOnlyWhenAsked) {
     EXPECT_EQ(families[stats::names::kEndpointRequests.name][0].counter.value, 42);
     EXPECT_DOUBLE_EQ(families[stats::names::kEndpointLatency.name][0].gauge.value, 0.00125);
   }
+}
+
+TEST(Pages, AServiceIsFoundWithoutItsNamespaceAndAMissingOneIsToldWhatThereIs) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  facts.cluster_views[0].name = "shop/cart";
+  facts.cluster_views.push_back({.name = "shop/typo", .labelled = false});
+  EXPECT_EQ(parsed(clusters_page(facts, asking("cluster=cart")))["clusters"][0]["name"], "shop/cart");
+  EXPECT_EQ(clusters_page(facts, asking("cluster=op/cart")).status, 404);
+  EXPECT_EQ(clusters_page(facts, asking("cluster=art")).body, "There is no cluster art here. There are: shop/cart, billing.\n");
+}
+
+TEST(Pages, ATcpConnectionThatEndedWellIsASuccess) {
+  SomeFacts facts;
+  stats::Catalog catalog;
+  auto shard = catalog.make_shard();
+  const auto ended = [&](const char* flag) {
+    return catalog.slot(stats::names::kRequests, {{"direction", "edge"}, {"route", "r"}, {"cluster", "db"}, {"code", "other"}, {"flag", flag}});
+  };
+  shard->add(ended("none"), 3);
+  shard->add(ended("connect_failure"), 1);
+  EXPECT_DOUBLE_EQ(parsed(stat_page(facts, catalog, {}))["traffic"][0]["success_ratio"].GetDouble(), 0.75);
+  EXPECT_EQ(stat_page(facts, catalog, asking("cluster=cache")).status, 404);
 }
 
 }  // namespace

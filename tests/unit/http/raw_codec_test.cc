@@ -1,4 +1,4 @@
-#include "tests/unit/http/rig.h"
+#include "tests/unit/http/three_ways.h"
 
 namespace outrider::http {
 namespace {

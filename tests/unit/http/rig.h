@@ -1,13 +1,11 @@
 #pragma once
-// A codec without sockets: bytes in, what it said and wrote out, as text. Every script runs three ways (whole, halves
-// at every offset, byte by byte) and must come out the same.
+// A codec without sockets: bytes in, what it said and wrote out, as text.
 
-#include <gtest/gtest.h>
-
-#include <deque>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "http/codec.h"
@@ -52,8 +50,8 @@ class Rig : public CodecEvents {
     do {
       hungry = false;
       if (const auto ok = codec->feed(input); !ok) return die("fatal", ok.error());
+      take_output();
     } while (hungry);
-    take_output();
   }
   void finish() {
     if (fatal) return;
@@ -121,11 +119,13 @@ class RecordingStream final : public StreamEvents {
   }
   void on_body(Buffer&& data, bool end) override {
     rig_.note_body(data.text());
+    body += data.text();
     if (takes) rig_.codec->consumed(id, data.size());
     if (end) ended();
   }
-  void on_trailers(HeaderMap& trailers) override {
-    rig_.note("trailers" + text_of(trailers));
+  void on_trailers(HeaderMap& map) override {
+    rig_.note("trailers" + text_of(map));
+    trailers = &map;
     ended();
   }
   void on_sendable() override { ++sendables; }
@@ -141,6 +141,9 @@ class RecordingStream final : public StreamEvents {
   std::function<void()> on_ended;
   std::function<void(const Error&)> on_refused;
   StreamId id;
+  std::string body;
+  const HeaderMap* trailers = nullptr;
+  bool whole = false;                  // its end has come
   int sendables = 0;
   bool takes = true;
 
@@ -156,101 +159,10 @@ class RecordingStream final : public StreamEvents {
   }
   void ended() {
     rig_.note("end");
+    whole = true;
     if (on_ended) on_ended();
   }
   Rig& rig_;
 };
-
-// `drive` feeds one set of pieces to a codec of its own and says what came of it.
-inline Transcript three_ways(std::string_view bytes, const std::function<Transcript(const std::vector<std::string_view>&)>& drive) {
-  const Transcript whole = drive({bytes});
-  for (size_t at = 1; at < bytes.size(); ++at) {
-    const Transcript halves = drive({bytes.substr(0, at), bytes.substr(at)});
-    EXPECT_EQ(whole, halves) << "in halves, cut at " << at << " of\n" << bytes;
-    if (!(whole == halves)) return whole;
-  }
-  std::vector<std::string_view> each;
-  for (size_t at = 0; at < bytes.size(); ++at) each.push_back(bytes.substr(at, 1));
-  const Transcript bytewise = drive(each);
-  EXPECT_EQ(whole, bytewise) << "byte by byte:\n" << bytes;
-  return whole;
-}
-
-// What a server makes of requests. Each is answered at its end with "200" and its number, malformed ones with their status.
-struct ServerScript {
-  CodecLimits limits{};
-  bool fin = false;                    // behind the bytes
-  std::function<void(Rig&, RecordingStream&)> answer = [](Rig& rig, RecordingStream& stream) {
-    Arena arena;
-    ResponseHead head(arena);
-    head.status = 200;
-    head.headers.add("N", std::to_string(stream.id));
-    rig.codec->send_response(stream.id, head, true);
-  };
-};
-
-inline Transcript requests(std::string_view bytes, const ServerScript& script = {}) {
-  return three_ways(bytes, [&](const std::vector<std::string_view>& pieces) {
-    Rig rig(Role::Server, script.limits);
-    std::deque<RecordingStream> streams;
-    rig.serve = [&](StreamId id) {
-      auto& stream = streams.emplace_back(rig, id);
-      stream.on_ended = [&] { script.answer(rig, stream); };
-      stream.on_refused = [&, id](const Error& why) {
-        if (!why.status) return;
-        Arena arena;
-        ResponseHead head(arena);
-        head.status = why.status;
-        rig.codec->send_response(id, head, true);
-      };
-      return &stream;
-    };
-    for (const auto piece : pieces) rig.read(piece);
-    if (script.fin) rig.finish();
-    return rig.transcript();
-  });
-}
-
-// What a client makes of the responses to requests of these methods, one after another.
-struct ClientScript {
-  std::vector<std::string_view> methods{"GET"};
-  CodecLimits limits{};
-  bool fin = false;
-};
-
-inline Transcript responses(std::string_view bytes, const ClientScript& script = {}) {
-  return three_ways(bytes, [&](const std::vector<std::string_view>& pieces) {
-    Rig rig(Role::Client, script.limits);
-    std::deque<RecordingStream> streams;
-    const auto ask = [&] {
-      if (streams.size() == script.methods.size() || !rig.codec->can_open()) return;
-      auto& stream = streams.emplace_back(rig, 0);
-      stream.id = rig.codec->open(stream);
-      Arena arena;
-      RequestHead head(arena);
-      head.method_text = script.methods[streams.size() - 1];
-      head.method = method_of(head.method_text);
-      head.path = "/";
-      rig.codec->send_request(stream.id, head, {}, true);
-      rig.take_output();
-    };
-    ask();
-    for (const auto piece : pieces) {
-      rig.read(piece);
-      ask();
-    }
-    if (script.fin) rig.finish();
-    Transcript all = rig.transcript();
-    all.written.clear();
-    return all;
-  });
-}
-
-// The events of one well-formed message, and of one that is refused: "reset REASON STATUS".
-inline std::string lines(std::initializer_list<std::string_view> all) {
-  std::string text;
-  for (const auto line : all) text.append(line).append("\n");
-  return text;
-}
 
 }  // namespace outrider::http

@@ -157,6 +157,22 @@ TEST_F(ClusterTest, CallsThoseWhoWaitForASet) {
   EXPECT_EQ(counter.times, 1);
 }
 
+TEST_F(ClusterTest, ANameThatARequestBroughtIsALabelOnceTheRegistryKnowsIt) {
+  auto plan = std::make_shared<ClusterPlan>(*ground.plan);
+  plan->name = plan->service = "default/anything";
+  plan->found = true;
+  Ref<Cluster> cluster(new Cluster(ground.context, plan, ground.limits));
+  EXPECT_EQ(cluster->label(), "__unknown__");
+  cluster->adopt(set_of({}, Known::Absent));
+  EXPECT_EQ(cluster->label(), "__unknown__");
+  for (const auto* series : ground.context.catalog.series())
+    for (const auto& label : series->labels) EXPECT_NE(label.value, plan->name) << series->name.name;
+  cluster->adopt(set_of(four()));
+  EXPECT_EQ(cluster->label(), plan->name);
+  cluster->adopt(set_of({}, Known::Absent));
+  EXPECT_EQ(cluster->label(), plan->name) << "what it has counted stays";
+}
+
 TEST_F(ClusterTest, DrainingAndWeightZeroGetNothing) {
   auto all = four();
   auto draining = instance("10.0.0.2:80");
