@@ -61,9 +61,11 @@ struct Bound {
 bool clash(const std::string& a, const std::string& b) {
   if (a.starts_with("unix:") || b.starts_with("unix:")) return a == b;
   const auto port = [](const std::string& x) { return std::string_view(x).substr(x.rfind(':') + 1); };
-  const auto any = [](const std::string& x) { return x.starts_with(":") || x.starts_with("[::]:") || x.starts_with("0.0.0.0:"); };
   if (port(a) != port(b) || parse_number(port(a)).value_or(0) == 0) return false;
-  return a == b || any(a) || any(b);
+  const auto covers = [](const std::string& x, const std::string& y) {
+    return x.starts_with(":") || x.starts_with("[::]:") || (x.starts_with("0.0.0.0:") && !y.starts_with("["));
+  };
+  return a == b || covers(a, b) || covers(b, a);
 }
 
 void check_ports(Reading& reading, const Document& d, const Layers& layers) {
@@ -160,7 +162,7 @@ void check_rules(Reading& reading, const Document& d) {
 void check(Reading& reading, const Document& d, const Layers& layers) {
   check_ports(reading, d, layers);
   if (layers.sources.registry_only) {
-    if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, {"registry", "kind"}), "registry.kind", "a registry node needs a registry: expected dht");
+    if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, {"registry", "kind"}), "registry.kind", OUTRIDER_DHT ? "a registry node needs a registry: expected dht" : kNoDht);
     return;
   }
   for (const Listener& l : d.listeners) check_listener(reading, l, layers);
@@ -172,6 +174,8 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
                   "nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)");
   if (d.registry.kind == Registry::Kind::Dht && d.registry.bootstrap.empty() && !reading.has_errors())
     reading.warn(pointed(layers, {"registry"}), "registry.bootstrap", "empty: this proxy finds others only once they come to it");
+  if (!OUTRIDER_DHT && d.service && d.service.do_register && d.registry.kind == Registry::Kind::None && !reading.has_errors())
+    reading.warn(pointed(layers, {"service"}), "service", std::string(kNoDht) + ": nobody is told of it");
   const std::string& id = d.identity.spiffe_id;
   const std::string domain = "spiffe://" + d.identity.trust_domain + "/";
   if (!id.empty() && !id.starts_with(domain))

@@ -183,11 +183,9 @@ struct Completion {
   void decide_registry() {
     const Node* registry = user("registry");
     const bool said = registry && registry->is_map() && registry->size() > 0;
-#if !OUTRIDER_DHT
-    d.registry.kind = Registry::Kind::None;
-    return;
-#endif
-    if (said || d.mode == Mode::Sidecar || d.service || layers.sources.registry_only) return;
+    if (!OUTRIDER_DHT && said && !registry->find("kind"))
+      reading.error(*registry, "registry", std::string(kNoDht) + "; only kind: none is possible");
+    if (OUTRIDER_DHT && (said || d.mode == Mode::Sidecar || d.service || layers.sources.registry_only)) return;
     d.registry.kind = Registry::Kind::None;
     d.effective.at("registry").put("kind", Node::scalar("none"));
   }
@@ -273,10 +271,8 @@ struct Completion {
       else if (http && cluster.protocol == Protocol::Tcp)
         reading.error(at, path + ".protocol", "an http listener leads here; expected auto, http or http1, got \"tcp\"");
       if (tcp) cluster.protocol = Protocol::Tcp;
-      // Because an exchange's limit would cut a connection that is meant to stay: a preset's does not apply.
-      const Node merged = layers.item("clusters", "cluster", cluster.name);
-      const Node* timeout = merged.is_map() ? merged.find("timeout") : nullptr;
-      if (cluster.protocol == Protocol::Tcp && timeout && timeout->origin().kind == Origin::Kind::Preset) {
+      // Because an exchange's limit would cut a connection that is meant to stay: only the cluster's own applies.
+      if (cluster.protocol == Protocol::Tcp && !(own && own->is_map() && own->find("timeout"))) {
         cluster.timeout = milliseconds(0);
         if (!cluster.implied) d.effective.at("clusters").at(cluster.name).put("timeout", Node::scalar("0"));
       }

@@ -27,6 +27,7 @@ const char* name_of(Protocol protocol);
 const char* name_of(Direction direction);
 
 constexpr const char* kLocalCluster = "local";   // the service beside this proxy, as a cluster
+constexpr const char* kNoDht = "this program was built without the DHT (OUTRIDER_DHT=OFF)";
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
@@ -72,7 +73,7 @@ struct Identity {
 };
 
 struct Registry {
-  enum class Kind : uint8_t { None, Dht } kind = Kind::Dht;
+  enum class Kind : uint8_t { None, Dht } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
   enum class Sign : uint8_t { Auto, Required, Preferred, Off } sign = Sign::Auto;
   std::string bind = "0.0.0.0:4222";
   std::vector<std::string> bootstrap;           // host:port

@@ -132,10 +132,8 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
 void read_registry(Fields& top, Registry& r) {
   Fields fields = top.map("registry");
   fields.choice("kind", r.kind, {{"dht", Registry::Kind::Dht}, {"none", Registry::Kind::None}}, {"consul", "kubernetes"});
-#if !OUTRIDER_DHT
-  if (const Node* kind = fields.given("kind"); kind && r.kind == Registry::Kind::Dht)
-    fields.error("kind", *kind, "this program was built without the DHT (OUTRIDER_DHT=OFF); expected none");
-#endif
+  if (const Node* kind = fields.given("kind"); !OUTRIDER_DHT && kind && r.kind == Registry::Kind::Dht)
+    fields.error("kind", *kind, std::string(kNoDht) + "; expected none");
   fields.address("bind", r.bind, {.unix_path = false});
   fields.texts("bootstrap", r.bootstrap, "host:port", check_host_port);
   fields.text("key", r.key, "file");

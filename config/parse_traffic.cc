@@ -345,6 +345,8 @@ void read_redirect(Fields& fields, Route& r) {
     redirect.error("status", *redirect.given("status"), "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
   if (!r.redirect.prefix.empty() && !r.redirect.path.empty())
     redirect.error("path", *redirect.given("path"), "prefix and path exclude each other; give one");
+  if (!r.redirect.prefix.empty() && !r.paths.empty())
+    redirect.error("prefix", *redirect.given("prefix"), "takes the place of the prefix that matched, and this rule matches a path: give redirect.path");
   const auto given = [&](const char* key) { return redirect.given(key) != nullptr; };
   if (!given("scheme") && !given("host") && !given("path") && !given("prefix"))
     fields.error("redirect", *fields.given("redirect"), "sends the client where it already is: give scheme, host, prefix or path");

@@ -1,5 +1,6 @@
 // Answers of our own, and the sentences in them.
 
+#include <algorithm>
 #include <string>
 
 #include "exchange/exchange.h"
@@ -39,6 +40,17 @@ std::string describe(const upstream::Cluster& cluster, WallTime now) {
     text += (shown > 1 ? ", " : " ") + member.endpoint->address + " " + name_of(state) + since(since_of(*member.endpoint, state));
   }
   return text;
+}
+
+// What stays of a path behind the longest prefix of a rule that it has, segment by segment: empty, or with its '/'.
+std::string_view behind_prefix(std::string_view path, const std::vector<std::string>& prefixes) {
+  size_t longest = 0;
+  for (std::string_view prefix : prefixes) {
+    if (prefix.ends_with('/')) prefix.remove_suffix(1);
+    const bool has = path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+    if (has) longest = std::max(longest, prefix.size());
+  }
+  return path.substr(longest);
 }
 
 }  // namespace
@@ -109,7 +121,13 @@ void Exchange::act() {
   const auto authority = !to.scheme.empty() && to.host.empty() ? without_port(host) : host;
   const auto query_at = request_.path.find('?');
   const auto query = query_at == std::string_view::npos ? std::string_view{} : request_.path.substr(query_at);
-  const auto path = to.path.empty() ? request_.path : arena_.concat(to.path, query);
+  auto path = to.path.empty() ? request_.path : arena_.concat(to.path, query);
+  if (!to.prefix.empty()) {
+    const auto rest = behind_prefix(request_.path.substr(0, query_at), to.matched);
+    std::string_view prefix = to.prefix;
+    if (!rest.empty() && prefix.ends_with('/')) prefix.remove_suffix(1);
+    path = arena_.concat(prefix, rest, query);
+  }
   const auto base = arena_.concat(scheme, "://", authority);
   answer_.headers.set(HeaderId::Location, arena_.concat(base, path));
   answer(to.status, "", "");

@@ -17,7 +17,12 @@ namespace outrider::exchange {
 
 constexpr uint32_t kByHost = std::numeric_limits<uint32_t>::max();   // no plan names it: the service the Host names
 
-struct Redirect { std::string scheme, host, path, prefix; uint16_t status = 308; };
+struct Redirect {
+  std::string scheme, host, path;                    // empty: as the request has it
+  std::string prefix;                                // instead of the prefix that matched, the longest of these
+  std::vector<std::string> matched;
+  uint16_t status = 308;
+};
 struct Respond { uint16_t status = 200; std::string body; std::vector<std::pair<std::string, std::string>> headers; };
 
 struct Route {

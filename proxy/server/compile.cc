@@ -85,7 +85,7 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
     case Action::ByHost: to.cluster = exchange::kByHost; break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
-      to.redirect = {route.redirect.scheme, route.redirect.host, route.redirect.path, route.redirect.prefix, route.redirect.status};
+      to.redirect = {route.redirect.scheme, route.redirect.host, route.redirect.path, route.redirect.prefix, route.prefixes, route.redirect.status};
       break;
     case Action::Respond:
       to.action = exchange::Route::Action::Respond;

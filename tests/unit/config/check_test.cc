@@ -21,6 +21,7 @@ TEST(Ports, TwoListenersOnOnePortAreAnErrorThatNamesBothKeys) {
 
 TEST(Ports, DifferentAddressesMayShareAPortAndPortZeroIsWhateverIsFree) {
   EXPECT_EQ(two("127.0.0.1:80", "127.0.0.2:80"), "");
+  EXPECT_EQ(two("0.0.0.0:80", "[::1]:80"), "");
   EXPECT_EQ(two("127.0.0.1:0", "127.0.0.1:0"), "");
   EXPECT_EQ(two("unix:/run/x", "unix:/run/y"), "");
 }
@@ -75,6 +76,8 @@ TEST(Rules, ARuleHasOneAction) {
   EXPECT_EQ(one("{cluster: web, respond: {}}"), "test.yaml:3:14: error: routes.a[0]: a rule has one action, not both cluster and respond\n");
   EXPECT_EQ(one("{}"), "test.yaml:3:14: error: routes.a[0]: an empty rule: it needs an action\n");
   EXPECT_EQ(one("{redirect: {status: 308}}"), "test.yaml:3:25: error: routes.a[0].redirect: sends the client where it already is: give scheme, host, prefix or path\n");
+  EXPECT_EQ(one("{match: {path: /a}, redirect: {prefix: /b}}"),
+            "test.yaml:3:53: error: routes.a[0].redirect.prefix: takes the place of the prefix that matched, and this rule matches a path: give redirect.path\n");
   EXPECT_EQ(one("{redirect: {path: /, status: 200}}"), "test.yaml:3:43: error: routes.a[0].redirect.status: expected a number from 300 to 399, got \"200\"\n");
   EXPECT_EQ(one("{redirect: {path: /, status: 304}}"), "test.yaml:3:43: error: routes.a[0].redirect.status: expected 301, 302, 303, 307 or 308, got \"304\"\n");
 }
@@ -90,11 +93,22 @@ TEST(Rules, AClusterSpeaksOneProtocol) {
 }
 
 TEST(Rules, AServiceNobodyCouldReachIsAnError) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({edge("service: {name: web, port: 1}\nregistry: {bootstrap: \"a:1\"}\n")}),
             "test.yaml:6:10: error: service: nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)\n");
 }
 
+TEST(Rules, WithoutTheDhtARegistryIsAnErrorAndAServiceThatNobodyIsToldOfAWarning) {
+  if (OUTRIDER_DHT) GTEST_SKIP() << "built with the DHT";
+  const std::string why = kNoDht;
+  EXPECT_EQ(said({edge("registry: {kind: dht}\n")}), "test.yaml:6:18: error: registry.kind: " + why + "; expected none\n");
+  EXPECT_EQ(said({edge("registry: {bootstrap: \"a:1\"}\n")}), "test.yaml:6:11: error: registry: " + why + "; only kind: none is possible\n");
+  EXPECT_EQ(said({edge("registry: {kind: none}\n")}), "");
+  EXPECT_EQ(said({"version: 1\nservice: {name: web, port: 1}\n"}), "test.yaml:2:10: warning: service: " + why + ": nobody is told of it\n");
+}
+
 TEST(Rules, AnEmptyBootstrapIsAWarning) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({"version: 1\nservice: {name: web, port: 1}\n"}), "test.yaml:1:1: warning: registry.bootstrap: empty: this proxy finds others only once they come to it\n");
 }
 

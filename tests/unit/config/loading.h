@@ -45,6 +45,10 @@ inline Document must_load(const Given& given) {
 
 inline bool has_error(const Outcome& outcome) { return !outcome.document.has_value(); }
 
+// For cases about a registry, which a build without the DHT does not have.
+#define OUTRIDER_NEEDS_DHT() \
+  if (!OUTRIDER_DHT) GTEST_SKIP() << kNoDht
+
 // A whole edge configuration, with `more` behind it: a cluster "web" and the listener "edge" on a free port.
 inline std::string edge(const std::string& more = {}) {
   return "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web}]}\n"

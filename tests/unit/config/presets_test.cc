@@ -8,12 +8,14 @@ namespace {
 const std::string kSidecar = "version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n";
 
 TEST(Presets, AServiceMakesASidecarAndNoServiceAnEdge) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(must_load({kSidecar}).mode, Mode::Sidecar);
   EXPECT_EQ(must_load({edge()}).mode, Mode::Edge);
   EXPECT_EQ(must_load({kSidecar + "mode: edge\nlisteners: {in: {address: \":1\", direction: inbound, routes: [{cluster: web}]}}\n"}).mode, Mode::Edge);
 }
 
 TEST(Presets, ASidecarListensForItsAppAndForOthers) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({kSidecar});
   ASSERT_EQ(d.listeners.size(), 2u);
   EXPECT_EQ(d.listeners[0].name, "outbound");
@@ -28,6 +30,7 @@ TEST(Presets, ASidecarListensForItsAppAndForOthers) {
 }
 
 TEST(Presets, ASidecarsInboundLeadsToTheServiceAndItsOutboundToWhomTheHostNames) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({kSidecar});
   ASSERT_EQ(d.listeners[0].routes.size(), 1u);
   EXPECT_EQ(d.listeners[0].routes[0].action, Route::Action::ByHost);
@@ -41,6 +44,7 @@ TEST(Presets, ASidecarsInboundLeadsToTheServiceAndItsOutboundToWhomTheHostNames)
 
 // Do no harm: what would have worked without the proxy works.
 TEST(Presets, ASidecarHasNoTimeoutAndNoBodyLimit) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({kSidecar + "clusters: {cart: {}}\n"});
   EXPECT_EQ(d.cluster("cart")->timeout, milliseconds(0));
   EXPECT_EQ(d.cluster("cart")->service, "default/cart");
@@ -65,6 +69,7 @@ TEST(Presets, AnEdgeIsTighter) {
 }
 
 TEST(Presets, WhatAPresetSaysIsADefaultToo) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({kSidecar + "listeners: {inbound: {address: \"127.0.0.1:1\"}}\nclusters: {local: {connect_timeout: 5s}}\n"});
   ASSERT_EQ(d.listeners.size(), 2u);
   EXPECT_EQ(d.listeners[1].addresses, std::vector<std::string>{"127.0.0.1:1"});
@@ -74,6 +79,7 @@ TEST(Presets, WhatAPresetSaysIsADefaultToo) {
 }
 
 TEST(Presets, ConfiguredClustersAreFoundByTheirHostNames) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({kSidecar + "clusters: {cart: {}, ops/db: {}}\n"});
   const auto& routes = d.listeners.at(0).routes;
   ASSERT_EQ(routes.size(), 3u);
@@ -82,12 +88,14 @@ TEST(Presets, ConfiguredClustersAreFoundByTheirHostNames) {
 }
 
 TEST(Presets, ATcpServiceIsRelayed) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({"version: 1\nservice: {name: db, ports: [{port: 5432, protocol: tcp}]}\nregistry: {bootstrap: \"seed:4222\"}\n"});
   EXPECT_EQ(d.listeners.at(1).protocol, Protocol::Tcp);
   EXPECT_EQ(d.cluster(kLocalCluster)->protocol, Protocol::Tcp);
 }
 
 TEST(Presets, WhatATcpListenerLeadsToIsTcpAndNotOfferedByHost) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({kSidecar + "listeners: {db: {address: \"127.0.0.1:5432\", protocol: tcp, direction: outbound}}\nroutes: {db: [{cluster: postgres}]}\n"
                                        "clusters: {postgres: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
   EXPECT_EQ(d.cluster("postgres")->protocol, Protocol::Tcp);
@@ -95,14 +103,18 @@ TEST(Presets, WhatATcpListenerLeadsToIsTcpAndNotOfferedByHost) {
   for (const Route& route : d.listeners.at(0).routes) EXPECT_NE(route.cluster, "postgres");
 }
 
-TEST(Presets, AnEdgesTimeoutDoesNotCutATcpConnection) {
-  const auto d = must_load({"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\n"
-                            "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
-  EXPECT_EQ(d.mode, Mode::Edge);
-  EXPECT_EQ(d.clusters.at(0).timeout, milliseconds(0));
+TEST(Presets, ATimeoutThatIsNotTheClustersOwnDoesNotCutATcpConnection) {
+  const auto timeout = [](const std::string& own, const std::string& more = {}) {
+    return must_load({"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\n"
+                      "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]" + own + "}}\n" + more}).clusters.at(0).timeout;
+  };
+  EXPECT_EQ(timeout(""), milliseconds(0));
+  EXPECT_EQ(timeout("", "defaults: {cluster: {timeout: 5s}}\n"), milliseconds(0));
+  EXPECT_EQ(timeout(", timeout: 1h"), milliseconds(3600000));
 }
 
 TEST(Presets, ARegistryNodeNeedsNoListener) {
+  OUTRIDER_NEEDS_DHT();
   Sources sources;
   sources.registry_only = true;
   sources.set = {"registry.bind=127.0.0.1:0"};

@@ -34,6 +34,7 @@ defaults: {cluster: {timeout: 3s}, listener: {timeouts: {idle: 1m}}, route: {tim
 
 std::vector<Given> some() {
   return {{edge()},
+          {"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\nclusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"},
           {kFull},
           {"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"},
           {"version: 1\nservice: {name: web, port: 8080}\nregistry: {kind: none}\ntelemetry: {access_log: json, metrics: off}\n"},
@@ -42,6 +43,7 @@ std::vector<Given> some() {
 }
 
 TEST(Show, WhatIsShownLoadsToTheSameThing) {
+  OUTRIDER_NEEDS_DHT();
   for (const Given& given : some()) {
     const auto d = must_load(given);
     for (const ShowOptions options : {ShowOptions{}, {.origin = true}, {.defaults = true}, {.origin = true, .defaults = true}}) {
@@ -80,6 +82,7 @@ TEST(Show, OriginSaysWhereEachValueCameFrom) {
 }
 
 TEST(Show, ASidecarsClearTextUnsealedAndUnsignedAreSaid) {
+  OUTRIDER_NEEDS_DHT();
   const std::string text = show(must_load({"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"}));
   EXPECT_NE(text.find("# Traffic between sidecars is clear text"), std::string::npos);
   EXPECT_NE(text.find("# Registry packets are not sealed"), std::string::npos);

@@ -19,6 +19,7 @@ std::vector<Setting> operator+(std::vector<Setting> a, const std::vector<Setting
 }
 
 TEST(Sources, FiveLinesMakeASidecar) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load({"version: 1\n"
                             "service:   {name: web, port: 8080}\n"
                             "registry:  {bootstrap: [\"seed.mesh:4222\"]}\n"
@@ -40,6 +41,7 @@ TEST(Sources, FiveLinesMakeASidecar) {
 }
 
 TEST(Sources, ServiceAndBootstrapFlagsMakeASidecar) {
+  OUTRIDER_NEEDS_DHT();
   const auto d = must_load(flags(service_flag("web:8080") + bootstrap_flag("seed.mesh:4222,other.mesh:4222")));
   EXPECT_EQ(d.mode, Mode::Sidecar);
   EXPECT_EQ(d.service.name, "web");
@@ -71,6 +73,7 @@ TEST(Sources, SetReachesEveryKeyOnTheOneLineFormsToo) {
 }
 
 TEST(Sources, AFlagsMistakeNamesTheFlag) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said(flags(listen_flags("8080", "127.0.0.1:9001"))),
             "--listen 8080: error: listeners.edge.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
   EXPECT_EQ(said(flags(listen_flags(":8080", "127.0.0.1"))),
@@ -88,6 +91,7 @@ TEST(Sources, NothingAtAllIsAnErrorThatSaysWhatIsMissing) {
 }
 
 TEST(Sources, TheEnvironmentAloneMakesASidecar) {
+  OUTRIDER_NEEDS_DHT();
   Given given;
   given.file = false;
   given.environment = {{"OUTRIDER_SERVICE__NAME", "web"}, {"OUTRIDER_SERVICE__PORT", "8080"}, {"OUTRIDER_REGISTRY__BOOTSTRAP", "seed.mesh:4222"}};

@@ -11,6 +11,7 @@ TEST(Strict, AMistakeHasFileLineColumnPathAndWhatWasMeant) {
 }
 
 TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({"version: 1\n"
                   "mode: egde\n"
                   "service: {name: Web, port: 0, weight: -1}\n"
@@ -31,6 +32,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
 }
 
 TEST(Strict, AKeyGivenTwiceIsAnErrorAndTheFirstCounts) {
+  OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({edge("admin: {address: off}\nadmin: {address: 3}\n")}),
             "test.yaml:7:1: error: duplicate key \"admin\" (first at line 6)\n");
   EXPECT_EQ(said({"version: 1\nservice: {name: a, port: 1, name: b}\nregistry: {bootstrap: \"a:1\"}\n"}),
@@ -65,6 +67,7 @@ TEST(Strict, ANumberHasBounds) {
 }
 
 TEST(Strict, ADurationHasAUnitAndBounds) {
+  OUTRIDER_NEEDS_DHT();
   const auto lease = [](const std::string& text) {
     return said({"version: 1\nservice: {name: a, port: 1}\nregistry: {bootstrap: \"a:1\", lease: " + text + "}\n"});
   };
