@@ -57,6 +57,7 @@ TEST_F(AnnouncerTest, ARecordIsWrittenSignedAndAcknowledged) {
 }
 
 TEST_F(AnnouncerTest, EachVersionIsANewValueAndTheOldIsNoLongerRefreshed) {
+  options.change = milliseconds(500);
   announcer.announce(kCart, self());
   announcer.announce(kCart, self());                   // the same: no version
   announcer.announce(kCart, self(50));
