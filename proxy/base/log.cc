@@ -19,14 +19,14 @@ constexpr const char* kNames[] = {"debug", "info", "warn", "error"};
 
 // One word, or it is quoted: what a peer chose must not break the line or reach a terminal.
 void append_word(std::string& line, std::string_view text) {
-  const auto strange = [](char c) { return uint8_t(c) <= 0x20 || c == '"' || c == '=' || c == 0x7f; };
+  const auto strange = [](char c) { return uint8_t(c) <= 0x20 || c == '"' || c == '=' || c == '\\' || uint8_t(c) >= 0x7f; };
   if (text.empty() || std::any_of(text.begin(), text.end(), strange)) append_json(line, text);
   else line += text;
 }
 
-// A sentence, unless it holds control characters.
+// A sentence of ours, unless it holds what is not plain text.
 void append_sentence(std::string& line, std::string_view text) {
-  const auto strange = [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; };
+  const auto strange = [](char c) { return uint8_t(c) < 0x20 || uint8_t(c) >= 0x7f; };
   if (std::any_of(text.begin(), text.end(), strange)) append_json(line, text);
   else line += text;
 }

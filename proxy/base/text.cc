@@ -138,7 +138,16 @@ void append_json(std::string& out, std::string_view text) {
     else if (c == '\r') out += "\\r";
     else if (c == '\t') out += "\\t";
     else if (uint8_t(c) < 0x20 || c == 0x7f) { out += "\\u00"; out += kDigits[uint8_t(c) >> 4]; out += kDigits[uint8_t(c) & 15]; }
-    else if ((n = utf8_length(text)) != 0) out.append(text.substr(0, n));
+    else if ((n = utf8_length(text)) != 0) {
+      // U+0080 to U+009F are controls too: some terminals act on them.
+      if (n == 2 && uint8_t(c) == 0xC2 && uint8_t(text[1]) < 0xA0) {
+        out += "\\u00";
+        out += kDigits[uint8_t(text[1]) >> 4];
+        out += kDigits[uint8_t(text[1]) & 15];
+      } else {
+        out.append(text.substr(0, n));
+      }
+    }
     else { out += "\xEF\xBF\xBD"; n = 1; }
     text.remove_prefix(n);
   }

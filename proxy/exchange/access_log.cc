@@ -1,9 +1,12 @@
 #include "exchange/access_log.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <ctime>
 
 #include "base/text.h"
@@ -13,6 +16,14 @@ namespace outrider::exchange {
 namespace {
 
 constexpr size_t kQueueBytes = 4 << 20;
+constexpr int kRound = 100, kRounds = 10;              // milliseconds, and how many of them
+
+// As many as a pipe with room takes without blocking, and without another's bytes in between.
+size_t whole_lines(std::string_view lines) {
+  if (lines.size() <= PIPE_BUF) return lines.size();
+  const size_t end = lines.rfind('\n', PIPE_BUF - 1);
+  return end == lines.npos ? PIPE_BUF : end + 1;
+}
 
 void append_time(std::string& out, WallTime at) {
   const int64_t ms = to_ms(at);
@@ -102,13 +113,15 @@ void append_text_line(std::string& out, const AccessEntry& e) {
 }  // namespace
 
 AccessLogWriter::AccessLogWriter(Format format, const std::string& to, double sample, double sample_errors)
-    : format_(format), sample_(sample), sample_errors_(sample_errors) {
+    : format_(format), sample_(sample), sample_errors_(sample_errors), patience_(kRounds) {
   if (to.empty() || to == "stdout") fd_ = STDOUT_FILENO;
   else if (to == "stderr") fd_ = STDERR_FILENO;
   else {
     fd_ = ::open(to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     owned_fd_ = true;
   }
+  struct stat about{};
+  file_ = fd_ >= 0 && ::fstat(fd_, &about) == 0 && S_ISREG(about.st_mode);
   if (fd_ >= 0) thread_ = std::thread([this] { run(); });
 }
 
@@ -148,17 +161,27 @@ void AccessLogWriter::run() {
       if (queue_.empty()) return;
       writing.swap(queue_);
     }
-    for (size_t at = 0; at < writing.size();) {
-      const ssize_t n = ::write(fd_, writing.data() + at, writing.size() - at);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) {   // a full disk or a reader that went away: these lines are lost, and said to be
-        dropped_.fetch_add(uint64_t(std::count(writing.begin() + ptrdiff_t(at), writing.end(), '\n')));
-        break;
-      }
-      at += size_t(n);
-    }
+    write_out(writing);
     writing.clear();
   }
+}
+
+void AccessLogWriter::write_out(std::string_view lines) {
+  while (!lines.empty() && wait_for_room()) {
+    const ssize_t n = ::write(fd_, lines.data(), file_ ? lines.size() : whole_lines(lines));
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n <= 0) break;
+    lines.remove_prefix(size_t(n));
+  }
+  // A full disk, or a reader that went away or stopped: these lines are lost, and said to be.
+  dropped_.fetch_add(uint64_t(std::count(lines.begin(), lines.end(), '\n')), std::memory_order_relaxed);
+}
+
+bool AccessLogWriter::wait_for_room() {
+  pollfd out{fd_, POLLOUT, 0};
+  while (::poll(&out, 1, kRound) <= 0)
+    if (ending_ && patience_-- <= 0) return false;
+  return true;
 }
 
 AccessLog::~AccessLog() {

@@ -36,8 +36,8 @@ std::string describe(const upstream::Cluster& cluster, WallTime now) {
       text += " ...";
       break;
     }
-    text += (shown > 1 ? ", " : " ") + member.endpoint->address + " " + name_of(state_of(member, set->known, now)) +
-            since(member.endpoint->health_since_ms.load(std::memory_order_relaxed));
+    const EndpointState state = state_of(member, set->known, now);
+    text += (shown > 1 ? ", " : " ") + member.endpoint->address + " " + name_of(state) + since(since_of(*member.endpoint, state));
   }
   return text;
 }

@@ -11,7 +11,7 @@ class Door final : net::ListenerEvents {
  public:
   Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd);
   const net::Address& local() const { return listener_.local(); }
-  void shut() { listener_.pause(); }
+  void shut() { listener_.close(); }
   const ListenerPlan& plan() const { return *from_->plan; }
   const std::shared_ptr<AcceptedFrom>& accepted_from() const { return from_; }
 

@@ -267,7 +267,8 @@ void Exchange::on_idle_check() {
     site_.loop.arm(idle_check_, session_->plan().stream_idle);
     return;
   }
-  fail({Code::Timeout, tries_ ? Side::Upstream : Side::Downstream, Retry::No, 0, kStreamIdle});
+  const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
+  fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
   advance();
 }
 

@@ -83,7 +83,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_idle_check();
   void on_retired() override;
 
-  static constexpr size_t kMaxTries = 6;
+  static constexpr size_t kMaxTries = 11;              // retry.attempts is 10 at most
   Site& site_;
   HttpSession* session_ = nullptr;   // null once the client is gone
   http::StreamId stream_ = 0;

@@ -75,7 +75,6 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   const bool raw = plan().wire == http::Wire::Raw;
   if (!client_gone) codec().detach(stream);
   if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
-  if (codec().broken()) limit_flush();
   if (raw && !client_gone) close(Ending::Finished);
 }
 
@@ -104,10 +103,12 @@ void HttpSession::on_head_limit() {
   if (codec().open_streams() == 0) close(Ending::HeaderTimeout);
 }
 
+// Who takes nothing of our last bytes for as long as a connection may be idle will not take them.
 void HttpSession::on_idle_limit() {
   if (connection_->flushed()) return close(Ending::Idle);
-  if (connection_->bytes_out() == written_) return abort(Ending::Idle);
-  limit_flush();
+  const uint64_t written = connection_->bytes_out();
+  if (written == std::exchange(written_, written)) return abort(Ending::Idle);
+  site_.loop.arm(idle_limit_, plan().idle);
 }
 
 void HttpSession::on_age_limit() {
@@ -118,7 +119,7 @@ void HttpSession::on_age_limit() {
 void HttpSession::drain() {
   if (!closing_) closing_ = Ending::Draining;
   connection_->drain();
-  if (codec().open_streams() == 0) connection_->close_after_flush(plan().stream_idle);
+  if (codec().open_streams() == 0 && !connection_->transport().has_unread()) connection_->close_after_flush(plan().stream_idle);
 }
 
 // With RST where something is under way: a FIN could make what the client has look whole.
@@ -131,20 +132,12 @@ void HttpSession::cut() {
 void HttpSession::close(Ending why) {
   if (!closing_) closing_ = why;
   connection_->close_after_flush(plan().stream_idle);
-  limit_flush();
 }
 
 void HttpSession::abort(Ending why) {
   if (!closing_) closing_ = why;
   connection_->transport().abort();
   connection_->fail({Code::Closed, Side::Local, Retry::No, 0, "not_read"});
-}
-
-// Who takes nothing of our last bytes for as long as a connection may be idle will not take them.
-void HttpSession::limit_flush() {
-  if (connection_->flushed() || !plan().idle.count()) return;
-  written_ = connection_->bytes_out();
-  site_.loop.arm(idle_limit_, plan().idle);
 }
 
 void HttpSession::on_gone(const Error& why) {

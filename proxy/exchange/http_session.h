@@ -39,7 +39,6 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   void on_age_limit();
   void close(Ending why);
   void abort(Ending why);
-  void limit_flush();
   void on_retired() override { delete this; }
   Site& site_;
   std::shared_ptr<AcceptedFrom> door_;

@@ -39,6 +39,7 @@ bool Exchange::pump_response() {
     downstream().send_body(stream_, pipe.held, had_end && !pipe.trailers);
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
+    ++activity_;
     response_bytes_ += moved;
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
     if (from && !cut && from->state() != Attempt::State::Ended) from->codec().consumed(from->stream(), moved);

@@ -85,9 +85,11 @@ void RawCodec::send_trailers(StreamId id, const HeaderMap&) {
 void RawCodec::end_output() {
   out_ended_ = true;
   owner_.on_output();   // nothing may be left to write, but the FIN
-  if (in_ended_) over();
+  if (in_ended_ && role_ == Role::Client) over();
 }
 
+// A client's stream is over when both sides have ended. A server's is when it is given up: what the peer sent may still
+// be on its way to where it belongs, and the connection is not to end before it is there.
 void RawCodec::over() {
   events_ = nullptr;
   state_ = State::Over;
@@ -103,7 +105,7 @@ Result<Done> RawCodec::end_of_input() {
   }
   if (std::exchange(in_ended_, true)) return Done{};
   StreamEvents* const to = events_;
-  if (out_ended_) over();
+  if (out_ended_ && role_ == Role::Client) over();
   to->on_body(Buffer(output_.pool()), true);
   return Done{};
 }

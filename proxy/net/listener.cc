@@ -104,23 +104,33 @@ void Listener::resume() {
 
 void Listener::on_events() {
   const auto* const poll = poll_;   // lives for a turn more, whatever an event does to us
-  for (int i = 0; i < kAcceptsATurn && poll->owner == this; ++i) {
-    sockaddr_storage from{};
-    socklen_t length = sizeof from;
-    const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-      if (errno == EINTR || errno == ECONNABORTED) continue;
-      // No descriptors or no memory: the queue waits, and being told of it again and again helps nobody.
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        pause();
-        loop_.arm(starved_, kStarved);
-      }
-      return;   // EAGAIN: done
+  for (int i = 0; i < kAcceptsATurn && poll->owner == this && accept_one(); ++i) {}
+}
+
+// False: nobody is waiting, or nobody can be let in.
+bool Listener::accept_one() {
+  sockaddr_storage from{};
+  socklen_t length = sizeof from;
+  const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) {
+    if (errno == EINTR || errno == ECONNABORTED) return true;
+    // No descriptors or no memory: the queue waits, and being told of it again and again helps nobody.
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      pause();
+      loop_.arm(starved_, kStarved);
     }
-    const int on = 1;
-    if (!local_.is_unix()) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    owner_.on_accept(fd, Address(reinterpret_cast<sockaddr*>(&from), length));
+    return false;   // EAGAIN: done
   }
+  const int on = 1;
+  if (!local_.is_unix()) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  owner_.on_accept(fd, Address(reinterpret_cast<sockaddr*>(&from), length));
+  return true;
+}
+
+void Listener::close() {
+  for (int i = 0; i < kBacklog && fd_ >= 0 && accept_one(); ++i) {}
+  pause();
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
 }  // namespace outrider::net

@@ -36,9 +36,11 @@ class Listener {
   const Address& local() const { return local_; }
   void pause();                                  // stops accepting; the kernel's queue waits
   void resume();
+  void close();                                  // lets in who is in the queue; whoever comes later is refused
 
  private:
   void on_events();
+  bool accept_one();
   Loop& loop_;
   ListenerEvents& owner_;
   PollHandle<Listener>* poll_ = nullptr;

@@ -178,6 +178,11 @@ void Transport::want_writable() {
   watch();
 }
 
+bool Transport::has_unread() const {
+  char byte;
+  return fd_ >= 0 && ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void Transport::pause_reading() {
   if (!reading_) return;
   reading_ = false;

@@ -45,6 +45,7 @@ class Transport {
   Result<size_t> write(Buffer& from);
   void want_writable();                         // for those who write by the descriptor (splice)
   void note_end();                              // for those who read by it: FIN was seen, do not watch for more
+  bool has_unread() const;                      // bytes have come that nobody has read
   void pause_reading();
   void resume_reading();
   bool reading() const { return reading_; }

@@ -227,6 +227,7 @@ void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why) {
   const auto length = std::min<int64_t>(kFirstEjection.count() << std::min(before, 10u), kLongestEjection.count());
   int64_t until = endpoint.ejected_until_ms.load(std::memory_order_relaxed);
   if (!endpoint.ejected_until_ms.compare_exchange_strong(until, now + length, std::memory_order_relaxed)) return;
+  endpoint.ejected_since_ms.store(now, std::memory_order_relaxed);
   endpoint.connect_failures.fetch_add(1, std::memory_order_relaxed);
   log::info("endpoint ejected", {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", why.what},
                                  {"milliseconds", length}});
@@ -248,7 +249,9 @@ bool Cluster::enter(Breaker& breaker, uint32_t limit, stats::Slot gauge) {
 
 void Cluster::leave(Breaker& breaker, uint32_t limit, stats::Slot gauge) {
   breaker.tally.leave();
-  if (breaker.open.lit() && breaker.tally.now() < limit) set_lamp(breaker.open, false, gauge);
+  if (breaker.tally.now() < limit) calm(breaker, gauge);
 }
+
+void Cluster::calm(Breaker& breaker, stats::Slot gauge) { set_lamp(breaker.open, false, gauge); }
 
 }  // namespace outrider::upstream

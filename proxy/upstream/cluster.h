@@ -52,6 +52,7 @@ class Cluster {
   // Breakers. False: full, and the gauge says so until there is room again.
   bool enter(Breaker& breaker, uint32_t limit, stats::Slot gauge);
   void leave(Breaker& breaker, uint32_t limit, stats::Slot gauge);
+  void calm(Breaker& breaker, stats::Slot gauge);         // full it may be, but nobody is kept waiting
   Limits& limits() { return *limits_; }
   const ClusterStats& stats() const { return stats_; }
   TimePoint last_used{};                                  // by ClusterTable

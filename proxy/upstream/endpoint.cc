@@ -86,6 +86,14 @@ EndpointState state_of(const Member& member, Known known, WallTime now) {
   return known == Known::Stale ? EndpointState::Stale : EndpointState::Ready;
 }
 
+int64_t since_of(const Endpoint& endpoint, EndpointState state) {
+  switch (state) {
+    case EndpointState::Unhealthy: return endpoint.health_since_ms.load(std::memory_order_relaxed);
+    case EndpointState::Ejected: return endpoint.ejected_since_ms.load(std::memory_order_relaxed);
+    default: return 0;
+  }
+}
+
 const char* name_of(EndpointState state) {
   static constexpr const char* kNames[] = {"ready", "draining", "ejected", "unhealthy", "stale"};
   return kNames[size_t(state)];

@@ -27,6 +27,7 @@ struct Endpoint {
   std::atomic<Health> health{Health::Unknown};       // written by the health checker
   std::atomic<int64_t> health_since_ms{0};
   std::atomic<int64_t> ejected_until_ms{0};          // wall clock; demotion after a connect failure, by the worker that met it
+  std::atomic<int64_t> ejected_since_ms{0};
   std::atomic<uint32_t> connect_failures{0};         // in a row, across workers
 };
 
@@ -58,5 +59,6 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 enum class EndpointState : uint8_t { Ready, Draining, Ejected, Unhealthy, Stale };
 EndpointState state_of(const Member& member, Known known, WallTime now);
 const char* name_of(EndpointState state);
+int64_t since_of(const Endpoint& endpoint, EndpointState state);   // wall clock; 0: nobody noted it
 
 }  // namespace outrider::upstream

@@ -127,6 +127,7 @@ void Pool::leave(Waiter& waiter) {
   --waiting_count_[size_t(waiter.wire())];
   cluster_.leave(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending);
   cluster_.context().shard.sub(cluster_.stats().pending);
+  if (waiting_.empty()) cluster_.calm(cluster_.limits().connections, cluster_.stats().breaker_connections);
 }
 
 PooledConnection* Pool::take_idle(http::Wire wire) {

@@ -1,16 +1,141 @@
-// What is sent again elsewhere, and what is not.
+// What is sent again, and what never is.
 
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 
 #include "tests/support/origin.h"
-#include "tests/support/proxy.h"
+#include "tests/support/quiet.h"
 
 namespace outrider::test {
 namespace {
 
-struct Retry : testing::Test {
+const std::string kGet = "GET /a HTTP/1.1\r\nHost: web\r\n\r\n";
+const std::string kPost = "POST /a HTTP/1.1\r\nHost: web\r\nContent-Length: 5\r\n\r\nhello";
+
+// Answers the first request of every connection and closes at the second, without a word.
+struct OneAnswerEach {
+  std::atomic<int> answered{0}, dropped{0};
+  Origin origin{[this](Stream& connection) {
+    if (!connection.read_message()) return;
+    ++answered;
+    connection.send(ok("once"));
+    if (connection.read_message()) ++dropped;
+  }};
+};
+
+Message ask(Stream& client, const std::string& bytes) {
+  client.send(bytes);
+  const auto answer = client.read_message();
+  EXPECT_TRUE(answer) << "no answer to " << bytes.substr(0, 60);
+  return answer ? *answer : Message{};
+}
+
+TEST(Retry, AConnectFailureGoesElsewhereWhateverTheMethod) {
+  const auto origin = Origin::answering([](const Message& request) { return ok(request.body); });
+  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, panic: 0%"), {"overload.threads=1"});
+  EXPECT_EQ(request(proxy.address(), kPost).body, "hello");
+  EXPECT_EQ(request(proxy.address(), kPost).body, "hello");
+  EXPECT_EQ(origin->requests(), 2);
+  proxy.expect_metric(1, "outrider_cluster_retries_total", "reason=\"connect_failure\",result=\"success\"");
+  EXPECT_EQ(proxy.metric("outrider_cluster_connect_failures_total", "reason=\"refused\""), 1);
+  expect_quiet(proxy);
+}
+
+TEST(Retry, AReusedConnectionThatClosesIsTriedElsewhereOnce) {
+  OneAnswerEach first;
+  const auto second = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({first.origin.text(), second->text()}, "lb: round_robin"), {"overload.threads=1"});
+  Stream client = proxy.connect();
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(ask(client, kGet).status(), 200);
+  EXPECT_GT(first.dropped, 0);
+  EXPECT_EQ(proxy.metric("outrider_cluster_retries_total", "reason=\"reset_before_request\",result=\"success\""), first.dropped);
+  EXPECT_EQ(proxy.metric("outrider_cluster_retries_total", "result=\"failure\""), 0);
+  EXPECT_EQ(proxy.metric("outrider_requests_total", "code=\"200\""), 8);
+  client.close();
+  expect_quiet(proxy);
+}
+
+TEST(Retry, ARequestThatMayHaveRunIsNotSentAgain) {
+  OneAnswerEach only;
+  Proxy proxy(Proxy::edge({only.origin.text()}));
+  Stream client = proxy.connect();
+  EXPECT_EQ(ask(client, kGet).status(), 200);
+  const Message answer = ask(client, kPost);
+  EXPECT_EQ(answer.status(), 502);
+  EXPECT_EQ(answer.field("x-outrider-reason"), "upstream_closed");
+  EXPECT_EQ(only.answered, 1);
+  EXPECT_EQ(only.dropped, 1);
+  EXPECT_EQ(proxy.metric("outrider_cluster_retries_total"), 0);
+  proxy.expect_metric(1, "outrider_requests_total", "code=\"502\",flag=\"upstream_reset\"");
+  client.close();
+  expect_quiet(proxy);
+}
+
+TEST(Retry, AFreshConnectionThatClosesIs502ForWhatMayHaveRun) {
+  Origin origin([](Stream& connection) { connection.read_message(); });
+  Proxy proxy(Proxy::edge({origin.text()}));
+  const Message answer = request(proxy.address(), kPost);
+  EXPECT_EQ(answer.status(), 502);
+  EXPECT_EQ(answer.field("x-outrider-reason"), "upstream_closed");
+  EXPECT_EQ(origin.connections(), 1);
+  EXPECT_EQ(proxy.metric("outrider_cluster_retries_total"), 0);
+  expect_quiet(proxy);
+}
+
+// A body is sent again whole while it was kept, and not at all when it had grown beyond that.
+TEST(Retry, ABodyIsSentAgainWholeOrNotAtAll) {
+  std::mutex mutex;
+  std::vector<std::string> bodies;
+  Origin origin([&](Stream& connection) {
+    for (int i = 0; i < 2; ++i) {
+      const auto message = connection.read_message();
+      if (!message) return;
+      std::lock_guard lock(mutex);
+      bodies.push_back(message->body);
+      if (i == 0) connection.send(ok("first"));
+    }
+  });
+  const std::string small(4000, 's'), large(40000, 'l');
+  const auto put = [](const std::string& body) {
+    return "PUT /a HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  Proxy proxy(Proxy::edge({origin.text()}, "retry: {buffer: 8KiB}"));
+  Stream client = proxy.connect();
+  EXPECT_EQ(ask(client, kGet).status(), 200);
+  EXPECT_EQ(ask(client, put(small)).status(), 200);
+  EXPECT_EQ(ask(client, put(large)).status(), 502);
+  std::lock_guard lock(mutex);
+  EXPECT_EQ(bodies, (std::vector<std::string>{"", small, small, large}));
+  client.close();
+  expect_quiet(proxy);
+}
+
+TEST(Retry, AttemptsAreWhatTheConfigurationSays) {
+  for (const int attempts : {0, 1, 3, 8}) {
+    SCOPED_TRACE(attempts);
+    Proxy proxy(Proxy::edge({refusing_address().text(), refusing_address().text()},
+                            "panic: 100%, retry: {attempts: " + std::to_string(attempts) + "}"));
+    const Message answer = request(proxy.address(), kGet);
+    EXPECT_EQ(answer.status(), 502);
+    EXPECT_EQ(answer.field("x-outrider-reason"), "connection_refused");
+    proxy.expect_metric(attempts + 1, "outrider_cluster_connect_failures_total");
+    EXPECT_EQ(proxy.metric("outrider_cluster_retries_total", "result=\"failure\""), attempts);
+    expect_quiet(proxy);
+  }
+}
+
+TEST(Retry, WhatIsNotListedIsNotRetried) {
+  const auto origin = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, retry: {when: [reset_before_request]}"), {"overload.threads=1"});
+  int failed = 0;
+  for (int i = 0; i < 2; ++i) failed += request(proxy.address(), kGet).status() == 502;
+  EXPECT_EQ(failed, 1);
+  EXPECT_EQ(proxy.metric("outrider_cluster_retries_total"), 0);
+}
+
+struct RetryAfterADeath : testing::Test {
   std::atomic<int> deaths{0};
   // As a process that is killed after it has taken a request in.
   Origin dying{[this](Stream& connection) {
@@ -25,7 +150,7 @@ struct Retry : testing::Test {
   }
 };
 
-TEST_F(Retry, AReadThatItsEndpointDiedOverIsAnsweredByAnother) {
+TEST_F(RetryAfterADeath, AReadThatItsEndpointDiedOverIsAnsweredByAnother) {
   for (int i = 0; i < 10; ++i) {
     const auto answer = request(proxy.address(), ask("GET"));
     EXPECT_EQ(answer.status(), 200) << answer.body;
@@ -34,7 +159,7 @@ TEST_F(Retry, AReadThatItsEndpointDiedOverIsAnsweredByAnother) {
   proxy.expect_metric(deaths, "outrider_cluster_retries_total", "result=\"success\"");
 }
 
-TEST_F(Retry, AWriteThatAnEndpointMayHaveSeenIsNotRepeated) {
+TEST_F(RetryAfterADeath, AWriteThatAnEndpointMayHaveSeenIsNotRepeated) {
   int refused = 0;
   for (int i = 0; i < 10; ++i) {
     const auto answer = request(proxy.address(), ask("POST", "Content-Length: 0\r\n"));

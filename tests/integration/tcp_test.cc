@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <sys/socket.h>
+
 #include <cstring>
+#include <future>
 #include <thread>
 
 #include "base/random.h"
+#include "tests/support/blackhole.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 
@@ -158,6 +162,39 @@ TEST(Tcp, RefusedConnectionsGoElsewhere) {
     client.send("hi");
     EXPECT_EQ(client.read_exactly(2), "hi");
   }
+}
+
+// Both have said all they had to say while much of it is still on its way, and the connection is not over before it is
+// there. The first endpoint gives the client the time to say all of it before anybody listens.
+TEST(Tcp, AnEndpointThatFinishesFirstStillGetsAllThatWasSent) {
+  const size_t kMuch = 24 << 20;
+  std::promise<void> finished;
+  std::promise<size_t> got;
+  auto client_saw_end = finished.get_future();
+  Origin origin([&](Stream& connection) {
+    connection.send("enough");
+    connection.finish_sending();
+    client_saw_end.wait();
+    got.set_value(connection.read_all().size());
+  });
+  Blackhole nobody;
+  std::string text = tcp({nobody.text(), origin.text()}, "lb: round_robin, connect_timeout: 500ms", "limits: {buffer: 64MiB}");
+  const std::string first = "\"" + nobody.text() + "\"";
+  text.replace(text.find(first), first.size(), "{address: " + first + ", weight: 1000}");
+  Proxy proxy(text);
+  Stream client = proxy.connect();
+  std::thread sender([&] {
+    client.send(std::string(kMuch, 'x'));
+    client.finish_sending();
+  });
+  char word[8];
+  EXPECT_EQ(::recv(client.fd(), word, 6, MSG_WAITALL), 6);
+  EXPECT_EQ(::recv(client.fd(), word, 1, 0), 0);
+  finished.set_value();
+  EXPECT_EQ(got.get_future().get(), kMuch);
+  sender.join();
+  proxy.expect_metric(0, "outrider_connections_active");
+  proxy.expect_metric(0, "outrider_requests_in_flight");
 }
 
 }  // namespace

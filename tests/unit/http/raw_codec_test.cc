@@ -74,6 +74,8 @@ TEST(RawCodec, EachEndIsAHalfClose) {
   EXPECT_TRUE(raw.body("answer", true));
   raw.rig->take_output();
   EXPECT_EQ(raw.rig->written, "answer");
+  EXPECT_EQ(raw.rig->idles, 0);       // what was asked may still be on its way
+  raw.rig->codec->detach(1);
   EXPECT_EQ(raw.rig->idles, 1);
   EXPECT_EQ(raw.rig->codec->open_streams(), 0u);
   EXPECT_FALSE(raw.rig->codec->broken());
