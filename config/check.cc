@@ -54,7 +54,7 @@ const Node* given(const Layers& layers, Path path) {
 struct Bound {
   std::string address, path;
   const Node& at;
-  bool given;                        // not a preset's or the default
+  bool given;  // not a preset's or the default
 };
 
 // Bound twice: the same port where one of the two is for every address, or the same address.
@@ -90,8 +90,9 @@ void check_ports(Reading& reading, const Document& d, const Layers& layers) {
       const Bound& one = later_given ? bound[i] : bound[j];
       const Bound& other = later_given ? bound[j] : bound[i];
       const bool placed = other.given && other.at.origin().kind == Origin::Kind::File;
-      reading.error(one.at, one.path, one.address + " is taken by " + other.path + " (" + other.address +
-                                          (placed ? ", line " + std::to_string(other.at.mark().line) : "") + ")");
+      reading.error(one.at, one.path,
+                    one.address + " is taken by " + other.path + " (" + other.address +
+                        (placed ? ", line " + std::to_string(other.at.mark().line) : "") + ")");
       break;
     }
 }
@@ -99,15 +100,18 @@ void check_ports(Reading& reading, const Document& d, const Layers& layers) {
 void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
   const std::string path = join_path("listeners", l.name);
   const Node* own = given(layers, {"listeners", l.name});
-  if (!own || !own->is_map()) return;          // a preset's, or complained about already
+  if (!own || !own->is_map()) return;  // a preset's, or complained about already
   const Node& at = *own;
   if (l.addresses.empty() && !(at.is_map() && at.find("address")))
     reading.error(at, path + ".address", "missing: what to listen on (\":8080\", \"127.0.0.1:80\", \"unix:/run/x.sock\")");
-  const Node* rules = at.find("routes") && !at.find("routes")->is_scalar() ? at.find("routes") : given(layers, {"routes", l.table});
+  const Node* rules =
+      at.find("routes") && !at.find("routes")->is_scalar() ? at.find("routes") : given(layers, {"routes", l.table});
   const Node* presets = layers.preset.find("listeners");
-  const bool preset = presets && presets->find(l.name);      // it may be without rules: there is nobody to lead to
+  const bool preset = presets && presets->find(l.name);  // it may be without rules: there is nobody to lead to
   if (l.routes.empty() && !preset && (!rules || rules->as_list().empty()))
-    reading.error(at, path, "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
+    reading.error(
+        at, path,
+        "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
   if (l.protocol != Protocol::Tcp) return;
   for (const Route& route : l.routes) {
     const Node where = point(route.where);
@@ -123,11 +127,14 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
 
 bool covers(const Route& earlier, const Route& rule, std::string& by) {
   const auto host_taken = [&](const std::string& host) {
-    return std::any_of(earlier.hosts.begin(), earlier.hosts.end(), [&](const std::string& wide) { return host_covers(wide, host); });
+    return std::any_of(earlier.hosts.begin(), earlier.hosts.end(),
+                       [&](const std::string& wide) { return host_covers(wide, host); });
   };
-  if (!earlier.hosts.empty() && (rule.hosts.empty() || !std::all_of(rule.hosts.begin(), rule.hosts.end(), host_taken))) return false;
+  if (!earlier.hosts.empty() && (rule.hosts.empty() || !std::all_of(rule.hosts.begin(), rule.hosts.end(), host_taken)))
+    return false;
   const auto under = [&](const std::string& path) {
-    return std::any_of(earlier.prefixes.begin(), earlier.prefixes.end(), [&](const std::string& p) { return prefix_covers(p, path); });
+    return std::any_of(earlier.prefixes.begin(), earlier.prefixes.end(),
+                       [&](const std::string& p) { return prefix_covers(p, path); });
   };
   const auto taken = [&](const std::string& path) {
     return under(path) || std::find(earlier.paths.begin(), earlier.paths.end(), path) != earlier.paths.end();
@@ -153,7 +160,8 @@ void check_rules(Reading& reading, const Document& d) {
         if (!covers(l.routes[j], l.routes[i], by)) continue;
         const Where& where = l.routes[j].where;
         reading.warn(point(l.routes[i].where), l.routes[i].path,
-                     "never matches; " + l.routes[j].path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") + " already takes " + by);
+                     "never matches; " + l.routes[j].path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") +
+                         " already takes " + by);
         break;
       }
   }
@@ -162,16 +170,20 @@ void check_rules(Reading& reading, const Document& d) {
 void check(Reading& reading, const Document& d, const Layers& layers) {
   check_ports(reading, d, layers);
   if (layers.sources.registry_only) {
-    if (d.registry.kind == Registry::Kind::None) reading.error(pointed(layers, {"registry", "kind"}), "registry.kind", OUTRIDER_DHT ? "a registry node needs a registry: expected dht" : kNoDht);
+    if (d.registry.kind == Registry::Kind::None)
+      reading.error(pointed(layers, {"registry", "kind"}), "registry.kind",
+                    OUTRIDER_DHT ? "a registry node needs a registry: expected dht" : kNoDht);
     return;
   }
   for (const Listener& l : d.listeners) check_listener(reading, l, layers);
   if (d.listeners.empty() && reading.complaints.empty())
     reading.error(layers.user, "", "nothing to do: no service and no listeners");
-  const bool inbound = std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& l) { return l.direction == Direction::Inbound; });
+  const bool inbound =
+      std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& l) { return l.direction == Direction::Inbound; });
   if (d.service && d.service.do_register && d.registry.kind != Registry::Kind::None && !inbound && !d.service.ports.empty())
-    reading.error(pointed(layers, {"service"}), "service",
-                  "nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)");
+    reading.error(
+        pointed(layers, {"service"}), "service",
+        "nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)");
   if (d.registry.kind == Registry::Kind::Dht && d.registry.bootstrap.empty() && !reading.has_errors())
     reading.warn(pointed(layers, {"registry"}), "registry.bootstrap", "empty: this proxy finds others only once they come to it");
   if (!OUTRIDER_DHT && d.service && d.service.do_register && d.registry.kind == Registry::Kind::None && !reading.has_errors())
@@ -179,9 +191,14 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
   const std::string& id = d.identity.spiffe_id;
   const std::string domain = "spiffe://" + d.identity.trust_domain + "/";
   if (!id.empty() && !id.starts_with(domain))
-    reading.error(pointed(layers, {"identity", "spiffe_id"}), "identity.spiffe_id", "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
+    reading.error(pointed(layers, {"identity", "spiffe_id"}), "identity.spiffe_id",
+                  "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
   for (const Cluster& c : d.clusters) {
-    const uint64_t sum = [&] { uint64_t total = 0; for (const Endpoint& e : c.endpoints) total += e.weight; return total; }();
+    const uint64_t sum = [&] {
+      uint64_t total = 0;
+      for (const Endpoint& e : c.endpoints) total += e.weight;
+      return total;
+    }();
     if (!c.endpoints.empty() && sum == 0)
       reading.warn(pointed(layers, {"clusters", c.name, "endpoints"}), join_path("clusters", c.name) + ".endpoints",
                    "weights sum to 0: all of them are drained");
@@ -190,8 +207,10 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
     const Node* tls = own && own->is_map() ? own->find("tls") : nullptr;
     for (const Endpoint& e : c.endpoints)
       if (e.address.ends_with(":443") && c.protocol != Protocol::Tcp && !(tls && tls->is_scalar() && is_off(tls->text())))
-        reading.warn(point(e.where), join_path("clusters", c.name) + ".tls",
-                     e.address + " is spoken to in clear text: TLS to endpoints is not supported yet in this version (tls: off says you know)");
+        reading.warn(
+            point(e.where), join_path("clusters", c.name) + ".tls",
+            e.address +
+                " is spoken to in clear text: TLS to endpoints is not supported yet in this version (tls: off says you know)");
   }
 }
 

@@ -17,7 +17,7 @@ struct Completion {
   Reading& reading;
   Document& d;
   const Layers& layers;
-  std::set<std::string> tables, chains;                // those a listener has
+  std::set<std::string> tables, chains;  // those a listener has
 
   const Node* user(std::string_view section) const { return layers.user.find(section); }
   const Node* named(std::string_view section, const std::string& name) const {
@@ -36,13 +36,15 @@ struct Completion {
   void unused(const char* section, const std::set<std::string>& used, const char* what) const {
     const Node* of = user(section);
     if (!of || of->is_null()) return;
-    if (!of->is_map()) return reading.error(*of, section, std::string("expected a map of ") + what + "s by name, got " + kind_of(*of));
+    if (!of->is_map())
+      return reading.error(*of, section, std::string("expected a map of ") + what + "s by name, got " + kind_of(*of));
     std::vector<std::string_view> known;
     for (const Listener& l : d.listeners) known.push_back(l.name);
     for (const auto& entry : of->entries())
       if (!used.contains(entry.key))
-        reading.complain(Severity::Error, entry.value, entry.key_mark, join_path(section, entry.key),
-                         std::string("no listener has this ") + what + did_you_mean(entry.key, known) + "; " + names("listeners"));
+        reading.complain(
+            Severity::Error, entry.value, entry.key_mark, join_path(section, entry.key),
+            std::string("no listener has this ") + what + did_you_mean(entry.key, known) + "; " + names("listeners"));
   }
 
   void attach(Listener& listener) {
@@ -54,7 +56,8 @@ struct Completion {
       name = by_name ? given->text() : listener.name;
       if (given && !given->is_null() && !by_name) {
         if (const Node* other = named(key, listener.name); other && !other->is_null())
-          reading.error(*given, join_path(path, key), std::string("given here and as ") + join_path(key, listener.name) + "; keep one");
+          reading.error(*given, join_path(path, key),
+                        std::string("given here and as ") + join_path(key, listener.name) + "; keep one");
         used.insert(listener.name);
         name.clear();
         static const Node kNone;
@@ -62,14 +65,16 @@ struct Completion {
       }
       used.insert(name);
       const Node* found = named(key, name);
-      if (by_name && !found) reading.error(*given, join_path(path, key), "unknown name \"" + name + "\"; there is no " + join_path(key, name));
+      if (by_name && !found)
+        reading.error(*given, join_path(path, key), "unknown name \"" + name + "\"; there is no " + join_path(key, name));
       return found;
     };
     std::string table, chain;
     const Node* rules = find("routes", tables, table);
     const Node rules_copy = rules ? *rules : Node();
     const Node* filters = find("filters", chains, chain);
-    listener.filters = read_chain(reading, filters, chain.empty() ? path + ".filters" : join_path("filters", chain), layers.sources);
+    listener.filters =
+        read_chain(reading, filters, chain.empty() ? path + ".filters" : join_path("filters", chain), layers.sources);
     std::erase_if(listener.filters, [](const FilterUse& use) { return use.off; });
     listener.table = table.empty() ? listener.name : table;
     Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
@@ -130,7 +135,9 @@ struct Completion {
   // A cluster that is only named: a service of the registry, with the defaults.
   void name_cluster(const Route& route, const Node& at) {
     if (d.cluster(route.cluster)) return;
-    if (layers.user.find("clusters") && layers.user.find("clusters")->is_map() && layers.user.find("clusters")->find(route.cluster)) return;
+    if (layers.user.find("clusters") && layers.user.find("clusters")->is_map() &&
+        layers.user.find("clusters")->find(route.cluster))
+      return;
     Cluster cluster;
     const Node merged = layers.defaults("cluster");
     Fields fields(reading, &merged, join_path("clusters", route.cluster));
@@ -141,8 +148,9 @@ struct Completion {
     if (d.registry.kind == Registry::Kind::None) {
       std::vector<std::string_view> known;
       for (const Cluster& one : d.clusters) known.push_back(one.name);
-      return reading.error(at, route.path + ".cluster", "unknown cluster \"" + route.cluster + "\"" + did_you_mean(route.cluster, known) +
-                                                            ", and there is no registry to look it up in");
+      return reading.error(at, route.path + ".cluster",
+                           "unknown cluster \"" + route.cluster + "\"" + did_you_mean(route.cluster, known) +
+                               ", and there is no registry to look it up in");
     }
     if (!resolve(cluster, at, route.path + ".cluster")) return;
     d.clusters.push_back(std::move(cluster));
@@ -155,7 +163,8 @@ struct Completion {
       return false;
     };
     const std::string& name = cluster.service;
-    if (name.find('@') != name.npos) return fail("a version of a service (\"" + name + "\") is not supported yet in this version");
+    if (name.find('@') != name.npos)
+      return fail("a version of a service (\"" + name + "\") is not supported yet in this version");
     if (name.find('.') != name.npos)
       return fail("names with a dot are looked up in DNS, which is not supported yet in this version; give endpoints");
     const size_t slash = name.find('/');
@@ -174,7 +183,8 @@ struct Completion {
       const Node* own = section && section->is_map() ? section->find(cluster.name) : nullptr;
       const Node& at = own ? *own : layers.user;
       const std::string path = join_path("clusters", cluster.name);
-      if (d.registry.kind == Registry::Kind::None) reading.error(at, path, "needs endpoints: there is no registry to look it up in");
+      if (d.registry.kind == Registry::Kind::None)
+        reading.error(at, path, "needs endpoints: there is no registry to look it up in");
       else resolve(cluster, at, path);
     }
   }
@@ -202,8 +212,8 @@ struct Completion {
 
   bool led_to_by_tcp(const std::string& cluster) const {
     return std::any_of(d.listeners.begin(), d.listeners.end(), [&](const Listener& listener) {
-      return listener.protocol == Protocol::Tcp &&
-             std::any_of(listener.routes.begin(), listener.routes.end(), [&](const Route& route) { return route.cluster == cluster; });
+      return listener.protocol == Protocol::Tcp && std::any_of(listener.routes.begin(), listener.routes.end(),
+                                                               [&](const Route& route) { return route.cluster == cluster; });
     });
   }
 
@@ -219,7 +229,8 @@ struct Completion {
     }
     if (listener.direction != Direction::Outbound || listener.protocol == Protocol::Tcp) return;
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name)) continue;
+      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name))
+        continue;
       Route route;
       route.name = listener.name + "-" + cluster.name;
       route.cluster = cluster.name;
@@ -254,7 +265,8 @@ struct Completion {
     std::set<std::string> from_tcp, from_http;
     for (const Listener& listener : d.listeners)
       for (const Route& route : listener.routes)
-        if (route.action == Route::Action::Cluster) (listener.protocol == Protocol::Tcp ? from_tcp : from_http).insert(route.cluster);
+        if (route.action == Route::Action::Cluster)
+          (listener.protocol == Protocol::Tcp ? from_tcp : from_http).insert(route.cluster);
     for (Cluster& cluster : d.clusters) {
       const bool tcp = from_tcp.contains(cluster.name), http = from_http.contains(cluster.name);
       const Node* own = named("clusters", cluster.name);
@@ -265,9 +277,11 @@ struct Completion {
       }
       const Node& at = own ? *own : stand_in;
       const std::string path = join_path("clusters", cluster.name);
-      if (tcp && http) reading.error(at, path, "an http and a tcp listener lead here; a cluster speaks one protocol: make it two");
+      if (tcp && http)
+        reading.error(at, path, "an http and a tcp listener lead here; a cluster speaks one protocol: make it two");
       else if (tcp && cluster.protocol != Protocol::Auto && cluster.protocol != Protocol::Tcp)
-        reading.error(at, path + ".protocol", std::string("a tcp listener leads here; expected tcp, got \"") + name_of(cluster.protocol) + "\"");
+        reading.error(at, path + ".protocol",
+                      std::string("a tcp listener leads here; expected tcp, got \"") + name_of(cluster.protocol) + "\"");
       else if (http && cluster.protocol == Protocol::Tcp)
         reading.error(at, path + ".protocol", "an http listener leads here; expected auto, http or http1, got \"tcp\"");
       if (tcp) cluster.protocol = Protocol::Tcp;

@@ -26,14 +26,14 @@ const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
 const char* name_of(Direction direction);
 
-constexpr const char* kLocalCluster = "local";   // the service beside this proxy, as a cluster
+constexpr const char* kLocalCluster = "local";  // the service beside this proxy, as a cluster
 constexpr const char* kNoDht = "this program was built without the DHT (OUTRIDER_DHT=OFF)";
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-struct Self {                                   // `node`: who this proxy is
-  std::string id;                               // POD_NAME, else the host's name
-  std::string address;                          // POD_IP; empty: the first address that is not loopback
+struct Self {           // `node`: who this proxy is
+  std::string id;       // POD_NAME, else the host's name
+  std::string address;  // POD_IP; empty: the first address that is not loopback
   std::string zone;
   Labels labels;
 };
@@ -42,10 +42,10 @@ struct Health {
   enum class Kind : uint8_t { Off, Tcp, Http } kind = Kind::Off;
   std::string path = "/";
   milliseconds interval{10000}, timeout{1000};
-  uint32_t healthy = 2, unhealthy = 3;          // in a row, to change the verdict
-  double jitter = 0.1;                          // share of the interval
+  uint32_t healthy = 2, unhealthy = 3;  // in a row, to change the verdict
+  double jitter = 0.1;                  // share of the interval
   uint16_t expect_low = 200, expect_high = 299;
-  uint16_t port = 0;                            // 0: the endpoint's own
+  uint16_t port = 0;  // 0: the endpoint's own
 };
 
 struct Port {
@@ -54,63 +54,70 @@ struct Port {
   Protocol protocol = Protocol::Auto;
 };
 
-struct Service {                                // the workload beside this proxy
-  std::string name;                             // empty: there is none
-  std::string name_space = "default";           // key `namespace`; POD_NAMESPACE
+struct Service {                       // the workload beside this proxy
+  std::string name;                    // empty: there is none
+  std::string name_space = "default";  // key `namespace`; POD_NAMESPACE
   std::string version;
-  std::vector<Port> ports;                      // one, in this version
+  std::vector<Port> ports;  // one, in this version
   std::string address = "127.0.0.1";
-  bool do_register = true;                      // key `register`
-  uint32_t weight = 100;                        // 0: drain
+  bool do_register = true;  // key `register`
+  uint32_t weight = 100;    // 0: drain
   Health health{Health::Kind::Tcp, "/", milliseconds(5000), milliseconds(1000), 1, 3};
   explicit operator bool() const { return !name.empty(); }
 };
 
 struct Identity {
   std::string trust_domain = "mesh.local";
-  std::string spiffe_id;                        // filled in when there is a service
-  std::string dir;                              // tls.crt, tls.key, ca.crt; empty: no identity
+  std::string spiffe_id;  // filled in when there is a service
+  std::string dir;        // tls.crt, tls.key, ca.crt; empty: no identity
 };
 
 struct Registry {
   enum class Kind : uint8_t { None, Dht } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
   enum class Sign : uint8_t { Auto, Required, Preferred, Off } sign = Sign::Auto;
   std::string bind = "0.0.0.0:4222";
-  std::vector<std::string> bootstrap;           // host:port
-  std::string key;                              // file with the mesh key; empty: unsealed
+  std::vector<std::string> bootstrap;  // host:port
+  std::string key;                     // file with the mesh key; empty: unsealed
   uint32_t network = 1;
   milliseconds lease{60000}, valid{600000};
-  uint32_t shards = 0;                          // 0: auto
+  uint32_t shards = 0;  // 0: auto
   milliseconds idle_timeout{600000};
-  std::string snapshot = "/var/lib/outrider/registry";   // folder; empty: off
-  milliseconds stale_serve{3600000};            // `stale.serve`
-  std::string domain = "mesh";                  // `dns.domain`: <service>.<namespace>.mesh
+  std::string snapshot = "/var/lib/outrider/registry";  // folder; empty: off
+  milliseconds stale_serve{3600000};                    // `stale.serve`
+  std::string domain = "mesh";                          // `dns.domain`: <service>.<namespace>.mesh
 };
 
 struct FilterUse {
   std::string name;
-  Node options;                                 // as written; a map
-  bool off = false;                             // {name: off}: taken out of the chain it would join
+  Node options;      // as written; a map
+  bool off = false;  // {name: off}: taken out of the chain it would join
   Where where;
-  std::string path;                             // "filters.edge[0].headers"
+  std::string path;  // "filters.edge[0].headers"
 };
 using Chain = std::vector<FilterUse>;
 
 struct Route {
   // ByHost: the service the Host header names, looked up in the registry.
   enum class Action : uint8_t { Cluster, ByHost, Redirect, Respond };
-  std::string name;                             // "<table>-<index>" unless given
+  std::string name;  // "<table>-<index>" unless given
   Where where;
-  std::string path;                             // in the configuration: "routes.edge[2]"
-  bool implied = false;                         // by a preset: behind what was written
-  std::vector<std::string> hosts;               // lower case: exact or "*.suffix"; empty: any
-  std::vector<std::string> prefixes, paths;     // at most one kind; both empty: any path
+  std::string path;                          // in the configuration: "routes.edge[2]"
+  bool implied = false;                      // by a preset: behind what was written
+  std::vector<std::string> hosts;            // lower case: exact or "*.suffix"; empty: any
+  std::vector<std::string> prefixes, paths;  // at most one kind; both empty: any path
   Action action = Action::Cluster;
-  std::string cluster;                          // a name in Document::clusters
-  struct Redirect { std::string scheme, host, path, prefix; uint16_t status = 308; } redirect;
-  struct Respond { uint16_t status = 200; std::string body; std::vector<std::pair<std::string, std::string>> headers; } respond;
-  milliseconds timeout{0};                      // 0: the cluster's
-  Chain filters;                                // the listener's, what this rule takes out, then its own
+  std::string cluster;  // a name in Document::clusters
+  struct Redirect {
+    std::string scheme, host, path, prefix;
+    uint16_t status = 308;
+  } redirect;
+  struct Respond {
+    uint16_t status = 200;
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;
+  } respond;
+  milliseconds timeout{0};  // 0: the cluster's
+  Chain filters;            // the listener's, what this rule takes out, then its own
 };
 
 struct Listener {
@@ -118,29 +125,29 @@ struct Listener {
   enum class Slash : uint8_t { Keep, Decode, Reject };
   std::string name;
   Where where;
-  std::vector<std::string> addresses;           // "ip:port", "[ip]:port", ":port", "unix:/path"
+  std::vector<std::string> addresses;  // "ip:port", "[ip]:port", ":port", "unix:/path"
   Protocol protocol = Protocol::Auto;
   Direction direction = Direction::Edge;
   bool http10 = true;
   uint64_t max_header_bytes = 64 * 1024;
   uint32_t max_headers = 128;
-  uint64_t max_body = 0;                        // 0: off
+  uint64_t max_body = 0;  // 0: off
   bool normalize_path = true;
   Slash escaped_slash = Slash::Keep;
   bool strict = true;
   Forwarded forwarded = Forwarded::Append;
-  uint32_t trusted_hops = 0;                    // Forwarded::Trust
-  uint32_t max_requests = 0;                    // per connection; 0: no limit
-  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0}, request{0};   // 0: none
+  uint32_t trusted_hops = 0;  // Forwarded::Trust
+  uint32_t max_requests = 0;  // per connection; 0: no limit
+  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0}, request{0};  // 0: none
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
-  std::string table;                            // of `routes` that it serves
-  std::vector<Route> routes;                    // that table, with what the direction implies behind it
-  Chain filters;                                // its chain
+  std::string table;          // of `routes` that it serves
+  std::vector<Route> routes;  // that table, with what the direction implies behind it
+  Chain filters;              // its chain
 };
 
 struct Endpoint {
-  std::string address;                          // "ip:port" or "unix:/path"
+  std::string address;  // "ip:port" or "unix:/path"
   uint32_t weight = 100;
   std::string zone;
   Labels labels;
@@ -151,8 +158,8 @@ struct Cluster {
   enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random };
   std::string name;
   Where where;
-  bool implied = false;                         // nobody configured it: `defaults.cluster` as it is
-  std::string service;                          // "namespace/name" to look up; empty: the endpoints below
+  bool implied = false;  // nobody configured it: `defaults.cluster` as it is
+  std::string service;   // "namespace/name" to look up; empty: the endpoints below
   std::vector<Endpoint> endpoints;
   Protocol protocol = Protocol::Auto;
   Balancer lb = Balancer::Ewma;
@@ -166,30 +173,30 @@ struct Cluster {
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
   uint32_t retry_attempts = 2;
   uint64_t retry_buffer = 64 * 1024;
-  milliseconds pool_idle_timeout{0};            // 0: learned
+  milliseconds pool_idle_timeout{0};  // 0: learned
   uint32_t pool_max_requests = 0;
   milliseconds pool_max_age{0}, tcp_keepalive{60000};
-  std::string digest;                           // of all of this; equal: nothing about it has changed
+  std::string digest;  // of all of this; equal: nothing about it has changed
 };
-const char* name_of(Cluster::Balancer balancer);   // "ewma", as upstream names it
+const char* name_of(Cluster::Balancer balancer);  // "ewma", as upstream names it
 
 struct Lifecycle {
-  bool wait_listeners = true, wait_identity = true, wait_registry = false;   // `ready_when`
+  bool wait_listeners = true, wait_identity = true, wait_registry = false;  // `ready_when`
   milliseconds drain_delay{5000}, drain_time{30000};
   bool exit_with_app = true;
 };
 
 struct Metrics {
-  std::string address = ":15020";               // empty: off
+  std::string address = ":15020";  // empty: off
   uint32_t max_series = 5000;
   bool endpoint_metrics = false;
-  std::vector<microseconds> buckets;            // filled in: 0.5 ms to 30 s
+  std::vector<microseconds> buckets;  // filled in: 0.5 ms to 30 s
   Metrics();
 };
 
 struct AccessLog {
   enum class Format : uint8_t { Off, Json, Text } format = Format::Off;
-  std::string to = "stdout";                    // stdout, stderr, or a file
+  std::string to = "stdout";  // stdout, stderr, or a file
   double sample = 1, sample_errors = 1;
 };
 
@@ -199,8 +206,8 @@ struct Log {
 };
 
 struct Admin {
-  std::string address = "127.0.0.1:15000";      // empty: off
-  std::string health = ":15021";                // empty: off
+  std::string address = "127.0.0.1:15000";  // empty: off
+  std::string health = ":15021";            // empty: off
 };
 
 struct Document {
@@ -210,20 +217,20 @@ struct Document {
   Identity identity;
   Registry registry;
   std::vector<Listener> listeners;
-  std::vector<Cluster> clusters;                      // configured, implied by a preset, and named by a route alone
-  Cluster cluster_defaults;                           // for services found by the Host header
+  std::vector<Cluster> clusters;  // configured, implied by a preset, and named by a route alone
+  Cluster cluster_defaults;       // for services found by the Host header
   Lifecycle lifecycle;
   Metrics metrics;
   AccessLog access_log;
   Log log;
   Admin admin;
-  uint32_t threads = 0;                               // 0: auto
-  std::string file;                                   // it came from; empty: none
-  std::string digest;                                 // of everything, 16 hex digits
-  Node effective;                                     // the same as a tree with origins, for show()
+  uint32_t threads = 0;  // 0: auto
+  std::string file;      // it came from; empty: none
+  std::string digest;    // of everything, 16 hex digits
+  Node effective;        // the same as a tree with origins, for show()
 
   const Cluster* cluster(std::string_view name) const;
-  bool mtls = false;                                  // not built yet: traffic between sidecars is clear text
+  bool mtls = false;  // not built yet: traffic between sidecars is clear text
 };
 
 }  // namespace outrider::config

@@ -57,7 +57,7 @@ void Loading::say(const Origin& origin, std::string path, std::string message) {
 std::string slurp(const std::string& path, std::string& text) {
   const int fd = path == "-" ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return std::strerror(errno);
-  struct stat about{};
+  struct stat about {};
   std::string why;
   if (fstat(fd, &about) != 0) why = std::strerror(errno);
   else if (S_ISDIR(about.st_mode)) why = "is a folder";
@@ -91,7 +91,7 @@ void Loading::read_file() {
   for (Complaint& complaint : parsed.complaints) reading_.complaints.push_back(std::move(complaint));
   if (parsed.root.is_map()) layers_.user = std::move(parsed.root);
   else if (!parsed.root.is_null()) reading_.error(parsed.root, "", "expected a map of keys, got " + kind_of(parsed.root));
-  else if (parsed.complaints.empty()) {            // an empty file lacks its version
+  else if (parsed.complaints.empty()) {  // an empty file lacks its version
     layers_.user = Node::map();
     layers_.user.set_origin(origin);
     layers_.user.set_mark({1, 1});
@@ -103,33 +103,55 @@ void Loading::read_file() {
 bool Loading::expand(std::string& text, int depth, std::string& wrong) const {
   std::string out;
   for (size_t i = 0; i < text.size();) {
-    if (text.compare(i, 3, "$${") == 0) { out += "${"; i += 3; continue; }
-    if (text.compare(i, 2, "${") != 0) { out += text[i++]; continue; }
+    if (text.compare(i, 3, "$${") == 0) {
+      out += "${";
+      i += 3;
+      continue;
+    }
+    if (text.compare(i, 2, "${") != 0) {
+      out += text[i++];
+      continue;
+    }
     size_t end = i + 2, open = 1;
     for (; end < text.size() && open; ++end) {
       if (text.compare(end, 2, "${") == 0) ++open;
       else if (text[end] == '}') --open;
     }
-    if (open) { wrong = "\"${\" without its \"}\""; return false; }
+    if (open) {
+      wrong = "\"${\" without its \"}\"";
+      return false;
+    }
     const std::string inside = text.substr(i + 2, end - i - 3);
     const size_t colon = inside.find(":-");
     const std::string name = inside.substr(0, colon);
     const bool valid = !name.empty() && !is_digit(name[0]) &&
                        std::all_of(name.begin(), name.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '_'; });
-    if (!valid) { wrong = "\"" + name + "\" is no name of a variable"; return false; }
+    if (!valid) {
+      wrong = "\"" + name + "\" is no name of a variable";
+      return false;
+    }
     const std::string* value = variable(name);
     if (value && (!value->empty() || colon == inside.npos)) out += *value;
     else if (colon != inside.npos) {
       std::string standard = inside.substr(colon + 2);
-      if (depth > 4) { wrong = "variables nested too deep"; return false; }
+      if (depth > 4) {
+        wrong = "variables nested too deep";
+        return false;
+      }
       if (!expand(standard, depth + 1, wrong)) return false;
       out += standard;
     } else {
       wrong = "environment variable " + name + " is not set (${" + name + ":-default} gives it a default)";
       return false;
     }
-    if (value && utf8_prefix(*value) < value->size()) { wrong = "environment variable " + name + " is not UTF-8"; return false; }
-    if (out.size() > kMaxValue) { wrong = "longer than 64 KiB"; return false; }
+    if (value && utf8_prefix(*value) < value->size()) {
+      wrong = "environment variable " + name + " is not UTF-8";
+      return false;
+    }
+    if (out.size() > kMaxValue) {
+      wrong = "longer than 64 KiB";
+      return false;
+    }
     i = end;
   }
   text = std::move(out);
@@ -206,15 +228,17 @@ void Loading::put(std::string_view path, std::string_view value, const Origin& o
 // OUTRIDER_A__B__C is a.b.c, OUTRIDER_MODE is mode; everything else that begins with OUTRIDER_ is not ours to judge. An
 // empty one is as good as none.
 void Loading::read_environment() {
-  std::vector<std::pair<std::string, std::pair<std::string, std::string>>> found;   // path, name, value
+  std::vector<std::pair<std::string, std::pair<std::string, std::string>>> found;  // path, name, value
   for (const auto& [name, value] : sources_.environment) {
     if (!name.starts_with("OUTRIDER_") || value.empty()) continue;
     std::string rest = to_lower(name.substr(9));
     if (rest != "mode" && rest.find("__") == rest.npos) continue;
     std::string path;
     for (size_t at = 0; at < rest.size();) {
-      if (rest.compare(at, 2, "__") == 0) { path += '.'; at += 2; }
-      else path += rest[at++];
+      if (rest.compare(at, 2, "__") == 0) {
+        path += '.';
+        at += 2;
+      } else path += rest[at++];
     }
     found.push_back({std::move(path), {name, value}});
   }
@@ -284,7 +308,8 @@ std::vector<std::pair<std::string, std::string>> environment() {
   std::vector<std::pair<std::string, std::string>> out;
   for (char** at = environ; at && *at; ++at) {
     const std::string_view text(*at);
-    if (const size_t equals = text.find('='); equals != text.npos) out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    if (const size_t equals = text.find('='); equals != text.npos)
+      out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   return out;
 }
@@ -297,9 +322,7 @@ std::vector<Setting> service_flag(const std::string& value) {
   return out;
 }
 
-std::vector<Setting> bootstrap_flag(const std::string& value) {
-  return {{"registry.bootstrap", value, "--bootstrap " + value}};
-}
+std::vector<Setting> bootstrap_flag(const std::string& value) { return {{"registry.bootstrap", value, "--bootstrap " + value}}; }
 
 std::vector<Setting> listen_flags(const std::string& listen, const std::string& to) {
   const std::string listen_origin = "--listen " + listen, to_origin = "--to " + to;

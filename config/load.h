@@ -16,26 +16,26 @@ struct Setting {
 using FilterCheck = bool (*)(std::string_view name, const Node& options, std::string& path, std::string& message);
 
 struct Sources {
-  std::optional<std::string> file;              // its path
-  std::optional<std::string> text;              // its content, instead of reading it
-  std::vector<std::pair<std::string, std::string>> environment;   // OUTRIDER_A__B, and for ${VAR}
-  std::vector<Setting> flags;                   // from the one-line forms, below
-  std::vector<std::string> set;                 // "PATH=VALUE", as typed
-  std::vector<std::string_view> filters;        // which there are (filters::names()); empty: any
-  FilterCheck check_filter = nullptr;           // filters::check
-  std::string identity_dir = "/run/identity";   // the default of identity.dir, where there is a tls.crt in it
-  bool registry_only = false;                   // `outrider dht`: no listener needed, the registry is
+  std::optional<std::string> file;                               // its path
+  std::optional<std::string> text;                               // its content, instead of reading it
+  std::vector<std::pair<std::string, std::string>> environment;  // OUTRIDER_A__B, and for ${VAR}
+  std::vector<Setting> flags;                                    // from the one-line forms, below
+  std::vector<std::string> set;                                  // "PATH=VALUE", as typed
+  std::vector<std::string_view> filters;                         // which there are (filters::names()); empty: any
+  FilterCheck check_filter = nullptr;                            // filters::check
+  std::string identity_dir = "/run/identity";                    // the default of identity.dir, where there is a tls.crt in it
+  bool registry_only = false;                                    // `outrider dht`: no listener needed, the registry is
 };
 
 struct Outcome {
-  std::optional<Document> document;             // there unless a complaint is an error
-  std::vector<Complaint> complaints;            // by file and line
+  std::optional<Document> document;   // there unless a complaint is an error
+  std::vector<Complaint> complaints;  // by file and line
 };
 
 // Merged in this order: defaults, preset, `defaults.*`, item, environment, flags, --set.
 Outcome load(const Sources& sources);
 
-std::vector<std::pair<std::string, std::string>> environment();   // of this process
+std::vector<std::pair<std::string, std::string>> environment();  // of this process
 
 // `--service web:8080`, `--bootstrap a:1,b:2`, `--listen :8080 --to a:1,b:2`. The last makes mode `edge`, registry.kind
 // `none`, listener `edge` and cluster `web`.
@@ -45,6 +45,6 @@ std::vector<Setting> listen_flags(const std::string& listen, const std::string& 
 
 // "outrider.yaml:14:22: error: clusters.cart.timeout: ...", a line each.
 std::string print(const std::vector<Complaint>& complaints);
-std::string print_json(const std::vector<Complaint>& complaints);   // an array
+std::string print_json(const std::vector<Complaint>& complaints);  // an array
 
 }  // namespace outrider::config

@@ -40,7 +40,8 @@ void Node::append(Node item) { items_.push_back(std::move(item)); }
 
 std::vector<const Node*> Node::as_list() const {
   std::vector<const Node*> out;
-  if (is_list()) for (const Node& item : items_) out.push_back(&item);
+  if (is_list())
+    for (const Node& item : items_) out.push_back(&item);
   else if (!is_null()) out.push_back(this);
   return out;
 }
@@ -123,7 +124,7 @@ constexpr size_t kMaxNodes = 100000, kMaxDepth = 32, kMaxComplaints = 100;
 
 Mark place(const YAML::Mark& mark) { return {uint32_t(mark.line + 1), uint32_t(mark.column + 1)}; }
 
-struct Stop {                                   // nothing sensible can be read beyond this
+struct Stop {  // nothing sensible can be read beyond this
   Mark mark;
   std::string message;
 };
@@ -149,8 +150,7 @@ class Builder final : public YAML::EventHandler {
                        YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Node::list());
   }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Node::map());
   }
   void OnSequenceEnd() override { close(); }
@@ -263,8 +263,10 @@ Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin)
     complain(stop.mark, stop.message);
   } catch (const YAML::Exception& e) {
     const bool hint = e.msg == YAML::ErrorMsg::MAP_VALUE;
-    complain(place(e.mark), e.msg + (hint ? " (a key that is not indented like its neighbours, or a text with \": \" in it that needs quotes?)" : ""));
-  } catch (const std::exception& e) {           // what the library lets through from the standard one
+    complain(place(e.mark),
+             e.msg + (hint ? " (a key that is not indented like its neighbours, or a text with \": \" in it that needs quotes?)"
+                           : ""));
+  } catch (const std::exception& e) {  // what the library lets through from the standard one
     complain({1, 1}, e.what());
   }
   return parsed;

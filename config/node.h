@@ -13,20 +13,22 @@ namespace outrider::config {
 enum class Severity : uint8_t { Error, Warning };
 
 struct Complaint {
-  std::string file;                  // or whatever it came from: "environment OUTRIDER_MODE", "--set mode=egde"
-  uint32_t line = 0, column = 0;     // 0: not from a file
+  std::string file;               // or whatever it came from: "environment OUTRIDER_MODE", "--set mode=egde"
+  uint32_t line = 0, column = 0;  // 0: not from a file
   Severity severity = Severity::Error;
-  std::string path;                  // "clusters.cart.retry.attempts"; empty: the file as a whole
+  std::string path;  // "clusters.cart.retry.attempts"; empty: the file as a whole
   std::string message;
 };
 
 struct Origin {
-  enum class Kind : uint8_t { Default, Preset, File, Environment, Flag };   // Flag: --set too
+  enum class Kind : uint8_t { Default, Preset, File, Environment, Flag };  // Flag: --set too
   Kind kind = Kind::Default;
-  std::string name;                  // the file, "sidecar", "OUTRIDER_MODE", "--set mode=edge"
+  std::string name;  // the file, "sidecar", "OUTRIDER_MODE", "--set mode=edge"
 };
 
-struct Mark { uint32_t line = 0, column = 0; };   // from 1; 0: none
+struct Mark {
+  uint32_t line = 0, column = 0;
+};  // from 1; 0: none
 
 // Built by parse(), by the sources that are merged into it, or by hand; then read. Nothing in it is checked beyond its
 // shape: no key twice, no aliases, bounded in size and depth. A value; any thread.
@@ -45,33 +47,34 @@ class Node {
   bool is_scalar() const { return kind_ == Kind::Scalar; }
   bool is_list() const { return kind_ == Kind::List; }
   bool is_map() const { return kind_ == Kind::Map; }
-  const std::string& text() const { return text_; }        // of a scalar
+  const std::string& text() const { return text_; }  // of a scalar
   bool quoted() const { return quoted_; }
-  const std::vector<Node>& items() const { return items_; }          // of a list
-  const std::vector<Entry>& entries() const { return entries_; }     // of a map, as written
-  const Node* find(std::string_view key) const;            // of a map; null when absent
+  const std::vector<Node>& items() const { return items_; }       // of a list
+  const std::vector<Entry>& entries() const { return entries_; }  // of a map, as written
+  const Node* find(std::string_view key) const;                   // of a map; null when absent
   const Entry* entry(std::string_view key) const;
-  size_t size() const;                                     // of a list or a map
+  size_t size() const;  // of a list or a map
   // The items of a list, or this one value as the only item; a null has none.
   std::vector<const Node*> as_list() const;
 
   Mark mark() const { return mark_; }
   const Origin& origin() const;
   const std::shared_ptr<const Origin>& shared_origin() const { return origin_; }
-  std::string where() const;                               // "outrider.yaml:3", "preset sidecar", "environment X"
+  std::string where() const;  // "outrider.yaml:3", "preset sidecar", "environment X"
 
   void set_text(std::string text) { text_ = std::move(text); }
   void set_mark(Mark mark) { mark_ = mark; }
   void set_origin(std::shared_ptr<const Origin> origin) { origin_ = std::move(origin); }
-  void stamp(const std::shared_ptr<const Origin>& origin); // itself and everything below
-  template <class F> void each_scalar(F&& f);              // f(Node&), itself included
+  void stamp(const std::shared_ptr<const Origin>& origin);  // itself and everything below
+  template <class F>
+  void each_scalar(F&& f);  // f(Node&), itself included
   void append(Node item);
-  Node& put(std::string key, Node value, Mark key_mark = {});        // replaces
-  Node& at(std::string_view key);                          // of a map, made (null) when absent; a null becomes a map
+  Node& put(std::string key, Node value, Mark key_mark = {});  // replaces
+  Node& at(std::string_view key);                              // of a map, made (null) when absent; a null becomes a map
   // What is written in `over` on top of this: maps are merged deep, everything else is replaced. The place of
   // a map is where it was said first, or in the file the last time.
   void merge(const Node& over);
-  bool operator==(const Node& other) const;                // kinds and texts alone
+  bool operator==(const Node& other) const;  // kinds and texts alone
 
  private:
   explicit Node(Kind kind);
@@ -98,8 +101,8 @@ void Node::each_scalar(F&& f) {
 }
 
 struct Parsed {
-  Node root;                         // null when nothing could be read
-  std::vector<Complaint> complaints; // all of them errors
+  Node root;                          // null when nothing could be read
+  std::vector<Complaint> complaints;  // all of them errors
 };
 
 constexpr size_t kMaxText = 1 << 20;

@@ -12,8 +12,9 @@ namespace outrider::config {
 namespace {
 
 std::string check_label(std::string& text) {
-  return is_label(text) ? "" : "expected lower-case letters, digits and - (63 at most), got \"" + text + "\"" +
-                                   (is_label(to_lower(text)) ? " (did you mean \"" + to_lower(text) + "\"?)" : "");
+  return is_label(text) ? ""
+                        : "expected lower-case letters, digits and - (63 at most), got \"" + text + "\"" +
+                              (is_label(to_lower(text)) ? " (did you mean \"" + to_lower(text) + "\"?)" : "");
 }
 
 std::string check_version(std::string& text) {
@@ -23,7 +24,9 @@ std::string check_version(std::string& text) {
 std::string check_ip(std::string& text) {
   if (text == "localhost") text = "127.0.0.1";
   std::string with_port = (text.find(':') == text.npos ? text : "[" + text + "]") + ":1";
-  return check_address(with_port, {.wildcard = false, .unix_path = false}).empty() ? "" : "expected an IP address, got \"" + text + "\"";
+  return check_address(with_port, {.wildcard = false, .unix_path = false}).empty()
+             ? ""
+             : "expected an IP address, got \"" + text + "\"";
 }
 
 std::string check_host_port(std::string& text) {
@@ -40,9 +43,8 @@ std::string check_spiffe_id(std::string& text) {
 
 void read_node(Fields& top, Self& node) {
   Fields fields = top.map("node");
-  fields.text("id", node.id, "name", [](std::string& text) {
-    return text.size() <= 253 ? std::string() : "longer than 253 characters";
-  });
+  fields.text("id", node.id, "name",
+              [](std::string& text) { return text.size() <= 253 ? std::string() : "longer than 253 characters"; });
   fields.text("address", node.address, "IP address", check_ip);
   fields.later("region", {"\"\""});
   fields.text("zone", node.zone);
@@ -81,7 +83,8 @@ void read_ports(Fields& fields, Service& service) {
       });
   if (fields.reading().catalog) return;
   const Node* several = fields.given("ports");
-  if (single && several && several->size() > 0) return fields.error("ports", *several, "port and ports exclude each other; give one");
+  if (single && several && several->size() > 0)
+    return fields.error("ports", *several, "port and ports exclude each other; give one");
   if (!single && (!several || (several->is_list() && several->size() == 0)))
     return fields.error("port", fields.node(), "missing: the port the application listens on");
   if (service.ports.size() > 1) {
@@ -140,8 +143,11 @@ void read_registry(Fields& top, Registry& r) {
   fields.number("network", r.network);
   fields.duration("lease", r.lease, seconds(20), seconds(600));
   fields.duration("valid", r.valid, seconds(60), seconds(900));
-  fields.choice("sign", r.sign, {{"auto", Registry::Sign::Auto}, {"required", Registry::Sign::Required},
-                                 {"preferred", Registry::Sign::Preferred}, {"off", Registry::Sign::Off}});
+  fields.choice("sign", r.sign,
+                {{"auto", Registry::Sign::Auto},
+                 {"required", Registry::Sign::Required},
+                 {"preferred", Registry::Sign::Preferred},
+                 {"off", Registry::Sign::Off}});
   fields.later("owners", {"{}"});
   const Node* shards = fields.given("shards");
   if (!shards || (shards->is_scalar() && shards->text() == "auto")) {
@@ -189,8 +195,10 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
       if (item.text() == "listeners") l.wait_listeners = true;
       else if (item.text() == "identity") l.wait_identity = true;
       else if (item.text() == "registry") l.wait_registry = true;
-      else fields.error("ready_when", item, "expected listeners, identity or registry, got " + kind_of(item) +
-                                                did_you_mean(item.text(), {"listeners", "identity", "registry"}));
+      else
+        fields.error("ready_when", item,
+                     "expected listeners, identity or registry, got " + kind_of(item) +
+                         did_you_mean(item.text(), {"listeners", "identity", "registry"}));
     }
     fields.keep("ready_when", *ready);
   } else {
@@ -210,7 +218,8 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
 }
 
 void read_buckets(Fields& fields, Metrics& m) {
-  const Node* value = fields.hand("buckets", "rising list of durations", "[0.5ms, 1ms, 2.5ms, 5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2.5s, 5s, 10s, 30s]");
+  const Node* value = fields.hand("buckets", "rising list of durations",
+                                  "[0.5ms, 1ms, 2.5ms, 5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2.5s, 5s, 10s, 30s]");
   Node kept = Node::list();
   if (!value) {
     for (microseconds bound : m.buckets) kept.append(Node::scalar(duration_text(bound)));
@@ -220,11 +229,14 @@ void read_buckets(Fields& fields, Metrics& m) {
   std::vector<microseconds> bounds;
   for (const Node& item : items_of(*value)) {
     const auto bound = item.is_scalar() ? duration_of(item.text()) : std::nullopt;
-    if (!bound || bound->count() == 0) return fields.error("buckets", item, "expected a duration with unit, got " + kind_of(item));
-    if (!bounds.empty() && *bound <= bounds.back()) return fields.error("buckets", item, "bounds must rise; " + kind_of(item) + " does not");
+    if (!bound || bound->count() == 0)
+      return fields.error("buckets", item, "expected a duration with unit, got " + kind_of(item));
+    if (!bounds.empty() && *bound <= bounds.back())
+      return fields.error("buckets", item, "bounds must rise; " + kind_of(item) + " does not");
     bounds.push_back(*bound);
   }
-  if (bounds.empty() || bounds.size() > 60) return fields.error("buckets", *value, "expected 1 to 60 bounds, got " + std::to_string(bounds.size()));
+  if (bounds.empty() || bounds.size() > 60)
+    return fields.error("buckets", *value, "expected 1 to 60 bounds, got " + std::to_string(bounds.size()));
   m.buckets = std::move(bounds);
 }
 
@@ -260,7 +272,9 @@ void read_telemetry(Fields& top, Document& d) {
   fields.later("tracing", {"off"}, {"{propagate: [w3c, b3], sample: 1%, otlp: \"\", always: header.x-trace}"});
   Fields log = fields.map("log");
   using Level = Log::Level;
-  log.choice("level", d.log.level, {{"debug", Level::Debug}, {"info", Level::Info}, {"warn", Level::Warn}, {"error", Level::Error}, {"off", Level::Off}});
+  log.choice(
+      "level", d.log.level,
+      {{"debug", Level::Debug}, {"info", Level::Info}, {"warn", Level::Warn}, {"error", Level::Error}, {"off", Level::Off}});
   log.choice("format", d.log.json, {{"text", false}, {"json", true}});
 }
 
@@ -269,14 +283,15 @@ void each_named(Fields& top, const Layers& layers, const char* section, const ch
                 const std::function<void(Fields&, const std::string& name, Where)>& each) {
   top.hand(section, "", "");
   if (top.reading().catalog) {
-    top.reading().catalog->pop_back();       // the section as such is no key
+    top.reading().catalog->pop_back();  // the section as such is no key
     Fields item(top.reading(), nullptr, std::string(section) + ".<name>");
     return each(item, "<name>", {});
   }
   Node kept = Node::map();
   std::vector<std::pair<std::string, Mark>> names;
   const Node* user = top.given(section);
-  if (user && !user->is_map()) top.error(section, *user, "expected a map of " + std::string(section) + " by name, got " + kind_of(*user));
+  if (user && !user->is_map())
+    top.error(section, *user, "expected a map of " + std::string(section) + " by name, got " + kind_of(*user));
   for (const Node* from : {layers.preset.find(section), user})
     if (from)
       for (const auto& entry : from->entries()) {
@@ -309,14 +324,23 @@ Node read_defaults(Fields& top, Document& document, const Layers& layers) {
   for (const Node* from : {layers.preset.find("defaults"), user})
     if (from) merged.merge(*from);
   top.hand("defaults", "", "");
-  if (top.reading().catalog) {               // each has the keys of its item; listed there
+  if (top.reading().catalog) {  // each has the keys of its item; listed there
     top.reading().catalog->pop_back();
     return {};
   }
   Fields fields(top.reading(), &merged, "defaults");
-  { Fields f = fields.map("cluster"); read_cluster(f, document.cluster_defaults, false); }
-  { Fields f = fields.map("route"); read_route_defaults(f, route); }
-  { Fields f = fields.map("listener"); read_listener(f, listener, false); }
+  {
+    Fields f = fields.map("cluster");
+    read_cluster(f, document.cluster_defaults, false);
+  }
+  {
+    Fields f = fields.map("route");
+    read_route_defaults(f, route);
+  }
+  {
+    Fields f = fields.map("listener");
+    read_listener(f, listener, false);
+  }
   return fields.take();
 }
 
@@ -360,7 +384,8 @@ Document read_document(Reading& reading, Layers& layers) {
     const Node* given = top.given("version");
     top.number("version", version);
     if (given && version != 1) top.error("version", *given, "expected 1, got " + kind_of(*given));
-    if (!given && layers.sources.file && layers.user.is_map()) reading.complain(Severity::Error, layers.user, {1, 1}, "version", "missing: a file begins with version: 1");
+    if (!given && layers.sources.file && layers.user.is_map())
+      reading.complain(Severity::Error, layers.user, {1, 1}, "version", "missing: a file begins with version: 1");
   }
   d.mode = has_service ? Mode::Sidecar : Mode::Edge;
   top.choice("mode", d.mode, {{"sidecar", Mode::Sidecar}, {"edge", Mode::Edge}}, {"lab"});
@@ -378,7 +403,7 @@ Document read_document(Reading& reading, Layers& layers) {
   top.later("authorization", {"{mode: enforce, allow: [], deny: []}"});
   read_registry(top, d.registry);
 
-  Node defaults = read_defaults(top, d, layers);   // first: what is wrong there is said there, not at each item
+  Node defaults = read_defaults(top, d, layers);  // first: what is wrong there is said there, not at each item
   each_named(top, layers, "listeners", "listener", [&](Fields& item, const std::string& name, Where where) {
     Listener listener;
     listener.name = name;
@@ -387,7 +412,7 @@ Document read_document(Reading& reading, Layers& layers) {
     d.listeners.push_back(std::move(listener));
   });
   top.hand("routes", "", "");
-  top.keep("routes", Node::map());           // filled in by complete(), as each listener reads its table
+  top.keep("routes", Node::map());  // filled in by complete(), as each listener reads its table
   if (catalog) {
     Fields item(reading, nullptr, "routes.<table>[]");
     Route route;

@@ -12,12 +12,12 @@ namespace outrider::config {
 // What is read: everything the user wrote anywhere, merged, and below it the preset of its mode.
 struct Layers {
   Node user, preset;
-  Node base;                         // defaults that come from the environment (POD_NAME ...): `node`, `service`, `identity`
+  Node base;  // defaults that come from the environment (POD_NAME ...): `node`, `service`, `identity`
   const Sources& sources;
 
   // defaults <- preset's defaults <- preset's item <- user's defaults <- user's item
   Node item(std::string_view section, std::string_view defaults, std::string_view name) const;
-  Node defaults(std::string_view kind) const;          // of items nobody names
+  Node defaults(std::string_view kind) const;  // of items nobody names
 };
 
 // Clusters named by rules alone, tables of listeners, chains of rules: what follows from several sections together is

@@ -23,9 +23,7 @@ std::string check_path(std::string& text) {
          (is_name(text) ? " (did you mean \"/" + text + "\"?)" : "");
 }
 
-std::string check_required_path(std::string& text) {
-  return text.empty() ? "expected a path, got \"\"" : check_path(text);
-}
+std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
 
 void read_protocol(Fields& fields, Protocol& protocol, Texts later) {
   fields.choice("protocol", protocol,
@@ -44,10 +42,12 @@ void read_forwarded(Fields& http, Listener& listener) {
     return;
   }
   const std::string text = value && value->is_scalar() ? value->text() : "";
-  if (text == "trust")
-    return http.error("forwarded", *value, "expected {trust: N}: how many proxies in front are trusted");
+  if (text == "trust") return http.error("forwarded", *value, "expected {trust: N}: how many proxies in front are trusted");
   http.choice("forwarded", listener.forwarded,
-              {{"append", Forwarded::Append}, {"replace", Forwarded::Replace}, {"off", Forwarded::Off}, {"{trust: N}", Forwarded::Trust}});
+              {{"append", Forwarded::Append},
+               {"replace", Forwarded::Replace},
+               {"off", Forwarded::Off},
+               {"{trust: N}", Forwarded::Trust}});
 }
 
 void read_http(Fields& fields, Listener& l) {
@@ -59,7 +59,8 @@ void read_http(Fields& fields, Listener& l) {
   http.number("max_headers", l.max_headers, 8, 10000);
   http.size("max_body", l.max_body, 0, uint64_t(1) << 50, true);
   http.flag("normalize_path", l.normalize_path);
-  http.choice("escaped_slash", l.escaped_slash, {{"keep", Listener::Slash::Keep}, {"decode", Listener::Slash::Decode}, {"reject", Listener::Slash::Reject}});
+  http.choice("escaped_slash", l.escaped_slash,
+              {{"keep", Listener::Slash::Keep}, {"decode", Listener::Slash::Decode}, {"reject", Listener::Slash::Reject}});
   http.flag("strict", l.strict);
   read_forwarded(http, l);
   http.later("server_header", {"keep"});
@@ -79,7 +80,8 @@ void read_attachment(Fields& fields, std::string_view key) {
 void read_listener(Fields& fields, Listener& l, bool item) {
   if (item) fields.texts("address", l.addresses, "addresses", check_listen);
   read_protocol(fields, l.protocol, {"http2", "grpc", "tls", "udp"});
-  fields.choice("direction", l.direction, {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
+  fields.choice("direction", l.direction,
+                {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
   fields.later("transparent", {"off"});
   fields.later("detect", {}, {"{timeout: 100ms, learn: true, opaque_ports: []}"});
   fields.later("proxy_protocol", {"off"});
@@ -141,9 +143,8 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
   const bool gives_http = fields.given("http") != nullptr;
   if (gives_http) tcp.clear();
   fields.text("http", http, "path", check_path);
-  fields.text("tcp", tcp, "connect", [](std::string& text) {
-    return text == "connect" ? std::string() : "expected connect, got \"" + text + "\"";
-  });
+  fields.text("tcp", tcp, "connect",
+              [](std::string& text) { return text == "connect" ? std::string() : "expected connect, got \"" + text + "\""; });
   fields.later("grpc");
   fields.later("exec");
   fields.duration("interval", health.interval, milliseconds(10));
@@ -153,7 +154,8 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
   if (of_cluster) {
     fields.share("jitter", health.jitter);
     if (!read_expect(fields, health) && value)
-      fields.error("expect", *fields.given("expect"), "expected a range of statuses (2xx, 204 or 200-299), got " + kind_of(*fields.given("expect")));
+      fields.error("expect", *fields.given("expect"),
+                   "expected a range of statuses (2xx, 204 or 200-299), got " + kind_of(*fields.given("expect")));
     fields.number("port", health.port);
   }
   if (parent.reading().catalog) return;
@@ -163,7 +165,9 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
   else if (value && !fields.given("grpc") && !fields.given("exec") && !gives_http && value->is_map())
     parent.error(key, *value, "expected http: /path or tcp: connect");
   if (value && health.timeout > health.interval)
-    parent.error(key, *value, "timeout (" + duration_text(health.timeout) + ") is longer than interval (" + duration_text(health.interval) + ")");
+    parent.error(
+        key, *value,
+        "timeout (" + duration_text(health.timeout) + ") is longer than interval (" + duration_text(health.interval) + ")");
 }
 
 namespace {
@@ -174,8 +178,9 @@ void read_endpoints(Fields& fields, Cluster& cluster) {
       return fields.reading().error(at, path, wrong);
     for (const Endpoint& known : cluster.endpoints)
       if (known.address == endpoint.address)
-        return fields.reading().error(at, path, "duplicate endpoint " + endpoint.address +
-                                                    (known.where.line ? " (first at line " + std::to_string(known.where.line) + ")" : ""));
+        return fields.reading().error(at, path,
+                                      "duplicate endpoint " + endpoint.address +
+                                          (known.where.line ? " (first at line " + std::to_string(known.where.line) + ")" : ""));
     endpoint.where = where_of(at);
     cluster.endpoints.push_back(std::move(endpoint));
   };
@@ -205,17 +210,20 @@ void read_retry(Fields& fields, Cluster& c) {
   retry.hand("when", "list of safe, connect_failure, refused_stream, reset_before_request", "safe");
   if (const Node* value = retry.given("when")) {
     static constexpr std::string_view kSafe[] = {"safe", "connect_failure", "refused_stream", "reset_before_request"};
-    static constexpr std::string_view kLater[] = {"gateway_error", "5xx", "500", "502", "503", "504", "timeout", "cancelled",
-                                                  "deadline_exceeded", "internal", "resource_exhausted", "unavailable"};
+    static constexpr std::string_view kLater[] = {
+        "gateway_error",      "5xx",        "500", "502", "503", "504", "timeout", "cancelled", "deadline_exceeded", "internal",
+        "resource_exhausted", "unavailable"};
     when.clear();
     for (const Node& item : items_of(*value)) {
       const auto* safe = std::find(std::begin(kSafe), std::end(kSafe), item.text());
       if (safe != std::end(kSafe)) when.push_back(item.text());
       else if (std::find(std::begin(kLater), std::end(kLater), item.text()) != std::end(kLater))
-        retry.error("when", item, kind_of(item) + " is not supported yet in this version; expected what never reached the application (safe)");
+        retry.error("when", item,
+                    kind_of(item) + " is not supported yet in this version; expected what never reached the application (safe)");
       else
-        retry.error("when", item, "expected safe, connect_failure, refused_stream or reset_before_request, got " + kind_of(item) +
-                                      did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
+        retry.error("when", item,
+                    "expected safe, connect_failure, refused_stream or reset_before_request, got " + kind_of(item) +
+                        did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
     }
     const auto has = [&](const char* word) { return std::find(when.begin(), when.end(), word) != when.end(); };
     c.retry_connect_failure = has("safe") || has("connect_failure");
@@ -257,14 +265,19 @@ void read_pool(Fields& fields, Cluster& c) {
 
 void read_cluster(Fields& fields, Cluster& c, bool item) {
   enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;
-  fields.choice("discovery", discovery, {{"auto", Discovery::Auto}, {"static", Discovery::Static}, {"registry", Discovery::Registry}}, {"dns"});
+  fields.choice("discovery", discovery,
+                {{"auto", Discovery::Auto}, {"static", Discovery::Static}, {"registry", Discovery::Registry}}, {"dns"});
   fields.later("endpoints_file", {"\"\""});
   if (item) read_endpoints(fields, c);
   fields.later("dns", {"{name: \"\", port: 0, type: A, min_ttl: 1s, max_ttl: 5m, on_failure: keep}"});
   read_protocol(fields, c.protocol, {"http2", "grpc", "udp"});
   using Balancer = Cluster::Balancer;
-  fields.choice("lb", c.lb, {{"ewma", Balancer::Ewma}, {"least_request", Balancer::LeastRequest}, {"round_robin", Balancer::RoundRobin},
-                             {"random", Balancer::Random}}, {"ring_hash", "maglev", "adaptive"});
+  fields.choice("lb", c.lb,
+                {{"ewma", Balancer::Ewma},
+                 {"least_request", Balancer::LeastRequest},
+                 {"round_robin", Balancer::RoundRobin},
+                 {"random", Balancer::Random}},
+                {"ring_hash", "maglev", "adaptive"});
   {
     Fields options = fields.map("lb_options");
     options.number("choices", c.choices, 2, 16);
@@ -279,8 +292,9 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.duration("slow_start", c.slow_start);
   fields.share("panic", c.panic);
   read_health(fields, "health_check", c.health_check, true);
-  fields.later("outlier_detection", {"off"}, {"{consecutive_local: 3, consecutive_gateway: 5, consecutive_5xx: 0, success_rate: 0%, min_requests: 20, "
-                                     "interval: 5s, base_ejection: 10s, max_ejection: 5m, max_ejected: 50%}"});
+  fields.later("outlier_detection", {"off"},
+               {"{consecutive_local: 3, consecutive_gateway: 5, consecutive_5xx: 0, success_rate: 0%, min_requests: 20, "
+                "interval: 5s, base_ejection: 10s, max_ejection: 5m, max_ejected: 50%}"});
   {
     Fields breaker = fields.map("circuit_breaker");
     breaker.number("max_connections", c.max_connections, 1);
@@ -302,7 +316,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     fields.error("endpoints", *endpoints, "discovery: registry and endpoints exclude each other");
   if (discovery == Discovery::Static && !endpoints) fields.error("discovery", *asked, "discovery: static needs endpoints");
   if (endpoints && items_of(*endpoints).empty()) fields.error("endpoints", *endpoints, "an empty list: nothing could be reached");
-  if (!endpoints) c.service = c.name;                  // made a reference of in complete()
+  if (!endpoints) c.service = c.name;  // made a reference of in complete()
 }
 
 namespace {
@@ -315,7 +329,8 @@ void read_match(Fields& fields, Route& r) {
   for (const char* key : {"regex", "method", "header", "query", "cookie", "grpc", "source", "sni", "port"}) match.later(key);
   match.later("percent", {"100%"});
   if (std::find(r.hosts.begin(), r.hosts.end(), "*") != r.hosts.end()) r.hosts.clear();
-  if (!r.prefixes.empty() && !r.paths.empty()) match.error("path", *match.given("path"), "prefix and path exclude each other; give one");
+  if (!r.prefixes.empty() && !r.paths.empty())
+    match.error("path", *match.given("path"), "prefix and path exclude each other; give one");
 }
 
 bool is_token(std::string_view text) {
@@ -325,7 +340,10 @@ bool is_token(std::string_view text) {
 }
 
 void read_redirect(Fields& fields, Route& r) {
-  if (!fields.given("redirect") && !fields.reading().catalog) { fields.hand("redirect", "", ""); return; }
+  if (!fields.given("redirect") && !fields.reading().catalog) {
+    fields.hand("redirect", "", "");
+    return;
+  }
   Fields redirect = fields.map("redirect");
   r.action = Route::Action::Redirect;
   redirect.text("scheme", r.redirect.scheme, "http or https", [](std::string& text) {
@@ -333,7 +351,8 @@ void read_redirect(Fields& fields, Route& r) {
   });
   redirect.text("host", r.redirect.host, "host", [](std::string& text) {
     std::string with_port = text;
-    const bool fine = (is_host(text) && text.front() != '*') || check_address(with_port, {.names = true, .wildcard = false, .unix_path = false}).empty();
+    const bool fine = (is_host(text) && text.front() != '*') ||
+                      check_address(with_port, {.names = true, .wildcard = false, .unix_path = false}).empty();
     return fine ? std::string() : "expected a host, got \"" + text + "\"";
   });
   redirect.text("prefix", r.redirect.prefix, "path", check_path);
@@ -342,18 +361,24 @@ void read_redirect(Fields& fields, Route& r) {
   if (fields.reading().catalog) return;
   const uint16_t status = r.redirect.status;
   if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
-    redirect.error("status", *redirect.given("status"), "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
+    redirect.error("status", *redirect.given("status"),
+                   "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
   if (!r.redirect.prefix.empty() && !r.redirect.path.empty())
     redirect.error("path", *redirect.given("path"), "prefix and path exclude each other; give one");
   if (!r.redirect.prefix.empty() && !r.paths.empty())
-    redirect.error("prefix", *redirect.given("prefix"), "takes the place of the prefix that matched, and this rule matches a path: give redirect.path");
+    redirect.error("prefix", *redirect.given("prefix"),
+                   "takes the place of the prefix that matched, and this rule matches a path: give redirect.path");
   const auto given = [&](const char* key) { return redirect.given(key) != nullptr; };
   if (!given("scheme") && !given("host") && !given("path") && !given("prefix"))
-    fields.error("redirect", *fields.given("redirect"), "sends the client where it already is: give scheme, host, prefix or path");
+    fields.error("redirect", *fields.given("redirect"),
+                 "sends the client where it already is: give scheme, host, prefix or path");
 }
 
 void read_respond(Fields& fields, Route& r) {
-  if (!fields.given("respond") && !fields.reading().catalog) { fields.hand("respond", "", ""); return; }
+  if (!fields.given("respond") && !fields.reading().catalog) {
+    fields.hand("respond", "", "");
+    return;
+  }
   Fields respond = fields.map("respond");
   r.action = Route::Action::Respond;
   respond.number("status", r.respond.status, 200, 599);
@@ -362,9 +387,11 @@ void read_respond(Fields& fields, Route& r) {
   const Node* headers = respond.given("headers");
   for (const auto& [name, value] : r.respond.headers) {
     const std::string key = to_lower(name);
-    const bool framing = key == "content-length" || key == "transfer-encoding" || key == "connection" || key == "keep-alive" || key == "upgrade";
+    const bool framing =
+        key == "content-length" || key == "transfer-encoding" || key == "connection" || key == "keep-alive" || key == "upgrade";
     const Node& at = headers && headers->find(name) ? *headers->find(name) : respond.node();
-    if (!is_token(name) || framing) fields.reading().error(at, join_path(respond.path("headers"), name), "not a header that can be set");
+    if (!is_token(name) || framing)
+      fields.reading().error(at, join_path(respond.path("headers"), name), "not a header that can be set");
     else if (value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
       fields.reading().error(at, join_path(respond.path("headers"), name), "a header's value is one line");
   }
@@ -393,7 +420,8 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   if (fields.reading().catalog) return;
   std::vector<std::string> actions;
   for (const char* key : {"cluster", "split", "redirect", "respond", "passthrough"})
-    if (const Node* action = fields.given(key); action && !(action->is_scalar() && action->text().empty())) actions.push_back(key);
+    if (const Node* action = fields.given(key); action && !(action->is_scalar() && action->text().empty()))
+      actions.push_back(key);
   if (actions.empty() && fields.node().size() > 0)
     fields.reading().error(fields.node(), fields.path(), "a rule needs one action: cluster, redirect or respond");
   if (actions.size() > 1)
@@ -410,12 +438,14 @@ void read_route_defaults(Fields& fields, Route& r) {
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {
-  static const std::vector<std::string_view> kLater{"cors", "jwt", "basic_auth", "api_key", "ext_authz", "csrf", "ip", "rate_limit",
-                                                    "body_limit", "compress", "grpc_web", "bandwidth", "tap"};
+  static const std::vector<std::string_view> kLater{"cors",     "jwt",       "basic_auth", "api_key",    "ext_authz",
+                                                    "csrf",     "ip",        "rate_limit", "body_limit", "compress",
+                                                    "grpc_web", "bandwidth", "tap"};
   Chain chain;
   if (!list || list->is_null()) return chain;
   const auto items = list->is_map() && list->size() != 1 ? std::vector<Node>() : items_of(*list);
-  if (list->is_map() && list->size() != 1) reading.error(*list, path, "expected a list of filters, each {name: {options}}, got a map");
+  if (list->is_map() && list->size() != 1)
+    reading.error(*list, path, "expected a list of filters, each {name: {options}}, got a map");
   for (size_t i = 0; i < items.size(); ++i) {
     const Node& item = items[i];
     const std::string at = path + (list->is_list() ? "[" + std::to_string(i) + "]" : "");
@@ -435,8 +465,8 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
     if (!use.options.origin().name.size()) use.options.set_origin(item.shared_origin());
     if (use.options.mark().line == 0) use.options.set_mark(item.mark());
     use.path = join_path(at, use.name);
-    const bool known = sources.filters.empty() ||
-                       std::find(sources.filters.begin(), sources.filters.end(), use.name) != sources.filters.end();
+    const bool known =
+        sources.filters.empty() || std::find(sources.filters.begin(), sources.filters.end(), use.name) != sources.filters.end();
     if (std::find(kLater.begin(), kLater.end(), use.name) != kLater.end() && (!known || sources.filters.empty())) {
       if (!use.off) reading.error(item, use.path, "this filter is not supported yet in this version");
       continue;
@@ -447,7 +477,8 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
       reading.error(item, use.path, "unknown filter" + did_you_mean(use.name, names));
       continue;
     }
-    if (std::string below, message; !use.off && sources.check_filter && !sources.check_filter(use.name, use.options, below, message)) {
+    if (std::string below, message;
+        !use.off && sources.check_filter && !sources.check_filter(use.name, use.options, below, message)) {
       // The complaint points at the option itself where it is there.
       const Node* option = &use.options;
       for (std::string_view rest = below; option && !rest.empty();) {

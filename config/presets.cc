@@ -37,8 +37,8 @@ listeners:
   const std::string host = service.address.find(':') == std::string::npos ? service.address : "[" + service.address + "]";
   const std::string protocol = port.protocol == Protocol::Tcp ? "tcp" : "auto";
   text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " + protocol + "}\n";
-  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], slow_start: 0, protocol: " + protocol +
-          ", health_check: " + health_of(service.health) + "}\n";
+  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) +
+          "\"], slow_start: 0, protocol: " + protocol + ", health_check: " + health_of(service.health) + "}\n";
   return preset("sidecar", text);
 }
 

@@ -27,7 +27,8 @@ std::string listed(const std::vector<std::string_view>& names) {
 // "a number", "an address"; a list of words is one already.
 std::string with_article(const std::string& type) {
   if (type.find(',') != type.npos || type == "on or off" || type.ends_with("s") || type.starts_with("http ") ||
-      type.find(" or ") != type.npos) return type;
+      type.find(" or ") != type.npos)
+    return type;
   return (std::string_view("aeioAEIO").find(type.front()) != std::string_view::npos ? "an " : "a ") + type;
 }
 
@@ -113,8 +114,7 @@ Fields::Fields(Reading& reading, const Node* node, std::string path)
   node_ = &nothing();
 }
 
-Fields::Fields(Fields& parent, std::string_view key)
-    : Fields(parent.reading_, parent.given(key), parent.path(key)) {
+Fields::Fields(Fields& parent, std::string_view key) : Fields(parent.reading_, parent.given(key), parent.path(key)) {
   parent.known_.emplace_back(key);
   parent_ = &parent;
   key_ = key;
@@ -169,8 +169,11 @@ void Fields::flag(std::string_view key, bool& field) {
   if (!read) {
     const std::string word = to_lower(value->text());
     const bool yes = word == "yes" || word == "y" || word == "1", no = word == "no" || word == "n" || word == "0";
-    return error(key, *value, "expected on or off, got " + kind_of(*value) +
-                                  (yes ? meant("on") : no ? meant("off") : did_you_mean(word, {"on", "off", "true", "false"})));
+    return error(key, *value,
+                 "expected on or off, got " + kind_of(*value) +
+                     (yes  ? meant("on")
+                      : no ? meant("off")
+                           : did_you_mean(word, {"on", "off", "true", "false"})));
   }
   field = *read;
   keep_text(key, *value, field ? "on" : "off");
@@ -181,12 +184,13 @@ void Fields::duration(std::string_view key, milliseconds& field, milliseconds le
   if (!value) return;
   const auto read = duration_of(value->text());
   if (!read)
-    return error(key, *value, "expected a duration with unit, got " + kind_of(*value) +
-                                  (parse_decimal(value->text()) ? meant(value->text() + "ms") : ""));
+    return error(key, *value,
+                 "expected a duration with unit, got " + kind_of(*value) +
+                     (parse_decimal(value->text()) ? meant(value->text() + "ms") : ""));
   if (read->count() % 1000 != 0) return error(key, *value, "expected whole milliseconds, got " + kind_of(*value));
   if (*read < least || *read > most)
-    return error(key, *value, "expected a duration from " + duration_text(least) + " to " + duration_text(most) + ", got " +
-                                  kind_of(*value));
+    return error(key, *value,
+                 "expected a duration from " + duration_text(least) + " to " + duration_text(most) + ", got " + kind_of(*value));
   field = std::chrono::duration_cast<milliseconds>(*read);
   keep_text(key, *value, duration_text(*read));
 }
@@ -198,8 +202,9 @@ void Fields::size(std::string_view key, uint64_t& field, uint64_t least, uint64_
   const bool off = may_be_off && (is_off(value->text()) || value->text() == "0");
   const auto read = off ? std::optional<uint64_t>(0) : size_of(value->text());
   if (!read)
-    return error(key, *value, "expected a size with unit, got " + kind_of(*value) +
-                                  (parse_number(value->text()) ? meant(value->text() + "B") : ""));
+    return error(
+        key, *value,
+        "expected a size with unit, got " + kind_of(*value) + (parse_number(value->text()) ? meant(value->text() + "B") : ""));
   if (!off && (*read < least || *read > most))
     return error(key, *value, "expected a size from " + size_text(least) + " to " + size_text(most) + ", got " + kind_of(*value));
   field = *read;
@@ -211,8 +216,9 @@ void Fields::share(std::string_view key, double& field) {
   if (!value) return;
   const auto read = share_of(value->text());
   if (!read)
-    return error(key, *value, "expected a percentage from 0% to 100%, got " + kind_of(*value) +
-                                  (share_of(value->text() + "%") ? meant(value->text() + "%") : ""));
+    return error(key, *value,
+                 "expected a percentage from 0% to 100%, got " + kind_of(*value) +
+                     (share_of(value->text() + "%") ? meant(value->text() + "%") : ""));
   field = *read;
   keep_text(key, *value, share_text(field));
 }
@@ -264,8 +270,7 @@ void Fields::pairs(std::string_view key, std::vector<std::pair<std::string, std:
   for (const auto& entry : value->entries()) {
     if (!entry.value.is_scalar())
       reading_.error(entry.value, join_path(path(key), entry.key), "expected a text, got " + kind_of(entry.value));
-    else
-      field.emplace_back(entry.key, entry.value.text());
+    else field.emplace_back(entry.key, entry.value.text());
   }
 }
 
@@ -287,8 +292,8 @@ void Fields::read_number(std::string_view key, uint64_t& field, uint64_t least, 
   if (!given) return;
   const auto read = parse_number(given->text());
   if (!read || *read < least || *read > most)
-    return error(key, *given, "expected a number from " + std::to_string(least) + " to " + std::to_string(most) + ", got " +
-                                  kind_of(*given));
+    return error(key, *given,
+                 "expected a number from " + std::to_string(least) + " to " + std::to_string(most) + ", got " + kind_of(*given));
   field = *read;
   keep_text(key, *given, std::to_string(field));
 }
@@ -342,7 +347,8 @@ void Fields::later(std::string_view key, Texts accepted, Texts promised) {
   know(key, "", promised.size() ? *promised.begin() : accepted.size() ? *accepted.begin() : "", false);
   const Node::Entry* entry = node_->entry(key);
   if (!entry) return;
-  if (accepted.size() + promised.size() == 0) return reading_.complain(Severity::Error, entry->value, entry->key_mark, path(key), kLater);
+  if (accepted.size() + promised.size() == 0)
+    return reading_.complain(Severity::Error, entry->value, entry->key_mark, path(key), kLater);
   static const auto kBuiltIn = std::make_shared<const Origin>(Origin{Origin::Kind::Default, "default"});
   std::vector<Node> values;
   for (const char* text : accepted) values.push_back(parse(text, kBuiltIn).root);

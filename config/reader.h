@@ -23,8 +23,8 @@ struct Key {
 // What one load() gathers while it reads.
 struct Reading {
   std::vector<Complaint> complaints;
-  std::vector<Key>* catalog = nullptr;   // asked for: every map and list is read as if it had one item
-  std::set<std::string> said;            // what an item inherits from `defaults` is complained about once
+  std::vector<Key>* catalog = nullptr;  // asked for: every map and list is read as if it had one item
+  std::set<std::string> said;           // what an item inherits from `defaults` is complained about once
 
   bool has_errors() const;
   void complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message);
@@ -36,9 +36,9 @@ struct Reading {
   }
 };
 
-std::string join_path(const std::string& path, std::string_view key);      // "clusters.\"a.b\".lb"
-std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& known);   // " (did you mean ...)" or empty
-std::string kind_of(const Node& node);                                     // "a list", '"x"', for ", got ..."
+std::string join_path(const std::string& path, std::string_view key);                         // "clusters.\"a.b\".lb"
+std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& known);  // " (did you mean ...)" or empty
+std::string kind_of(const Node& node);                                                        // "a list", '"x"', for ", got ..."
 // The items of a list; a text given instead is split at its commas.
 std::vector<Node> items_of(const Node& node);
 
@@ -49,24 +49,27 @@ using Texts = std::initializer_list<const char*>;
 // A map while it is read. Its end complains about what nobody asked for, and hands the effective map to its parent.
 class Fields {
  public:
-  Fields(Reading& reading, const Node* node, std::string path);            // the root
+  Fields(Reading& reading, const Node* node, std::string path);  // the root
   ~Fields();
   Fields(const Fields&) = delete;
   Fields& operator=(const Fields&) = delete;
 
-  const Node* given(std::string_view key) const;       // what is written; null when it is not, or is nothing
+  const Node* given(std::string_view key) const;  // what is written; null when it is not, or is nothing
   const Node& node() const { return *node_; }
   const std::string& path() const { return path_; }
   std::string path(std::string_view key) const { return join_path(path_, key); }
   Reading& reading() { return reading_; }
-  Node take() { done(); return std::move(effective_); }   // the effective map, of a root
+  Node take() {
+    done();
+    return std::move(effective_);
+  }  // the effective map, of a root
 
   void flag(std::string_view key, bool& field);
   void duration(std::string_view key, milliseconds& field, milliseconds least = milliseconds(0),
                 milliseconds most = std::chrono::hours(24 * 365));
   void size(std::string_view key, uint64_t& field, uint64_t least, uint64_t most, bool may_be_off = false);
   void share(std::string_view key, double& field);
-  using Check = std::string (*)(std::string& text);    // may tidy the text; empty: fine, else the complaint
+  using Check = std::string (*)(std::string& text);  // may tidy the text; empty: fine, else the complaint
   void text(std::string_view key, std::string& field, const char* type = "text", Check check = nullptr);
   void texts(std::string_view key, std::vector<std::string>& field, const char* type = "texts", Check check = nullptr);
   void pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>& field);
@@ -115,7 +118,7 @@ class Fields {
   Reading& reading_;
   Fields* parent_ = nullptr;
   std::string key_, path_;
-  const Node* node_;                  // never null: an empty map stands in
+  const Node* node_;  // never null: an empty map stands in
   std::vector<std::string> known_;
   Node effective_ = Node::map();
   bool done_ = false;

@@ -73,18 +73,28 @@ class Writer {
 
   void flow(const Node& node) {
     bool first = true;
-    const auto comma = [&] { if (!first) out_ += ", "; first = false; };
+    const auto comma = [&] {
+      if (!first) out_ += ", ";
+      first = false;
+    };
     switch (node.kind()) {
       case Node::Kind::Null: out_ += "{}"; break;
       case Node::Kind::Scalar: out_ += quote_value(node.text()); break;
       case Node::Kind::List:
         out_ += "[";
-        for (const Node& item : node.items()) { comma(); flow(item); }
+        for (const Node& item : node.items()) {
+          comma();
+          flow(item);
+        }
         out_ += "]";
         break;
       case Node::Kind::Map:
         out_ += "{";
-        for (const auto& entry : node.entries()) { comma(); out_ += quote(entry.key) + ": "; flow(entry.value); }
+        for (const auto& entry : node.entries()) {
+          comma();
+          out_ += quote(entry.key) + ": ";
+          flow(entry.value);
+        }
         out_ += "}";
     }
   }
@@ -121,7 +131,8 @@ std::string notes(const Document& d) {
     out += "# Traffic between sidecars is clear text: mutual TLS is not supported yet in this version.\n";
   if (d.registry.kind == Registry::Kind::Dht) {
     if (d.registry.key.empty()) out += "# Registry packets are not sealed: registry.key is not set.\n";
-    if (d.service && d.service.do_register && d.identity.dir.empty()) out += "# The registration is not signed: identity.dir is not set.\n";
+    if (d.service && d.service.do_register && d.identity.dir.empty())
+      out += "# The registration is not signed: identity.dir is not set.\n";
   }
   for (const Listener& l : d.listeners)
     for (const Route& route : l.routes) {
@@ -129,7 +140,9 @@ std::string notes(const Document& d) {
       std::string hosts;
       for (const std::string& host : route.hosts) hosts += (hosts.empty() ? " for " : ", ") + host;
       out += "# Listener " + l.name + ", behind its rules" + hosts + ": " +
-             (route.action == Route::Action::ByHost ? "the service the Host header names, from the registry" : "cluster " + route.cluster) + ".\n";
+             (route.action == Route::Action::ByHost ? "the service the Host header names, from the registry"
+                                                    : "cluster " + route.cluster) +
+             ".\n";
     }
   return out;
 }

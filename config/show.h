@@ -6,8 +6,8 @@
 namespace outrider::config {
 
 struct ShowOptions {
-  bool origin = false;               // behind each value where it came from
-  bool defaults = false;             // values nobody set too
+  bool origin = false;    // behind each value where it came from
+  bool defaults = false;  // values nobody set too
 };
 
 // Reads back as the same configuration. Begins with comments on what its reader should know (clear text).

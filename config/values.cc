@@ -17,10 +17,11 @@ struct Unit {
   uint64_t worth;
 };
 
-constexpr std::array kTimes{Unit{"us", 1}, Unit{"ms", 1000}, Unit{"s", 1000000}, Unit{"m", 60000000},
-                            Unit{"h", 3600000000}, Unit{"d", 86400000000}};
-constexpr std::array kSizes{Unit{"B", 1},           Unit{"KB", 1000},       Unit{"MB", 1000000}, Unit{"GB", 1000000000},
-                            Unit{"KiB", 1ull << 10}, Unit{"MiB", 1ull << 20}, Unit{"GiB", 1ull << 30}};
+constexpr std::array kTimes{Unit{"us", 1},       Unit{"ms", 1000},      Unit{"s", 1000000},
+                            Unit{"m", 60000000}, Unit{"h", 3600000000}, Unit{"d", 86400000000}};
+constexpr std::array kSizes{Unit{"B", 1},           Unit{"KB", 1000},        Unit{"MB", 1000000},
+                            Unit{"GB", 1000000000}, Unit{"KiB", 1ull << 10}, Unit{"MiB", 1ull << 20},
+                            Unit{"GiB", 1ull << 30}};
 constexpr double kMost = 1e15;
 
 // The number and the unit at the start of `rest`, which are removed.

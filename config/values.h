@@ -11,10 +11,10 @@ namespace outrider::config {
 
 using std::chrono::microseconds;
 
-std::optional<microseconds> duration_of(std::string_view text);   // "250ms", "1m30s", "1.5s", "0"
-std::optional<uint64_t> size_of(std::string_view text);           // "64KiB", "10MB", "512B", "0"
-std::optional<double> share_of(std::string_view text);            // "5%" is 0.05
-std::optional<bool> switch_of(std::string_view text);             // on, true; off, false
+std::optional<microseconds> duration_of(std::string_view text);  // "250ms", "1m30s", "1.5s", "0"
+std::optional<uint64_t> size_of(std::string_view text);          // "64KiB", "10MB", "512B", "0"
+std::optional<double> share_of(std::string_view text);           // "5%" is 0.05
+std::optional<bool> switch_of(std::string_view text);            // on, true; off, false
 inline bool is_off(std::string_view text) { return text == "off" || text == "false"; }
 
 std::string duration_text(microseconds duration);
@@ -22,16 +22,16 @@ std::string size_text(uint64_t size);
 std::string share_text(double share);
 
 struct AddressRule {
-  bool names = false;                // host:port, where somebody looks names up
-  bool wildcard = true;              // ":8080", "0.0.0.0:80"
+  bool names = false;    // host:port, where somebody looks names up
+  bool wildcard = true;  // ":8080", "0.0.0.0:80"
   bool unix_path = true;
-  bool port_zero = true;             // whichever is free
+  bool port_zero = true;  // whichever is free
 };
 // Empty: fine. Otherwise what is wrong: 'expected ..., got "x"'. "localhost" becomes 127.0.0.1 in `text`.
 std::string check_address(std::string& text, AddressRule rule);
 
-bool is_label(std::string_view text);       // a service's name or namespace: a-z 0-9 and '-', at most 63
-bool is_name(std::string_view text);        // of a listener, route, cluster: letters, digits, . _ - /, at most 128
-bool is_host(std::string_view text);        // example.com, "*.example.com", "[::1]"; no port
+bool is_label(std::string_view text);  // a service's name or namespace: a-z 0-9 and '-', at most 63
+bool is_name(std::string_view text);   // of a listener, route, cluster: letters, digits, . _ - /, at most 128
+bool is_host(std::string_view text);   // example.com, "*.example.com", "[::1]"; no port
 
 }  // namespace outrider::config

@@ -11,7 +11,7 @@
 namespace outrider::filters {
 
 std::span<const filter::Entry> all();
-const filter::Entry* find(std::string_view name);      // null: there is none
+const filter::Entry* find(std::string_view name);  // null: there is none
 std::vector<std::string_view> names();
 
 // Whether a filter takes these options; if not, where below them and why. config::Sources has a place for it.

@@ -16,9 +16,7 @@ class Seat final : public filter::Call {
   void resume(http::Way) override { ADD_FAILURE() << "nothing was paused"; }
 };
 
-config::Node options_of(const std::string& text) {
-  return config::parse(text, std::make_shared<const config::Origin>()).root;
-}
+config::Node options_of(const std::string& text) { return config::parse(text, std::make_shared<const config::Origin>()).root; }
 
 std::unique_ptr<const filter::Filter> made(const std::string& options) {
   filter::Complaint complaint;
@@ -70,11 +68,13 @@ TEST(HeadersFilter, RemovalComesFirstWhateverItsCase) {
 TEST(HeadersFilter, IsCalledOnlyForTheSideItChanges) {
   EXPECT_EQ(made("{request: {set: {a: b}}}")->hooks(), filter::Hook::RequestHead);
   EXPECT_EQ(made("{response: {remove: a}}")->hooks(), filter::Hook::ResponseHead);
-  EXPECT_EQ(made("{request: {set: {a: b}}, response: {remove: a}}")->hooks(), filter::Hook::RequestHead | filter::Hook::ResponseHead);
+  EXPECT_EQ(made("{request: {set: {a: b}}, response: {remove: a}}")->hooks(),
+            filter::Hook::RequestHead | filter::Hook::ResponseHead);
 }
 
 TEST(HeadersFilter, WhatFramesOrRoutesAMessageCannotBeTouched) {
-  for (const char* name : {"Host", "content-length", "Transfer-Encoding", "connection", "TE", "Upgrade", "keep-alive", "Trailer", "Expect"}) {
+  for (const char* name :
+       {"Host", "content-length", "Transfer-Encoding", "connection", "TE", "Upgrade", "keep-alive", "Trailer", "Expect"}) {
     const std::string text = name;
     EXPECT_EQ(said("{request: {set: {" + text + ": x}}}"), "request.set: \"" + text + "\" is the proxy's own business");
     EXPECT_EQ(said("{response: {remove: " + text + "}}"), "response.remove: expected names of headers that can be removed");
@@ -97,13 +97,15 @@ TEST(HeadersFilter, WhatIsNoHeaderIsRefused) {
 TEST(HeadersFilter, AMistakeIsReportedWithItsPlaceInTheFile) {
   config::Sources sources;
   sources.file = "test.yaml";
-  sources.text = "version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{respond: {}}]}\nfilters:\n  e:\n    - headers: {request: {set: {Host: x}}}\n";
+  sources.text =
+      "version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{respond: {}}]}\nfilters:\n  e:\n    - headers: {request: {set: {Host: x}}}\n";
   sources.filters = names();
   sources.check_filter = check;
   EXPECT_EQ(print(load(sources).complaints),
             "test.yaml:6:32: error: filters.e[0].headers.request.set: \"Host\" is the proxy's own business\n");
   sources.text = "version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{respond: {}}]}\nfilters: {e: [{haeders: {}}]}\n";
-  EXPECT_EQ(print(load(sources).complaints), "test.yaml:4:15: error: filters.e[0].haeders: unknown filter (did you mean \"headers\"?)\n");
+  EXPECT_EQ(print(load(sources).complaints),
+            "test.yaml:4:15: error: filters.e[0].haeders: unknown filter (did you mean \"headers\"?)\n");
 }
 
 }  // namespace

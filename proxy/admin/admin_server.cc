@@ -43,8 +43,7 @@ std::string decoded(std::string_view text) {
 std::optional<std::string_view> parameter(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     std::string_view one = next_part(query, '&');
-    if (one.starts_with(name) && (one.size() == name.size() || one[name.size()] == '='))
-      return one.substr(name.size());
+    if (one.starts_with(name) && (one.size() == name.size() || one[name.size()] == '=')) return one.substr(name.size());
   }
   return std::nullopt;
 }
@@ -109,7 +108,7 @@ void AdminServer::on_accept(int fd, const net::Address& peer) {
 void AdminServer::ended(Session& session) {
   auto found = sessions_.find(&session);
   if (found == sessions_.end()) return;
-  Session* gone = found->second.release();   // it may be on the stack
+  Session* gone = found->second.release();  // it may be on the stack
   sessions_.erase(found);
   loop_.retire(*gone);
 }

@@ -16,21 +16,21 @@ namespace outrider::admin {
 struct Reply {
   uint16_t status = 200;
   std::string type = "text/plain; charset=utf-8", body;
-  std::string allow;                 // with 405
+  std::string allow;  // with 405
 };
 
-struct Ask {                         // one request to a page, as far as pages care; valid until it is answered
-  http::Method method = http::Method::Get;   // Get or Post; HEAD is asked as Get and its body left out
+struct Ask {                                // one request to a page, as far as pages care; valid until it is answered
+  http::Method method = http::Method::Get;  // Get or Post; HEAD is asked as Get and its body left out
   std::string path, query, body;
-  bool local = false;                // from this machine: a loopback address or a unix socket
-  std::string value(std::string_view name) const;   // of a query parameter, percent-decoded; "" without or without value
+  bool local = false;                              // from this machine: a loopback address or a unix socket
+  std::string value(std::string_view name) const;  // of a query parameter, percent-decoded; "" without or without value
   bool has(std::string_view name) const;
 };
 
-class Visit {                        // somebody who waits for an answer
+class Visit {  // somebody who waits for an answer
  public:
   virtual const Ask& ask() const = 0;
-  virtual void reply(Reply whole) = 0;   // once; the visit is over
+  virtual void reply(Reply whole) = 0;  // once; the visit is over
 
  protected:
   ~Visit() = default;
@@ -40,8 +40,8 @@ class Visit {                        // somebody who waits for an answer
 class Page {
  public:
   virtual ~Page() = default;
-  virtual void on_visit(Visit& visit) = 0;       // replies now or later
-  virtual void on_gone(Visit&) {}                // it left before the reply: forget it
+  virtual void on_visit(Visit& visit) = 0;  // replies now or later
+  virtual void on_gone(Visit&) {}           // it left before the reply: forget it
 };
 
 // Who may visit: Local refuses with 403 what does not come from this machine, and what a browser sent for a web page.
@@ -57,12 +57,12 @@ class AdminServer : net::ListenerEvents {
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
-  Result<Done> listen(const net::Address& at);   // Config/os_error as open_listener says it
-  void listen(int fd);                           // a listening descriptor that was opened elsewhere; owned from now on
+  Result<Done> listen(const net::Address& at);  // Config/os_error as open_listener says it
+  void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
-  void page(std::string path, Make make);        // the short form: GET from anywhere
-  void action(std::string path, Make make);      // POST, only from this machine
+  void page(std::string path, Make make);    // the short form: GET from anywhere
+  void action(std::string path, Make make);  // POST, only from this machine
   net::Loop& loop() { return loop_; }
   size_t connections() const { return sessions_.size(); }
 
@@ -74,7 +74,7 @@ class AdminServer : net::ListenerEvents {
   };
   using Methods = std::map<http::Method, Entry>;
   void on_accept(int fd, const net::Address& peer) override;
-  void visit(class Session& session);            // finds the page, or answers 403, 404, 405
+  void visit(class Session& session);  // finds the page, or answers 403, 404, 405
   Reply not_found() const;
   void ended(class Session& session);
   net::Loop& loop_;

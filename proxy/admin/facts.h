@@ -9,38 +9,38 @@
 namespace outrider::admin {
 
 enum class EndpointState : uint8_t { Ready, Draining, Ejected, Unhealthy, Unknown, Stale };
-const char* name_of(EndpointState state);            // also the `state` label of outrider_cluster_endpoints
+const char* name_of(EndpointState state);  // also the `state` label of outrider_cluster_endpoints
 
 struct EndpointView {
-  std::string address;                               // ip:port
+  std::string address;  // ip:port
   EndpointState state = EndpointState::Unknown;
-  std::string why;                                   // "connect refused 3 times", empty when there is nothing to say
-  double since_s = 0;                                // how long it has been in this state
+  std::string why;     // "connect refused 3 times", empty when there is nothing to say
+  double since_s = 0;  // how long it has been in this state
   uint32_t weight = 100;
   std::string zone, version, identity, instance;
-  uint64_t in_flight = 0, requests = 0;              // as seen by this proxy
+  uint64_t in_flight = 0, requests = 0;  // as seen by this proxy
   double ewma_ms = 0;
-  std::optional<double> lease_left_s;                // none: the endpoint does not come from a registry
+  std::optional<double> lease_left_s;  // none: the endpoint does not come from a registry
 };
 
 struct ClusterView {
   std::string name, lb;
-  std::string known;                                 // yes, not_yet, stale, absent, fixed
+  std::string known;  // yes, not_yet, stale, absent, fixed
   bool panic = false;
-  bool labelled = true;                              // its name may be a metrics label
+  bool labelled = true;  // its name may be a metrics label
   std::vector<EndpointView> endpoints;
 };
 
-struct ServiceView {                                 // one service of the registry as seen from here
+struct ServiceView {  // one service of the registry as seen from here
   std::string name;
-  std::string role;                                  // announced, watched, or both
+  std::string role;  // announced, watched, or both
   std::string known;
   uint32_t instances = 0, draining = 0;
-  std::optional<double> age_s;                       // since the registry last confirmed it
+  std::optional<double> age_s;  // since the registry last confirmed it
 };
 
 struct RegistryView {
-  std::string kind;                                  // dht, none ...
+  std::string kind;  // dht, none ...
   bool ready = false, sealed = false, signed_records = false;
   std::string detail;
   std::string node_id, address;
@@ -49,7 +49,7 @@ struct RegistryView {
     std::string address, state;
   };
   std::vector<Seed> seeds;
-  struct Record {                                    // our own, as published
+  struct Record {  // our own, as published
     std::string service, address;
     uint64_t sequence = 0;
     double lease_left_s = 0;
@@ -57,11 +57,11 @@ struct RegistryView {
   std::vector<Record> announced;
 };
 
-struct Part {                                        // one thing that /ready is made of
+struct Part {  // one thing that /ready is made of
   std::string name;
   bool ok = false;
   std::string detail;
-  bool warning = false;                              // ok, but somebody should know (unsigned registration)
+  bool warning = false;  // ok, but somebody should know (unsigned registration)
 };
 
 struct Build {
@@ -72,15 +72,15 @@ struct Build {
 class Facts {
  public:
   virtual bool live() const { return true; }
-  virtual std::vector<Part> readiness() const = 0;   // ready when every part is ok
-  virtual std::string config() const = 0;            // effective, YAML, secrets hidden
+  virtual std::vector<Part> readiness() const = 0;  // ready when every part is ok
+  virtual std::string config() const = 0;           // effective, YAML, secrets hidden
   virtual std::vector<ClusterView> clusters() const = 0;
   virtual std::vector<ServiceView> services() const = 0;
   virtual RegistryView registry() const = 0;
   virtual Build build() const = 0;
-  virtual std::string name() const = 0;              // of this proxy: service or node id
+  virtual std::string name() const = 0;  // of this proxy: service or node id
   virtual double uptime_s() const = 0;
-  virtual void drain() = 0;                          // returns at once; again: nothing more happens
+  virtual void drain() = 0;  // returns at once; again: nothing more happens
   virtual void quit() = 0;
 
  protected:

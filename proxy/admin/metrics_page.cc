@@ -14,8 +14,8 @@ namespace outrider::admin {
 
 struct MetricsPage::Job {
   uv_work_t work;
-  std::shared_ptr<stats::Collector> collector;   // kept alive while the pool works on it
-  MetricsPage* page;                             // null: nobody waits any more
+  std::shared_ptr<stats::Collector> collector;  // kept alive while the pool works on it
+  MetricsPage* page;                            // null: nobody waits any more
   std::string text;
 };
 
@@ -44,7 +44,7 @@ void MetricsPage::start() {
     try {
       job.text = prometheus::TextSerializer().Serialize(job.collector->Collect());
     } catch (const std::exception&) {
-      job.text.clear();   // said as 500 on the loop
+      job.text.clear();  // said as 500 on the loop
     }
   };
   const auto done = [](uv_work_t* work, int status) {
@@ -77,8 +77,7 @@ void endpoint_samples(const Facts& facts, bool each_endpoint, stats::Samples& sa
     std::array<uint32_t, kStates.size()> count{};
     for (const EndpointView& endpoint : cluster.endpoints) ++count[size_t(endpoint.state)];
     for (EndpointState state : kStates)
-      samples.add(stats::names::kClusterEndpoints, count[size_t(state)],
-                  {{"cluster", cluster.name}, {"state", name_of(state)}});
+      samples.add(stats::names::kClusterEndpoints, count[size_t(state)], {{"cluster", cluster.name}, {"state", name_of(state)}});
     if (!each_endpoint) continue;
     for (const EndpointView& endpoint : cluster.endpoints) {
       const std::vector<Label> labels = {{"cluster", cluster.name}, {"endpoint", endpoint.address}};

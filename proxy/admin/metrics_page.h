@@ -30,7 +30,7 @@ class MetricsPage final : public Page {
   std::shared_ptr<stats::Collector> collector_;
   const milliseconds keep_;
   std::vector<Visit*> waiting_;
-  Job* job_ = nullptr;               // libuv has it; deletes itself
+  Job* job_ = nullptr;  // libuv has it; deletes itself
   std::string text_;
   TimePoint rendered_{};
   uint64_t renderings_ = 0;

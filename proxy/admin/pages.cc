@@ -141,20 +141,21 @@ Reply index_page(const Facts& facts) {
   }
   const Build build = facts.build();
   std::string text = "outrider " + build.version + "  " + facts.name() + "  up " + duration(facts.uptime_s()) + "\n";
-  text += std::to_string(clusters.size()) + (clusters.size() == 1 ? " cluster, " : " clusters, ") +
-          std::to_string(usable) + " of " + std::to_string(endpoints) + " endpoints ready\n\n";
+  text += std::to_string(clusters.size()) + (clusters.size() == 1 ? " cluster, " : " clusters, ") + std::to_string(usable) +
+          " of " + std::to_string(endpoints) + " endpoints ready\n\n";
   text += ready_text(facts.readiness());
-  text += "\n"
-          "  GET  /ready          what it takes to be ready, part by part (?json)\n"
-          "  GET  /live           whether the process turns\n"
-          "  GET  /clusters       every endpoint: state and why, weight, load, lease (?cluster=NAME)\n"
-          "  GET  /services       services announced and watched (?service=NAME)\n"
-          "  GET  /registry       peers, seeds and our own records\n"
-          "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
-          "  GET  /config         the effective configuration, secrets hidden\n"
-          "  GET  /version        what was built\n"
-          "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
-          "  POST /quitquitquit   drain and exit (from this machine)\n";
+  text +=
+      "\n"
+      "  GET  /ready          what it takes to be ready, part by part (?json)\n"
+      "  GET  /live           whether the process turns\n"
+      "  GET  /clusters       every endpoint: state and why, weight, load, lease (?cluster=NAME)\n"
+      "  GET  /services       services announced and watched (?service=NAME)\n"
+      "  GET  /registry       peers, seeds and our own records\n"
+      "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
+      "  GET  /config         the effective configuration, secrets hidden\n"
+      "  GET  /version        what was built\n"
+      "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
+      "  POST /quitquitquit   drain and exit (from this machine)\n";
   return {.body = std::move(text)};
 }
 

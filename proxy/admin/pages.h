@@ -8,17 +8,17 @@
 namespace outrider::admin {
 
 // Facts and catalog outlive the server.
-void add_health_pages(AdminServer& server, Facts& facts);                          // /live /ready
-void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog);   // those and all below
+void add_health_pages(AdminServer& server, Facts& facts);                                // /live /ready
+void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog);  // those and all below
 
-bool is_asked(const std::string& name, const std::string& only);   // "cart" is also "shop/cart"; "" is all
+bool is_asked(const std::string& name, const std::string& only);  // "cart" is also "shop/cart"; "" is all
 
-Reply live_page(const Facts& facts);                         // 200, or 503
-Reply ready_page(const Facts& facts, const Ask& ask);        // 200 or 503 with every part; ?json
+Reply live_page(const Facts& facts);                   // 200, or 503
+Reply ready_page(const Facts& facts, const Ask& ask);  // 200 or 503 with every part; ?json
 Reply index_page(const Facts& facts);
 Reply config_page(const Facts& facts);
-Reply clusters_page(const Facts& facts, const Ask& ask);     // ?cluster=NAME
-Reply services_page(const Facts& facts, const Ask& ask);     // ?service=NAME
+Reply clusters_page(const Facts& facts, const Ask& ask);  // ?cluster=NAME
+Reply services_page(const Facts& facts, const Ask& ask);  // ?service=NAME
 Reply registry_page(const Facts& facts);
 Reply version_page(const Facts& facts);
 Reply drain_page(Facts& facts);

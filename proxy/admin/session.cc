@@ -40,7 +40,7 @@ void Session::become(State state) {
 }
 
 http::StreamEvents* Session::on_stream(http::StreamId id) {
-  if (state_ != State::Idle) return nullptr;   // only a client that breaks HTTP/1 gets here
+  if (state_ != State::Idle) return nullptr;  // only a client that breaks HTTP/1 gets here
   become(State::Reading);
   server_.loop().arm(deadline_, kForRequest);
   stream_ = id;

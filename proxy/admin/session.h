@@ -13,16 +13,16 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   ~Session();
   const Ask& ask() const override { return ask_; }
   void reply(Reply whole) override;
-  void wait_for(Page& page) { page_ = &page; }   // who is to be told if the connection goes first
+  void wait_for(Page& page) { page_ = &page; }  // who is to be told if the connection goes first
   bool from_browser() const { return browser_; }
   bool idle() const { return state_ == State::Idle; }
-  TimePoint since() const { return since_; }     // when its state changed last
-  void close();                                  // at once
+  TimePoint since() const { return since_; }  // when its state changed last
+  void close();                               // at once
 
  private:
   enum class State : uint8_t { Idle, Reading, Asking, Sending };
   http::StreamEvents* on_stream(http::StreamId id) override;
-  void on_idle() override {                      // a kept-alive connection waits under deadline_
+  void on_idle() override {  // a kept-alive connection waits under deadline_
     if (!connection_->codec().reusable()) connection_->close_after_flush();
   }
   void on_draining() override {}
@@ -41,7 +41,7 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   void forget_page();
 
   AdminServer& server_;
-  std::unique_ptr<wire::HttpConnection> connection_;   // null once it is gone
+  std::unique_ptr<wire::HttpConnection> connection_;  // null once it is gone
   const bool local_;
   State state_ = State::Idle;
   bool head_only_ = false, browser_ = false, close_behind_ = false;
@@ -50,7 +50,7 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   http::RequestHead head_{arena_};
   Ask ask_;
   Page* page_ = nullptr;
-  Buffer body_;                                        // of the reply, what the codec has not taken
+  Buffer body_;  // of the reply, what the codec has not taken
   TimePoint since_;
   net::BoundTimer<Session, &Session::on_deadline> deadline_{*this};
 };

@@ -15,21 +15,21 @@ namespace {
 
 using stats::Series;
 
-struct Traffic {                     // of one direction and cluster
+struct Traffic {  // of one direction and cluster
   uint64_t requests = 0, failures = 0;
-  std::map<std::string, uint64_t> codes;   // "2xx", "other"
+  std::map<std::string, uint64_t> codes;  // "2xx", "other"
   int64_t in_flight = 0;
   uint64_t request_bytes = 0, response_bytes = 0;
   stats::Histogram duration;
 };
 
-struct Upstream {                    // of one cluster
+struct Upstream {  // of one cluster
   uint64_t retries = 0, connect_failures = 0;
   int64_t connections = 0, pending = 0;
 };
 
 struct Picture {
-  std::map<std::pair<std::string, std::string>, Traffic> traffic;   // by direction and cluster
+  std::map<std::pair<std::string, std::string>, Traffic> traffic;  // by direction and cluster
   std::map<std::string, Upstream> upstream;
 };
 
@@ -54,17 +54,15 @@ void add(Picture& picture, const stats::Catalog& catalog, const Series& series) 
   namespace names = stats::names;
   const std::string cluster = label(series, "cluster");
   const std::pair at(label(series, "direction"), cluster);
-  if (is(series, names::kRequests)) 
+  if (is(series, names::kRequests))
     add_requests(picture.traffic[at], label(series, "code"), label(series, "flag"), catalog.total(series));
   else if (is(series, names::kRequestDuration)) picture.traffic[at].duration.merge(catalog.histogram(series));
   else if (is(series, names::kRequestsInFlight)) picture.traffic[at].in_flight += int64_t(catalog.total(series));
   else if (is(series, names::kRequestBytes)) picture.traffic[at].request_bytes += catalog.total(series);
   else if (is(series, names::kResponseBytes)) picture.traffic[at].response_bytes += catalog.total(series);
   else if (is(series, names::kClusterRetries)) picture.upstream[cluster].retries += catalog.total(series);
-  else if (is(series, names::kClusterConnectFailures))
-    picture.upstream[cluster].connect_failures += catalog.total(series);
-  else if (is(series, names::kClusterConnectionsActive))
-    picture.upstream[cluster].connections += int64_t(catalog.total(series));
+  else if (is(series, names::kClusterConnectFailures)) picture.upstream[cluster].connect_failures += catalog.total(series);
+  else if (is(series, names::kClusterConnectionsActive)) picture.upstream[cluster].connections += int64_t(catalog.total(series));
   else if (is(series, names::kClusterPending)) picture.upstream[cluster].pending += int64_t(catalog.total(series));
 }
 

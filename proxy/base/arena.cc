@@ -66,7 +66,7 @@ size_t Arena::held_bytes() const {
 
 void Arena::reset() {
   if (!first_) return;
-  if (first_->size > kFirst) {   // made by one large allocation: not what every later life should hold
+  if (first_->size > kFirst) {  // made by one large allocation: not what every later life should hold
     while (Chunk* chunk = first_) {
       first_ = chunk->next;
       std::free(chunk);

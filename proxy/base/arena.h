@@ -20,16 +20,23 @@ class Arena {
   std::string_view copy(std::string_view bytes);
   std::string_view concat(std::string_view a, std::string_view b, std::string_view c = {});
   template <class T, class... Args>
-  T* make(Args&&... args) { return new (allocate(sizeof(T), alignof(T))) T(std::forward<Args>(args)...); }
+  T* make(Args&&... args) {
+    return new (allocate(sizeof(T), alignof(T))) T(std::forward<Args>(args)...);
+  }
   template <class T>
-  T* array(size_t n) { return static_cast<T*>(allocate(sizeof(T) * n, alignof(T))); }
+  T* array(size_t n) {
+    return static_cast<T*>(allocate(sizeof(T) * n, alignof(T)));
+  }
   void reset();
-  size_t held_bytes() const;   // of all chunks
+  size_t held_bytes() const;  // of all chunks
 
  private:
-  struct Chunk { Chunk* next; size_t size; };  // its bytes follow
+  struct Chunk {
+    Chunk* next;
+    size_t size;
+  };  // its bytes follow
   void grow(size_t at_least);
-  Chunk* first_ = nullptr;    // of kFirst bytes, kept by reset()
+  Chunk* first_ = nullptr;  // of kFirst bytes, kept by reset()
   Chunk* current_ = nullptr;
   char* at_ = nullptr;
   char* end_ = nullptr;

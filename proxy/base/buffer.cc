@@ -33,7 +33,7 @@ std::span<char> Buffer::reserve(size_t at_least) {
     Block* block = tail_->block;
     const bool grows = tail_->offset + tail_->length == block->used;
     if (grows && block->capacity - block->used >= at_least) {
-      release_spare();   // commit() must mean the room this call gave
+      release_spare();  // commit() must mean the room this call gave
       return {block->data() + block->used, block->capacity - block->used};
     }
   }
@@ -158,7 +158,7 @@ void Buffer::settle() {
   if (!head_) return;
   size_t held = 0;
   for (const Slice* at = head_; at; at = at->next) held += at->block->capacity;
-  if (held / 4 <= size_ || held <= BlockPool::fitting(size_) * 2) return;   // not worth a copy
+  if (held / 4 <= size_ || held <= BlockPool::fitting(size_) * 2) return;  // not worth a copy
   Buffer packed(*pool_);
   for (const Slice* at = head_; at; at = at->next)
     packed.fill({at->block->data() + at->offset, at->length}, size_ - packed.size());
@@ -167,8 +167,7 @@ void Buffer::settle() {
 
 size_t Buffer::gather(iovec* out, size_t max) const {
   size_t n = 0;
-  for (const Slice* at = head_; at && n < max; at = at->next, ++n)
-    out[n] = {at->block->data() + at->offset, at->length};
+  for (const Slice* at = head_; at && n < max; at = at->next, ++n) out[n] = {at->block->data() + at->offset, at->length};
   return n;
 }
 
@@ -182,7 +181,7 @@ std::string_view Buffer::contiguous(size_t n) {
   // Bytes that must stand together and do not: gathered once in a block of their own, the rest stays as it is.
   Buffer rest = share(n, size_ - n);
   Block* block = pool_->take(n);
-  if (block->capacity < n) {   // larger than any block: callers bound n well below this
+  if (block->capacity < n) {  // larger than any block: callers bound n well below this
     pool_->release(block);
     return front();
   }

@@ -25,20 +25,20 @@ class Buffer {
   BlockPool& pool() const { return *pool_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  std::span<char> reserve(size_t at_least);    // writable space at the tail, for read(2); at most 256 KiB
-  void commit(size_t n);                       // n bytes of the last reserve() are now content
-  void append(std::string_view bytes);         // copies; for heads and small literals
-  void append(Buffer&& other);                 // steals the other's slices
-  Buffer take(size_t n);                       // the first n bytes (or all) leave as a Buffer of their own
-  Buffer share(size_t from, size_t n) const;   // the same slices, one more reference
-  void settle();                               // about to outlive the turn: bytes move to the class that fits
-  void drop(size_t n);                         // the first n bytes are done with
+  std::span<char> reserve(size_t at_least);   // writable space at the tail, for read(2); at most 256 KiB
+  void commit(size_t n);                      // n bytes of the last reserve() are now content
+  void append(std::string_view bytes);        // copies; for heads and small literals
+  void append(Buffer&& other);                // steals the other's slices
+  Buffer take(size_t n);                      // the first n bytes (or all) leave as a Buffer of their own
+  Buffer share(size_t from, size_t n) const;  // the same slices, one more reference
+  void settle();                              // about to outlive the turn: bytes move to the class that fits
+  void drop(size_t n);                        // the first n bytes are done with
   void clear() { drop(size_); }
-  size_t gather(iovec* out, size_t max) const; // for writev(2); the number of entries filled
-  std::string_view front() const;              // the first contiguous run
+  size_t gather(iovec* out, size_t max) const;  // for writev(2); the number of entries filled
+  std::string_view front() const;               // the first contiguous run
   // The first n bytes (n <= size()) as one run: moved together into one block first when they are not.
   std::string_view contiguous(size_t n);
-  std::string text() const;                    // a copy of everything; for tests and cold paths
+  std::string text() const;  // a copy of everything; for tests and cold paths
 
  private:
   void fill(std::string_view bytes, size_t expected);
@@ -47,7 +47,7 @@ class Buffer {
   BlockPool* pool_;
   Slice* head_ = nullptr;
   Slice* tail_ = nullptr;
-  Block* spare_ = nullptr;   // reserved and not (yet) committed
+  Block* spare_ = nullptr;  // reserved and not (yet) committed
   size_t size_ = 0;
 };
 

@@ -26,7 +26,10 @@ template <class T, class Tag = T>  // T derives from ListHook<Tag>
 class IntrusiveList {
  public:
   IntrusiveList() { root_.next = root_.prev = &root_; }
-  ~IntrusiveList() { while (pop_front()) {} root_.next = root_.prev = nullptr; }
+  ~IntrusiveList() {
+    while (pop_front()) {}
+    root_.next = root_.prev = nullptr;
+  }
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
   bool empty() const { return root_.next == &root_; }

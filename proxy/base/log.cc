@@ -31,7 +31,7 @@ void append_sentence(std::string& line, std::string_view text) {
   else line += text;
 }
 
-std::string stamp() {   // RFC 3339 with milliseconds, UTC
+std::string stamp() {  // RFC 3339 with milliseconds, UTC
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   tm utc{};

@@ -8,8 +8,20 @@
 namespace outrider {
 
 enum class Code : uint8_t {
-  Closed, Timeout, Refused, Unreachable, Tls, Protocol, TooLarge,
-  Denied, NoRoute, NoEndpoint, Overload, Canceled, Config, Internal,
+  Closed,
+  Timeout,
+  Refused,
+  Unreachable,
+  Tls,
+  Protocol,
+  TooLarge,
+  Denied,
+  NoRoute,
+  NoEndpoint,
+  Overload,
+  Canceled,
+  Config,
+  Internal,
 };
 enum class Side : uint8_t { Local, Downstream, Upstream };
 enum class Retry : uint8_t { No, Yes, IfReused };  // IfReused: only when the connection had served before
@@ -22,7 +34,7 @@ struct Error {
   Retry retry = Retry::No;
   int os_error = 0;
   const char* what = "";
-  uint16_t status = 0;   // the HTTP status a server answers it with; 0: decided by code and side
+  uint16_t status = 0;  // the HTTP status a server answers it with; 0: decided by code and side
 };
 
 template <class T>

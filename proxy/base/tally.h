@@ -70,11 +70,14 @@ class TallyTable {
   }
 
  private:
-  using Cell = std::atomic<uint64_t>;           // forty bits of the key above a count; 0: free
+  using Cell = std::atomic<uint64_t>;  // forty bits of the key above a count; 0: free
   struct alignas(64) Line : std::array<Cell, 8> {};
-  struct Place { Line& line; uint64_t tag; };
+  struct Place {
+    Line& line;
+    uint64_t tag;
+  };
   static constexpr uint64_t kCount = (uint64_t{1} << 24) - 1;
-  static constexpr uint64_t kLines = 8192;      // half a megabyte, made when the first key comes
+  static constexpr uint64_t kLines = 8192;  // half a megabyte, made when the first key comes
 
   Place find(uint64_t key) {
     Line* lines = lines_.load(std::memory_order_acquire);
@@ -88,7 +91,7 @@ class TallyTable {
     return {lines[h % kLines], tag ? tag : kCount + 1};
   }
 
-  const uint64_t seed_;                         // nobody outside knows which addresses share a line
+  const uint64_t seed_;  // nobody outside knows which addresses share a line
   std::atomic<Line*> lines_{nullptr};
 };
 

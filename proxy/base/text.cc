@@ -6,8 +6,7 @@
 namespace outrider {
 
 bool equals_ignore_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string to_lower(std::string_view text) {
@@ -133,12 +132,17 @@ void append_json(std::string& out, std::string_view text) {
   while (!text.empty()) {
     const char c = text.front();
     size_t n = 1;
-    if (c == '"' || c == '\\') { out += '\\'; out += c; }
-    else if (c == '\n') out += "\\n";
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') out += "\\n";
     else if (c == '\r') out += "\\r";
     else if (c == '\t') out += "\\t";
-    else if (uint8_t(c) < 0x20 || c == 0x7f) { out += "\\u00"; out += kDigits[uint8_t(c) >> 4]; out += kDigits[uint8_t(c) & 15]; }
-    else if ((n = utf8_length(text)) != 0) {
+    else if (uint8_t(c) < 0x20 || c == 0x7f) {
+      out += "\\u00";
+      out += kDigits[uint8_t(c) >> 4];
+      out += kDigits[uint8_t(c) & 15];
+    } else if ((n = utf8_length(text)) != 0) {
       // U+0080 to U+009F are controls too: some terminals act on them.
       if (n == 2 && uint8_t(c) == 0xC2 && uint8_t(text[1]) < 0xA0) {
         out += "\\u00";
@@ -147,8 +151,10 @@ void append_json(std::string& out, std::string_view text) {
       } else {
         out.append(text.substr(0, n));
       }
+    } else {
+      out += "\xEF\xBF\xBD";
+      n = 1;
     }
-    else { out += "\xEF\xBF\xBD"; n = 1; }
     text.remove_prefix(n);
   }
   out += '"';

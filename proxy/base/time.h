@@ -11,9 +11,7 @@ using std::chrono::seconds;
 using TimePoint = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::system_clock::time_point;
 
-inline int64_t to_ms(WallTime at) {
-  return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
-}
+inline int64_t to_ms(WallTime at) { return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count(); }
 inline WallTime from_ms(int64_t ms) { return WallTime(milliseconds(ms)); }
 
 }  // namespace outrider

@@ -11,7 +11,6 @@
 namespace outrider::discovery {
 
 // Null when this program was built without it (OUTRIDER_DHT=OFF); `why` says so.
-std::unique_ptr<MeshRegistry> make_dht_registry(net::Loop& control, DhtOptions options, DhtEvents& events,
-                                                std::string& why);
+std::unique_ptr<MeshRegistry> make_dht_registry(net::Loop& control, DhtOptions options, DhtEvents& events, std::string& why);
 
 }  // namespace outrider::discovery

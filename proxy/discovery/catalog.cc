@@ -33,7 +33,7 @@ bool Catalog::watch(const std::string& service, Watcher& watcher, Moment now) {
   if (std::find(view->watchers.begin(), view->watchers.end(), &watcher) == view->watchers.end())
     view->watchers.push_back(&watcher);
   if (view->published) {
-    const auto keep = view;   // the watcher may leave at once
+    const auto keep = view;  // the watcher may leave at once
     watcher.on_instances(service, keep->known, keep->set);
   } else {
     refresh(service, now);
@@ -58,10 +58,9 @@ Learned Catalog::remember(const std::string& service, std::shared_ptr<const Inst
   return take(service, std::move(facts), false, false, now);
 }
 
-Learned Catalog::take(const std::string& service, std::shared_ptr<const Instance> facts, bool tombstone, bool fresh,
-                      Moment now) {
+Learned Catalog::take(const std::string& service, std::shared_ptr<const Instance> facts, bool tombstone, bool fresh, Moment now) {
   const auto found = views_.find(service);
-  if (found == views_.end()) return Learned::Older;   // nobody watches any more
+  if (found == views_.end()) return Learned::Older;  // nobody watches any more
   View& view = *found->second;
   const milliseconds left(std::min(to_ms(facts->expires) - to_ms(now.wall), kLongest.count()));
   if (left + (fresh ? milliseconds(0) : options_.stale_serve) <= milliseconds(0)) return Learned::Ended;
@@ -72,7 +71,7 @@ Learned Catalog::take(const std::string& service, std::shared_ptr<const Instance
     Entry& entry = it->second;
     if (facts->sequence < entry.facts->sequence) return Learned::Older;
     if (facts->sequence == entry.facts->sequence) {
-      if (fresh && entry.lapsed) {                     // it was only away for a while
+      if (fresh && entry.lapsed) {  // it was only away for a while
         entry.lapsed = false;
         refresh(service, now);
       }
@@ -124,10 +123,12 @@ bool Catalog::settled(const View& view, TimePoint now) const {
 
 // What watchers should know, and (in view.next) when that may change by itself.
 std::pair<Known, Catalog::Set> Catalog::judge(View& view, TimePoint now) const {
-  std::map<std::string_view, const Entry*> fresh, old;   // by address: a replica that was restarted has a new id there
+  std::map<std::string_view, const Entry*> fresh, old;  // by address: a replica that was restarted has a new id there
   bool gone = false;
   view.next = TimePoint::max();
-  const auto again = [&](TimePoint at) { if (at > now) view.next = std::min(view.next, at); };
+  const auto again = [&](TimePoint at) {
+    if (at > now) view.next = std::min(view.next, at);
+  };
   for (auto it = view.entries.begin(); it != view.entries.end();) {
     const Entry& entry = it->second;
     const TimePoint end = entry.tombstone ? entry.expires : entry.expires + options_.stale_serve;
@@ -188,7 +189,7 @@ void Catalog::publish(const std::string& service, const std::shared_ptr<View>& v
   view->published_at = now;
   view->known = known;
   view->set = std::move(set);
-  const auto watchers = view->watchers;   // any of them may leave, or come, while being called
+  const auto watchers = view->watchers;  // any of them may leave, or come, while being called
   for (Watcher* watcher : watchers)
     if (std::find(view->watchers.begin(), view->watchers.end(), watcher) != view->watchers.end())
       watcher->on_instances(service, view->known, view->set);

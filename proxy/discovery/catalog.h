@@ -19,7 +19,7 @@ struct Moment {
   WallTime wall;
 };
 
-enum class Learned : uint8_t { New, Newer, Same, Older, Ended, Full };   // Ended: its validity is over already
+enum class Learned : uint8_t { New, Newer, Same, Older, Ended, Full };  // Ended: its validity is over already
 
 // Newest sequence of an instance wins; tombstones are remembered until they expire, so that an older version cannot
 // come back. A set is never emptied by silence: an instance whose lease has lapsed or whose record has expired leaves
@@ -30,26 +30,26 @@ class Catalog {
  public:
   struct Options {
     milliseconds stale_serve = std::chrono::hours(1);
-    milliseconds hold_down{100};     // between two publications of one service
-    milliseconds patience{2000};     // how long a first look-up may take until watchers hear that nothing answers
-    milliseconds short_patience{500};    // the same when there is something remembered to serve
-    milliseconds settling{10000};    // after silence, how long what is remembered is used beside what comes anew
-    size_t most = 10000;             // instances of one service; those beyond are not taken
+    milliseconds hold_down{100};       // between two publications of one service
+    milliseconds patience{2000};       // how long a first look-up may take until watchers hear that nothing answers
+    milliseconds short_patience{500};  // the same when there is something remembered to serve
+    milliseconds settling{10000};      // after silence, how long what is remembered is used beside what comes anew
+    size_t most = 10000;               // instances of one service; those beyond are not taken
   };
   explicit Catalog(const Options& options) : options_(options) {}
 
-  bool watch(const std::string& service, Watcher& watcher, Moment now);    // true: the first one of this service
-  bool unwatch(const std::string& service, Watcher& watcher);              // true: the last one; the view is forgotten
+  bool watch(const std::string& service, Watcher& watcher, Moment now);  // true: the first one of this service
+  bool unwatch(const std::string& service, Watcher& watcher);            // true: the last one; the view is forgotten
   bool watched(const std::string& service) const { return views_.count(service) != 0; }
 
   Learned learn(const std::string& service, std::shared_ptr<const Instance> facts, bool tombstone, Moment now);
-  Learned remember(const std::string& service, std::shared_ptr<const Instance> facts, Moment now);   // from a snapshot
-  void lapse(const std::string& service, const Instance& facts, Moment now);   // the lease of this version is over
-  void answered(const std::string& service, Moment now);    // a look-up has been completed
-  void answering(bool yes, Moment now);                     // whether the registry's network answers at all
+  Learned remember(const std::string& service, std::shared_ptr<const Instance> facts, Moment now);  // from a snapshot
+  void lapse(const std::string& service, const Instance& facts, Moment now);  // the lease of this version is over
+  void answered(const std::string& service, Moment now);                      // a look-up has been completed
+  void answering(bool yes, Moment now);                                       // whether the registry's network answers at all
   bool answering() const { return answering_; }
 
-  TimePoint due() const;                                    // when tick() wants to be called; max(): never
+  TimePoint due() const;  // when tick() wants to be called; max(): never
   void tick(Moment now);
 
   struct Held {
@@ -60,11 +60,13 @@ class Catalog {
     std::string service;
     Known known = Known::NotYet;
     uint32_t instances = 0, draining = 0;
-    std::optional<milliseconds> age;                        // since it was last confirmed; none: never
+    std::optional<milliseconds> age;  // since it was last confirmed; none: never
   };
   std::vector<Summary> summary(Moment now) const;
   std::vector<Held> held(const std::string& service, Moment now) const;
-  struct Counts { uint32_t valid = 0, stale = 0, tombstones = 0; };
+  struct Counts {
+    uint32_t valid = 0, stale = 0, tombstones = 0;
+  };
   Counts counts(Moment now) const;
   // How long the newest version of an instance has been known; none: not at all.
   std::optional<milliseconds> known_for(const std::string& service, const Instance& facts, Moment now) const;
@@ -79,10 +81,10 @@ class Catalog {
   using Set = std::vector<std::shared_ptr<const Instance>>;
   struct View {
     std::vector<Watcher*> watchers;
-    std::map<std::string, Entry> entries;                   // by identity and instance
+    std::map<std::string, Entry> entries;  // by identity and instance
     TimePoint since{}, published_at{}, next = TimePoint::max();
-    std::optional<TimePoint> confirmed;                     // when it was last Yes or Absent
-    bool asked = false;                                     // a look-up was completed since the network last came back
+    std::optional<TimePoint> confirmed;  // when it was last Yes or Absent
+    bool asked = false;                  // a look-up was completed since the network last came back
     bool published = false;
     Known known = Known::NotYet;
     Set set;
@@ -98,6 +100,6 @@ class Catalog {
   std::unordered_map<std::string, std::shared_ptr<View>, StringHash, std::equal_to<>> views_;
 };
 
-const char* name_of(Known known);                           // yes, not_yet, stale, absent
+const char* name_of(Known known);  // yes, not_yet, stale, absent
 
 }  // namespace outrider::discovery

@@ -13,25 +13,24 @@ namespace outrider::discovery {
 // NotYet: nothing heard so far. Yes: fresh. Stale: last known good, nothing answers. Absent: asked, and there is none.
 enum class Known : uint8_t { NotYet, Yes, Stale, Absent };
 
-struct Instance {                    // one replica of a service, as somebody vouches for it; immutable once published
-  std::string address;               // ip:port
-  std::string identity;              // what its certificate must say; empty: nobody vouches
-  std::string instance;              // id of the replica, hex; empty for fixed endpoints
-  std::string version;               // of the service: v2
+struct Instance {        // one replica of a service, as somebody vouches for it; immutable once published
+  std::string address;   // ip:port
+  std::string identity;  // what its certificate must say; empty: nobody vouches
+  std::string instance;  // id of the replica, hex; empty for fixed endpoints
+  std::string version;   // of the service: v2
   std::string zone;
-  std::string protocol;              // auto, http1, tcp ...
+  std::string protocol;  // auto, http1, tcp ...
   std::vector<std::pair<std::string, std::string>> labels;
-  uint32_t weight = 100;             // 0: drain
+  uint32_t weight = 100;  // 0: drain
   uint8_t priority = 0;
   bool draining = false;
-  uint64_t sequence = 0;             // newest wins
+  uint64_t sequence = 0;  // newest wins
   WallTime issued{}, expires = WallTime::max();
 };
 
 class Watcher {
- public:                             // the full set, each time; at most every 100 ms a service; on the control loop
-  virtual void on_instances(const std::string& service, Known known,
-                            std::vector<std::shared_ptr<const Instance>> all) = 0;
+ public:  // the full set, each time; at most every 100 ms a service; on the control loop
+  virtual void on_instances(const std::string& service, Known known, std::vector<std::shared_ptr<const Instance>> all) = 0;
 
  protected:
   ~Watcher() = default;
@@ -44,7 +43,7 @@ class Registry {
   virtual ~Registry() = default;
   virtual void watch(const std::string& service, Watcher& watcher) = 0;
   virtual void unwatch(const std::string& service, Watcher& watcher) = 0;
-  virtual void announce(const std::string& service, const Instance& self) = 0;   // and keep it fresh; again: changes it
+  virtual void announce(const std::string& service, const Instance& self) = 0;  // and keep it fresh; again: changes it
   virtual void withdraw(const std::string& service) = 0;
 };
 

@@ -16,7 +16,7 @@ namespace outrider::exchange {
 namespace {
 
 constexpr size_t kQueueBytes = 4 << 20;
-constexpr int kRound = 100, kRounds = 10;              // milliseconds, and how many of them
+constexpr int kRound = 100, kRounds = 10;  // milliseconds, and how many of them
 
 // As many as a pipe with room takes without blocking, and without another's bytes in between.
 size_t whole_lines(std::string_view lines) {
@@ -31,8 +31,8 @@ void append_time(std::string& out, WallTime at) {
   tm utc{};
   gmtime_r(&seconds, &utc);
   char text[40];
-  const int n = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
-                              utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, int(ms % 1000));
+  const int n = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
+                              utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, int(ms % 1000));
   out.append(text, size_t(n));
 }
 
@@ -120,7 +120,7 @@ AccessLogWriter::AccessLogWriter(Format format, const std::string& to, double sa
     fd_ = ::open(to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     owned_fd_ = true;
   }
-  struct stat about{};
+  struct stat about {};
   file_ = fd_ >= 0 && ::fstat(fd_, &about) == 0 && S_ISREG(about.st_mode);
   if (fd_ >= 0) thread_ = std::thread([this] { run(); });
 }
@@ -140,8 +140,7 @@ void AccessLogWriter::submit(std::string& lines) {
     std::lock_guard lock(mutex_);
     if (fd_ < 0 || queue_.size() + lines.size() > kQueueBytes)
       dropped_.fetch_add(uint64_t(std::count(lines.begin(), lines.end(), '\n')), std::memory_order_relaxed);
-    else
-      queue_ += lines;
+    else queue_ += lines;
   }
   wake_.notify_one();
   lines.clear();

@@ -20,24 +20,24 @@ class AccessLogWriter {
   enum class Format : uint8_t { Json, Text };
   // to: "stdout", "stderr" or a file, opened for append. `sample`: share of requests logged, errors by their own.
   AccessLogWriter(Format format, const std::string& to, double sample, double sample_errors);
-  ~AccessLogWriter();                                // writes what is queued; waits a second for a reader that has stopped
+  ~AccessLogWriter();  // writes what is queued; waits a second for a reader that has stopped
   bool opened() const { return fd_ >= 0; }
-  void submit(std::string& lines);                   // takes the text, leaves `lines` empty; any thread
+  void submit(std::string& lines);  // takes the text, leaves `lines` empty; any thread
   uint64_t dropped_lines() const { return dropped_.load(std::memory_order_relaxed); }
-  size_t queued_bytes();                             // any thread
+  size_t queued_bytes();  // any thread
   Format format() const { return format_; }
   double sample(bool error) const { return error ? sample_errors_ : sample_; }
 
  private:
   void run();
   void write_out(std::string_view lines);
-  bool wait_for_room();                              // false: ending, and the reader has stopped reading
+  bool wait_for_room();  // false: ending, and the reader has stopped reading
   Format format_;
   double sample_, sample_errors_;
   int fd_ = -1;
   bool owned_fd_ = false, file_ = false;
   std::atomic<bool> ending_{false};
-  int patience_;                                     // rounds of waiting that are left once it ends
+  int patience_;  // rounds of waiting that are left once it ends
   std::mutex mutex_;
   std::condition_variable wake_;
   std::string queue_;

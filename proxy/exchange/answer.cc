@@ -62,9 +62,7 @@ std::string_view Exchange::explain(const Error& why) {
     case Code::NoEndpoint: text += "no endpoint to send this request to"; break;
     case Code::Refused: text += "the endpoint refused the connection"; break;
     case Code::Unreachable: text += "the endpoint cannot be reached"; break;
-    case Code::Timeout:
-      text += why.side == Side::Downstream ? "the request did not come in time" : "no answer in time";
-      break;
+    case Code::Timeout: text += why.side == Side::Downstream ? "the request did not come in time" : "no answer in time"; break;
     case Code::Overload: text += "a limit of this proxy is reached"; break;
     case Code::Closed: text += "the endpoint closed the connection before it answered"; break;
     case Code::TooLarge: text += "the message is larger than allowed"; break;
@@ -77,8 +75,7 @@ std::string_view Exchange::explain(const Error& why) {
   text.append(" (").append(why.what).append(")");
   if (cluster_ && why.side != Side::Downstream) {
     text.append("; cluster \"").append(cluster_name_).append("\"");
-    if (tries_ && tried_[tries_ - 1])
-      text.append(", endpoint ").append(tried_[tries_ - 1]->member.endpoint->address);
+    if (tries_ && tried_[tries_ - 1]) text.append(", endpoint ").append(tried_[tries_ - 1]->member.endpoint->address);
     text.append(": ").append(describe(*cluster_, net::Loop::wall()));
   }
   text += "\n";

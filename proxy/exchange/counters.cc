@@ -9,24 +9,34 @@ namespace names = stats::names;
 namespace {
 
 // The label `code`: the status itself where it is one, else "other".
-std::string code_label(uint16_t status) {
-  return status >= 100 && status <= 599 ? std::to_string(status) : "other";
-}
+std::string code_label(uint16_t status) { return status >= 100 && status <= 599 ? std::to_string(status) : "other"; }
 
 }  // namespace
 
 const char* name_of(Flag flag) {
-  static constexpr const char* kNames[] = {"none", "no_route", "no_endpoint", "connect_failure", "connect_timeout",
-                                           "request_timeout", "idle_timeout", "upstream_reset", "upstream_protocol",
-                                           "downstream_gone", "malformed", "too_large", "overload", "draining", "denied",
+  static constexpr const char* kNames[] = {"none",
+                                           "no_route",
+                                           "no_endpoint",
+                                           "connect_failure",
+                                           "connect_timeout",
+                                           "request_timeout",
+                                           "idle_timeout",
+                                           "upstream_reset",
+                                           "upstream_protocol",
+                                           "downstream_gone",
+                                           "malformed",
+                                           "too_large",
+                                           "overload",
+                                           "draining",
+                                           "denied",
                                            "internal"};
   return kNames[size_t(flag)];
 }
 
 const char* name_of(Ending ending) {
-  static constexpr const char* kNames[] = {"client", "finished", "reset", "idle", "header_timeout", "request_timeout",
-                                           "duration", "max_requests", "too_many", "too_many_per_ip", "malformed",
-                                           "draining", "connect_failure", "no_endpoint", "overload", "internal"};
+  static constexpr const char* kNames[] = {
+      "client",   "finished",        "reset",     "idle",     "header_timeout",  "request_timeout", "duration", "max_requests",
+      "too_many", "too_many_per_ip", "malformed", "draining", "connect_failure", "no_endpoint",     "overload", "internal"};
   return kNames[size_t(ending)];
 }
 
@@ -45,15 +55,18 @@ RequestCounters::RequestCounters(stats::Catalog& catalog, std::string_view direc
 stats::Slot RequestCounters::requests(uint16_t status, Flag flag) {
   for (const Outcome& known : outcomes_)
     if (known.status == status && known.flag == flag) return known.slot;
-  const auto slot = catalog_.slot(names::kRequests, {{"direction", direction_}, {"route", route_}, {"cluster", cluster_},
-                                                     {"code", code_label(status)}, {"flag", name_of(flag)}});
+  const auto slot = catalog_.slot(names::kRequests, {{"direction", direction_},
+                                                     {"route", route_},
+                                                     {"cluster", cluster_},
+                                                     {"code", code_label(status)},
+                                                     {"flag", name_of(flag)}});
   outcomes_.push_back({status, flag, slot});
   return slot;
 }
 
 stats::Slot RequestCounters::retries(const char* reason, bool succeeded) {
-  return catalog_.slot(names::kClusterRetries, {{"cluster", cluster_}, {"reason", reason},
-                                                {"result", succeeded ? "success" : "failure"}});
+  return catalog_.slot(names::kClusterRetries,
+                       {{"cluster", cluster_}, {"reason", reason}, {"result", succeeded ? "success" : "failure"}});
 }
 
 stats::Slot RequestCounters::tcp_bytes(bool up) {

@@ -12,30 +12,38 @@
 namespace outrider::exchange {
 
 // Why a request ended as it did: the closed set of the label `flag`.
+// clang-format off
 enum class Flag : uint8_t {
   None, NoRoute, NoEndpoint, ConnectFailure, ConnectTimeout, RequestTimeout, IdleTimeout, UpstreamReset, UpstreamProtocol,
   DownstreamGone, Malformed, TooLarge, Overload, Draining, Denied, Internal
 };
+// clang-format on
 const char* name_of(Flag flag);
 
 // Why a connection from a client ended: the closed set of the label `reason`.
+// clang-format off
 enum class Ending : uint8_t {
   Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
   Draining, ConnectFailure, NoEndpoint, Overload, Internal
 };
+// clang-format on
 const char* name_of(Ending ending);
 
 // One (direction, route, cluster) as one worker counts it.
 class RequestCounters {
  public:
   RequestCounters(stats::Catalog& catalog, std::string_view direction, std::string_view route, std::string_view cluster);
-  stats::Slot requests(uint16_t status, Flag flag);       // looked up in the catalog the first time only
+  stats::Slot requests(uint16_t status, Flag flag);  // looked up in the catalog the first time only
   stats::Slot retries(const char* reason, bool succeeded);
   stats::Slot tcp_bytes(bool up);
   stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
 
  private:
-  struct Outcome { uint16_t status; Flag flag; stats::Slot slot; };
+  struct Outcome {
+    uint16_t status;
+    Flag flag;
+    stats::Slot slot;
+  };
   stats::Catalog& catalog_;
   std::string direction_, route_, cluster_;
   std::vector<Outcome> outcomes_;
@@ -49,7 +57,7 @@ class RequestCounterTable {
 
  private:
   stats::Catalog& catalog_;
-  std::string key_;                                        // scratch
+  std::string key_;  // scratch
   std::unordered_map<std::string, std::unique_ptr<RequestCounters>, StringHash, std::equal_to<>> table_;
 };
 
@@ -58,12 +66,18 @@ class ConnectionCounters {
  public:
   ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener);
   stats::Slot closed(Ending why);
-  stats::Slot malformed(const char* reason);               // a literal
+  stats::Slot malformed(const char* reason);  // a literal
   stats::Slot total, active, duration;
 
  private:
-  struct Closed { Ending why; stats::Slot slot; };
-  struct Reason { const char* text; stats::Slot slot; };
+  struct Closed {
+    Ending why;
+    stats::Slot slot;
+  };
+  struct Reason {
+    const char* text;
+    stats::Slot slot;
+  };
   stats::Catalog& catalog_;
   std::string direction_, listener_;
   std::vector<Closed> closed_;

@@ -11,8 +11,7 @@ using filter::Verdict;
 using upstream::Attempt;
 using upstream::Known;
 
-Exchange::Exchange(Site& site)
-    : site_(site), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
+Exchange::Exchange(Site& site) : site_(site), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
   shard_ = &site.shard;
 }
 
@@ -27,7 +26,7 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
 }
 
 void Exchange::advance() {
-  if (advancing_) {                  // an event from inside a step: the loop below sees its effect
+  if (advancing_) {  // an event from inside a step: the loop below sees its effect
     again_ = true;
     return;
   }
@@ -45,7 +44,7 @@ bool Exchange::step() {
   if (refused_ && phase_ < Phase::ResponseFilters) return fail(*std::exchange(refused_, std::nullopt)), true;
   if (timed_out_ && phase_ < Phase::ResponseFilters)
     return timed_out_ = false, fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
-  if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Finish) pump(Way::Request);   // whatever the response side waits for
+  if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Finish) pump(Way::Request);  // whatever the response side waits for
 
   switch (phase_) {
     case Phase::Head:
@@ -65,15 +64,15 @@ bool Exchange::step() {
 
     case Phase::RequestFilters:
       switch (chain().run_head(*this, Way::Request, request_pipe_)) {
-        case Verdict::Pause: return false;                               // resume() brings us back here
-        case Verdict::Answered: return true;                             // respond() has moved the phase on
+        case Verdict::Pause: return false;    // resume() brings us back here
+        case Verdict::Answered: return true;  // respond() has moved the phase on
         case Verdict::Continue: break;
       }
       if (route_->action != Route::Action::Cluster) return act(), true;
       phase_ = Phase::Discover;
       return true;
 
-    case Phase::Discover:                                                // first look-up of a name nobody called before
+    case Phase::Discover:  // first look-up of a name nobody called before
       if (cluster_->known() == Known::NotYet) {
         if (waited_out_) return fail({Code::NoEndpoint, Side::Upstream, Retry::No, 0, "discovery_timeout"}), true;
         cluster_->await_set(place_);
@@ -85,7 +84,7 @@ bool Exchange::step() {
       phase_ = Phase::Pick;
       return true;
 
-    case Phase::Pick: {                                                  // never waits
+    case Phase::Pick: {  // never waits
       auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now()});
       if (!seat) return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
       phase_ = Phase::AwaitResponse;
@@ -95,11 +94,14 @@ bool Exchange::step() {
       return true;
     }
 
-    case Phase::AwaitResponse:                                           // also the way back from a retry
+    case Phase::AwaitResponse:  // also the way back from a retry
       switch (choose()) {
-        case Choice::Wait: return false;                                 // on_attempt() or a timer brings us back
+        case Choice::Wait: return false;  // on_attempt() or a timer brings us back
         case Choice::Again: phase_ = Phase::Pick; return true;
-        case Choice::Commit: commit(); phase_ = Phase::ResponseFilters; return true;
+        case Choice::Commit:
+          commit();
+          phase_ = Phase::ResponseFilters;
+          return true;
         case Choice::GiveUp: return fail(last_error_), true;
       }
       return false;
@@ -107,7 +109,7 @@ bool Exchange::step() {
     case Phase::ResponseFilters: {
       switch (chain().run_head(*this, Way::Response, response_pipe())) {
         case Verdict::Pause: return false;
-        case Verdict::Answered: return true;                             // ours now; the filters left still see it
+        case Verdict::Answered: return true;  // ours now; the filters left still see it
         case Verdict::Continue: break;
       }
       const http::Pipe& pipe = response_pipe();
@@ -120,11 +122,11 @@ bool Exchange::step() {
 
     case Phase::Relay:
       if (relaying_ && attempt()->state() == Attempt::State::Failed) return fail(attempt()->error()), true;
-      if (relaying_ || try_relay()) return false;                        // on_relay_over() or a reset
+      if (relaying_ || try_relay()) return false;  // on_relay_over() or a reset
       if (!pump(Way::Response)) return false;
-      if (phase_ != Phase::Relay) return true;                           // it failed in the middle
-      if (tunnel_ && !pump(Way::Request)) return false;                  // its ends are half-closes: both must come
-      phase_ = Phase::Finish;                                            // else a response may end before its request
+      if (phase_ != Phase::Relay) return true;           // it failed in the middle
+      if (tunnel_ && !pump(Way::Request)) return false;  // its ends are half-closes: both must come
+      phase_ = Phase::Finish;                            // else a response may end before its request
       return true;
 
     case Phase::Finish:
@@ -132,8 +134,7 @@ bool Exchange::step() {
       phase_ = Phase::Dead;
       return false;
 
-    case Phase::Dead:
-      return false;
+    case Phase::Dead: return false;
   }
   return false;
 }
@@ -145,8 +146,8 @@ bool Exchange::route() {
   milliseconds limit = route_->timeout.count() ? route_->timeout : plan.request;
   if (route_->action == Route::Action::Cluster) {
     if (route_->cluster == kByHost) {
-      const auto service = service_name(request_.authority, serving_->snapshot->default_namespace,
-                                        serving_->snapshot->mesh_domain, arena_);
+      const auto service =
+          service_name(request_.authority, serving_->snapshot->default_namespace, serving_->snapshot->mesh_domain, arena_);
       if (!service.empty()) cluster_ = site_.by_name.find(service);
     } else {
       cluster_ = serving_->clusters[route_->cluster];
@@ -200,7 +201,7 @@ void Exchange::Down::on_body(Buffer&& data, bool end) {
   const uint64_t limit = x.session_->plan().max_body;
   if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
     x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
-    if (x.committed_ && x.response_sent_) x.fail(*x.refused_);   // too late to say so
+    if (x.committed_ && x.response_sent_) x.fail(*x.refused_);  // too late to say so
   }
   x.request_pipe_.held.append(std::move(data));
   x.request_pipe_.ended |= end;
@@ -214,8 +215,8 @@ void Exchange::Down::on_trailers(http::HeaderMap& trailers) {
 }
 
 void Exchange::Down::on_reset(const Error& why) {
-  const bool answerable = why.side == Side::Downstream &&
-                          (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
+  const bool answerable =
+      why.side == Side::Downstream && (why.code == Code::Protocol || why.code == Code::TooLarge || why.status != 0);
   if (answerable) {
     if (why.code != Code::Timeout) x.session_->note_malformed(why.what);
     if (!x.response_sent_) x.refused_ = why;
@@ -251,7 +252,7 @@ void Exchange::resume(Way way) {
 
 void Exchange::on_deadline() {
   timed_out_ = true;
-  if (response_sent_)                // too late for an answer: the client must see that it was cut
+  if (response_sent_)  // too late for an answer: the client must see that it was cut
     fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"});
   advance();
 }

@@ -23,33 +23,32 @@ inline constexpr char kStreamIdle[] = "stream_idle";
 class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents {
  public:
   explicit Exchange(Site& site);
-  http::StreamEvents& begin(HttpSession& session, http::StreamId stream);   // from a session; events follow
+  http::StreamEvents& begin(HttpSession& session, http::StreamId stream);  // from a session; events follow
   void reset_for_reuse();
 
  private:
   friend struct Site;
   using Way = http::Way;
-  enum class Phase : uint8_t { Head, Route, RequestFilters, Discover, Pick, AwaitResponse, ResponseFilters, Relay,
-                               Finish, Dead };
+  enum class Phase : uint8_t { Head, Route, RequestFilters, Discover, Pick, AwaitResponse, ResponseFilters, Relay, Finish, Dead };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
 
   void advance();
-  bool step();                       // one phase; false: wait for the next event
-  bool route();                      // finds the rule and what hangs on it; false: nobody serves this
-  void act();                        // redirect and direct response
+  bool step();   // one phase; false: wait for the next event
+  bool route();  // finds the rule and what hangs on it; false: nobody serves this
+  void act();    // redirect and direct response
   bool check_body_limit();
-  bool pump(Way way);                // pump.cc: body bytes on; true: all of it, the end included
+  bool pump(Way way);  // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
-  bool try_relay();                  // pump.cc: sockets joined; true: the relay has taken over
-  Choice choose();                   // failure.cc: before anything is committed
-  void commit();                     // response_ and the response pipe are the attempt's
-  void fail(const Error& why);       // failure.cc: answer or reset
+  bool try_relay();             // pump.cc: sockets joined; true: the relay has taken over
+  Choice choose();              // failure.cc: before anything is committed
+  void commit();                // response_ and the response pipe are the attempt's
+  void fail(const Error& why);  // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
-  std::string_view explain(const Error& why);   // answer.cc: the sentence a person reads
-  void finish();                     // filters' on_complete, access log, stats, give back
+  std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
+  void finish();                               // filters' on_complete, access log, stats, give back
   RequestCounters& find_counters();
-  void count_in();                   // to requests in flight, once the label of its cluster is known
+  void count_in();  // to requests in flight, once the label of its cluster is known
   void count();
   void count_retry(bool succeeded);
   uint16_t status() const;
@@ -61,7 +60,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   http::Pipe& response_pipe() { return committed_ ? attempt()->body : answer_pipe_; }
   http::Codec& downstream();
 
-  struct Down final : http::StreamEvents {            // the client's half
+  struct Down final : http::StreamEvents {  // the client's half
     explicit Down(Exchange& e) : x(e) {}
     http::RequestHead* request_head() override { return &x.request_; }
     void on_head(bool end) override;
@@ -83,21 +82,21 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_idle_check();
   void on_retired() override;
 
-  static constexpr size_t kMaxTries = 11;              // retry.attempts is 10 at most
+  static constexpr size_t kMaxTries = 11;  // retry.attempts is 10 at most
   Site& site_;
-  HttpSession* session_ = nullptr;   // null once the client is gone
+  HttpSession* session_ = nullptr;  // null once the client is gone
   http::StreamId stream_ = 0;
   Phase phase_ = Phase::Head;
   bool advancing_ = false, again_ = false, tunnel_ = false, committed_ = false, response_sent_ = false;
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
-  std::optional<Error> refused_;     // what the codec or a limit said of the request
+  std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";
   Ref<Serving> serving_;
   const Route* route_ = nullptr;
   Ref<upstream::Cluster> cluster_;
-  std::string_view cluster_name_;    // in the arena or the plan
+  std::string_view cluster_name_;  // in the arena or the plan
   RequestCounters* counters_ = nullptr;
   std::array<Ref<upstream::Attempt>, kMaxTries> attempts_;
   std::array<const upstream::Seat*, kMaxTries> tried_{};

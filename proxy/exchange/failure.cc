@@ -9,11 +9,14 @@ using upstream::Attempt;
 
 namespace {
 
-struct Verdict { uint16_t status; Flag flag; };
+struct Verdict {
+  uint16_t status;
+  Flag flag;
+};
 
 Verdict verdict_on_timeout(const Error& why) {
   if (why.retry == Retry::Yes) return {504, Flag::ConnectTimeout};
-  if (why.os_error != 0) return {504, Flag::UpstreamReset};              // its host answers no more
+  if (why.os_error != 0) return {504, Flag::UpstreamReset};  // its host answers no more
   const uint16_t status = why.side == Side::Downstream ? 408 : 504;
   return {status, std::string_view(why.what) == kStreamIdle ? Flag::IdleTimeout : Flag::RequestTimeout};
 }
@@ -30,8 +33,7 @@ Verdict verdict_on(const Error& why) {
     case Code::Tls: return {502, Flag::ConnectFailure};
     case Code::Timeout: return verdict_on_timeout(why);
     case Code::TooLarge: return {uint16_t(why.side == Side::Upstream ? 502 : 413), Flag::TooLarge};
-    case Code::Protocol:
-      return why.side == Side::Upstream ? Verdict{502, Flag::UpstreamProtocol} : Verdict{400, Flag::Malformed};
+    case Code::Protocol: return why.side == Side::Upstream ? Verdict{502, Flag::UpstreamProtocol} : Verdict{400, Flag::Malformed};
     case Code::Denied: return {403, Flag::Denied};
     case Code::Canceled:
     case Code::Config:
@@ -79,7 +81,7 @@ void Exchange::fail(const Error& why) {
     phase_ = Phase::Finish;
     return;
   }
-  if (response_sent_) {              // bytes of another answer are out already
+  if (response_sent_) {  // bytes of another answer are out already
     downstream().reset(stream_, why.code == Code::Timeout ? http::Reset::Timeout : http::Reset::Internal);
     phase_ = Phase::Finish;
     return;

@@ -32,7 +32,7 @@ std::optional<Ending> ending_of(Flag flag) {
 Ending ending_of(const Error& why) {
   switch (why.code) {
     case Code::Closed: return why.os_error || why.side == Side::Local ? Ending::Reset : Ending::Client;
-    case Code::Timeout: return Ending::Reset;          // its host answers no more
+    case Code::Timeout: return Ending::Reset;  // its host answers no more
     case Code::Canceled: return Ending::Draining;
     case Code::Protocol:
     case Code::TooLarge: return Ending::Malformed;

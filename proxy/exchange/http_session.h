@@ -8,7 +8,7 @@
 
 namespace outrider::exchange {
 
-struct AcceptedFrom {                 // a door, as far as its sessions need it
+struct AcceptedFrom {  // a door, as far as its sessions need it
   std::shared_ptr<const ListenerPlan> plan;
   ConnectionCounters counters;
 };
@@ -23,10 +23,10 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   const filter::Peer& peer() const { return peer_; }
   http::Codec& codec() { return connection_->codec(); }
   wire::HttpConnection& connection() { return *connection_; }
-  void end(http::StreamId stream, Flag flag, bool client_gone);   // an exchange is over
-  void note_malformed(const char* reason);              // counted; its answer is the last one
-  void drain();                                         // no request after the one under way
-  void cut();                                           // the drain's deadline: now
+  void end(http::StreamId stream, Flag flag, bool client_gone);  // an exchange is over
+  void note_malformed(const char* reason);                       // counted; its answer is the last one
+  void drain();                                                  // no request after the one under way
+  void cut();                                                    // the drain's deadline: now
 
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;
@@ -47,9 +47,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   filter::Peer peer_;
   TimePoint since_;
   uint32_t requests_ = 0;
-  uint64_t written_ = 0;                                // as of the last look at a reader who takes his time
+  uint64_t written_ = 0;  // as of the last look at a reader who takes his time
   std::optional<uint64_t> counted_ip_;
-  std::optional<Ending> closing_;                       // why, when it was us
+  std::optional<Ending> closing_;  // why, when it was us
   net::BoundTimer<HttpSession, &HttpSession::on_head_limit> head_limit_{*this};
   net::BoundTimer<HttpSession, &HttpSession::on_idle_limit> idle_limit_{*this};
   net::BoundTimer<HttpSession, &HttpSession::on_age_limit> age_limit_{*this};

@@ -35,8 +35,7 @@ bool Exchange::pump_response() {
   const bool cut = from && from->state() == Attempt::State::Failed;
   const size_t before = pipe.held.size();
   const bool had_end = pipe.ended;
-  if (before > 0 || (had_end && !response_ended_))
-    downstream().send_body(stream_, pipe.held, had_end && !pipe.trailers);
+  if (before > 0 || (had_end && !response_ended_)) downstream().send_body(stream_, pipe.held, had_end && !pipe.trailers);
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
     ++activity_;
@@ -45,7 +44,7 @@ bool Exchange::pump_response() {
     if (from && !cut && from->state() != Attempt::State::Ended) from->codec().consumed(from->stream(), moved);
   }
   if (!pipe.held.empty()) return false;
-  if (cut) {                         // never a truncated message that looks whole
+  if (cut) {  // never a truncated message that looks whole
     fail(from->error());
     return true;
   }
@@ -59,8 +58,7 @@ bool Exchange::pump_response() {
 bool Exchange::try_relay() {
   if (!tunnel_ || !committed_ || request_pipe_.ended || response_pipe().ended) return false;
   Attempt& to = *attempt();
-  if (to.state() != Attempt::State::Headed || chain().wants_body(Way::Request) || chain().wants_body(Way::Response))
-    return false;
+  if (to.state() != Attempt::State::Headed || chain().wants_body(Way::Request) || chain().wants_body(Way::Response)) return false;
   if (!request_pipe_.held.empty() || !response_pipe().held.empty()) return false;
   if (!downstream().bypass(stream_, Way::Request) || !to.codec().bypass(to.stream(), Way::Response)) return false;
   request_pipe_.keeping = false;

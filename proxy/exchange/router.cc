@@ -9,7 +9,7 @@ namespace outrider::exchange {
 
 namespace {
 
-constexpr size_t kLongestHost = 255;   // RFC 1035 2.3.4
+constexpr size_t kLongestHost = 255;  // RFC 1035 2.3.4
 
 void add(PathTree& tree, const Rule& rule, uint32_t index) {
   if (rule.prefixes.empty() && rule.paths.empty()) tree.add_prefix("/", index);
@@ -39,11 +39,10 @@ const Route* Router::match(std::string_view host, std::string_view path) const {
     std::array<char, kLongestHost> scratch;
     std::transform(host.begin(), host.end(), scratch.begin(), lower);
     std::string_view name(scratch.data(), host.size());
-    if (name.ends_with('.')) name.remove_suffix(1);   // a fully qualified name may say so
+    if (name.ends_with('.')) name.remove_suffix(1);  // a fully qualified name may say so
     if (const auto it = exact_.find(name); it != exact_.end()) best = std::min(best, it->second.find(path));
     for (size_t dot = name.find('.'); !suffixes_.empty() && dot != std::string_view::npos; dot = name.find('.', dot + 1))
-      if (const auto it = suffixes_.find(name.substr(dot)); it != suffixes_.end())
-        best = std::min(best, it->second.find(path));
+      if (const auto it = suffixes_.find(name.substr(dot)); it != suffixes_.end()) best = std::min(best, it->second.find(path));
   }
   return best == PathTree::kNone ? nullptr : &routes_[best];
 }

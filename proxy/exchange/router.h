@@ -15,33 +15,38 @@
 
 namespace outrider::exchange {
 
-constexpr uint32_t kByHost = std::numeric_limits<uint32_t>::max();   // no plan names it: the service the Host names
+constexpr uint32_t kByHost = std::numeric_limits<uint32_t>::max();  // no plan names it: the service the Host names
 
 struct Redirect {
-  std::string scheme, host, path;                    // empty: as the request has it
-  std::string prefix;                                // instead of the prefix that matched, the longest of these
+  std::string scheme, host, path;  // empty: as the request has it
+  std::string prefix;              // instead of the prefix that matched, the longest of these
   std::vector<std::string> matched;
   uint16_t status = 308;
 };
-struct Respond { uint16_t status = 200; std::string body; std::vector<std::pair<std::string, std::string>> headers; };
+struct Respond {
+  uint16_t status = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
 
 struct Route {
   enum class Action : uint8_t { Cluster, Redirect, Respond };
-  uint32_t id = 0;                                   // dense within a snapshot: indexes Serving's counters
-  std::string name;                                  // metrics label
-  std::string file; uint32_t line = 0;               // where it was written; 0: a preset's
+  uint32_t id = 0;   // dense within a snapshot: indexes Serving's counters
+  std::string name;  // metrics label
+  std::string file;
+  uint32_t line = 0;  // where it was written; 0: a preset's
   Action action = Action::Cluster;
-  uint32_t cluster = kByHost;                        // index into Snapshot::clusters
+  uint32_t cluster = kByHost;  // index into Snapshot::clusters
   Redirect redirect;
   Respond respond;
-  std::shared_ptr<const filter::Chain> chain;        // never null
-  milliseconds timeout{0};                           // of the whole exchange; 0: none, and no timer is armed
+  std::shared_ptr<const filter::Chain> chain;  // never null
+  milliseconds timeout{0};                     // of the whole exchange; 0: none, and no timer is armed
 };
 
 // One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware).
 struct Rule {
   std::vector<std::string> hosts;
-  std::vector<std::string> prefixes, paths;          // both empty: any path
+  std::vector<std::string> prefixes, paths;  // both empty: any path
   Route route;
 };
 
@@ -56,7 +61,7 @@ class Router {
 
  private:
   std::vector<Route> routes_;
-  std::unordered_map<std::string, PathTree, StringHash, std::equal_to<>> exact_, suffixes_;   // suffix: ".example.com"
+  std::unordered_map<std::string, PathTree, StringHash, std::equal_to<>> exact_, suffixes_;  // suffix: ".example.com"
   PathTree any_;
 };
 

@@ -22,7 +22,7 @@ bool is_unreserved(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c 
 
 // Fields that Connection names belong to this connection only; those that frame or route the message stay ours.
 void remove_hop_by_hop(http::HeaderMap& headers) {
-  std::array<std::string_view, 8> lists;   // more Connection fields than that name nothing anybody would miss
+  std::array<std::string_view, 8> lists;  // more Connection fields than that name nothing anybody would miss
   size_t count = 0;
   for (const auto& field : headers.fields())
     if (field.id == HeaderId::Connection && count < lists.size()) lists[count++] = field.value;
@@ -109,7 +109,7 @@ std::string_view normalize_path(std::string_view target, Slash escaped_slash, Ar
   if (!needs_work(path)) return target;
   char* out = static_cast<char*>(arena.allocate(target.size() + 1, 1));
   size_t n = 0;
-  for (size_t i = 0; i < path.size(); ++i) {   // percent-encodings first: "%2e%2e" is ".."
+  for (size_t i = 0; i < path.size(); ++i) {  // percent-encodings first: "%2e%2e" is ".."
     if (path[i] != '%') {
       out[n++] = path[i];
       continue;
@@ -119,7 +119,8 @@ std::string_view normalize_path(std::string_view target, Slash escaped_slash, Ar
     const char c = char(high * 16 + low);
     if (c == '\0' || (c == '/' && escaped_slash == Slash::Reject)) return {};
     if (is_unreserved(c) || (c == '/' && escaped_slash == Slash::Decode)) out[n++] = c;
-    else for (const char kept : {'%', path[i + 1], path[i + 2]}) out[n++] = kept;
+    else
+      for (const char kept : {'%', path[i + 1], path[i + 2]}) out[n++] = kept;
     i += 2;
   }
   // Segments in place: what is written never overtakes what is read.
@@ -131,7 +132,8 @@ std::string_view normalize_path(std::string_view target, Slash escaped_slash, Ar
     const bool last = slash == decoded.size();
     if (segment == "..") {
       if (to == 0) return {};
-      do --to; while (out[to] != '/');
+      do --to;
+      while (out[to] != '/');
       if (last) out[to++] = '/';
     } else if (segment == "." || segment.empty()) {
       if (last) out[to++] = '/';
@@ -150,14 +152,14 @@ Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan,
   if (!head.protocol.empty()) return refuse(501, "upgrade_not_supported");
   if (head.method == http::Method::Trace &&
       (head.headers.find(HeaderId::ContentLength) || head.headers.find(HeaderId::TransferEncoding)))
-    return refuse(400, "trace_with_body");   // RFC 9110 9.3.8
+    return refuse(400, "trace_with_body");  // RFC 9110 9.3.8
   if (plan.normalize_path && head.form != http::Form::Asterisk) {
     const auto path = normalize_path(head.path, plan.escaped_slash, head.headers.arena());
     if (path.empty()) return refuse(400, "bad_path");
     head.path = path;
   }
   remove_hop_by_hop(head.headers);
-  if (!head.headers.find(HeaderId::Host)) {   // HTTP/1.0 may do without, HTTP/1.1 upstream may not
+  if (!head.headers.find(HeaderId::Host)) {  // HTTP/1.0 may do without, HTTP/1.1 upstream may not
     if (head.authority.empty()) head.authority = peer.local_address;
     head.headers.add_view(HeaderId::Host, "Host", head.authority);
   }

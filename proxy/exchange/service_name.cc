@@ -9,15 +9,15 @@ namespace outrider::exchange {
 
 namespace {
 
-bool is_label(std::string_view text) {   // RFC 1123 label
+bool is_label(std::string_view text) {  // RFC 1123 label
   if (text.empty() || text.size() > 63) return false;
   return std::all_of(text.begin(), text.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_'; });
 }
 
 }  // namespace
 
-std::string_view service_name(std::string_view authority, std::string_view default_namespace,
-                              std::string_view mesh_domain, Arena& arena) {
+std::string_view service_name(std::string_view authority, std::string_view default_namespace, std::string_view mesh_domain,
+                              Arena& arena) {
   auto host = without_port(authority);
   if (host.ends_with('.')) host.remove_suffix(1);
   const size_t domain = host.size() - std::min(host.size(), mesh_domain.size());

@@ -2,8 +2,7 @@
 
 namespace outrider::exchange {
 
-Ref<Serving> Serving::make(std::shared_ptr<const Snapshot> snapshot, const upstream::Context& context,
-                           const Serving* before) {
+Ref<Serving> Serving::make(std::shared_ptr<const Snapshot> snapshot, const upstream::Context& context, const Serving* before) {
   Ref<Serving> serving(new Serving);
   for (size_t i = 0; i < snapshot->clusters.size(); ++i) {
     const auto& plan = snapshot->clusters[i];

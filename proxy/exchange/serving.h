@@ -15,10 +15,9 @@ namespace outrider::exchange {
 struct Serving {
   uint32_t holders = 0;
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<Ref<upstream::Cluster>> clusters;      // indexed by Route::cluster
+  std::vector<Ref<upstream::Cluster>> clusters;  // indexed by Route::cluster
   static void recycle(Serving* serving) { delete serving; }
-  static Ref<Serving> make(std::shared_ptr<const Snapshot> snapshot, const upstream::Context& context,
-                           const Serving* before);
+  static Ref<Serving> make(std::shared_ptr<const Snapshot> snapshot, const upstream::Context& context, const Serving* before);
 };
 
 }  // namespace outrider::exchange

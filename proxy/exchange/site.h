@@ -36,8 +36,8 @@ struct Site {
   wire::PipePool pipes;
   RequestCounterTable counters;
   AccessLog access_log;
-  Ref<Serving> serving;                              // the newest
-  IntrusiveList<HttpSession> sessions;               // for draining
+  Ref<Serving> serving;                 // the newest
+  IntrusiveList<HttpSession> sessions;  // for draining
   bool draining = false;
 
  private:

@@ -18,21 +18,21 @@ enum class Forwarded : uint8_t { Append, Replace, Off };
 enum class Slash : uint8_t { Keep, Decode, Reject };
 
 struct ListenerPlan {
-  std::string name, direction;                       // direction: inbound | outbound | edge
+  std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
   bool transparent = false;
   http::CodecLimits codec;
-  uint64_t max_body = 0;                             // 0: none
+  uint64_t max_body = 0;  // 0: none
   bool normalize_path = true;
   Slash escaped_slash = Slash::Keep;
   Forwarded forwarded = Forwarded::Append;
-  uint32_t trusted_hops = 0;                         // forwarded: trust: N: keeps the last N elements it was sent
-  uint32_t max_requests = 0;                         // per connection; 0: no limit
+  uint32_t trusted_hops = 0;  // forwarded: trust: N: keeps the last N elements it was sent
+  uint32_t max_requests = 0;  // per connection; 0: no limit
   milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   std::shared_ptr<const Router> router;
-  std::shared_ptr<Tally> connections = std::make_shared<Tally>();   // of all workers
+  std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
 };
 
@@ -41,11 +41,11 @@ struct ListenerPlan {
 // one they started with.
 struct Snapshot {
   uint64_t version = 0;
-  std::string digest;                                // of the text it came from
+  std::string digest;  // of the text it came from
   std::vector<std::shared_ptr<const ListenerPlan>> listeners;
-  std::vector<std::shared_ptr<const upstream::ClusterPlan>> clusters;   // indexed by Route::cluster
-  std::vector<std::shared_ptr<upstream::Limits>> limits;                // likewise
-  uint32_t routes = 0;                               // how many ids there are
+  std::vector<std::shared_ptr<const upstream::ClusterPlan>> clusters;  // indexed by Route::cluster
+  std::vector<std::shared_ptr<upstream::Limits>> limits;               // likewise
+  uint32_t routes = 0;                                                 // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";
 };
 

@@ -45,8 +45,8 @@ Verdict Chain::run_body(Call& call, Way way, Pipe& pipe) const {
   Verdict verdict = Verdict::Continue;
   while (pipe.body_cursor < filters.size() && verdict == Verdict::Continue) {
     const Filter& filter = *filters[pipe.body_cursor++];
-    verdict = way == Way::Request ? filter.on_request_body(call, fresh, pipe.ended)
-                                  : filter.on_response_body(call, fresh, pipe.ended);
+    verdict =
+        way == Way::Request ? filter.on_request_body(call, fresh, pipe.ended) : filter.on_response_body(call, fresh, pipe.ended);
   }
   const bool through = verdict == Verdict::Continue;
   done.append(std::move(fresh));

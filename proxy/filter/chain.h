@@ -16,14 +16,14 @@ class Chain {
 
   // Both go on where the pipe's cursors stand, so calling again after a pause continues.
   Verdict run_head(Call& call, http::Way way, http::Pipe& pipe) const;
-  Verdict run_body(Call& call, http::Way way, http::Pipe& pipe) const;   // what is beyond pipe.passed
+  Verdict run_body(Call& call, http::Way way, http::Pipe& pipe) const;  // what is beyond pipe.passed
   void run_complete(Call& call) const;
   bool wants_body(http::Way way) const { return !body_[size_t(way)].empty(); }
   bool empty() const { return owned_.empty(); }
 
  private:
   std::vector<std::shared_ptr<const Filter>> owned_;
-  std::array<std::vector<const Filter*>, 2> head_, body_;   // by Way; responses run backwards
+  std::array<std::vector<const Filter*>, 2> head_, body_;  // by Way; responses run backwards
   std::vector<const Filter*> complete_;
 };
 

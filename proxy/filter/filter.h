@@ -8,14 +8,16 @@
 #include "base/buffer.h"
 #include "filter/call.h"
 
-namespace outrider::config { class Node; }
+namespace outrider::config {
+class Node;
+}
 
 namespace outrider::filter {
 
 enum class Verdict : uint8_t {
-  Continue,        // next filter
-  Pause,           // nothing more until call.resume(way); bytes that arrive meanwhile are held, with back-pressure
-  Answered,        // call.respond() was used; the request goes no further
+  Continue,  // next filter
+  Pause,     // nothing more until call.resume(way); bytes that arrive meanwhile are held, with back-pressure
+  Answered,  // call.respond() was used; the request goes no further
 };
 
 enum class Hook : uint8_t { RequestHead = 1, RequestBody = 2, ResponseHead = 4, ResponseBody = 8, Complete = 16 };
@@ -26,17 +28,19 @@ constexpr bool has(Hook set, Hook one) { return (uint8_t(set) & uint8_t(one)) !=
 class Filter {
  public:
   virtual ~Filter() = default;
-  virtual Hook hooks() const = 0;                    // a hook not named here is never called
+  virtual Hook hooks() const = 0;  // a hook not named here is never called
   virtual Verdict on_request(Call&) const { return Verdict::Continue; }
   // Sees every body byte once, in order, and once more with `end`, if need be with no bytes.
   virtual Verdict on_request_body(Call&, Buffer&, bool /*end*/) const { return Verdict::Continue; }
   virtual Verdict on_response(Call&) const { return Verdict::Continue; }
   virtual Verdict on_response_body(Call&, Buffer&, bool /*end*/) const { return Verdict::Continue; }
-  virtual void on_complete(Call&) const {}           // always, exactly once, also after a reset
+  virtual void on_complete(Call&) const {}  // always, exactly once, also after a reset
 };
 
 // What went wrong with a filter's options, for the person who wrote them. Empty text: nothing.
-struct Complaint { std::string path, message; };
+struct Complaint {
+  std::string path, message;
+};
 
 // One row of the table in filters/all.cc. `make` gives null and a complaint when the options are wrong.
 struct Entry {

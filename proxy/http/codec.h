@@ -13,20 +13,20 @@ namespace outrider::http {
 
 using StreamId = uint32_t;
 
-enum class Reset : uint8_t { None, Refused, Cancelled, Protocol, Internal, Timeout, PeerGone };   // None: h2 NO_ERROR
+enum class Reset : uint8_t { None, Refused, Cancelled, Protocol, Internal, Timeout, PeerGone };  // None: h2 NO_ERROR
 
 // One request or one response, as it arrives. Order: interim*, head, body*, then one end: `end` true in on_head or
 // on_body, or on_trailers. on_reset may come instead at any point. After either nothing more arrives.
 class StreamEvents {
  public:
-  virtual RequestHead* request_head() { return nullptr; }      // where a server codec parses into
-  virtual ResponseHead* response_head() { return nullptr; }    // where a client codec parses into
+  virtual RequestHead* request_head() { return nullptr; }    // where a server codec parses into
+  virtual ResponseHead* response_head() { return nullptr; }  // where a client codec parses into
   // A 1xx other than 101 stands in response_head(); the codec clears the head before it parses the next one into it.
   virtual void on_interim() {}
   virtual void on_head(bool end) = 0;
   virtual void on_body(Buffer&& data, bool end) = 0;
-  virtual void on_trailers(HeaderMap& trailers) = 0;           // is an end; the map lives in the head's arena
-  virtual void on_sendable() = 0;                              // send_body would take bytes again
+  virtual void on_trailers(HeaderMap& trailers) = 0;  // is an end; the map lives in the head's arena
+  virtual void on_sendable() = 0;                     // send_body would take bytes again
   // No end will come. For a server stream with side Downstream and code Protocol or TooLarge the request was
   // malformed: a response may still be sent (the codec closes the connection behind it). Else the peer is gone.
   virtual void on_reset(const Error& why) = 0;
@@ -39,58 +39,59 @@ class StreamEvents {
 // consumed or detach, and only note something down; the others come from inside feed() alone.
 class CodecEvents {
  public:
-  virtual StreamEvents* on_stream(StreamId id) = 0;            // server: who will serve this one? null refuses it
-  virtual void on_goaway() = 0;                                // the peer wants no more streams
-  virtual void on_output() = 0;                                // output() is not empty any more
-  virtual void on_hungry() = 0;                                // eating may go on with what feed() left
-  virtual void on_idle() = 0;                                  // the last open stream has ended on both sides
-  virtual void on_alive() {}                                   // an answer to probe()
+  virtual StreamEvents* on_stream(StreamId id) = 0;  // server: who will serve this one? null refuses it
+  virtual void on_goaway() = 0;                      // the peer wants no more streams
+  virtual void on_output() = 0;                      // output() is not empty any more
+  virtual void on_hungry() = 0;                      // eating may go on with what feed() left
+  virtual void on_idle() = 0;                        // the last open stream has ended on both sides
+  virtual void on_alive() {}                         // an answer to probe()
 
  protected:
   ~CodecEvents() = default;
 };
 
 struct CodecLimits {
-  uint32_t max_header_bytes = 64 * 1024;   // a whole head; above it 431 (or 414 while still in the request line)
+  uint32_t max_header_bytes = 64 * 1024;  // a whole head; above it 431 (or 414 while still in the request line)
   uint32_t max_headers = 128;
-  uint32_t buffer = 64 * 1024;             // marks of back-pressure: bytes delivered and not consumed; bytes of output
-  bool http10 = true;                      // false: HTTP/1.0 gets 505
-  bool strict = true;                      // CL+TE, bare LF, obs-fold ... (llhttp stays strict either way)
+  uint32_t buffer = 64 * 1024;  // marks of back-pressure: bytes delivered and not consumed; bytes of output
+  bool http10 = true;           // false: HTTP/1.0 gets 505
+  bool strict = true;           // CL+TE, bare LF, obs-fold ... (llhttp stays strict either way)
 };
 
 class Codec {
  public:
   virtual ~Codec() = default;
-  virtual Result<Done> feed(Buffer& input) = 0;                // eats what it can; an error ends the connection at once
-  virtual Result<Done> end_of_input() = 0;                     // FIN: ends an until-close body; anything half-read is an error
-  virtual void lost(const Error& why) = 0;                     // the connection is gone: every open stream hears on_reset
-  virtual Buffer& output() = 0;                                // the owner writes and drops from it; the codec only appends
-  virtual void written() {}                                    // the owner has dropped from output(): on_sendable where it was waited for
+  virtual Result<Done> feed(Buffer& input) = 0;  // eats what it can; an error ends the connection at once
+  virtual Result<Done> end_of_input() = 0;       // FIN: ends an until-close body; anything half-read is an error
+  virtual void lost(const Error& why) = 0;       // the connection is gone: every open stream hears on_reset
+  virtual Buffer& output() = 0;                  // the owner writes and drops from it; the codec only appends
+  virtual void written() {}                      // the owner has dropped from output(): on_sendable where it was waited for
   virtual bool can_open() const = 0;
-  virtual StreamId open(StreamEvents& events) = 0;             // client
+  virtual StreamId open(StreamEvents& events) = 0;  // client
 
   // `own` belongs to this try only (attempt number, deadline left, trace span, rewritten host): a field there replaces
   // those of the same name in the head, which stays as it is.
   virtual void send_request(StreamId id, const RequestHead& head, std::span<const Field> own, bool end) = 0;
   virtual void send_interim(StreamId id, const ResponseHead& head) = 0;
   virtual void send_response(StreamId id, const ResponseHead& head, bool end) = 0;
-  virtual void send_body(StreamId id, Buffer& data, bool end) = 0;   // takes what windows allow, leaves the rest (then on_sendable)
-  virtual void send_trailers(StreamId id, const HeaderMap& trailers) = 0;   // an end
-  virtual void reset(StreamId id, Reset why) = 0;              // h1: the connection is not reusable any more
-  virtual void consumed(StreamId id, size_t n) = 0;            // back-pressure: n delivered bytes have gone on
-  virtual void detach(StreamId id) = 0;                        // the owner is going away; call it no more
-  virtual uint64_t bypass(StreamId, Way) const { return 0; }   // body bytes that may go socket to socket just now
-  virtual void bypassed(StreamId, Way, uint64_t) {}            // that many went
-  virtual void probe() {}                                      // h2 PING
+  virtual void send_body(StreamId id, Buffer& data,
+                         bool end) = 0;  // takes what windows allow, leaves the rest (then on_sendable)
+  virtual void send_trailers(StreamId id, const HeaderMap& trailers) = 0;  // an end
+  virtual void reset(StreamId id, Reset why) = 0;                          // h1: the connection is not reusable any more
+  virtual void consumed(StreamId id, size_t n) = 0;                        // back-pressure: n delivered bytes have gone on
+  virtual void detach(StreamId id) = 0;                                    // the owner is going away; call it no more
+  virtual uint64_t bypass(StreamId, Way) const { return 0; }               // body bytes that may go socket to socket just now
+  virtual void bypassed(StreamId, Way, uint64_t) {}                        // that many went
+  virtual void probe() {}                                                  // h2 PING
   // Server: the request that is half there is not waited for any more: as if malformed, with this error. Nothing there:
   // does nothing.
   virtual void refuse(const Error&) {}
-  virtual void drain() = 0;                                    // GOAWAY, or `Connection: close` on what is left
+  virtual void drain() = 0;  // GOAWAY, or `Connection: close` on what is left
   virtual size_t open_streams() const = 0;
-  virtual bool reusable() const = 0;                           // another stream could follow on this connection
-  virtual bool wants_shut_write() const { return false; }      // raw: the peer is to see FIN once output() is empty
-  virtual bool broken() const { return false; }                // close with RST behind output(): a message was cut short
-  virtual bool wants_input() const = 0;                        // false: full, or waiting for a response; do not read more
+  virtual bool reusable() const = 0;                       // another stream could follow on this connection
+  virtual bool wants_shut_write() const { return false; }  // raw: the peer is to see FIN once output() is empty
+  virtual bool broken() const { return false; }            // close with RST behind output(): a message was cut short
+  virtual bool wants_input() const = 0;                    // false: full, or waiting for a response; do not read more
 };
 
 enum class Role : uint8_t { Server, Client };

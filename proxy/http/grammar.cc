@@ -19,7 +19,7 @@ constexpr std::array<bool, 256> make_table(std::string_view others) {
 }
 
 constexpr auto kToken = make_table("!#$%&'*+-.^_`|~");
-constexpr auto kRegName = make_table("-._~!$&'()*+,;=%");   // unreserved, sub-delims and percent-encodings
+constexpr auto kRegName = make_table("-._~!$&'()*+,;=%");  // unreserved, sub-delims and percent-encodings
 constexpr auto kIpLiteral = make_table("-._~!$&'()*+,;=:%");
 
 bool all_of(std::string_view text, const std::array<bool, 256>& table) {
@@ -78,11 +78,10 @@ Refusal read_request_line(std::string_view line, RequestLine& out) {
   out.method = line.substr(0, first);
   if (!is_token(out.method)) return {400, "bad_method"};
   const size_t last = line.rfind(' ');
-  if (last == first) return {400, "missing_version"};   // HTTP/0.9
+  if (last == first) return {400, "missing_version"};  // HTTP/0.9
   out.target = line.substr(first + 1, last - first - 1);
   const auto version = line.substr(last + 1);
-  if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' ||
-      !is_digit(version[7]))
+  if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' || !is_digit(version[7]))
     return kBadLine;
   if (version[5] != '1' || version[7] > '1') return {505, "version_not_supported"};
   out.version = version[7] == '1' ? Version::Http11 : Version::Http10;
@@ -119,14 +118,13 @@ Refusal read_target(const RequestLine& line, RequestHead& head) {
   if (colon == std::string_view::npos) return kBadTarget;
   head.form = Form::Absolute;
   head.scheme = target.substr(0, colon);
-  if (!equals_ignore_case(head.scheme, "http") && !equals_ignore_case(head.scheme, "https"))
-    return {400, "scheme_not_supported"};
+  if (!equals_ignore_case(head.scheme, "http") && !equals_ignore_case(head.scheme, "https")) return {400, "scheme_not_supported"};
   const auto rest = target.substr(colon + 3);
   const size_t end = std::min(rest.find_first_of("/?"), rest.size());
   head.authority = rest.substr(0, end);
   if (!is_authority(head.authority) || head.authority.empty() || head.authority.front() == ':') return kBadTarget;
   head.path = rest.substr(end);
-  if (head.path.empty()) head.path = head.method == Method::Options ? "*" : "/";   // RFC 9112 3.2.4
+  if (head.path.empty()) head.path = head.method == Method::Options ? "*" : "/";  // RFC 9112 3.2.4
   else if (head.path.front() == '?') head.path = head.headers.arena().concat("/", head.path);
   return {};
 }
@@ -136,7 +134,7 @@ Refusal read_status_line(std::string_view line, StatusLine& out) {
     return kBadStatusLine;
   const auto status = parse_number(line.substr(9, 3));
   if (!status || *status < 100) return kBadStatusLine;
-  if (line.size() > 12 && line[12] != ' ') return kBadStatusLine;   // no reason and no space: common, harmless
+  if (line.size() > 12 && line[12] != ' ') return kBadStatusLine;  // no reason and no space: common, harmless
   out.status = uint16_t(*status);
   out.version = line[7] == '1' ? Version::Http11 : Version::Http10;
   out.reason = line.size() > 13 ? line.substr(13) : std::string_view{};

@@ -8,14 +8,13 @@ namespace outrider::http {
 
 namespace {
 
-constexpr size_t kInterimHeads = 16;   // all 1xx of one response together, in times of the limit of one head
+constexpr size_t kInterimHeads = 16;  // all 1xx of one response together, in times of the limit of one head
 
 Error upstream(Code code, const char* what, Retry retry = Retry::No) { return {code, Side::Upstream, retry, 0, what}; }
 
 }  // namespace
 
-H1Client::H1Client(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : H1Codec(Role::Client, owner, pool, limits) {}
+H1Client::H1Client(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits) : H1Codec(Role::Client, owner, pool, limits) {}
 
 bool H1Client::wants_input() const { return in_ != In::Done && in_ != In::Dead && !full(); }
 
@@ -55,7 +54,7 @@ bool H1Client::between(Buffer& input) {
 
 bool H1Client::take_head(Buffer& input) {
   if (input.empty()) return false;
-  if (!head_sent_ || unwritten_) {   // nothing was asked yet: whoever said this, it answers nothing
+  if (!head_sent_ || unwritten_) {  // nothing was asked yet: whoever said this, it answers nothing
     failed_ = true;
     fatal_ = upstream(Code::Closed, "response_without_request", Retry::IfReused);
     abandon(fatal_);
@@ -91,7 +90,7 @@ bool H1Client::take_head(Buffer& input) {
   }
   if (method_ == Method::Connect) keep_alive_ = false;
   if (framing.kind == Framing::Kind::UntilClose) keep_alive_ = false;
-  if (!out_ended_) keep_alive_ = false;   // who answers early may have stopped reading
+  if (!out_ended_) keep_alive_ = false;  // who answers early may have stopped reading
   more_behind_ = !input.empty();
   begin_body(framing);
   const bool end = in_ == In::Done;
@@ -114,7 +113,7 @@ HeaderMap* H1Client::make_trailers() {
 }
 
 void H1Client::both_ended() {
-  if (more_behind_) keep_alive_ = false;   // bytes nobody asked for
+  if (more_behind_) keep_alive_ = false;  // bytes nobody asked for
   in_ = reusable() ? In::Head : In::Dead;
   owner_.on_idle();
 }
@@ -152,8 +151,8 @@ Result<Done> H1Client::end_of_input() {
     return Done{};
   }
   if (in_ended_) return Done{};
-  const auto why = started_ ? upstream(Code::Closed, "response_cut_short")
-                            : upstream(Code::Closed, "upstream_closed", Retry::IfReused);
+  const auto why =
+      started_ ? upstream(Code::Closed, "response_cut_short") : upstream(Code::Closed, "upstream_closed", Retry::IfReused);
   abandon(why);
   return why;
 }

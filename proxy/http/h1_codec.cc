@@ -10,7 +10,7 @@ namespace outrider::http {
 namespace {
 
 constexpr size_t kChunkLine = 4096;
-constexpr size_t kCrumb = 512;   // less than this is copied out of the read block, which it would pin
+constexpr size_t kCrumb = 512;  // less than this is copied out of the read block, which it would pin
 
 void move_bytes(Buffer& from, size_t n, Buffer& to) {
   if (n > kCrumb) return to.append(from.take(n));
@@ -86,7 +86,7 @@ bool H1Codec::take_body(Buffer& input) {
     return true;
   }
   if (to && !piece.empty()) to->on_body(std::move(piece), false);
-  if (in_ == In::Dead) return false;   // whoever heard of the bytes has had enough
+  if (in_ == In::Dead) return false;  // whoever heard of the bytes has had enough
   if (bad) {
     in_ = In::Dead;
     refused(bad);
@@ -104,7 +104,7 @@ bool H1Codec::chunk_step(Buffer& input, Buffer& piece, Refusal& bad) {
   if (in_ == In::ChunkLine) {
     auto window = input.front().substr(0, kChunkLine);
     size_t lf = window.find('\n');
-    if (lf == std::string_view::npos && window.size() < std::min(input.size(), kChunkLine)) {   // across two blocks
+    if (lf == std::string_view::npos && window.size() < std::min(input.size(), kChunkLine)) {  // across two blocks
       window = input.contiguous(std::min(input.size(), kChunkLine));
       lf = window.find('\n');
     }
@@ -183,13 +183,13 @@ void H1Codec::send_body(StreamId id, Buffer& data, bool end) {
   const bool was_empty = output_.empty();
   if (out_.kind == BodyOut::Kind::None) data.clear();
   while (!data.empty() && !crowded()) {
-    std::array<iovec, 16> runs;   // whole slices until the mark is passed
+    std::array<iovec, 16> runs;  // whole slices until the mark is passed
     size_t n = 0;
     for (size_t i = 0, count = data.gather(runs.data(), runs.size()); i < count && output_.size() + n <= limits_.buffer; ++i)
       n += runs[i].iov_len;
     if (out_.kind == BodyOut::Kind::Length) {
       n = size_t(std::min<uint64_t>(n, out_.left));
-      if (n == 0) {   // more than its head promised: never a byte of it
+      if (n == 0) {  // more than its head promised: never a byte of it
         data.clear();
         cut();
         break;
@@ -211,7 +211,7 @@ void H1Codec::send_trailers(StreamId id, const HeaderMap& trailers) {
 }
 
 void H1Codec::finish_output(const HeaderMap* trailers) {
-  if (out_.kind == BodyOut::Kind::Length && out_.left > 0) cut();   // less than its head promised
+  if (out_.kind == BodyOut::Kind::Length && out_.left > 0) cut();  // less than its head promised
   else if (out_.kind == BodyOut::Kind::Chunked) write_last_chunk(output_, trailers);
   end_output();
 }

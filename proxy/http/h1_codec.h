@@ -28,23 +28,25 @@ class H1Codec : public Codec {
   // more is read.
   enum class In : uint8_t { Head, Length, ChunkLine, ChunkData, ChunkEnd, Trailers, UntilClose, Done, Dead };
   H1Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits);
-  virtual bool take_head(Buffer& input) = 0;         // false: no further with this input
-  virtual bool between(Buffer& input) = 0;           // in Done, or in Head with no stream; false: wait
-  virtual void refused(const Refusal& why) = 0;      // the message is malformed; the codec is Dead already
+  virtual bool take_head(Buffer& input) = 0;     // false: no further with this input
+  virtual bool between(Buffer& input) = 0;       // in Done, or in Head with no stream; false: wait
+  virtual void refused(const Refusal& why) = 0;  // the message is malformed; the codec is Dead already
   virtual HeaderMap* make_trailers() = 0;
-  virtual void both_ended() = 0;                     // the stream is closed: what comes next on this connection
+  virtual void both_ended() = 0;  // the stream is closed: what comes next on this connection
 
   bool take_body(Buffer& input);
   bool is_body() const { return in_ >= In::Length && in_ <= In::UntilClose; }
   bool full() const { return events_ && outstanding_ >= limits_.buffer; }
   bool crowded() const { return output_.size() > limits_.buffer; }
   void begin_body(const Framing& framing);
-  void end_input();                                  // before the event that tells the end
+  void end_input();  // before the event that tells the end
   void end_output();
   void close_stream();
-  void abandon(const Error& why);                    // Dead, and the stream hears of it
+  void abandon(const Error& why);  // Dead, and the stream hears of it
   void cut();
-  void note_output(bool was_empty) { if (was_empty && !output_.empty()) owner_.on_output(); }
+  void note_output(bool was_empty) {
+    if (was_empty && !output_.empty()) owner_.on_output();
+  }
   HeadScan::Limits scan_limits() const { return {limits_.max_header_bytes, limits_.max_headers, limits_.strict}; }
   Result<Done> verdict();
 
@@ -58,12 +60,12 @@ class H1Codec : public Codec {
   StreamId id_ = 0;
   In in_ = In::Head;
   BodyOut out_;
-  uint64_t left_ = 0;                                // of a body or chunk coming in
-  size_t outstanding_ = 0;                           // delivered and not consumed
+  uint64_t left_ = 0;       // of a body or chunk coming in
+  size_t outstanding_ = 0;  // delivered and not consumed
   Error fatal_{};
   bool keep_alive_ = true, draining_ = false, broken_ = false, failed_ = false;
   bool in_ended_ = false, out_ended_ = false, head_sent_ = false, wants_sendable_ = false;
-  bool was_crowded_ = false, more_behind_ = false;   // input was left behind the message that ended
+  bool was_crowded_ = false, more_behind_ = false;  // input was left behind the message that ended
 
  private:
   bool chunk_step(Buffer& input, Buffer& piece, Refusal& bad);
@@ -97,7 +99,7 @@ class H1Server final : public H1Codec {
   void close_behind();
   RequestHead* head_ = nullptr;
   uint8_t blanks_ = 0;
-  bool partial_ = false;                             // some of a head is in the input
+  bool partial_ = false;  // some of a head is in the input
   bool to_head_ = false, http10_ = false, body_at_hand_ = false, input_ended_ = false;
 };
 
@@ -124,8 +126,8 @@ class H1Client final : public H1Codec {
   void both_ended() override;
   ResponseHead* head_ = nullptr;
   Method method_ = Method::Other;
-  bool started_ = false;                             // a byte of a response has come
-  bool unwritten_ = false;                           // no byte of the request has gone to the network
+  bool started_ = false;    // a byte of a response has come
+  bool unwritten_ = false;  // no byte of the request has gone to the network
   size_t interim_bytes_ = 0;
 };
 

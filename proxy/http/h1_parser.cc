@@ -10,7 +10,7 @@ namespace outrider::http {
 namespace {
 
 constexpr uint64_t kExtensionBytes = 16 * 1024;
-constexpr size_t kPlainChunkLine = 18;   // sixteen digits and CRLF
+constexpr size_t kPlainChunkLine = 18;  // sixteen digits and CRLF
 
 H1Parser& self_of(llhttp_t* parser) { return *static_cast<H1Parser*>(parser->data); }
 
@@ -135,7 +135,7 @@ Refusal H1Parser::explain(std::string_view block) const {
   }
   const char* const error = llhttp_get_error_pos(&parser_);
   const size_t at = error >= block.data() && error <= block.data() + block.size() ? size_t(error - block.data()) : 0;
-  if (at <= first_line(block).size())   // a method of another protocol (DESCRIBE) is a bad constant to llhttp
+  if (at <= first_line(block).size())  // a method of another protocol (DESCRIBE) is a bad constant to llhttp
     return parser_.type == HTTP_REQUEST ? Refusal{501, "method_not_implemented"} : Refusal{502, "bad_status_line"};
   const auto line = block.substr(block.rfind('\n', at - 1) + 1);
   const size_t colon = line.find(':'), from = size_t(line.data() - block.data());
@@ -194,7 +194,7 @@ Refusal H1Parser::request(std::string_view block, RequestHead& head, Framing& fr
   RequestLine line;
   if (const auto bad = read_request_line(first_line(block), line)) return bad;
   if (line.version == Version::Http10 && !http10) return {505, "version_not_supported"};
-  if (line.method == "SOURCE") return {501, "method_not_implemented"};   // Icecast's; llhttp 8 lets it through
+  if (line.method == "SOURCE") return {501, "method_not_implemented"};  // Icecast's; llhttp 8 lets it through
   if (const auto bad = read_target(line, head)) return bad;
   if (const auto bad = run_head(block, head.headers)) return bad;
   FieldNotes notes;
@@ -234,7 +234,7 @@ Refusal H1Parser::chunk_line(std::string_view line, uint64_t& size) {
   line.remove_suffix(2);
   const auto number = line.substr(0, line.find(';'));
   if (!is_field_value(line.substr(number.size()))) return {400, "bad_chunk_extension"};
-  llhttp_resume(&parser_);   // it paused behind the head
+  llhttp_resume(&parser_);  // it paused behind the head
   chunk_seen_ = false;
   for (const std::string_view part : {number, std::string_view("\r\n")})
     if (llhttp_execute(&parser_, part.data(), part.size()) != HPE_OK) return {400, "bad_chunk_size"};

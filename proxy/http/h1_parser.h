@@ -28,7 +28,7 @@ class H1Parser {
   Refusal chunk_line(std::string_view line, uint64_t& size);
   bool chunk_data(std::string_view data);
   bool chunk_end(std::string_view crlf);
-  Refusal trailers(std::string_view block, HeaderMap& fields);   // behind a chunk of size 0
+  Refusal trailers(std::string_view block, HeaderMap& fields);  // behind a chunk of size 0
 
  private:
   Refusal run_head(std::string_view block, HeaderMap& fields);
@@ -45,7 +45,7 @@ class H1Parser {
   HeaderMap* fields_ = nullptr;
   std::string_view name_, value_;
   uint64_t chunk_size_ = 0;
-  uint64_t extension_bytes_ = 0;   // of a message, in chunk lines beyond what sizes need
+  uint64_t extension_bytes_ = 0;  // of a message, in chunk lines beyond what sizes need
   bool head_ended_ = false, chunk_seen_ = false, message_ended_ = false;
 };
 

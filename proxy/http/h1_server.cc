@@ -8,14 +8,13 @@ namespace outrider::http {
 
 namespace {
 
-constexpr uint8_t kBlankLines = 2;   // before a request line (RFC 9112 2.2)
+constexpr uint8_t kBlankLines = 2;  // before a request line (RFC 9112 2.2)
 
 Error gone(const char* what) { return {Code::Closed, Side::Downstream, Retry::No, 0, what}; }
 
 }  // namespace
 
-H1Server::H1Server(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : H1Codec(Role::Server, owner, pool, limits) {}
+H1Server::H1Server(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits) : H1Codec(Role::Server, owner, pool, limits) {}
 
 bool H1Server::wants_input() const { return in_ != In::Done && in_ != In::Dead && !full() && !crowded(); }
 
@@ -23,7 +22,7 @@ bool H1Server::wants_input() const { return in_ != In::Done && in_ != In::Dead &
 bool H1Server::skip_blank_lines(Buffer& input) {
   while (scan_.size() == 0 && blanks_ < kBlankLines && !input.empty() && input.front().front() == '\r') {
     if (input.size() < 2) return false;
-    if (input.contiguous(2)[1] != '\n') return true;   // the scan says what is wrong with it
+    if (input.contiguous(2)[1] != '\n') return true;  // the scan says what is wrong with it
     input.drop(2);
     ++blanks_;
   }
@@ -49,7 +48,7 @@ StreamEvents* H1Server::next_stream() {
 }
 
 bool H1Server::take_head(Buffer& input) {
-  if (crowded()) {   // answers to pipelined requests that nobody reads
+  if (crowded()) {  // answers to pipelined requests that nobody reads
     was_crowded_ = true;
     return false;
   }
@@ -165,10 +164,10 @@ Result<Done> H1Server::end_of_input() {
     const auto why = gone(partial_ ? "request_cut_short" : "client_closed");
     close_behind();
     if (output_.empty()) return why;
-    owner_.on_idle();   // an answer is still to be written: the owner closes behind it
+    owner_.on_idle();  // an answer is still to be written: the owner closes behind it
     return Done{};
   }
-  if (in_ended_ || in_ == In::Dead) return Done{};   // half closed, and waiting for the answer
+  if (in_ended_ || in_ == In::Dead) return Done{};  // half closed, and waiting for the answer
   const auto why = gone("request_cut_short");
   abandon(why);
   return why;
@@ -178,7 +177,7 @@ void H1Server::lost(const Error& why) {
   Error told = why;
   told.side = Side::Downstream;
   told.retry = Retry::No;
-  told.status = 0;   // nobody is left to be answered
+  told.status = 0;  // nobody is left to be answered
   if (told.code == Code::Protocol || told.code == Code::TooLarge) told.code = Code::Closed;
   abandon(told);
 }

@@ -12,10 +12,10 @@ namespace outrider::http {
 
 namespace {
 
-constexpr size_t kHeadBlock = 4096;          // head and small body in one block
-constexpr size_t kCopied = 16 * 1024;        // bodies up to this are copied behind their head
-constexpr size_t kCrumb = 1024;              // and these always: a slice is not worth it
-constexpr size_t kFramingRoom = 192;         // versions, separators, our own framing fields
+constexpr size_t kHeadBlock = 4096;    // head and small body in one block
+constexpr size_t kCopied = 16 * 1024;  // bodies up to this are copied behind their head
+constexpr size_t kCrumb = 1024;        // and these always: a slice is not worth it
+constexpr size_t kFramingRoom = 192;   // versions, separators, our own framing fields
 
 // Appends to one run of known room at the tail of a buffer. Heads are bounded by limits far below the largest block;
 // one that is not goes through the message's arena.
@@ -55,7 +55,8 @@ class HeadWriter {
     static constexpr char kDigits[] = "0123456789ABCDEF";
     for (const char c : text) {
       if (is_target({&c, 1})) put({&c, 1});
-      else for (const char d : {'%', kDigits[uint8_t(c) >> 4], kDigits[uint8_t(c) & 15]}) put({&d, 1});
+      else
+        for (const char d : {'%', kDigits[uint8_t(c) >> 4], kDigits[uint8_t(c) & 15]}) put({&d, 1});
     }
   }
 
@@ -96,7 +97,7 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
   writer.put(is_token(head.method_text) ? head.method_text : "GET");
   writer.put(" ");
   if (head.form == Form::Authority) writer.target(head.authority);
-  else writer.target(head.path.empty() ? "/" : head.path);   // absolute targets become origin ones: Host says the rest
+  else writer.target(head.path.empty() ? "/" : head.path);  // absolute targets become origin ones: Host says the rest
   writer.put(" HTTP/1.1\r\n");
 
   const auto length = declared_length(head.headers);
@@ -106,7 +107,7 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
     if (field.id == HeaderId::ContentLength) {
       if (length_written || !length || (end && *length != 0)) continue;
       length_written = true;
-    } else if (const Field* mine = find_in(own, field)) {   // where the first of that name stood
+    } else if (const Field* mine = find_in(own, field)) {  // where the first of that name stood
       if (find_in(head.headers.fields(), field) == &field) writer.field(*mine);
       continue;
     }
@@ -120,7 +121,7 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
   BodyOut body;
   if (end) {
     const bool expected = head.method == Method::Post || head.method == Method::Put || head.method == Method::Patch;
-    if (!length_written && (length || expected)) writer.field("Content-Length", "0");   // RFC 9110 8.6
+    if (!length_written && (length || expected)) writer.field("Content-Length", "0");  // RFC 9110 8.6
   } else if (length) {
     body = {BodyOut::Kind::Length, *length};
   } else if (head.method != Method::Connect) {
@@ -140,14 +141,14 @@ BodyOut write_response(Buffer& out, const ResponseHead& head, ResponseShape& sha
   writer.put(phrase);
   writer.put("\r\n");
 
-  const bool bodiless = shape.to_head || !may_have_body(head.status);   // whatever the fields say (RFC 9112 6.3)
+  const bool bodiless = shape.to_head || !may_have_body(head.status);  // whatever the fields say (RFC 9112 6.3)
   const auto length = declared_length(head.headers);
   bool length_written = false;
   for (const Field& field : head.headers.fields()) {
     if (field.id == HeaderId::Connection) shape.keep_alive &= !list_contains(field.value, "close");
     if (is_hop_by_hop(field.id)) continue;
     if (field.id == HeaderId::ContentLength) {
-      if (length_written || !length || head.status == 204 || head.status < 200) continue;   // RFC 9110 8.6
+      if (length_written || !length || head.status == 204 || head.status < 200) continue;  // RFC 9110 8.6
       if (shape.end && !bodiless && *length != 0) continue;
       length_written = true;
     }

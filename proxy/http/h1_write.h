@@ -11,14 +11,14 @@ namespace outrider::http {
 
 // How the body behind a head goes out, and how much of it is still to come.
 struct BodyOut {
-  enum class Kind : uint8_t { None, Length, Chunked, UntilClose };   // None: bytes are swallowed
+  enum class Kind : uint8_t { None, Length, Chunked, UntilClose };  // None: bytes are swallowed
   Kind kind = Kind::None;
-  uint64_t left = 0;                                 // Length
+  uint64_t left = 0;  // Length
 };
 
 struct ResponseShape {
-  bool end = false;                                  // no body follows
-  bool to_head = false;                              // answers HEAD
+  bool end = false;      // no body follows
+  bool to_head = false;  // answers HEAD
   bool to_http10 = false;
   bool keep_alive = true;
 };

@@ -23,7 +23,7 @@ HeadScan::State HeadScan::bad(uint16_t status, const char* what) {
 HeadScan::State HeadScan::scan(Buffer& input, const Limits& limits) {
   std::array<iovec, 16> runs;
   size_t count = input.gather(runs.data(), runs.size());
-  if (count == runs.size()) {   // in crumbs: put together once, and few enough again for long
+  if (count == runs.size()) {  // in crumbs: put together once, and few enough again for long
     input.contiguous(std::min<size_t>(input.size(), size_t{limits.bytes} + 1));
     count = input.gather(runs.data(), runs.size());
   }
@@ -98,7 +98,7 @@ std::string_view HeadScan::copy(Buffer& input, Arena& arena) const {
   // growing in place never overwrites what is still to be read.
   char* const end = block + at_ * 2;
   char* to = end;
-  char after = '\r';   // what follows the line end just seen
+  char after = '\r';  // what follows the line end just seen
   for (size_t i = at_; i-- > 0;) {
     const char c = block[i];
     if (c != '\n') {

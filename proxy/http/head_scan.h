@@ -14,12 +14,12 @@ class HeadScan {
   enum class State : uint8_t { More, Whole, Bad };
   struct Limits {
     uint32_t bytes, fields;
-    bool strict;   // false: bare LF and folded lines pass, and copy() straightens them
+    bool strict;  // false: bare LF and folded lines pass, and copy() straightens them
   };
 
   void begin(Block block);
   State scan(Buffer& input, const Limits& limits);
-  size_t size() const { return at_; }              // of a whole block, its empty line included
+  size_t size() const { return at_; }  // of a whole block, its empty line included
   const Refusal& refusal() const { return refusal_; }
   // Moves a whole block out of `input` into the arena: one run, every line ended by CRLF, no line folded.
   std::string_view copy(Buffer& input, Arena& arena) const;
@@ -27,11 +27,11 @@ class HeadScan {
  private:
   State eat(std::string_view run, const Limits& limits);
   State bad(uint16_t status, const char* what);
-  bool starts_ill(char c, const Limits& limits);   // the first character of a line
+  bool starts_ill(char c, const Limits& limits);  // the first character of a line
   Block block_ = Block::Request;
   bool after_cr_ = false, crooked_ = false;
-  size_t at_ = 0;                                  // everything before it is scanned
-  size_t line_ = 0;                                // bytes of the current line so far
+  size_t at_ = 0;    // everything before it is scanned
+  size_t line_ = 0;  // bytes of the current line so far
   uint32_t lines_ = 0;
   Refusal refusal_;
 };

@@ -43,8 +43,8 @@ void HeaderMap::add_view(HeaderId id, std::string_view name, std::string_view va
     fields_ = larger;
     capacity_ *= 2;
   }
-  const bool secret = id == HeaderId::Authorization || id == HeaderId::Cookie || id == HeaderId::ProxyAuthorization ||
-                      id == HeaderId::SetCookie;
+  const bool secret =
+      id == HeaderId::Authorization || id == HeaderId::Cookie || id == HeaderId::ProxyAuthorization || id == HeaderId::SetCookie;
   new (&fields_[count_++]) Field{id, secret, name, value};
 }
 

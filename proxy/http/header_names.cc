@@ -9,12 +9,14 @@ namespace outrider::http {
 
 namespace {
 
+// clang-format off
 constexpr std::array<std::string_view, size_t(HeaderId::Count)> kNames{
     "", "Host", "Connection", "Content-Length", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect",
     "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Date", "Server", "Via",
     "Authorization", "Cookie", "Set-Cookie", "User-Agent", "Accept", "Content-Type", "Content-Encoding", "Location",
     "Referer", "Origin", "Retry-After", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
     "X-Request-Id", "traceparent", "tracestate", "x-outrider-reason"};
+// clang-format on
 
 constexpr size_t kSlots = 128;
 

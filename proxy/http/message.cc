@@ -10,6 +10,7 @@ struct Phrase {
 };
 
 // The HTTP status code registry (RFC 9110 15 and successors), ordered.
+// clang-format off
 constexpr Phrase kPhrases[] = {
     {100, "Continue"}, {101, "Switching Protocols"}, {102, "Processing"}, {103, "Early Hints"},
     {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {203, "Non-Authoritative Information"}, {204, "No Content"},
@@ -26,6 +27,7 @@ constexpr Phrase kPhrases[] = {
     {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
     {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"}, {506, "Variant Also Negotiates"},
     {507, "Insufficient Storage"}, {508, "Loop Detected"}, {511, "Network Authentication Required"}};
+// clang-format on
 
 }  // namespace
 

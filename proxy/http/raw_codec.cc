@@ -65,7 +65,7 @@ void RawCodec::send_request(StreamId id, const RequestHead&, std::span<const Fie
 
 void RawCodec::send_response(StreamId id, const ResponseHead& head, bool end) {
   if (!mine(id)) return;
-  if (head.status < 200 || head.status >= 300) return reset(id, Reset::Refused);   // a refusal has no other form here
+  if (head.status < 200 || head.status >= 300) return reset(id, Reset::Refused);  // a refusal has no other form here
   if (end) end_output();
 }
 
@@ -84,7 +84,7 @@ void RawCodec::send_trailers(StreamId id, const HeaderMap&) {
 
 void RawCodec::end_output() {
   out_ended_ = true;
-  owner_.on_output();   // nothing may be left to write, but the FIN
+  owner_.on_output();  // nothing may be left to write, but the FIN
   if (in_ended_ && role_ == Role::Client) over();
 }
 
@@ -148,8 +148,8 @@ void RawCodec::detach(StreamId id) {
 
 // Nothing of ours may lie between the two sockets.
 uint64_t RawCodec::bypass(StreamId id, Way) const {
-  const bool clear = mine(id) && state_ == State::Headed && output_.empty() && outstanding_ == 0 && uneaten_ == 0 &&
-                     !in_ended_ && !out_ended_;
+  const bool clear =
+      mine(id) && state_ == State::Headed && output_.empty() && outstanding_ == 0 && uneaten_ == 0 && !in_ended_ && !out_ended_;
   return clear ? std::numeric_limits<uint64_t>::max() : 0;
 }
 

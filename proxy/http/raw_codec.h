@@ -34,7 +34,7 @@ class RawCodec final : public Codec {
   bool wants_input() const override;
 
  private:
-  enum class State : uint8_t { Fresh, Opened, Headed, Over };   // Opened: the head is still to be told
+  enum class State : uint8_t { Fresh, Opened, Headed, Over };  // Opened: the head is still to be told
   bool mine(StreamId id) const { return events_ && id == kId; }
   bool full() const { return outstanding_ >= limits_.buffer; }
   void end_output();

@@ -14,7 +14,7 @@ namespace outrider::identity {
 
 namespace {
 
-constexpr seconds kBackdated = std::chrono::minutes(1);   // for peers whose clock is a little behind
+constexpr seconds kBackdated = std::chrono::minutes(1);  // for peers whose clock is a little behind
 constexpr seconds kLongest = std::chrono::hours(24 * 365 * 100);
 
 std::shared_ptr<X509> own(X509* certificate) { return {certificate, X509_free}; }
@@ -31,7 +31,7 @@ bool add_extension(X509* to, X509* issuer, int kind, const char* value) {
 
 bool set_serial(X509* to) {
   std::string bytes = random_bytes(16);
-  bytes[0] = char((bytes[0] & 0x7f) | 0x40);   // positive, and always 16 bytes
+  bytes[0] = char((bytes[0] & 0x7f) | 0x40);  // positive, and always 16 bytes
   BIGNUM* number = BN_bin2bn(bytes_of(bytes), int(bytes.size()), nullptr);
   const bool set = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(to));
   BN_free(number);
@@ -43,12 +43,12 @@ std::shared_ptr<X509> blank(const PublicKey& key, std::string_view name, WallTim
   auto certificate = own(X509_new());
   X509* raw = certificate.get();
   const auto clock = [](WallTime at) { return std::chrono::system_clock::to_time_t(at); };
-  const bool good =
-      raw && X509_set_version(raw, X509_VERSION_3) == 1 && set_serial(raw) &&
-      ASN1_TIME_set(X509_getm_notBefore(raw), clock(from)) && ASN1_TIME_set(X509_getm_notAfter(raw), clock(until)) &&
-      X509_NAME_add_entry_by_NID(X509_get_subject_name(raw), NID_commonName, MBSTRING_UTF8, bytes_of(name),
-                                 int(name.size()), -1, 0) == 1 &&
-      X509_set_pubkey(raw, key.raw()) == 1;
+  const bool good = raw && X509_set_version(raw, X509_VERSION_3) == 1 && set_serial(raw) &&
+                    ASN1_TIME_set(X509_getm_notBefore(raw), clock(from)) &&
+                    ASN1_TIME_set(X509_getm_notAfter(raw), clock(until)) &&
+                    X509_NAME_add_entry_by_NID(X509_get_subject_name(raw), NID_commonName, MBSTRING_UTF8, bytes_of(name),
+                                               int(name.size()), -1, 0) == 1 &&
+                    X509_set_pubkey(raw, key.raw()) == 1;
   return good ? certificate : nullptr;
 }
 
@@ -88,8 +88,7 @@ Outcome<Done> add_names(X509* to, const Authority::Wish& wish) {
   for (const auto& address : wish.addresses) {
     char bytes[16];
     const bool v4 = inet_pton(AF_INET, address.c_str(), bytes) == 1;
-    if (!v4 && inet_pton(AF_INET6, address.c_str(), bytes) != 1)
-      return Failure{"\"" + address + "\" is not an IP address"};
+    if (!v4 && inet_pton(AF_INET6, address.c_str(), bytes) != 1) return Failure{"\"" + address + "\" is not an IP address"};
     good = good && add_name(names.get(), GEN_IPADD, V_ASN1_OCTET_STRING, {bytes, v4 ? size_t(4) : size_t(16)});
   }
   if (!good || X509_add1_ext_i2d(to, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) != 1)
@@ -139,8 +138,7 @@ Outcome<Done> Authority::save(const std::string& folder) const {
 }
 
 Outcome<Issued> Authority::issue(const Wish& wish, WallTime now) const {
-  if (wish.life <= seconds(0) || wish.life > kLongest)
-    return Failure{"a certificate's life is between a second and 100 years"};
+  if (wish.life <= seconds(0) || wish.life > kLongest) return Failure{"a certificate's life is between a second and 100 years"};
   const WallTime end = certificate_.not_after();
   if (end <= now) return Failure{"the authority's own certificate is expired"};
   auto key = KeyPair::generate();
@@ -166,8 +164,7 @@ Outcome<Done> make_dev_ca(const std::string& folder, WallTime now) {
   return authority->save(folder);
 }
 
-Outcome<Done> issue_into(const std::string& ca_folder, const Authority::Wish& wish, const std::string& out,
-                         WallTime now) {
+Outcome<Done> issue_into(const std::string& ca_folder, const Authority::Wish& wish, const std::string& out, WallTime now) {
   const auto authority = Authority::load(ca_folder);
   if (!authority) return authority.failure();
   const auto issued = authority->issue(wish, now);

@@ -21,15 +21,15 @@ struct Issued {
 class Authority {
  public:
   static constexpr seconds kLife = std::chrono::hours(24 * 365);
-  struct Wish {                                      // what a certificate is to say
+  struct Wish {  // what a certificate is to say
     WorkloadId id;
-    std::vector<std::string> dns, addresses;         // addresses: IPv4 or IPv6, without port
+    std::vector<std::string> dns, addresses;  // addresses: IPv4 or IPv6, without port
     seconds life = std::chrono::hours(24);
   };
 
   static Outcome<Authority> create(WallTime now, seconds life = kLife, std::string_view name = "outrider dev CA");
-  static Outcome<Authority> load(const std::string& folder);      // ca.crt, ca.key; the two must fit
-  Outcome<Done> save(const std::string& folder) const;            // never over an existing ca.key
+  static Outcome<Authority> load(const std::string& folder);  // ca.crt, ca.key; the two must fit
+  Outcome<Done> save(const std::string& folder) const;        // never over an existing ca.key
   // A key of its own and a certificate for both ends of TLS, valid from a minute before `now`, never past the root.
   Outcome<Issued> issue(const Wish& wish, WallTime now) const;
   const Certificate& certificate() const { return certificate_; }

@@ -66,9 +66,8 @@ std::vector<std::string> names(const X509* certificate, int kind) {
 Outcome<Certificate> Certificate::from_der(std::string_view der, std::string_view name) {
   ERR_clear_error();
   const unsigned char* at = bytes_of(der);
-  auto certificate = der.size() > size_t(std::numeric_limits<int>::max())
-                         ? nullptr
-                         : own(d2i_X509(nullptr, &at, long(der.size())));
+  auto certificate =
+      der.size() > size_t(std::numeric_limits<int>::max()) ? nullptr : own(d2i_X509(nullptr, &at, long(der.size())));
   if (!certificate) return Failure{std::string(name) + ": not a certificate (" + openssl_reason() + ")"};
   if (at != bytes_of(der) + der.size()) return Failure{std::string(name) + ": bytes after the certificate"};
   return Certificate(std::move(certificate));

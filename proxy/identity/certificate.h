@@ -20,8 +20,8 @@ namespace outrider::identity {
 class Certificate {
  public:
   // `name` is for the reason: a file, or what the bytes are.
-  static Outcome<Certificate> from_der(std::string_view der, std::string_view name);   // trailing bytes: an error
-  static Outcome<std::vector<Certificate>> from_pem(std::string_view pem, std::string_view name);   // one at least
+  static Outcome<Certificate> from_der(std::string_view der, std::string_view name);               // trailing bytes: an error
+  static Outcome<std::vector<Certificate>> from_pem(std::string_view pem, std::string_view name);  // one at least
   static Outcome<std::vector<Certificate>> load(const std::string& path);
   explicit Certificate(std::shared_ptr<x509_st> certificate) : x509_(std::move(certificate)) {}
 
@@ -29,17 +29,17 @@ class Certificate {
   std::string pem() const;
   WallTime not_before() const;
   WallTime not_after() const;
-  std::string fingerprint() const;                   // SHA-256 of the DER, 64 hex digits
-  std::string subject() const;                       // "CN=..., O=..." (RFC 2253)
+  std::string fingerprint() const;  // SHA-256 of the DER, 64 hex digits
+  std::string subject() const;      // "CN=..., O=..." (RFC 2253)
   std::string issuer() const;
-  std::string serial() const;                        // hex
+  std::string serial() const;  // hex
   bool is_ca() const;
-  bool may_sign() const;                             // key usage allows digital signatures, or there is none
-  std::vector<std::string> uris() const;             // subject alternative names, by kind
+  bool may_sign() const;                  // key usage allows digital signatures, or there is none
+  std::vector<std::string> uris() const;  // subject alternative names, by kind
   std::vector<std::string> dns_names() const;
   std::vector<std::string> addresses() const;
-  std::optional<WorkloadId> workload_id() const;     // the only URI name, and one of ours (X509-SVID section 2)
-  PublicKey public_key() const;                      // Algorithm::None: of a kind we do not accept
+  std::optional<WorkloadId> workload_id() const;  // the only URI name, and one of ours (X509-SVID section 2)
+  PublicKey public_key() const;                   // Algorithm::None: of a kind we do not accept
   x509_st* raw() const { return x509_.get(); }
 
  private:

@@ -24,7 +24,9 @@ Failure because(const std::string& path, const std::string& what, int error) {
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
@@ -85,7 +87,7 @@ Outcome<Done> write_file(const std::string& path, std::string_view bytes, unsign
   int status = -1;
   if (existing == Existing::Keep) {
     status = ::renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
-    if (status != 0 && errno == EINVAL) {   // a file system without that flag
+    if (status != 0 && errno == EINVAL) {  // a file system without that flag
       struct stat what {};
       if (::lstat(path.c_str(), &what) == 0) errno = EEXIST;
       else status = ::rename(beside.c_str(), path.c_str());

@@ -12,11 +12,10 @@ namespace outrider::identity {
 // Up to 1 MiB. The reason names the file.
 Outcome<std::string> read_file(const std::string& path);
 
-enum class Existing : bool { Replace, Keep };        // Keep: a file that is there already is an error
+enum class Existing : bool { Replace, Keep };  // Keep: a file that is there already is an error
 
 // Writes a new file beside `path` with exactly the permissions `mode`, flushes it to disk and renames it to `path`.
-Outcome<Done> write_file(const std::string& path, std::string_view bytes, unsigned mode,
-                         Existing existing = Existing::Replace);
+Outcome<Done> write_file(const std::string& path, std::string_view bytes, unsigned mode, Existing existing = Existing::Replace);
 
 // Creates the folder and those above it; there already is fine.
 Outcome<Done> make_folder(const std::string& path);

@@ -55,11 +55,11 @@ Outcome<Identity> Identity::load(const std::string& folder) {
   const Certificate leaf = certificates->front();
   auto id = leaf.workload_id();
   if (!id)
-    return Failure{crt + ": names no workload: exactly one URI of the form spiffe://<trust domain>/ns/<namespace>/sa/"
-                         "<account> is needed" +
+    return Failure{crt +
+                   ": names no workload: exactly one URI of the form spiffe://<trust domain>/ns/<namespace>/sa/"
+                   "<account> is needed" +
                    (leaf.uris().empty() ? std::string() : ", it has " + joined(leaf.uris()))};
-  if (!(leaf.public_key() == key->public_key()))
-    return Failure{key_file + ": is not the key of the first certificate in " + crt};
+  if (!(leaf.public_key() == key->public_key())) return Failure{key_file + ": is not the key of the first certificate in " + crt};
   certificates->erase(certificates->begin());
   return Identity{std::move(*id), std::move(*key), leaf, std::move(*certificates), std::move(*trust)};
 }
@@ -104,8 +104,7 @@ Outcome<Description> describe(const std::string& folder, WallTime now) {
   out.not_after = leaf.not_after();
   struct stat file {};
   out.key_open = ::stat((folder + "/tls.key").c_str(), &file) == 0 && (file.st_mode & 077) != 0;
-  for (const auto& root : identity->trust.roots())
-    out.roots.push_back({root.subject(), root.fingerprint(), root.not_after()});
+  for (const auto& root : identity->trust.roots()) out.roots.push_back({root.subject(), root.fingerprint(), root.not_after()});
   return out;
 }
 

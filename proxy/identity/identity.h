@@ -20,14 +20,14 @@ struct Identity {
   WorkloadId id;
   KeyPair key;
   Certificate leaf;
-  std::vector<Certificate> chain;                    // behind the leaf; often empty
+  std::vector<Certificate> chain;  // behind the leaf; often empty
   Trust trust;
 
   // The key must be the certificate's and the certificate must name a workload. Dates and the chain are not looked at:
   // a sidecar with an expired certificate starts and says so (problem()).
   static Outcome<Identity> load(const std::string& folder);
-  static Outcome<Identity> of(const Issued& issued, const Certificate& root);          // without files
-  std::string problem(WallTime now) const;           // "expired 2026-01-02T03:04:05Z" ...; empty: fit for use
+  static Outcome<Identity> of(const Issued& issued, const Certificate& root);  // without files
+  std::string problem(WallTime now) const;  // "expired 2026-01-02T03:04:05Z" ...; empty: fit for use
 };
 
 // For `identity show DIR`.
@@ -35,17 +35,17 @@ struct Description {
   std::string folder, id, subject, issuer, serial, fingerprint, key_kind, problem;
   std::vector<std::string> dns, addresses;
   WallTime not_before{}, not_after{};
-  bool key_open = false;                             // others than the owner may read tls.key
+  bool key_open = false;  // others than the owner may read tls.key
   struct Root {
     std::string subject, fingerprint;
     WallTime not_after{};
   };
   std::vector<Root> roots;
-  std::string text(WallTime now) const;              // some lines for people
-  std::string json() const;                          // one object; times in RFC 3339
+  std::string text(WallTime now) const;  // some lines for people
+  std::string json() const;              // one object; times in RFC 3339
 };
 Outcome<Description> describe(const std::string& folder, WallTime now);
 
-std::string rfc3339(WallTime at);                    // 2026-01-02T03:04:05Z
+std::string rfc3339(WallTime at);  // 2026-01-02T03:04:05Z
 
 }  // namespace outrider::identity

@@ -33,15 +33,13 @@ Algorithm kind_of(EVP_PKEY* key) {
   if (!EVP_PKEY_is_a(key, "EC")) return Algorithm::None;
   char group[64] = "";
   size_t length = 0;
-  int spelled_out = 0;   // the curve given by its numbers instead of its name: who does that is up to something
+  int spelled_out = 0;  // the curve given by its numbers instead of its name: who does that is up to something
   EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &spelled_out);
   if (spelled_out || !EVP_PKEY_get_group_name(key, group, sizeof group, &length)) return Algorithm::None;
   return std::string_view(group, length) == SN_X9_62_prime256v1 ? Algorithm::EcdsaP256 : Algorithm::None;
 }
 
-const EVP_MD* digest_for(Algorithm algorithm) {
-  return algorithm == Algorithm::Ed25519 ? nullptr : sha256_digest();
-}
+const EVP_MD* digest_for(Algorithm algorithm) { return algorithm == Algorithm::Ed25519 ? nullptr : sha256_digest(); }
 
 }  // namespace
 
@@ -89,10 +87,12 @@ Outcome<KeyPair> KeyPair::load(const std::string& path) {
 Outcome<KeyPair> KeyPair::from_pem(std::string_view pem, std::string_view file) {
   const std::string name(file);
   bool encrypted = false;
-  const auto ask = [](char*, int, int, void* asked) -> int { *static_cast<bool*>(asked) = true; return -1; };
+  const auto ask = [](char*, int, int, void* asked) -> int {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+  };
   ERR_clear_error();
-  std::shared_ptr<EVP_PKEY> raw(PEM_read_bio_PrivateKey(reading(pem).get(), nullptr, ask, &encrypted),
-                                EVP_PKEY_free);
+  std::shared_ptr<EVP_PKEY> raw(PEM_read_bio_PrivateKey(reading(pem).get(), nullptr, ask, &encrypted), EVP_PKEY_free);
   if (!raw) {
     const std::string reason = openssl_reason();
     if (encrypted) return Failure{name + ": the key is encrypted; a key without a password is needed"};
@@ -124,10 +124,9 @@ std::string KeyPair::sign(std::string_view message) const {
   MdContext context(EVP_MD_CTX_new());
   std::string signature(kMaxSignature, '\0');
   size_t length = signature.size();
-  const bool good =
-      EVP_DigestSignInit(context.get(), nullptr, digest_for(algorithm()), nullptr, raw()) == 1 &&
-      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &length, bytes_of(message),
-                     message.size()) == 1;
+  const bool good = EVP_DigestSignInit(context.get(), nullptr, digest_for(algorithm()), nullptr, raw()) == 1 &&
+                    EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &length, bytes_of(message),
+                                   message.size()) == 1;
   if (!good) ERR_clear_error();
   signature.resize(good ? length : 0);
   return signature;
@@ -135,8 +134,8 @@ std::string KeyPair::sign(std::string_view message) const {
 
 std::string sha256(std::string_view bytes) {
   std::string out(32, '\0');
-  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, sha256_digest(),
-                 nullptr) != 1) {
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, sha256_digest(), nullptr) !=
+      1) {
     std::fputs("outrider: OpenSSL has no SHA-256\n", stderr);
     std::abort();
   }

@@ -15,7 +15,9 @@ namespace outrider::identity {
 template <auto kFree>
 struct Freer {
   template <class T>
-  void operator()(T* object) const { kFree(object); }
+  void operator()(T* object) const {
+    kFree(object);
+  }
 };
 using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
 using MdContext = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
@@ -29,8 +31,6 @@ inline std::string written(const Bio& bio) {
   const long n = BIO_get_mem_data(bio.get(), &text);
   return n > 0 ? std::string(text, size_t(n)) : std::string();
 }
-inline const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
+inline const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
 }  // namespace outrider::identity

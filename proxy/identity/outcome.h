@@ -9,7 +9,7 @@
 namespace outrider::identity {
 
 struct Failure {
-  std::string why;       // "FILE: reason", fit to follow "error: "
+  std::string why;  // "FILE: reason", fit to follow "error: "
 };
 
 template <class T>

@@ -82,19 +82,16 @@ struct Seal::Mesh {
 
   void start(std::string_view key) {
     char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                                 OSSL_PARAM_construct_end()};
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
     must(context && EVP_MAC_init(context, bytes(key.data()), key.size(), params) == 1, "HMAC");
   }
 
-  Key expand(std::string_view label, std::string_view salt = {}) {   // the first block is more than we need
+  Key expand(std::string_view label, std::string_view salt = {}) {  // the first block is more than we need
     unsigned char block[32];
     const unsigned char number = 1;
     size_t length = 0;
-    must(EVP_MAC_init(context, nullptr, 0, nullptr) == 1 &&
-             EVP_MAC_update(context, bytes(label.data()), label.size()) == 1 &&
-             EVP_MAC_update(context, bytes(salt.data()), salt.size()) == 1 &&
-             EVP_MAC_update(context, &number, 1) == 1 &&
+    must(EVP_MAC_init(context, nullptr, 0, nullptr) == 1 && EVP_MAC_update(context, bytes(label.data()), label.size()) == 1 &&
+             EVP_MAC_update(context, bytes(salt.data()), salt.size()) == 1 && EVP_MAC_update(context, &number, 1) == 1 &&
              EVP_MAC_final(context, block, &length, sizeof block) == 1,
          "HMAC");
     Key key;
@@ -198,7 +195,7 @@ Seal::Opened Seal::unseal(std::span<const char> datagram) {
   const uint32_t counter = read_counter(datagram.data() + kCounterAt);
   if (counter == 0) return {SealVerdict::Malformed, {}};
   const std::string_view salt(datagram.data() + kSaltAt, salt_.size());
-  if (salt == std::string_view(salt_.data(), salt_.size())) return {SealVerdict::Replayed, {}};   // our own, sent back
+  if (salt == std::string_view(salt_.data(), salt_.size())) return {SealVerdict::Replayed, {}};  // our own, sent back
   const uint8_t id = uint8_t(datagram[kKeyAt]);
   const std::span<char> plain(opened_.data(), datagram.size() - kOverhead);
 
@@ -230,12 +227,11 @@ bool Seal::open(const Key& key, std::span<const char> datagram) {
   char tag[kTag];
   std::memcpy(tag, in + kHead + length, kTag);
   int n = 0;
-  const bool good =
-      EVP_DecryptInit_ex2(opening_, nullptr, key.data(), nonce.data(), nullptr) == 1 &&
-      EVP_DecryptUpdate(opening_, nullptr, &n, bytes(in), kHead) == 1 &&
-      EVP_DecryptUpdate(opening_, bytes(opened_.data()), &n, bytes(in + kHead), int(length)) == 1 &&
-      EVP_CIPHER_CTX_ctrl(opening_, EVP_CTRL_AEAD_SET_TAG, kTag, tag) == 1 &&
-      EVP_DecryptFinal_ex(opening_, bytes(opened_.data() + length), &n) == 1;
+  const bool good = EVP_DecryptInit_ex2(opening_, nullptr, key.data(), nonce.data(), nullptr) == 1 &&
+                    EVP_DecryptUpdate(opening_, nullptr, &n, bytes(in), kHead) == 1 &&
+                    EVP_DecryptUpdate(opening_, bytes(opened_.data()), &n, bytes(in + kHead), int(length)) == 1 &&
+                    EVP_CIPHER_CTX_ctrl(opening_, EVP_CTRL_AEAD_SET_TAG, kTag, tag) == 1 &&
+                    EVP_DecryptFinal_ex(opening_, bytes(opened_.data() + length), &n) == 1;
   if (!good) ERR_clear_error();
   return good;
 }

@@ -30,9 +30,9 @@ namespace outrider::identity {
 struct MeshKeys {
   std::vector<std::string> keys;
 };
-Outcome<MeshKeys> load_mesh_keys(const std::string& path);     // one or two lines of 64 hex digits
+Outcome<MeshKeys> load_mesh_keys(const std::string& path);  // one or two lines of 64 hex digits
 Outcome<MeshKeys> parse_mesh_keys(std::string_view text, std::string_view file);
-Outcome<Done> write_mesh_key(const std::string& path);         // fresh, 0600, never over an existing file
+Outcome<Done> write_mesh_key(const std::string& path);  // fresh, 0600, never over an existing file
 
 enum class SealVerdict : uint8_t { Ok, Unsealed, Malformed, Replayed, UnknownKey };
 // The label of outrider_registry_rejected_total: unsealed (also for unknown keys), malformed, replayed; "" for Ok.
@@ -43,9 +43,9 @@ const char* reason(SealVerdict verdict);
 // derivation a datagram and no memory.
 class Seal {
  public:
-  static constexpr size_t kOverhead = 38;              // bytes a datagram grows by
-  static constexpr size_t kMaxDatagram = 65507;        // UDP over IPv4
-  static constexpr uint32_t kWindow = 1024;            // how far datagrams may overtake each other
+  static constexpr size_t kOverhead = 38;        // bytes a datagram grows by
+  static constexpr size_t kMaxDatagram = 65507;  // UDP over IPv4
+  static constexpr uint32_t kWindow = 1024;      // how far datagrams may overtake each other
 
   explicit Seal(const MeshKeys& keys, size_t senders = 4096);
   ~Seal();
@@ -56,7 +56,7 @@ class Seal {
   std::string_view seal(std::string_view plain);
   struct Opened {
     SealVerdict verdict;
-    std::span<char> plain;                             // Ok: the clear bytes, in a buffer of ours until the next call
+    std::span<char> plain;  // Ok: the clear bytes, in a buffer of ours until the next call
   };
   Opened unseal(std::span<const char> datagram);
   size_t senders() const { return index_.size(); }
@@ -65,16 +65,16 @@ class Seal {
   friend class SealTest;
   using Salt = std::array<char, 16>;
   using Key = std::array<unsigned char, 16>;
-  struct Mesh;                                         // one mesh key, ready to derive
+  struct Mesh;  // one mesh key, ready to derive
   struct Sender {
     Salt salt;
     Key key;
     uint32_t highest = 0;
-    std::array<uint64_t, kWindow / 64> seen{};         // bit counter % kWindow
+    std::array<uint64_t, kWindow / 64> seen{};  // bit counter % kWindow
     bool fresh(uint32_t counter) const;
     void mark(uint32_t counter);
   };
-  using Senders = std::list<Sender>;                   // newest use in front
+  using Senders = std::list<Sender>;  // newest use in front
   void draw_salt();
   bool open(const Key& key, std::span<const char> datagram);
   void remember(const Sender& sender);
@@ -87,7 +87,7 @@ class Seal {
   uint32_t counter_ = 0;
   std::string sealed_, opened_;
   Senders senders_;
-  std::unordered_map<std::string_view, Senders::iterator> index_;   // by salt, which lives in the list
+  std::unordered_map<std::string_view, Senders::iterator> index_;  // by salt, which lives in the list
 };
 
 }  // namespace outrider::identity

@@ -11,8 +11,8 @@ namespace outrider::identity {
 
 namespace {
 
-constexpr int kDepth = 4;              // authorities between a leaf and its anchor
-constexpr int kSecurityLevel = 2;      // 112 bits: no RSA under 2048, no SHA-1
+constexpr int kDepth = 4;          // authorities between a leaf and its anchor
+constexpr int kSecurityLevel = 2;  // 112 bits: no RSA under 2048, no SHA-1
 constexpr seconds kRefusalHolds = std::chrono::minutes(1);
 constexpr seconds kEarlyHolds{1};
 
@@ -63,8 +63,7 @@ Outcome<Trust> Trust::of(std::vector<Certificate> roots, std::string_view name) 
   X509_STORE* store = trust.store_.get();
   for (size_t i = 0; i < roots.size(); ++i) {
     if (!roots[i].is_ca())
-      return Failure{file + ": certificate " + std::to_string(i + 1) + " (" + roots[i].subject() +
-                     ") is not an authority"};
+      return Failure{file + ": certificate " + std::to_string(i + 1) + " (" + roots[i].subject() + ") is not an authority"};
     if (!store || X509_STORE_add_cert(store, roots[i].raw()) != 1)
       return Failure{file + ": certificate " + std::to_string(i + 1) + " cannot be used (" + openssl_reason() + ")"};
   }
@@ -79,8 +78,7 @@ Outcome<Trust> Trust::of(std::vector<Certificate> roots, std::string_view name) 
 Judgement Trust::judge(const Certificate& leaf, WallTime at, std::span<const Certificate> between) const {
   // The cheap questions first: most strangers fall here without a signature being verified.
   PublicKey key = leaf.public_key();
-  if (leaf.is_ca() || !leaf.may_sign() || key.algorithm() == Algorithm::None)
-    return refused(TrustVerdict::WrongUse, at);
+  if (leaf.is_ca() || !leaf.may_sign() || key.algorithm() == Algorithm::None) return refused(TrustVerdict::WrongUse, at);
   if (leaf.not_after() < at) return refused(TrustVerdict::Expired, at);
   if (leaf.not_before() > at) return refused(TrustVerdict::NotYetValid, at);
 
@@ -123,8 +121,8 @@ Judgement Trust::judge(std::string_view leaf_der, WallTime at) const {
 }
 
 TrustCache::TrustCache(Trust trust, size_t friends, size_t strangers)
-    : trust_(std::move(trust)), friends_{std::max<size_t>(friends, 1), {}, {}},
-      strangers_{std::max<size_t>(strangers, 1), {}, {}} {}
+    : trust_(std::move(trust)), friends_{std::max<size_t>(friends, 1), {}, {}}, strangers_{
+                                                                                    std::max<size_t>(strangers, 1), {}, {}} {}
 
 const Judgement& TrustCache::judge(std::string_view leaf_der, WallTime at) {
   std::string fingerprint = sha256(leaf_der);

@@ -22,29 +22,29 @@ namespace outrider::identity {
 
 enum class TrustVerdict : uint8_t {
   Ok,
-  UnknownCa,       // no chain to a root of the bundle
-  Expired,         // it, or what its chain needs, is over
+  UnknownCa,  // no chain to a root of the bundle
+  Expired,    // it, or what its chain needs, is over
   NotYetValid,
-  NoWorkloadId,    // chains well, but carries no workload id, or more than one name
-  WrongUse,        // an authority itself, or its key must not sign, or is of a kind we do not accept
-  Malformed,       // not one DER certificate
+  NoWorkloadId,  // chains well, but carries no workload id, or more than one name
+  WrongUse,      // an authority itself, or its key must not sign, or is of a kind we do not accept
+  Malformed,     // not one DER certificate
 };
-const char* text(TrustVerdict verdict);              // "unknown authority" ...
+const char* text(TrustVerdict verdict);  // "unknown authority" ...
 
 // What the bundle says about one leaf, and until when that holds.
 struct Judgement {
   TrustVerdict verdict = TrustVerdict::Malformed;
-  std::optional<WorkloadId> id;                      // set when Ok
-  PublicKey key;                                     // set when Ok
-  WallTime from{}, until{};                          // Ok: while every certificate of its chain is valid
+  std::optional<WorkloadId> id;  // set when Ok
+  PublicKey key;                 // set when Ok
+  WallTime from{}, until{};      // Ok: while every certificate of its chain is valid
 };
 
 // The roots. Every certificate of the bundle is an anchor, whether signed by itself or not. Copies share one store,
 // which nobody changes; any thread.
 class Trust {
  public:
-  static Outcome<Trust> load(const std::string& path);                                 // PEM
-  static Outcome<Trust> of(std::vector<Certificate> roots, std::string_view name);     // authorities only, one at least
+  static Outcome<Trust> load(const std::string& path);                              // PEM
+  static Outcome<Trust> of(std::vector<Certificate> roots, std::string_view name);  // authorities only, one at least
   // `between`: what came with the leaf to fill the chain. Costs milliseconds; see TrustCache.
   Judgement judge(const Certificate& leaf, WallTime at, std::span<const Certificate> between = {}) const;
   Judgement judge(std::string_view leaf_der, WallTime at) const;
@@ -61,19 +61,19 @@ class Trust {
 class TrustCache {
  public:
   explicit TrustCache(Trust trust, size_t friends = 4096, size_t strangers = 1024);
-  const Judgement& judge(std::string_view leaf_der, WallTime at);   // valid until the next call
+  const Judgement& judge(std::string_view leaf_der, WallTime at);  // valid until the next call
   // Whether judge() would answer without verifying a chain: for those who ration the dear way.
   bool knows(std::string_view leaf_der, WallTime at) const;
-  void set_trust(Trust trust);                       // forgets everything
+  void set_trust(Trust trust);  // forgets everything
   const Trust& trust() const { return trust_; }
   size_t size() const { return friends_.index.size() + strangers_.index.size(); }
 
  private:
   struct Entry {
     std::string fingerprint;
-    Judgement judgement;                             // a refusal holds for a minute, then it is asked again
+    Judgement judgement;  // a refusal holds for a minute, then it is asked again
   };
-  struct Table {                                     // newest use in front
+  struct Table {  // newest use in front
     size_t limit;
     std::list<Entry> entries;
     std::unordered_map<std::string_view, std::list<Entry>::iterator, StringHash, std::equal_to<>> index;

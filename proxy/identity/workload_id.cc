@@ -45,8 +45,7 @@ std::optional<WorkloadId> WorkloadId::parse(std::string_view uri) {
   return of(domain, space, uri);
 }
 
-std::optional<WorkloadId> WorkloadId::of(std::string_view trust_domain, std::string_view space,
-                                         std::string_view account) {
+std::optional<WorkloadId> WorkloadId::of(std::string_view trust_domain, std::string_view space, std::string_view account) {
   if (!valid_trust_domain(trust_domain) || !valid_segment(space) || !valid_segment(account)) return std::nullopt;
   WorkloadId id;
   id.domain_ = trust_domain.size();

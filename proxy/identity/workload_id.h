@@ -20,7 +20,7 @@ class WorkloadId {
   static std::optional<WorkloadId> of(std::string_view trust_domain, std::string_view space, std::string_view account);
   const std::string& text() const { return text_; }
   std::string_view trust_domain() const { return std::string_view(text_).substr(9, domain_); }
-  std::string_view space() const { return std::string_view(text_).substr(9 + domain_ + 4, space_); }   // namespace
+  std::string_view space() const { return std::string_view(text_).substr(9 + domain_ + 4, space_); }  // namespace
   std::string_view account() const { return std::string_view(text_).substr(9 + domain_ + 4 + space_ + 4); }
   bool operator==(const WorkloadId& other) const { return text_ == other.text_; }
 
@@ -45,7 +45,7 @@ bool may_speak_for(std::string_view service, const WorkloadId& id);
 
 // registry.owners: services whose speakers are listed; the default rule holds for all others. Immutable once filled.
 struct Owners {
-  std::map<std::string, std::vector<std::string>, std::less<>> by_service;   // "shop/cart" -> patterns
+  std::map<std::string, std::vector<std::string>, std::less<>> by_service;  // "shop/cart" -> patterns
   bool may_speak_for(std::string_view service, const WorkloadId& id, std::string_view home) const;
 };
 

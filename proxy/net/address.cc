@@ -51,7 +51,7 @@ Result<Address> Address::parse(std::string_view text) {
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(uint16_t(*port));
-  if (host.empty()) return Address(reinterpret_cast<sockaddr*>(&v6), sizeof v6);   // any address of either family
+  if (host.empty()) return Address(reinterpret_cast<sockaddr*>(&v6), sizeof v6);  // any address of either family
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
     if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1) return bad("bad IPv6 address");
@@ -87,8 +87,7 @@ Address Address::peer_of(int fd) {
 }
 
 bool Address::is_loopback() const {
-  if (family() == AF_INET)
-    return (ntohl(reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr) >> 24) == 127;
+  if (family() == AF_INET) return (ntohl(reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr) >> 24) == 127;
   if (family() == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr);
   return is_unix();
 }
@@ -121,8 +120,7 @@ uint64_t Address::ip_key() const {
 std::string Address::ip() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family() == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage_).sin_addr, text, sizeof text);
-  if (family() == AF_INET6)
-    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, text, sizeof text);
+  if (family() == AF_INET6) inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, text, sizeof text);
   if (is_unix() && length_ > offsetof(sockaddr_un, sun_path)) return reinterpret_cast<const sockaddr_un&>(storage_).sun_path;
   return text;
 }
@@ -142,11 +140,13 @@ std::string Address::first_reachable() {
   ifaddrs* all = nullptr;
   std::string found;
   if (::getifaddrs(&all) != 0) return "127.0.0.1";
-  for (const int family : {AF_INET, AF_INET6})       // IPv4 first: link-local IPv6 is of no use to others
+  for (const int family : {AF_INET, AF_INET6})  // IPv4 first: link-local IPv6 is of no use to others
     for (const ifaddrs* each = all; each && found.empty(); each = each->ifa_next) {
-      if (!each->ifa_addr || each->ifa_addr->sa_family != family || !(each->ifa_flags & IFF_UP) || (each->ifa_flags & IFF_LOOPBACK))
+      if (!each->ifa_addr || each->ifa_addr->sa_family != family || !(each->ifa_flags & IFF_UP) ||
+          (each->ifa_flags & IFF_LOOPBACK))
         continue;
-      const bool link_local = family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<sockaddr_in6*>(each->ifa_addr)->sin6_addr);
+      const bool link_local =
+          family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<sockaddr_in6*>(each->ifa_addr)->sin6_addr);
       if (!link_local) found = Address(each->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)).ip();
     }
   ::freeifaddrs(all);

@@ -18,10 +18,10 @@ class Address {
   Address(const sockaddr* address, socklen_t length);
   // "127.0.0.1:80", "[::1]:80", ":80" (any, dual stack [::]), "unix:/path". Names are not looked up here: an error.
   static Result<Address> parse(std::string_view text);
-  static Address loopback(uint16_t port);            // 127.0.0.1
-  static Address local_of(int fd);                   // getsockname; AF_UNSPEC on failure
+  static Address loopback(uint16_t port);  // 127.0.0.1
+  static Address local_of(int fd);         // getsockname; AF_UNSPEC on failure
   static Address peer_of(int fd);
-  static std::string first_reachable();              // IP of the first interface that is up and not loopback; "127.0.0.1" where there is none
+  static std::string first_reachable();  // IP of the first interface that is up and not loopback; "127.0.0.1" where there is none
 
   const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t length() const { return length_; }
@@ -30,11 +30,11 @@ class Address {
   bool is_unix() const { return family() == AF_UNIX; }
   bool is_loopback() const;
   bool is_wildcard() const;
-  uint16_t port() const;                             // 0 for unix
+  uint16_t port() const;  // 0 for unix
   void set_port(uint16_t port);
-  uint64_t ip_key() const;                           // a number for the address without its port, for counting
-  std::string ip() const;                            // without port and brackets; the path of a unix socket. v4-mapped as v4
-  std::string text() const;                          // as parse() reads it
+  uint64_t ip_key() const;   // a number for the address without its port, for counting
+  std::string ip() const;    // without port and brackets; the path of a unix socket. v4-mapped as v4
+  std::string text() const;  // as parse() reads it
   bool operator==(const Address& other) const;
 
  private:

@@ -14,7 +14,7 @@ namespace outrider::net {
 
 namespace {
 constexpr int kDatagramsATurn = 64;
-constexpr int kReceiveBuffer = 1 << 20;   // a joiner is sent a megabyte at once (REGISTRY: listen complete)
+constexpr int kReceiveBuffer = 1 << 20;  // a joiner is sent a megabyte at once (REGISTRY: listen complete)
 }  // namespace
 
 Datagram::Datagram(Loop& loop, DatagramEvents& owner) : loop_(loop), owner_(owner) {}
@@ -45,7 +45,7 @@ Result<Done> Datagram::bind(const Address& at) {
 
 void Datagram::on_events() {
   std::array<char, 65536> scratch;
-  const auto* const poll = poll_;   // lives for a turn more, whatever an event does to us
+  const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
   for (int i = 0; i < kDatagramsATurn && poll->owner == this; ++i) {
     sockaddr_storage from{};
     socklen_t length = sizeof from;
@@ -53,7 +53,7 @@ void Datagram::on_events() {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       if (errno == EAGAIN) return;
-      continue;   // ECONNREFUSED and the like: an ICMP answer to something sent earlier
+      continue;  // ECONNREFUSED and the like: an ICMP answer to something sent earlier
     }
     owner_.on_datagram({scratch.data(), size_t(n)}, Address(reinterpret_cast<sockaddr*>(&from), length));
   }

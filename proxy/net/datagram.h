@@ -11,11 +11,11 @@
 namespace outrider::net {
 
 template <class Owner>
-struct PollHandle;                              // poll.h
+struct PollHandle;  // poll.h
 
 class DatagramEvents {
  public:
-  virtual void on_datagram(std::span<char> bytes, const Address& from) = 0;   // bytes are the socket's own scratch
+  virtual void on_datagram(std::span<char> bytes, const Address& from) = 0;  // bytes are the socket's own scratch
 
  protected:
   ~DatagramEvents() = default;
@@ -29,8 +29,8 @@ class Datagram {
   ~Datagram();
   Datagram(const Datagram&) = delete;
   Datagram& operator=(const Datagram&) = delete;
-  Result<Done> bind(const Address& at);         // port 0: any; ask local() afterwards
-  int send(std::string_view bytes, const Address& to);   // 0, or an errno; full socket buffers drop (EAGAIN)
+  Result<Done> bind(const Address& at);                 // port 0: any; ask local() afterwards
+  int send(std::string_view bytes, const Address& to);  // 0, or an errno; full socket buffers drop (EAGAIN)
   Address local() const;
 
  private:

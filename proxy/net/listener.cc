@@ -23,7 +23,7 @@ constexpr milliseconds kStarved{64};
 void remove_stale(const Address& at) {
   const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (probe < 0) return;
-  struct stat file{};
+  struct stat file {};
   const std::string path = at.ip();
   if (::connect(probe, at.raw(), at.length()) != 0 && errno == ECONNREFUSED && ::stat(path.c_str(), &file) == 0 &&
       S_ISSOCK(file.st_mode))
@@ -43,7 +43,7 @@ int in_use(const Address& at) {
   const int probe = ::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (probe < 0) return 0;
   const int on = 1;
-  setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);   // connections in TIME_WAIT are no owner
+  setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // connections in TIME_WAIT are no owner
   set_family(probe, at);
   const int os_error = ::bind(probe, at.raw(), at.length()) == 0 ? 0 : errno;
   ::close(probe);
@@ -59,7 +59,7 @@ Result<int> open_listener(const Address& at, Port port) {
     if (const int os_error = in_use(at); os_error != 0) return cannot_listen(os_error);
   const int fd = ::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 && errno == EAFNOSUPPORT && at.family() == AF_INET6 && at.is_wildcard())
-    return open_listener(*Address::parse("0.0.0.0:" + std::to_string(at.port())), port);   // a kernel without IPv6
+    return open_listener(*Address::parse("0.0.0.0:" + std::to_string(at.port())), port);  // a kernel without IPv6
   if (fd < 0) return socket_error(errno, Side::Local);
   if (at.is_unix()) {
     remove_stale(at);
@@ -103,7 +103,7 @@ void Listener::resume() {
 }
 
 void Listener::on_events() {
-  const auto* const poll = poll_;   // lives for a turn more, whatever an event does to us
+  const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
   for (int i = 0; i < kAcceptsATurn && poll->owner == this && accept_one(); ++i) {}
 }
 
@@ -119,7 +119,7 @@ bool Listener::accept_one() {
       pause();
       loop_.arm(starved_, kStarved);
     }
-    return false;   // EAGAIN: done
+    return false;  // EAGAIN: done
   }
   const int on = 1;
   if (!local_.is_unix()) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

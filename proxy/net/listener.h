@@ -8,11 +8,11 @@
 namespace outrider::net {
 
 template <class Owner>
-struct PollHandle;                              // poll.h
+struct PollHandle;  // poll.h
 
 class ListenerEvents {
  public:
-  virtual void on_accept(int fd, const Address& peer) = 0;   // the callee owns fd: non-blocking, close-on-exec, no delay
+  virtual void on_accept(int fd, const Address& peer) = 0;  // the callee owns fd: non-blocking, close-on-exec, no delay
 
  protected:
   ~ListenerEvents() = default;
@@ -34,9 +34,9 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   const Address& local() const { return local_; }
-  void pause();                                  // stops accepting; the kernel's queue waits
+  void pause();  // stops accepting; the kernel's queue waits
   void resume();
-  void close();                                  // lets in who is in the queue; whoever comes later is refused
+  void close();  // lets in who is in the queue; whoever comes later is refused
 
  private:
   void on_events();
@@ -46,7 +46,7 @@ class Listener {
   PollHandle<Listener>* poll_ = nullptr;
   int fd_;
   Address local_;
-  BoundTimer<Listener, &Listener::resume> starved_{*this};   // out of descriptors: tries again after a while
+  BoundTimer<Listener, &Listener::resume> starved_{*this};  // out of descriptors: tries again after a while
 };
 
 }  // namespace outrider::net

@@ -33,11 +33,13 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
   Handles& h = *handles_;
   must(uv_loop_init(&h.loop), "uv_loop_init");
   h.loop.data = this;
-  must(uv_async_init(&h.loop, &h.wake, [](uv_async_t* a) {
-    auto& self = *static_cast<Loop*>(a->loop->data);
-    self.deliver();
-    if (self.handles_->stopping.load(std::memory_order_acquire)) uv_stop(a->loop);
-  }), "uv_async_init");
+  must(uv_async_init(&h.loop, &h.wake,
+                     [](uv_async_t* a) {
+                       auto& self = *static_cast<Loop*>(a->loop->data);
+                       self.deliver();
+                       if (self.handles_->stopping.load(std::memory_order_acquire)) uv_stop(a->loop);
+                     }),
+       "uv_async_init");
   must(uv_timer_init(&h.loop, &h.timer), "uv_timer_init");
   must(uv_prepare_init(&h.loop, &h.prepare), "uv_prepare_init");
   must(uv_check_init(&h.loop, &h.check), "uv_check_init");
@@ -128,7 +130,7 @@ void Loop::end_turn() {
 // One uv_timer for the wheel, moved only when something earlier comes: a firing too many costs less than a move.
 void Loop::arm_wheel() {
   Handles& h = *handles_;
-  const auto nothing = [](uv_timer_t*) {};   // waking up is all it is for: end_turn() does the rest
+  const auto nothing = [](uv_timer_t*) {};  // waking up is all it is for: end_turn() does the rest
   if (!end_of_turn_.empty() || !retired_.empty()) {
     wheel_armed_for_ = TimePoint{};
     uv_timer_start(&h.timer, nothing, 0, 0);

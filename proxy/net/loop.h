@@ -16,27 +16,27 @@ struct uv_loop_s;
 
 namespace outrider::net {
 
-struct EndOfTurn : ListHook<EndOfTurn> {   // asks to be run once when this turn of the loop has seen all its events
+struct EndOfTurn : ListHook<EndOfTurn> {  // asks to be run once when this turn of the loop has seen all its events
   virtual void on_end_of_turn() = 0;
 
  protected:
   ~EndOfTurn() = default;
 };
 
-struct Retired : ListHook<Retired> {       // something that must outlive the call stack that decided to end it
-  virtual void on_retired() = 0;           // recycles or deletes
+struct Retired : ListHook<Retired> {  // something that must outlive the call stack that decided to end it
+  virtual void on_retired() = 0;      // recycles or deletes
 
  protected:
   ~Retired() = default;
 };
 
-struct Message {                           // what another thread may send here; owned by the mailbox
+struct Message {  // what another thread may send here; owned by the mailbox
   virtual ~Message() = default;
   virtual void on_delivery() = 0;
 };
 
 template <class F>
-struct Call final : Message {              // a lambda as a message, for control-side traffic
+struct Call final : Message {  // a lambda as a message, for control-side traffic
   explicit Call(F f) : function(std::move(f)) {}
   void on_delivery() override { function(); }
   F function;
@@ -50,22 +50,24 @@ class Loop {
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
-  void run();                              // until stop(); end-of-turn work of the last turn is done
-  void run_turn(bool wait);                // tests: one turn
-  void stop();                             // thread-safe
-  TimePoint now() const;                   // in milliseconds, read once per turn (by libuv, when events have come)
+  void run();                // until stop(); end-of-turn work of the last turn is done
+  void run_turn(bool wait);  // tests: one turn
+  void stop();               // thread-safe
+  TimePoint now() const;     // in milliseconds, read once per turn (by libuv, when events have come)
   static WallTime wall() { return std::chrono::system_clock::now(); }
-  static TimePoint clock() { return std::chrono::steady_clock::now(); }   // read now: only for the stamps of an exchange
+  static TimePoint clock() { return std::chrono::steady_clock::now(); }  // read now: only for the stamps of an exchange
   void arm(Timer& timer, milliseconds after);   // arms or re-arms; 0 fires in the next turn. Cancel: timer.cancel()
-  void at_end_of_turn(EndOfTurn& work);    // idempotent
-  void retire(Retired& object);            // on_retired() after the end-of-turn work
-  void post(std::unique_ptr<Message> message);   // thread-safe; wakes the loop. After stop() messages are dropped
+  void at_end_of_turn(EndOfTurn& work);         // idempotent
+  void retire(Retired& object);                 // on_retired() after the end-of-turn work
+  void post(std::unique_ptr<Message> message);  // thread-safe; wakes the loop. After stop() messages are dropped
   template <class F>
-  void post(F f) { post(std::unique_ptr<Message>(std::make_unique<Call<F>>(std::move(f)))); }
+  void post(F f) {
+    post(std::unique_ptr<Message>(std::make_unique<Call<F>>(std::move(f))));
+  }
   uv_loop_s* raw();
   BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }
-  milliseconds longest_turn() { return std::exchange(longest_turn_, {}); }   // of its work, since this was last asked
+  milliseconds longest_turn() { return std::exchange(longest_turn_, {}); }  // of its work, since this was last asked
 
  private:
   struct Handles;

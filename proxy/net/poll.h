@@ -25,8 +25,7 @@ struct PollHandle {
   void release() {
     owner = nullptr;
     uv_poll_stop(&handle);
-    uv_close(reinterpret_cast<uv_handle_t*>(&handle),
-             [](uv_handle_t* h) { delete static_cast<PollHandle*>(h->data); });
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* h) { delete static_cast<PollHandle*>(h->data); });
   }
 };
 

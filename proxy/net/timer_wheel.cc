@@ -34,7 +34,7 @@ void TimerWheel::advance(TimePoint now) {
   const uint64_t target = since <= 0 ? 0 : uint64_t(since) / uint64_t(kTick.count());
   while (tick_ < target) {
     const uint64_t soonest = next_tick();
-    tick_ = std::min(soonest, target);   // nothing to do in between
+    tick_ = std::min(soonest, target);  // nothing to do in between
     if (soonest > target) return;
     // A wheel that has turned once hands down the next slot of the one above, from the top.
     for (int level = kLevels - 1; level > 0; --level) {
@@ -59,7 +59,7 @@ uint64_t TimerWheel::next_tick() {
   uint64_t soonest = UINT64_MAX;
   for (int level = 0; level < kLevels; ++level) {
     uint64_t& bits = occupied_[size_t(level)];
-    const uint64_t first = (tick_ >> (kBits * level)) + 1;   // the slot that comes next
+    const uint64_t first = (tick_ >> (kBits * level)) + 1;  // the slot that comes next
     while (bits) {
       const int ahead = std::countr_zero(std::rotr(bits, int(first & (kSlots - 1))));
       const uint64_t slot = (first + uint64_t(ahead)) & (kSlots - 1);

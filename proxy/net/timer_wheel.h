@@ -9,7 +9,7 @@
 
 namespace outrider::net {
 
-struct Timer : ListHook<Timer> {           // embedded in its owner; armed by Loop::arm
+struct Timer : ListHook<Timer> {  // embedded in its owner; armed by Loop::arm
   virtual void on_timer() = 0;
   void cancel() { unlink(); }
   bool armed() const { return linked(); }
@@ -37,19 +37,19 @@ class TimerWheel {
   static constexpr milliseconds kTick{8};
   explicit TimerWheel(TimePoint start) : start_(start) {}
   void arm(Timer& timer, TimePoint due);
-  void advance(TimePoint now);             // fires all that are due
+  void advance(TimePoint now);  // fires all that are due
   bool empty() { return next() == TimePoint::max(); }
-  TimePoint next();                        // when advance() should be called next; max(): never
+  TimePoint next();  // when advance() should be called next; max(): never
 
  private:
   static constexpr int kLevels = 4, kBits = 6, kSlots = 1 << kBits;
-  uint64_t tick_of(TimePoint at) const;    // rounded up
+  uint64_t tick_of(TimePoint at) const;  // rounded up
   uint64_t next_tick();
   void place(Timer& timer);
   TimePoint start_;
-  uint64_t tick_ = 0;                      // all before it have fired
+  uint64_t tick_ = 0;  // all before it have fired
   std::array<std::array<IntrusiveList<Timer>, kSlots>, kLevels> slots_;
-  std::array<uint64_t, kLevels> occupied_{};   // a bit a slot; timers leave without telling, so a set bit may be stale
+  std::array<uint64_t, kLevels> occupied_{};  // a bit a slot; timers leave without telling, so a set bit may be stale
 };
 
 }  // namespace outrider::net

@@ -16,11 +16,14 @@ Error socket_error(int os_error, Side side) {
   switch (os_error) {
     case ECONNREFUSED: return {Code::Refused, side, Retry::Yes, os_error, "connection_refused"};
     case ENOENT: return {Code::Refused, side, Retry::Yes, os_error, "no_such_socket"};
-    case EHOSTUNREACH: case ENETUNREACH: case EADDRNOTAVAIL:
-      return {Code::Unreachable, side, Retry::Yes, os_error, "unreachable"};
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EADDRNOTAVAIL: return {Code::Unreachable, side, Retry::Yes, os_error, "unreachable"};
     case ETIMEDOUT: return {Code::Timeout, side, Retry::No, os_error, "connection_timed_out"};
-    case ECONNRESET: case EPIPE: return {Code::Closed, side, Retry::IfReused, os_error, "connection_reset"};
-    case EMFILE: case ENFILE: return {Code::Overload, Side::Local, Retry::No, os_error, "out_of_descriptors"};
+    case ECONNRESET:
+    case EPIPE: return {Code::Closed, side, Retry::IfReused, os_error, "connection_reset"};
+    case EMFILE:
+    case ENFILE: return {Code::Overload, Side::Local, Retry::No, os_error, "out_of_descriptors"};
     default: return {Code::Closed, side, Retry::No, os_error, "socket_error"};
   }
 }
@@ -29,7 +32,7 @@ namespace {
 
 // Nothing has been sent yet: whatever it was, another endpoint may be tried.
 Error connect_error(int os_error) {
-  if (os_error == EAGAIN) return {Code::Refused, Side::Upstream, Retry::Yes, os_error, "backlog_full"};   // unix sockets
+  if (os_error == EAGAIN) return {Code::Refused, Side::Upstream, Retry::Yes, os_error, "backlog_full"};  // unix sockets
   Error why = socket_error(os_error, Side::Upstream);
   if (why.side == Side::Upstream) why.retry = Retry::Yes;
   return why;
@@ -65,7 +68,7 @@ Result<Done> Transport::connect(const Address& to) {
     ::close(std::exchange(fd_, -1));
     return why;
   }
-  want_write_ = true;   // writable: connected, or SO_ERROR says why not
+  want_write_ = true;  // writable: connected, or SO_ERROR says why not
   watch();
   return Done{};
 }
@@ -75,7 +78,8 @@ void Transport::watch() {
   if (fd_ < 0) return;
   const bool read = reading_ && !ended_;
   // A peer that resets while reading is paused is heard of by UV_DISCONNECT only.
-  const int want = (read ? UV_READABLE : 0) | (want_write_ ? UV_WRITABLE : 0) | (read || ended_ || ended_unread_ ? 0 : UV_DISCONNECT);
+  const int want =
+      (read ? UV_READABLE : 0) | (want_write_ ? UV_WRITABLE : 0) | (read || ended_ || ended_unread_ ? 0 : UV_DISCONNECT);
   if (want == watching_) return;
   if (!poll_) {
     poll_ = PollHandle<Transport>::make(loop_.raw(), fd_, this);
@@ -92,7 +96,7 @@ void Transport::watch() {
 }
 
 void Transport::on_events(int status, int events) {
-  const auto* const poll = poll_;   // lives for a turn more, whatever an event does to us
+  const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
   if (!connected_) {
     // libuv says no more than that there was an error (EBADF, whatever it was): the socket knows which.
     const int os_error = pending_error(fd_);
@@ -103,7 +107,7 @@ void Transport::on_events(int status, int events) {
     watch();
     return owner_.on_ready();
   }
-  if (status < 0) {   // EPOLLERR: what came before the reset is still there, an early answer perhaps
+  if (status < 0) {  // EPOLLERR: what came before the reset is still there, an early answer perhaps
     if (reading_ && !ended_) {
       owner_.on_readable();
       if (poll->owner != this) return;
@@ -114,7 +118,7 @@ void Transport::on_events(int status, int events) {
   if (events & UV_WRITABLE && want_write_) {
     want_write_ = false;
     owner_.on_writable();
-    if (poll->owner != this) return;   // closed from inside
+    if (poll->owner != this) return;  // closed from inside
     watch();
   }
   if (events & UV_READABLE && reading_ && !ended_) {
@@ -134,7 +138,7 @@ Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
     return ReadResult{size_t(n), false, size_t(n) == room.size()};
   }
   const int os_error = errno;
-  into.commit(0);   // who waits holds no block
+  into.commit(0);  // who waits holds no block
   if (n == 0) {
     note_end();
     return ReadResult{0, true, false};
@@ -158,8 +162,8 @@ Result<size_t> Transport::write(Buffer& from) {
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = count;
-    const ssize_t n = count == 1 ? ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
-                                 : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t n =
+        count == 1 ? ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL) : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return socket_error(errno, Side::Local);

@@ -11,14 +11,14 @@
 namespace outrider::net {
 
 template <class Owner>
-struct PollHandle;                              // poll.h
+struct PollHandle;  // poll.h
 
 class TransportEvents {
  public:
-  virtual void on_ready() = 0;                  // connected (a transport that was adopted is ready at once, without this)
+  virtual void on_ready() = 0;  // connected (a transport that was adopted is ready at once, without this)
   virtual void on_readable() = 0;
-  virtual void on_writable() = 0;               // after a write() that could not finish: it would take bytes again
-  virtual void on_closed(const Error& why) = 0; // once, last; the descriptor is gone
+  virtual void on_writable() = 0;                // after a write() that could not finish: it would take bytes again
+  virtual void on_closed(const Error& why) = 0;  // once, last; the descriptor is gone
 
  protected:
   ~TransportEvents() = default;
@@ -26,8 +26,8 @@ class TransportEvents {
 
 struct ReadResult {
   size_t bytes = 0;
-  bool ended = false;                           // FIN: nothing more comes, writing may go on
-  bool full = false;                            // all the room was filled: more is likely waiting
+  bool ended = false;  // FIN: nothing more comes, writing may go on
+  bool full = false;   // all the room was filled: more is likely waiting
 };
 
 // A descriptor we own, watched by uv_poll_t (so that splice(2), SO_ORIGINAL_DST and hand-over are possible). Reading is
@@ -35,23 +35,23 @@ struct ReadResult {
 class Transport {
  public:
   Transport(Loop& loop, TransportEvents& owner);
-  ~Transport();                                 // closes; no event follows
+  ~Transport();  // closes; no event follows
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
-  void adopt(int fd);                           // accepted by a listener, non-blocking
-  Result<Done> connect(const Address& to);      // on_ready or on_closed follows; an error means neither does
-  Result<ReadResult> read(Buffer& into, size_t at_most);   // one recv(2); {0, false} : nothing right now
+  void adopt(int fd);                                     // accepted by a listener, non-blocking
+  Result<Done> connect(const Address& to);                // on_ready or on_closed follows; an error means neither does
+  Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
   // What the kernel took has left `from`. Anything left: on_writable follows.
   Result<size_t> write(Buffer& from);
-  void want_writable();                         // for those who write by the descriptor (splice)
-  void note_end();                              // for those who read by it: FIN was seen, do not watch for more
-  bool has_unread() const;                      // bytes have come that nobody has read
+  void want_writable();     // for those who write by the descriptor (splice)
+  void note_end();          // for those who read by it: FIN was seen, do not watch for more
+  bool has_unread() const;  // bytes have come that nobody has read
   void pause_reading();
   void resume_reading();
   bool reading() const { return reading_; }
-  void shut_write();                            // FIN
-  void close();                                 // no event follows
-  void abort();                                 // close with RST: the peer must not take what it got for the whole
+  void shut_write();  // FIN
+  void close();       // no event follows
+  void abort();       // close with RST: the peer must not take what it got for the whole
   bool open() const { return fd_ >= 0; }
   bool connected() const { return connected_; }
   int fd() const { return fd_; }

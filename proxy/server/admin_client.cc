@@ -21,7 +21,9 @@ struct Socket {
   explicit Socket(int f) : fd(f) {}
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
-  ~Socket() { if (fd >= 0) ::close(fd); }
+  ~Socket() {
+    if (fd >= 0) ::close(fd);
+  }
   int fd;
 };
 

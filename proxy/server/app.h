@@ -10,7 +10,7 @@ namespace outrider::server {
 
 class AppEvents {
  public:
-  virtual void on_app_exit(int code) = 0;            // its exit status, or 128 + the signal that ended it
+  virtual void on_app_exit(int code) = 0;  // its exit status, or 128 + the signal that ended it
 
  protected:
   ~AppEvents() = default;
@@ -24,7 +24,7 @@ class App {
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;
-  std::string start(const std::vector<std::string>& command);   // empty, or why it could not be started
+  std::string start(const std::vector<std::string>& command);  // empty, or why it could not be started
   void signal(int number);
   bool running() const { return running_; }
 

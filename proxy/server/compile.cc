@@ -13,7 +13,9 @@ namespace {
 upstream::HealthPlan plan_of(const config::Health& health) {
   using Kind = upstream::HealthPlan::Kind;
   upstream::HealthPlan plan;
-  plan.kind = health.kind == config::Health::Kind::Tcp ? Kind::Tcp : health.kind == config::Health::Kind::Http ? Kind::Http : Kind::Off;
+  plan.kind = health.kind == config::Health::Kind::Tcp    ? Kind::Tcp
+              : health.kind == config::Health::Kind::Http ? Kind::Http
+                                                          : Kind::Off;
   plan.path = health.path;
   plan.interval = health.interval;
   plan.timeout = health.timeout;
@@ -85,7 +87,8 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
     case Action::ByHost: to.cluster = exchange::kByHost; break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
-      to.redirect = {route.redirect.scheme, route.redirect.host, route.redirect.path, route.redirect.prefix, route.prefixes, route.redirect.status};
+      to.redirect = {route.redirect.scheme, route.redirect.host, route.redirect.path,
+                     route.redirect.prefix, route.prefixes,      route.redirect.status};
       break;
     case Action::Respond:
       to.action = exchange::Route::Action::Respond;
@@ -170,8 +173,7 @@ std::shared_ptr<const exchange::Snapshot> compile(const config::Document& docume
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
     std::vector<exchange::Rule> rules;
-    for (const auto& route : listener.routes)
-      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+    for (const auto& route : listener.routes) rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }

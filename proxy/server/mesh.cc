@@ -82,7 +82,8 @@ admin::RegistryView Mesh::view() const {
   view.ready = facts.answering;
   view.sealed = facts.sealed;
   view.signed_records = facts.signs;
-  view.detail = facts.answering ? std::to_string(facts.peers) + (facts.peers == 1 ? " peer answers" : " peers answer") : "nobody answers";
+  view.detail =
+      facts.answering ? std::to_string(facts.peers) + (facts.peers == 1 ? " peer answers" : " peers answer") : "nobody answers";
   if (!facts.detail.empty()) view.detail += "; " + facts.detail;
   view.node_id = facts.node_id;
   view.address = facts.address;

@@ -9,7 +9,7 @@ namespace outrider::server {
 using discovery::Known;
 
 namespace {
-constexpr size_t kFoundKept = 10000;   // names met at run time; beyond it a plan is made anew each time
+constexpr size_t kFoundKept = 10000;  // names met at run time; beyond it a plan is made anew each time
 }
 
 Services::Services(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard,
@@ -88,11 +88,10 @@ void Services::unwatch(int worker, const std::string& service) {
 void Services::follow(const std::string& cluster, Group& group) {
   clusters_of_[group.source.key].insert(cluster);
   if (group.source.registry) return group.source.registry->watch(group.source.key, *this);
-  on_instances(group.source.key, Known::Absent, {});   // registry.kind: none, and no endpoints: nobody will ever come
+  on_instances(group.source.key, Known::Absent, {});  // registry.kind: none, and no endpoints: nobody will ever come
 }
 
-void Services::on_instances(const std::string& key, Known known,
-                            std::vector<std::shared_ptr<const discovery::Instance>> all) {
+void Services::on_instances(const std::string& key, Known known, std::vector<std::shared_ptr<const discovery::Instance>> all) {
   const auto names = clusters_of_.find(key);
   if (names == clusters_of_.end()) return;
   for (const auto& cluster : std::set<std::string>(names->second)) {

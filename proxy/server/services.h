@@ -27,34 +27,38 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
     discovery::Registry* registry = nullptr;
     std::string key;
   };
-  Services(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard,
-           std::vector<std::unique_ptr<Worker>>& workers);
+  Services(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, std::vector<std::unique_ptr<Worker>>& workers);
   ~Services();
-  void by_name(discovery::Registry* registry, upstream::ClusterPlan defaults);   // names nobody configured
+  void by_name(discovery::Registry* registry, upstream::ClusterPlan defaults);  // names nobody configured
   void add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits, Source source);
-  void stop();                                          // unwatches everything
+  void stop();  // unwatches everything
 
   std::shared_ptr<const upstream::ClusterPlan> plan_for(std::string_view service);
   std::shared_ptr<upstream::Limits> limits_for(std::string_view service);
   void watch(int worker, const std::string& service);
   void unwatch(int worker, const std::string& service);
-  void refresh(const std::string& cluster);             // one worker ejected an endpoint: the others are told
+  void refresh(const std::string& cluster);  // one worker ejected an endpoint: the others are told
 
   struct Group {
     std::shared_ptr<const upstream::ClusterPlan> plan;
     std::shared_ptr<upstream::Limits> limits;
     Source source;
-    std::set<int> workers;                              // who watches; empty with `configured`: all
-    bool configured = false, seen = false;              // seen: it has had endpoints
+    std::set<int> workers;                  // who watches; empty with `configured`: all
+    bool configured = false, seen = false;  // seen: it has had endpoints
     std::shared_ptr<const upstream::EndpointSet> set;
-    std::unordered_map<std::string, WallTime> leases;   // by instance: a set is not made anew for their sake
+    std::unordered_map<std::string, WallTime> leases;  // by instance: a set is not made anew for their sake
     WallTime expires(const upstream::Member& member) const;
     stats::Slot probes_passed = 0, probes_failed = 0;
   };
   const std::unordered_map<std::string, Group, StringHash, std::equal_to<>>& all() const { return groups_; }
 
   // Called after every change of any set or health; the supervisor looks at what it cares for.
-  struct Listener { virtual void on_cluster_changed(const std::string& cluster) = 0; protected: ~Listener() = default; };
+  struct Listener {
+    virtual void on_cluster_changed(const std::string& cluster) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
   void listen(Listener* listener) { listener_ = listener; }
 
  private:
@@ -73,12 +77,13 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
   std::vector<std::unique_ptr<Worker>>& workers_;
   Listener* listener_ = nullptr;
   discovery::Registry* by_name_ = nullptr;
-  std::mutex mutex_;                                    // guards defaults_ and found_
+  std::mutex mutex_;  // guards defaults_ and found_
   upstream::ClusterPlan defaults_;
   std::unordered_map<std::string, std::pair<std::shared_ptr<const upstream::ClusterPlan>, std::shared_ptr<upstream::Limits>>,
-                     StringHash, std::equal_to<>> found_;
-  std::unordered_map<std::string, Group, StringHash, std::equal_to<>> groups_;      // by cluster name
-  std::unordered_map<std::string, std::set<std::string>, StringHash, std::equal_to<>> clusters_of_;   // by registry key
+                     StringHash, std::equal_to<>>
+      found_;
+  std::unordered_map<std::string, Group, StringHash, std::equal_to<>> groups_;                       // by cluster name
+  std::unordered_map<std::string, std::set<std::string>, StringHash, std::equal_to<>> clusters_of_;  // by registry key
   upstream::HealthChecker health_;
 };
 

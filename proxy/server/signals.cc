@@ -14,9 +14,9 @@ Signals::Signals(net::Loop& control, SignalEvents& events, const std::vector<int
     auto* watch = new Watch{{}, &events};
     uv_signal_init(control.raw(), &watch->handle);
     watch->handle.data = watch;
-    uv_signal_start(&watch->handle, [](uv_signal_t* handle, int signal) {
-      static_cast<Watch*>(handle->data)->events->on_signal(signal);
-    }, number);
+    uv_signal_start(
+        &watch->handle, [](uv_signal_t* handle, int signal) { static_cast<Watch*>(handle->data)->events->on_signal(signal); },
+        number);
     watches_.push_back(watch);
   }
 }

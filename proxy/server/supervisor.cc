@@ -1,8 +1,8 @@
 #include "server/supervisor.h"
 
+#include <sched.h>
 #include <csignal>
 #include <cstring>
-#include <sched.h>
 
 #include <algorithm>
 
@@ -29,7 +29,8 @@ uint32_t threads_of(const config::Document& document) {
 }
 
 void configure_log(const config::Log& log) {
-  static constexpr log::Level kLevels[] = {log::Level::Debug, log::Level::Info, log::Level::Warn, log::Level::Error, log::Level::Off};
+  static constexpr log::Level kLevels[] = {log::Level::Debug, log::Level::Info, log::Level::Warn, log::Level::Error,
+                                           log::Level::Off};
   log::configure(kLevels[size_t(log.level)], log.json ? log::Format::Json : log::Format::Text);
 }
 
@@ -89,7 +90,7 @@ Supervisor::~Supervisor() {
   mesh_.stop();
   workers_.clear();
   services_.reset();
-  for (int i = 0; i < 3; ++i) control_.run_turn(false);   // what was closed just now
+  for (int i = 0; i < 3; ++i) control_.run_turn(false);  // what was closed just now
 }
 
 std::string Supervisor::start() {
@@ -169,7 +170,7 @@ std::string Supervisor::open_listeners() {
   for (const auto& plan : snapshot_->listeners)
     for (net::Address at : plan->addresses)
       for (size_t i = 0; i < workers_.size(); ++i) {
-        if (at.is_unix() && i > 0) continue;           // a path has one socket: one worker accepts for all of them
+        if (at.is_unix() && i > 0) continue;  // a path has one socket: one worker accepts for all of them
         const auto fd = net::open_listener(at, i == 0 ? net::Port::Alone : net::Port::Shared);
         if (!fd) return cannot_listen("listeners." + plan->name + ".address", at, fd.error());
         if (i == 0) {
@@ -201,8 +202,7 @@ std::string Supervisor::open_pages() {
   }
   if (admin_) admin::add_admin_pages(*admin_, view_, *catalog_);
   if (health_) admin::add_health_pages(*health_, view_);
-  if (metrics_)
-    metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
+  if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
   return {};
 }
 
@@ -236,8 +236,10 @@ void Supervisor::add_services() {
 
 void Supervisor::say_hello() const {
   const auto build = this_build();
-  log::info("outrider is up", {{"version", build.version}, {"mode", config::name_of(document_.mode)},
-                               {"workers", workers_.size()}, {"config", document_.file.empty() ? "(none)" : document_.file}});
+  log::info("outrider is up", {{"version", build.version},
+                               {"mode", config::name_of(document_.mode)},
+                               {"workers", workers_.size()},
+                               {"config", document_.file.empty() ? "(none)" : document_.file}});
   for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
   if (document_.mode == config::Mode::Sidecar && !document_.mtls)
     log::warn("traffic between sidecars is clear text: mutual TLS is not part of this version");
@@ -251,7 +253,9 @@ void Supervisor::say_hello() const {
 
 // --- what workers and the registry say --------------------------------------------------------------------------
 
-std::shared_ptr<const upstream::ClusterPlan> Supervisor::plan_for(std::string_view service) { return services_->plan_for(service); }
+std::shared_ptr<const upstream::ClusterPlan> Supervisor::plan_for(std::string_view service) {
+  return services_->plan_for(service);
+}
 
 std::shared_ptr<upstream::Limits> Supervisor::limits_for(std::string_view service) { return services_->limits_for(service); }
 
@@ -309,7 +313,7 @@ void Supervisor::on_signal(int number) {
     if (app_) app_->signal(number);
     return;
   }
-  if (step_ != Step::Running) {                        // somebody is in a hurry
+  if (step_ != Step::Running) {  // somebody is in a hurry
     log::warn("asked again: what is left is cut off");
     return cut();
   }

@@ -22,8 +22,8 @@ namespace outrider::server {
 
 struct Settings {
   config::Document document;
-  std::vector<std::string> command;                  // the app to start beside the proxy; empty: none
-  bool signals = true;                               // TERM, INT and those to pass on are ours to handle
+  std::vector<std::string> command;  // the app to start beside the proxy; empty: none
+  bool signals = true;               // TERM, INT and those to pass on are ours to handle
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
@@ -35,8 +35,8 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   ~Supervisor();
   // Opens every address, starts the workers, the registry and the app. Empty, or what could not be done and by what key.
   std::string start();
-  int run();                                         // until it has ended; the exit code
-  void end();                                        // any thread: as SIGTERM
+  int run();   // until it has ended; the exit code
+  void end();  // any thread: as SIGTERM
   // After start(), for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
   net::Address address_of(std::string_view listener) const;
   State& state() { return state_; }
@@ -57,13 +57,13 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::string open_listeners();
   std::string open_pages();
   void add_services();
-  void announce();                                   // or withdraw, as the app is up or down
+  void announce();  // or withdraw, as the app is up or down
   void say_hello() const;
 
   enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, Cutting, Stopped };
   void leave(milliseconds delay);
   void withdraw();
-  void on_step_over();                               // the limit of the step that runs
+  void on_step_over();  // the limit of the step that runs
   void drain_inbound();
   void end_app();
   void drain_all();
@@ -74,7 +74,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   const config::Document& document_;
   net::Loop control_;
   std::shared_ptr<stats::Catalog> catalog_;
-  std::unique_ptr<stats::Shard> shard_;              // the control thread's
+  std::unique_ptr<stats::Shard> shard_;  // the control thread's
   std::vector<std::unique_ptr<stats::Shard>> worker_shards_;
   std::shared_ptr<stats::Collector> collector_;
   std::unique_ptr<exchange::AccessLogWriter> access_log_;
@@ -91,7 +91,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::unique_ptr<App> app_;
   std::vector<std::pair<std::string, net::Address>> addresses_;
   Step step_ = Step::Running;
-  size_t drained_ = 0;                               // workers that have finished the step
+  size_t drained_ = 0;  // workers that have finished the step
   bool announced_ = false;
   std::optional<int> app_code_;
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};

@@ -13,7 +13,8 @@ namespace {
 constexpr Flag kConfig{"--config", "FILE", "the configuration; - is standard input", "-c"};
 constexpr Flag kSet{"--set", "PATH=VALUE", "one key, over the file and the environment; may be given again"};
 constexpr Flag kJson{"--json", "", "for programs"};
-constexpr Flag kAdmin{"--admin", "HOST:PORT|unix:PATH", "of the proxy to ask; else OUTRIDER_ADMIN__ADDRESS, else 127.0.0.1:15000"};
+constexpr Flag kAdmin{"--admin", "HOST:PORT|unix:PATH",
+                      "of the proxy to ask; else OUTRIDER_ADMIN__ADDRESS, else 127.0.0.1:15000"};
 constexpr Flag kService{"--service", "NAME:PORT", "the workload beside this proxy, and the port it listens on"};
 constexpr Flag kBootstrap{"--bootstrap", "HOST:PORT,...", "nodes of the registry to begin with"};
 constexpr Flag kListen{"--listen", "ADDRESS", "a plain reverse proxy: what to listen on"};
@@ -22,17 +23,28 @@ constexpr Flag kFor{"--for", "DURATION", "how long it is valid: 24h, 30m"};
 constexpr Flag kRun[] = {kConfig, kSet, kService, kBootstrap, kListen, kTo};
 constexpr Flag kDht[] = {kConfig, kSet, kBootstrap};
 constexpr Flag kValidate[] = {kConfig, kSet, kJson};
-constexpr Flag kShow[] = {kConfig, kSet, kService, kBootstrap, kListen, kTo, {"--origin", "", "behind each value where it came from"},
-                          {"--defaults", "", "values nobody set too"}, kJson};
+constexpr Flag kShow[] = {kConfig,
+                          kSet,
+                          kService,
+                          kBootstrap,
+                          kListen,
+                          kTo,
+                          {"--origin", "", "behind each value where it came from"},
+                          {"--defaults", "", "values nobody set too"},
+                          kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
-constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"}, {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
-                           {"--out", "DIR", "where to write; made when it is not there"}, {"--dns", "NAME", "a name in the certificate; may be given again"},
-                           {"--ip", "ADDRESS", "an address in the certificate; may be given again"}, kFor};
+constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
+                           {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
+                           {"--out", "DIR", "where to write; made when it is not there"},
+                           {"--dns", "NAME", "a name in the certificate; may be given again"},
+                           {"--ip", "ADDRESS", "an address in the certificate; may be given again"},
+                           kFor};
 constexpr Flag kDevCa[] = {kFor};
 constexpr Flag kJsonOnly[] = {kJson};
 
 constexpr Verb kVerbs[] = {
-    {"run", "[-c FILE] [--set PATH=VALUE]... [--service NAME:PORT] [--bootstrap HOST:PORT,...] [--listen ADDRESS --to ADDRESS,...] [-- CMD...]",
+    {"run",
+     "[-c FILE] [--set PATH=VALUE]... [--service NAME:PORT] [--bootstrap HOST:PORT,...] [--listen ADDRESS --to ADDRESS,...] [-- CMD...]",
      "run the proxy, and the app beside it",
      "With CMD the app is started beside the proxy, gets its signals, and its exit code is passed on.\n"
      "Every key can also come from the environment: OUTRIDER_SERVICE__NAME=web is service.name.\n\n"
@@ -48,8 +60,8 @@ constexpr Verb kVerbs[] = {
     {"services", "[--json] [--admin ADDRESS]", "services this proxy announces and watches",
      "  outrider services\n  outrider services --json --admin 127.0.0.1:15000\n", kRead, 0, show_services},
     {"endpoints", "SERVICE [--json] [--admin ADDRESS]", "endpoints of a service, and why one is not used",
-     "SERVICE is a cluster's name or namespace/name.\n\n  outrider endpoints web\n  outrider endpoints shop/cart --json\n",
-     kRead, 1, show_endpoints},
+     "SERVICE is a cluster's name or namespace/name.\n\n  outrider endpoints web\n  outrider endpoints shop/cart --json\n", kRead,
+     1, show_endpoints},
     {"stat", "[SERVICE] [--json] [--admin ADDRESS]", "requests, success, latency and retries since the start",
      "  outrider stat\n  outrider stat web --json\n", kRead, 1, show_stat},
     {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
@@ -57,8 +69,11 @@ constexpr Verb kVerbs[] = {
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"
-     "  render-chart | outrider config validate -\n", kValidate, 1, config_validate},
-    {"config show", "[FILE] [--set PATH=VALUE]... [--service NAME:PORT] [--listen ADDRESS --to ADDRESS,...] [--origin] [--defaults] [--json]", "the configuration as it takes effect",
+     "  render-chart | outrider config validate -\n",
+     kValidate, 1, config_validate},
+    {"config show",
+     "[FILE] [--set PATH=VALUE]... [--service NAME:PORT] [--listen ADDRESS --to ADDRESS,...] [--origin] [--defaults] [--json]",
+     "the configuration as it takes effect",
      "  outrider config show sidecar.yaml --origin                     where each value came from\n"
      "  outrider config show sidecar.yaml --defaults                   values nobody set too\n"
      "  outrider config show --listen :8080 --to 127.0.0.1:9001        what a one-line form stands for\n",
@@ -70,20 +85,29 @@ constexpr Verb kVerbs[] = {
      "Writes tls.crt, tls.key (0600) and ca.crt, as identity.dir wants them.\n\n"
      "  outrider identity issue --ca ./ca --id spiffe://mesh.local/ns/default/sa/web --out ./web\n",
      kIssue, 0, identity_issue},
-    {"identity mesh-key", "FILE", "a fresh key that seals the registry's packets",
-     "  outrider identity mesh-key ./mesh.key        # then registry.key: ./mesh.key on every node\n", {}, 1, identity_mesh_key},
-    {"identity show", "DIR [--json]", "what an identity directory holds",
-     "  outrider identity show /run/identity\n", kJsonOnly, 1, identity_show},
+    {"identity mesh-key",
+     "FILE",
+     "a fresh key that seals the registry's packets",
+     "  outrider identity mesh-key ./mesh.key        # then registry.key: ./mesh.key on every node\n",
+     {},
+     1,
+     identity_mesh_key},
+    {"identity show", "DIR [--json]", "what an identity directory holds", "  outrider identity show /run/identity\n", kJsonOnly,
+     1, identity_show},
     {"version", "[--json]", "version and licence", "  outrider version\n", kJsonOnly, 0, show_version},
 };
 
 void print_overview(std::FILE* out) {
-  std::fputs("outrider: a sidecar and edge proxy whose services find each other without a control plane\n\n"
-             "usage: outrider VERB [...]       outrider VERB --help for each\n\n", out);
+  std::fputs(
+      "outrider: a sidecar and edge proxy whose services find each other without a control plane\n\n"
+      "usage: outrider VERB [...]       outrider VERB --help for each\n\n",
+      out);
   for (const Verb& verb : kVerbs)
     std::fprintf(out, "  %-18s %s\n", std::string(verb.name).c_str(), std::string(verb.summary).c_str());
-  std::fputs("\n  outrider run --listen :8080 --to 127.0.0.1:9001,127.0.0.1:9002\n"
-             "  outrider run --service web:8080 --bootstrap seed.mesh:4222\n", out);
+  std::fputs(
+      "\n  outrider run --listen :8080 --to 127.0.0.1:9001,127.0.0.1:9002\n"
+      "  outrider run --service web:8080 --bootstrap seed.mesh:4222\n",
+      out);
 }
 
 int print_help(const Verb& verb) {
@@ -114,7 +138,8 @@ const Verb* find_verb(const std::vector<std::string>& words, size_t& taken) {
 std::string group_of(const std::string& word) {
   std::string group;
   for (const Verb& verb : kVerbs)
-    if (verb.name.starts_with(word + " ")) group += "  outrider " + std::string(verb.name) + " " + std::string(verb.arguments) + "\n";
+    if (verb.name.starts_with(word + " "))
+      group += "  outrider " + std::string(verb.name) + " " + std::string(verb.arguments) + "\n";
   return group;
 }
 

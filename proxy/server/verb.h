@@ -10,15 +10,15 @@
 
 namespace outrider::server {
 
-constexpr int kOk = 0, kNegative = 1, kUsage = 2;   // exit codes of every verb but `run -- CMD`
+constexpr int kOk = 0, kNegative = 1, kUsage = 2;  // exit codes of every verb but `run -- CMD`
 
 struct Verb {
-  std::string_view name;                             // "config show": one or two words
-  std::string_view arguments;                        // "[-c FILE] [--json]"
-  std::string_view summary;                          // one line
-  std::string_view help;                             // the rest, with examples
+  std::string_view name;       // "config show": one or two words
+  std::string_view arguments;  // "[-c FILE] [--json]"
+  std::string_view summary;    // one line
+  std::string_view help;       // the rest, with examples
   std::span<const Flag> flags;
-  size_t words;                                      // how many plain words it takes at most
+  size_t words;  // how many plain words it takes at most
   int (*run)(const Arguments& arguments);
 };
 

@@ -31,8 +31,8 @@ std::string why(const upstream::Member& member, admin::EndpointState state, Wall
   switch (state) {
     case admin::EndpointState::Ejected: {
       const double left = double(member.endpoint->ejected_until_ms.load(std::memory_order_relaxed) - to_ms(now)) / 1000;
-      return "could not be connected to " + std::to_string(failures) + (failures == 1 ? " time" : " times") + " in a row; tried again in " +
-             std::to_string(int(std::max(0.0, left)) + 1) + " s";
+      return "could not be connected to " + std::to_string(failures) + (failures == 1 ? " time" : " times") +
+             " in a row; tried again in " + std::to_string(int(std::max(0.0, left)) + 1) + " s";
     }
     case admin::EndpointState::Unhealthy: return "fails its health check";
     case admin::EndpointState::Unknown: return "not checked yet";
@@ -80,7 +80,8 @@ bool panics(const admin::ClusterView& view, double share) {
 std::vector<admin::Part> View::readiness() const {
   std::vector<admin::Part> parts;
   const auto& document = *state_.document;
-  parts.push_back({"listeners", state_.started, std::to_string(state_.listening) + " of " + std::to_string(state_.listeners) + " open"});
+  parts.push_back(
+      {"listeners", state_.started, std::to_string(state_.listening) + " of " + std::to_string(state_.listeners) + " open"});
   admin::Part identity{"identity", true, "none: registrations are unsigned", true};
   if (state_.identity) {
     const auto problem = state_.identity->problem(net::Loop::wall());
@@ -148,8 +149,6 @@ std::string View::name() const {
   return document.service ? document.service.name : document.node.id;
 }
 
-double View::uptime_s() const {
-  return std::chrono::duration<double>(net::Loop::clock() - state_.since).count();
-}
+double View::uptime_s() const { return std::chrono::duration<double>(net::Loop::clock() - state_.since).count(); }
 
 }  // namespace outrider::server

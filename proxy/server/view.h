@@ -19,8 +19,8 @@ struct State {
   std::optional<identity::Identity> identity;
   const Mesh* mesh = nullptr;
   Services* services = nullptr;
-  std::string local_cluster;                         // of the app beside us; empty: there is none
-  std::string announced_as;                          // service in the registry; empty: not announced
+  std::string local_cluster;  // of the app beside us; empty: there is none
+  std::string announced_as;   // service in the registry; empty: not announced
   size_t listeners = 0, listening = 0;
   bool started = false, draining = false;
   bool app_up = false;

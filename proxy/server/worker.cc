@@ -11,10 +11,9 @@ constexpr milliseconds kDrainCheck{16};
 constexpr milliseconds kLagCheck{1000};
 }  // namespace
 
-Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log,
-               milliseconds service_idle, WorkerEvents& events)
-    : index_(index), events_(events),
-      site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle)),
+Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
+               WorkerEvents& events)
+    : index_(index), events_(events), site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle)),
       lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker"}})),
       blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
@@ -22,14 +21,14 @@ Worker::~Worker() {
   join();
   cut_all();
   doors_.clear();
-  for (int i = 0; i < 3; ++i) loop_.run_turn(false);   // what retired while it ended
+  for (int i = 0; i < 3; ++i) loop_.run_turn(false);  // what retired while it ended
   site_->serving = {};
   site_.reset();
 }
 
 void Worker::open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd) {
   for (const auto& door : doors_)
-    if (&door->plan() == plan.get()) {                 // another address of the same listener: the same counters
+    if (&door->plan() == plan.get()) {  // another address of the same listener: the same counters
       doors_.push_back(std::make_unique<exchange::Door>(*site_, door->accepted_from(), fd));
       return;
     }
@@ -84,9 +83,7 @@ void Worker::refresh(const std::string& cluster) {
   });
 }
 
-bool Worker::drains(const exchange::ListenerPlan& plan) const {
-  return draining_ == Drain::All || plan.direction == "inbound";
-}
+bool Worker::drains(const exchange::ListenerPlan& plan) const { return draining_ == Drain::All || plan.direction == "inbound"; }
 
 void Worker::drain(Drain what) {
   loop_.post([this, what] {

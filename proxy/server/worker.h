@@ -11,7 +11,7 @@
 
 namespace outrider::server {
 
-enum class Drain : uint8_t { Inbound, All };          // Inbound: what comes to the app; the app's own calls go on
+enum class Drain : uint8_t { Inbound, All };  // Inbound: what comes to the app; the app's own calls go on
 
 // What a worker asks of the control thread. Called on the worker's thread; each returns at once.
 class WorkerEvents {
@@ -21,7 +21,7 @@ class WorkerEvents {
   virtual void on_watch(int worker, const std::string& service) = 0;
   virtual void on_unwatch(int worker, const std::string& service) = 0;
   virtual void on_ejected(const std::string& cluster) = 0;
-  virtual void on_drained(int worker, Drain what) = 0;   // after drain(): no session of these is left
+  virtual void on_drained(int worker, Drain what) = 0;  // after drain(): no session of these is left
 
  protected:
   ~WorkerEvents() = default;
@@ -32,8 +32,8 @@ class WorkerEvents {
 // joined and destroyed by the supervisor.
 class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
  public:
-  Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log,
-         milliseconds service_idle, WorkerEvents& events);
+  Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
+         WorkerEvents& events);
   ~Worker();
   // Before start(): a listening descriptor, owned from here on.
   void open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd);
@@ -41,9 +41,9 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   // From the control thread, at any time:
   void adopt(std::shared_ptr<const exchange::Snapshot> snapshot);
   void adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set);
-  void refresh(const std::string& cluster);          // health or an ejection changed
-  void drain(Drain what);                            // stop accepting, finish what runs, then on_drained()
-  void cut();                                        // the drain's deadline: what is left ends now; counted in cut_streams()
+  void refresh(const std::string& cluster);  // health or an ejection changed
+  void drain(Drain what);                    // stop accepting, finish what runs, then on_drained()
+  void cut();                                // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
   uint32_t cut_streams() const { return cut_.load(std::memory_order_relaxed); }
 

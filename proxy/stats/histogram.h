@@ -15,7 +15,7 @@ namespace outrider::stats {
 class Histogram {
  public:
   static constexpr uint32_t kSubBits = 3, kSub = 1u << kSubBits;
-  static constexpr uint32_t kTopBits = 32;               // from 2^32 us (71 minutes) on everything is the last bucket
+  static constexpr uint32_t kTopBits = 32;  // from 2^32 us (71 minutes) on everything is the last bucket
   static constexpr uint32_t kBuckets = kSub + (kTopBits - kSubBits) * kSub + 1;
   static constexpr uint32_t kSlots = 1 + kBuckets;
 
@@ -25,7 +25,7 @@ class Histogram {
     uint32_t shift = uint32_t(std::bit_width(value)) - 1 - kSubBits;
     return (shift << kSubBits) + uint32_t(value >> shift);
   }
-  static constexpr uint64_t lower(uint32_t bucket) {     // the smallest value in it
+  static constexpr uint64_t lower(uint32_t bucket) {  // the smallest value in it
     if (bucket < kSub) return bucket;
     if (bucket >= kBuckets - 1) return uint64_t(1) << kTopBits;
     uint32_t shift = (bucket >> kSubBits) - 1;
@@ -39,8 +39,8 @@ class Histogram {
   }
   void merge(const Histogram& other);
   uint64_t count() const;
-  uint64_t sum() const { return sum_; }                  // exact
-  double quantile(double q) const;                       // nearest rank, q in [0, 1]; 0 when empty
+  uint64_t sum() const { return sum_; }  // exact
+  double quantile(double q) const;       // nearest rank, q in [0, 1]; 0 when empty
 
   // How many values are at most each bound; bounds rise. A bucket that a bound cuts is shared out by length, so the
   // counts rise with the bounds and, since buckets only grow, with time as well.

@@ -9,6 +9,7 @@
 
 #include "stats/stats.h"
 
+// clang-format off
 namespace outrider::stats::names {
 
 inline constexpr double kMicro = 1e-6, kMilli = 1e-3;

@@ -29,7 +29,7 @@ ProcessStat read_stat() {
   std::istringstream fields(text.substr(name_ends + 1));
   std::string skipped;
   for (int field = 3; field <= 13; ++field) fields >> skipped;
-  fields >> result.user >> result.system;                                   // 14, 15
+  fields >> result.user >> result.system;  // 14, 15
   for (int field = 16; field <= 21; ++field) fields >> skipped;
   fields >> result.start >> result.virtual_bytes >> result.resident_pages;  // 22, 23, 24
   return result;
@@ -48,7 +48,7 @@ double boot_time() {
 double count_descriptors() {
   DIR* directory = opendir("/proc/self/fd");
   if (!directory) return 0;
-  double count = -3;   // ".", ".." and the one this listing uses
+  double count = -3;  // ".", ".." and the one this listing uses
   while (readdir(directory)) ++count;
   closedir(directory);
   return count;

@@ -59,14 +59,14 @@ struct Ledger {
 
   uint32_t max_series = 0, series_per_histogram = 1;
   std::mutex names_mutex;
-  std::deque<Series> series;                   // only grows: a Series stays where it is
+  std::deque<Series> series;  // only grows: a Series stays where it is
   std::unordered_map<std::string, Slot, StringHash, std::equal_to<>> by_key;
-  uint64_t next = Histogram::kSlots;           // the first are kNowhere, wide enough for a histogram
+  uint64_t next = Histogram::kSlots;  // the first are kNowhere, wide enough for a histogram
   uint32_t count = 0;
   std::atomic<uint64_t> dropped{0};
   std::mutex shards_mutex;
   std::vector<const Shard*> shards;
-  Shard gone;                                  // sums of those that left
+  Shard gone;  // sums of those that left
 };
 
 Shard::~Shard() {
@@ -76,7 +76,7 @@ Shard::~Shard() {
 
 Shard::Chunk* Shard::grow(size_t which) {
   auto* chunk = new Chunk{};
-  chunks_[which].store(chunk, std::memory_order_release);   // a reader that sees it sees its zeros
+  chunks_[which].store(chunk, std::memory_order_release);  // a reader that sees it sees its zeros
   return chunk;
 }
 

@@ -11,15 +11,15 @@
 
 namespace outrider::stats {
 
-using Slot = uint32_t;               // index into every worker's shard
+using Slot = uint32_t;  // index into every worker's shard
 
 enum class Kind : uint8_t { Counter, Gauge, Histogram };
-enum class Range : uint8_t { Usual, Fine, Long };   // which bounds a histogram is shown with (collector.h)
-struct Name {                        // one row of names.h
+enum class Range : uint8_t { Usual, Fine, Long };  // which bounds a histogram is shown with (collector.h)
+struct Name {                                      // one row of names.h
   const char* name;
   const char* help;
   Kind kind;
-  double scale = 1;                  // what one unit in a shard is in the metric's unit: 1e-6 for _seconds kept in microseconds
+  double scale = 1;  // what one unit in a shard is in the metric's unit: 1e-6 for _seconds kept in microseconds
   Range range = Range::Usual;
 };
 struct Label {
@@ -45,11 +45,11 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
   void add(Slot slot, uint64_t n = 1) { write(slot, cell(slot).load(std::memory_order_relaxed) + n); }
-  void sub(Slot slot, uint64_t n = 1) { write(slot, cell(slot).load(std::memory_order_relaxed) - n); }   // gauges
-  void set(Slot slot, uint64_t value) { write(slot, value); }                                            // gauges; two's complement for negatives
-  void observe(Slot histogram, uint64_t microseconds);   // log-linear buckets, fixed count (histogram.h)
-  uint64_t read(Slot slot) const;                        // any thread
-  size_t memory_bytes() const;                           // any thread
+  void sub(Slot slot, uint64_t n = 1) { write(slot, cell(slot).load(std::memory_order_relaxed) - n); }  // gauges
+  void set(Slot slot, uint64_t value) { write(slot, value); }  // gauges; two's complement for negatives
+  void observe(Slot histogram, uint64_t microseconds);         // log-linear buckets, fixed count (histogram.h)
+  uint64_t read(Slot slot) const;                              // any thread
+  size_t memory_bytes() const;                                 // any thread
 
  private:
   using Chunk = std::array<std::atomic<uint64_t>, kChunk>;
@@ -64,7 +64,7 @@ class Shard {
   std::array<std::atomic<Chunk*>, kChunks> chunks_{};
 };
 
-struct Series {                      // one name with one set of labels
+struct Series {  // one name with one set of labels
   Name name;
   std::vector<Label> labels;
   Slot slot = kNowhere;
@@ -80,17 +80,17 @@ class Catalog {
   explicit Catalog(uint32_t max_series = 5000, uint32_t series_per_histogram = 18);
   ~Catalog();
   Slot slot(const Name& name, std::vector<Label> labels = {});
-  std::unique_ptr<Shard> make_shard();                   // part of every total from now on; may outlive the catalog
+  std::unique_ptr<Shard> make_shard();  // part of every total from now on; may outlive the catalog
 
-  std::vector<const Series*> series() const;             // in order of arrival; they live as long as the catalog
-  uint64_t total(const Series& series) const;            // over all shards; a gauge in two's complement
-  Histogram histogram(const Series& series) const;       // likewise
+  std::vector<const Series*> series() const;        // in order of arrival; they live as long as the catalog
+  uint64_t total(const Series& series) const;       // over all shards; a gauge in two's complement
+  Histogram histogram(const Series& series) const;  // likewise
   uint32_t series_count() const;
   uint32_t max_series() const;
   uint32_t room_for_samples() const;
   uint64_t dropped() const;
-  size_t memory_bytes() const;                           // of all shards
-  void count_dropped();                                  // by whoever keeps series elsewhere and has no room
+  size_t memory_bytes() const;  // of all shards
+  void count_dropped();         // by whoever keeps series elsewhere and has no room
 
  private:
   std::shared_ptr<Ledger> ledger_;

@@ -19,8 +19,7 @@ uint64_t microseconds(TimePoint from, TimePoint to) {
 
 }  // namespace
 
-Attempt::Attempt(net::Loop& loop, AttemptPool& home)
-    : body(loop.blocks()), loop_(loop), home_(home), response_(arena_) {}
+Attempt::Attempt(net::Loop& loop, AttemptPool& home) : body(loop.blocks()), loop_(loop), home_(home), response_(arena_) {}
 
 void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, http::Wire wire, milliseconds limit) {
   owner_ = &owner;
@@ -48,7 +47,7 @@ void Attempt::on_lease(Lease lease) {
   request_ended_ = sent.ended && sent.held.empty() && resend_ == 0 && !sent.trailers;
   request_sent_ = true;
   codec().send_request(lease_.stream, sending.head, sending.own, request_ended_);
-  owner_->on_attempt(*this);                     // who pumps, and counts what went on
+  owner_->on_attempt(*this);  // who pumps, and counts what went on
 }
 
 void Attempt::pump() {
@@ -125,7 +124,7 @@ void Attempt::on_reset(const Error& why) {
   Error error = why;
   error.side = Side::Upstream;
   const bool silent = !headed_ && lease_.connection->bytes_in() == bytes_before_;
-  const bool stale = silent || (!headed_ && why.retry == Retry::IfReused);   // the codec knows what came was no answer
+  const bool stale = silent || (!headed_ && why.retry == Retry::IfReused);  // the codec knows what came was no answer
   if (why.code == Code::Closed) error.retry = stale ? Retry::IfReused : Retry::No;
   else if (error.retry != Retry::IfReused || !silent) error.retry = Retry::No;
   if (error.retry == Retry::IfReused && lease_.reused) cluster_->pool(*seat_).drop_idle();
@@ -143,7 +142,8 @@ void Attempt::on_limit() {
 
 // A stale connection and a limit of our own are no fault of the endpoint's.
 void Attempt::fail(const Error& why) {
-  const bool blameless = why.side == Side::Local || why.code == Code::NoEndpoint || (why.retry == Retry::IfReused && lease_.reused);
+  const bool blameless =
+      why.side == Side::Local || why.code == Code::NoEndpoint || (why.retry == Retry::IfReused && lease_.reused);
   state_ = State::Failed;
   error_ = why;
   limit_.cancel();

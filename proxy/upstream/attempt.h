@@ -15,17 +15,17 @@ namespace outrider::upstream {
 class Attempt;
 class Cluster;
 
-struct Sending {                                 // what goes up
+struct Sending {  // what goes up
   const http::RequestHead& head;
-  std::span<const http::Field> own;              // fields of this try only
+  std::span<const http::Field> own;  // fields of this try only
   http::Pipe& body;
 };
 
-class AttemptOwner {                             // an exchange, later a shadow, a sub-request, a probe
+class AttemptOwner {  // an exchange, later a shadow, a sub-request, a probe
  public:
-  virtual Sending sending(Attempt& attempt) = 0; // asked when a stream is open, and by pump()
-  virtual void on_attempt(Attempt& attempt) = 0; // something was written down in it; usually just advance()
-  virtual void on_interim(Attempt&, const http::ResponseHead&) {}            // 100, 103
+  virtual Sending sending(Attempt& attempt) = 0;                   // asked when a stream is open, and by pump()
+  virtual void on_attempt(Attempt& attempt) = 0;                   // something was written down in it; usually just advance()
+  virtual void on_interim(Attempt&, const http::ResponseHead&) {}  // 100, 103
 
  protected:
   ~AttemptOwner() = default;
@@ -45,14 +45,14 @@ class Attempt final : Waiter, http::StreamEvents {
   // shared copy in body.kept while body.keeping and it stays under the cluster's retry_buffer; above it keeping ends).
   // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
   void pump();
-  void cancel();                                 // leaves the queue or resets; no event follows; no blame on the seat
+  void cancel();  // leaves the queue or resets; no event follows; no blame on the seat
   // The exchange has taken all of the response it wants: reports to the cluster and gives the lease back. Idempotent.
   void finish();
   State state() const { return state_; }
   bool headed() const { return headed_; }
   bool reused() const { return lease_.reused; }
-  bool request_sent() const { return request_sent_; }   // some byte of it was given to a connection
-  bool request_ended() const { return request_ended_; } // all of it was
+  bool request_sent() const { return request_sent_; }    // some byte of it was given to a connection
+  bool request_ended() const { return request_ended_; }  // all of it was
   const Error& error() const { return error_; }
   http::ResponseHead& response() { return response_; }  // in this attempt's own arena
   http::Codec& codec() { return lease_.connection->codec(); }
@@ -60,8 +60,8 @@ class Attempt final : Waiter, http::StreamEvents {
   wire::HttpConnection& connection() { return *lease_.connection; }
   Seat* seat() const { return seat_.get(); }
   Cluster* cluster() const { return cluster_; }
-  TimePoint opened_at() const { return opened_at_; }    // Loop::clock() when the head was handed to the codec
-  http::Pipe body;                               // the response's: arrived and not yet gone on
+  TimePoint opened_at() const { return opened_at_; }  // Loop::clock() when the head was handed to the codec
+  http::Pipe body;                                    // the response's: arrived and not yet gone on
   uint32_t holders = 0;
   static void recycle(Attempt* attempt);
 
@@ -70,7 +70,7 @@ class Attempt final : Waiter, http::StreamEvents {
   void reset_for_reuse();
   http::Wire wire() const override { return wire_; }
   http::StreamEvents& events() override { return *this; }
-  void on_lease(Lease lease) override;           // sends head and first bytes
+  void on_lease(Lease lease) override;  // sends head and first bytes
   void on_no_lease(const Error& why) override;
   http::ResponseHead* response_head() override { return &response_; }
   void on_interim() override;
@@ -81,21 +81,21 @@ class Attempt final : Waiter, http::StreamEvents {
   void on_reset(const Error& why) override;
   void on_limit();
   void fail(const Error& why);
-  void release(Pool::After after);               // the place in the queue or the stream
-  void settle(Outcome::Kind kind, const Error* failure);   // counts and the balancer, once
+  void release(Pool::After after);                        // the place in the queue or the stream
+  void settle(Outcome::Kind kind, const Error* failure);  // counts and the balancer, once
   net::Loop& loop_;
   AttemptPool& home_;
   Arena arena_;
   http::ResponseHead response_;
   AttemptOwner* owner_ = nullptr;
-  Cluster* cluster_ = nullptr;                   // alive: the seat's exchange holds it
+  Cluster* cluster_ = nullptr;  // alive: the seat's exchange holds it
   Ref<Seat> seat_;
   http::Wire wire_ = http::Wire::Http1;
   Lease lease_;
   State state_ = State::Idle;
   bool headed_ = false, request_sent_ = false, request_ended_ = false, counted_ = false;
-  size_t resend_ = 0, resent_ = 0;               // bytes of body.kept from tries before this one; how far they have gone again
-  uint64_t bytes_before_ = 0;                    // what the connection had received when the stream was opened
+  size_t resend_ = 0, resent_ = 0;  // bytes of body.kept from tries before this one; how far they have gone again
+  uint64_t bytes_before_ = 0;       // what the connection had received when the stream was opened
   Error error_{};
   TimePoint opened_at_{}, headed_at_{};
   net::BoundTimer<Attempt, &Attempt::on_limit> limit_{*this};

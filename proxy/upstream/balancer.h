@@ -20,24 +20,24 @@ struct Seat {
   explicit Seat(Member m);
   ~Seat();
   uint32_t holders = 0;
-  uint32_t in_flight = 0;            // this worker's own; no atomics
-  bool usable = true;                // health, ejection, draining, weight and panic rule, as of the last refresh
-  uint32_t weight = 100;             // effective, in hundredths of the record's: slow start applied
-  float latency_us = 0;              // moving average of this worker's own observations; 0: none yet
+  uint32_t in_flight = 0;  // this worker's own; no atomics
+  bool usable = true;      // health, ejection, draining, weight and panic rule, as of the last refresh
+  uint32_t weight = 100;   // effective, in hundredths of the record's: slow start applied
+  float latency_us = 0;    // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
   Member member;
-  std::unique_ptr<Pool> pool;        // made at first use
-  static void recycle(Seat* seat);   // drains the pool; may be called from inside an event of that pool
+  std::unique_ptr<Pool> pool;       // made at first use
+  static void recycle(Seat* seat);  // drains the pool; may be called from inside an event of that pool
 };
 
 struct Outcome {
-  enum class Kind : uint8_t { Ok, Failed, Cancelled };     // Cancelled: neither a failure nor a latency sample
+  enum class Kind : uint8_t { Ok, Failed, Cancelled };  // Cancelled: neither a failure nor a latency sample
   Kind kind = Kind::Ok;
   uint64_t first_byte_us = 0, total_us = 0;
 };
 
 struct Pick {
-  std::span<const Seat* const> tried = {};   // seats this exchange has already failed on: avoided while others are there
+  std::span<const Seat* const> tried = {};  // seats this exchange has already failed on: avoided while others are there
   TimePoint now{};
 };
 
@@ -45,16 +45,16 @@ struct Pick {
 class Balancer {
  public:
   virtual ~Balancer() = default;
-  virtual void rebuild(std::span<Seat* const> usable) = 0;    // on every change of the usable seats or their weights
-  virtual Seat* pick(const Pick& what) = 0;                   // null: nobody usable. All tried: one of them again
-  virtual void on_done(Seat& seat, const Outcome& outcome, TimePoint now);   // keeps the seat's average, for pages
+  virtual void rebuild(std::span<Seat* const> usable) = 0;  // on every change of the usable seats or their weights
+  virtual Seat* pick(const Pick& what) = 0;                 // null: nobody usable. All tried: one of them again
+  virtual void on_done(Seat& seat, const Outcome& outcome, TimePoint now);  // keeps the seat's average, for pages
 };
 
-struct BalancerEntry {               // one row of the table in upstream/balance/all.cc
+struct BalancerEntry {  // one row of the table in upstream/balance/all.cc
   std::string_view name;
   std::unique_ptr<Balancer> (*make)(const ClusterPlan& plan, Random& random);
 };
 std::span<const BalancerEntry> all_balancers();
-std::unique_ptr<Balancer> make_balancer(const ClusterPlan& plan, Random& random);   // by plan.balancer; unknown: null
+std::unique_ptr<Balancer> make_balancer(const ClusterPlan& plan, Random& random);  // by plan.balancer; unknown: null
 
 }  // namespace outrider::upstream

@@ -16,7 +16,7 @@ namespace names = stats::names;
 
 namespace {
 
-constexpr uint32_t kWhole = 100;                 // hundredths of a weight
+constexpr uint32_t kWhole = 100;  // hundredths of a weight
 constexpr uint32_t kMaxWeight = 1'000'000;
 constexpr double kSlowStartFrom = 0.1;
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
@@ -91,7 +91,7 @@ void Cluster::adopt(std::shared_ptr<const EndpointSet> set) {
   set_ = std::move(set);
   if (plan_->found && !seen_ && !set_->members.empty()) {
     seen_ = true;
-    stats_ = ClusterStats(context_.catalog, label());   // without endpoints nothing has been counted that must be taken back
+    stats_ = ClusterStats(context_.catalog, label());  // without endpoints nothing has been counted that must be taken back
   }
   rebuild();
   if (set_->known == Known::NotYet) return;
@@ -125,7 +125,7 @@ void Cluster::rebuild() {
   choose_usable();
   balancer_->rebuild(usable_);
   for (auto& [endpoint, seat] : before)
-    if (seat->pool) seat->pool->drain();         // exchanges may still hold it
+    if (seat->pool) seat->pool->drain();  // exchanges may still hold it
 }
 
 void Cluster::refresh() {
@@ -229,8 +229,8 @@ void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why) {
   if (!endpoint.ejected_until_ms.compare_exchange_strong(until, now + length, std::memory_order_relaxed)) return;
   endpoint.ejected_since_ms.store(now, std::memory_order_relaxed);
   endpoint.connect_failures.fetch_add(1, std::memory_order_relaxed);
-  log::info("endpoint ejected", {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", why.what},
-                                 {"milliseconds", length}});
+  log::info("endpoint ejected",
+            {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", why.what}, {"milliseconds", length}});
   refresh();
   if (ejections) ejections->on_ejected(plan_->name);
 }

@@ -19,10 +19,10 @@ struct Context {
   stats::Shard& shard;
 };
 
-struct ClusterStats {                                     // slots of outrider_cluster_*{cluster=...}, found once
+struct ClusterStats {  // slots of outrider_cluster_*{cluster=...}, found once
   ClusterStats(stats::Catalog& catalog, std::string_view label);
-  stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable,
-      connect_closed, connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
+  stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable, connect_closed,
+      connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
 };
 
 // Held by Serving and by exchanges in flight (Ref). One worker.
@@ -35,43 +35,48 @@ class Cluster {
   // name a client can think of would be one.
   std::string_view label() const { return plan_->found && !seen_ ? "__unknown__" : std::string_view(plan_->name); }
   const Context& context() const { return context_; }
-  void adopt(std::shared_ptr<const EndpointSet> set);     // a message from the control thread
-  void refresh();                                         // health or an ejection changed: usable seats anew
+  void adopt(std::shared_ptr<const EndpointSet> set);  // a message from the control thread
+  void refresh();                                      // health or an ejection changed: usable seats anew
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
-  void await_set(Place& place);                           // called when known() is no longer NotYet; idempotent
-  Ref<Seat> pick(const Pick& what);                       // never waits; null: nobody
+  void await_set(Place& place);      // called when known() is no longer NotYet; idempotent
+  Ref<Seat> pick(const Pick& what);  // never waits; null: nobody
   bool panicking() const { return panicking_; }
   size_t usable_count() const { return usable_.size(); }
   Pool& pool(Seat& seat);
   // Once per attempt: balancer, counters; a connect failure (failure->code Refused, Unreachable, Timeout before the
   // connection stood) demotes the endpoint for a time that doubles from 1 s to 30 s.
   void report(Seat& seat, const Outcome& outcome, const Error* failure);
-  void on_connected(Endpoint& endpoint);                  // from its pool: what it was demoted for is over
+  void on_connected(Endpoint& endpoint);  // from its pool: what it was demoted for is over
   void on_connect_failure(Endpoint& endpoint, const Error& why);
   // Breakers. False: full, and the gauge says so until there is room again.
   bool enter(Breaker& breaker, uint32_t limit, stats::Slot gauge);
   void leave(Breaker& breaker, uint32_t limit, stats::Slot gauge);
-  void calm(Breaker& breaker, stats::Slot gauge);         // full it may be, but nobody is kept waiting
+  void calm(Breaker& breaker, stats::Slot gauge);  // full it may be, but nobody is kept waiting
   Limits& limits() { return *limits_; }
   const ClusterStats& stats() const { return stats_; }
-  TimePoint last_used{};                                  // by ClusterTable
+  TimePoint last_used{};  // by ClusterTable
   uint32_t holders = 0;
-  static void recycle(Cluster* cluster);                  // its pools close; deletes, after the turn
+  static void recycle(Cluster* cluster);  // its pools close; deletes, after the turn
   // The control thread wants to know of an ejection at once, to tell the other workers. May be empty.
-  struct Ejections { virtual void on_ejected(const std::string& cluster) = 0; protected: ~Ejections() = default; };
+  struct Ejections {
+    virtual void on_ejected(const std::string& cluster) = 0;
+
+   protected:
+    ~Ejections() = default;
+  };
   Ejections* ejections = nullptr;
 
  private:
   void rebuild();
-  bool choose_usable();                                   // true: seats or weights are others than before
+  bool choose_usable();  // true: seats or weights are others than before
   void set_lamp(Lamp& lamp, bool on, stats::Slot gauge);
   void arm_refresh(int64_t now_ms);
-  void on_refresh_due();                                  // an ejection ends, slow start goes on
+  void on_refresh_due();  // an ejection ends, slow start goes on
   Context context_;
   std::shared_ptr<const ClusterPlan> plan_;
   std::shared_ptr<Limits> limits_;
-  bool seen_ = false;                                     // has had endpoints; the label of stats_ hangs on it
+  bool seen_ = false;  // has had endpoints; the label of stats_ hangs on it
   ClusterStats stats_;
   std::shared_ptr<const EndpointSet> set_;
   std::vector<Ref<Seat>> seats_;

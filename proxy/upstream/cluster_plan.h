@@ -14,38 +14,38 @@ struct HealthPlan {
   enum class Kind : uint8_t { Off, Tcp, Http } kind = Kind::Off;
   std::string path = "/";
   milliseconds interval{10000}, timeout{1000};
-  uint32_t healthy = 2, unhealthy = 3;      // in a row, to flip
-  double jitter = 0.1;                      // of the interval
+  uint32_t healthy = 2, unhealthy = 3;  // in a row, to flip
+  double jitter = 0.1;                  // of the interval
   uint16_t expect_low = 200, expect_high = 299;
-  uint16_t port = 0;                        // 0: the endpoint's own
+  uint16_t port = 0;  // 0: the endpoint's own
 };
 
 struct PoolPlan {
   milliseconds connect_timeout{1000};
-  milliseconds idle_timeout{0};             // 0: learned from the server's Keep-Alive, else 60 s
-  uint32_t max_requests = 0;                // per connection; 0: no limit
+  milliseconds idle_timeout{0};  // 0: learned from the server's Keep-Alive, else 60 s
+  uint32_t max_requests = 0;     // per connection; 0: no limit
   milliseconds max_age{0};
   milliseconds tcp_keepalive{60000};
 };
 
 struct ClusterPlan {
   std::string name;
-  std::string service;                      // "namespace/name" in the registry; empty: not from the registry
-  bool found = false;                       // nobody configured it: a request named it
-  std::string digest;                       // equal digests: the cluster is kept over a change of configuration
+  std::string service;  // "namespace/name" in the registry; empty: not from the registry
+  bool found = false;   // nobody configured it: a request named it
+  std::string digest;   // equal digests: the cluster is kept over a change of configuration
   std::string balancer = "ewma";
-  uint32_t choices = 2;                     // least_request, ewma
+  uint32_t choices = 2;  // least_request, ewma
   milliseconds decay{10000}, failure_penalty{5000};
   milliseconds slow_start{30000};
-  double panic = 0.5;                       // fewer usable than this share: use all
+  double panic = 0.5;  // fewer usable than this share: use all
   http::Wire wire = http::Wire::Http1;
   HealthPlan health;
   PoolPlan pool;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
-  milliseconds timeout{0};                  // of a whole exchange; 0: none
-  uint32_t retries = 2;                     // of requests that never reached an endpoint
+  milliseconds timeout{0};  // of a whole exchange; 0: none
+  uint32_t retries = 2;     // of requests that never reached an endpoint
   bool retry_connect_failure = true, retry_reset_before_request = true;
-  uint32_t retry_buffer = 64 * 1024;        // bodies above it cannot be sent again
+  uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   http::CodecLimits codec;
 };
 

@@ -60,8 +60,7 @@ void ClusterTable::on_sweep() {
     source_.unwatch(at->first);
     at = clusters_.erase(at);
   }
-  if (!clusters_.empty())
-    context_.loop.arm(sweep_, std::clamp(idle_timeout_ / 4, kShortestSweep, kLongestSweep));
+  if (!clusters_.empty()) context_.loop.arm(sweep_, std::clamp(idle_timeout_ / 4, kShortestSweep, kLongestSweep));
 }
 
 }  // namespace outrider::upstream

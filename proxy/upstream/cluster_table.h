@@ -12,9 +12,9 @@ namespace outrider::upstream {
 // Who has the plan, limits and endpoints of a name: the control thread, through a message. Called on the worker.
 class ServiceSource {
  public:
-  virtual std::shared_ptr<const ClusterPlan> plan_for(std::string_view service) = 0;   // from defaults.cluster; thread-safe
-  virtual std::shared_ptr<Limits> limits_for(std::string_view service) = 0;            // thread-safe
-  virtual void watch(const std::string& service) = 0;      // adopt() on this worker follows
+  virtual std::shared_ptr<const ClusterPlan> plan_for(std::string_view service) = 0;  // from defaults.cluster; thread-safe
+  virtual std::shared_ptr<Limits> limits_for(std::string_view service) = 0;           // thread-safe
+  virtual void watch(const std::string& service) = 0;                                 // adopt() on this worker follows
   virtual void unwatch(const std::string& service) = 0;
 
  protected:
@@ -26,8 +26,8 @@ class ClusterTable {
  public:
   ClusterTable(const Context& context, ServiceSource& source, size_t max_names, milliseconds idle_timeout);
   ~ClusterTable();
-  Ref<Cluster> find(std::string_view service);             // known() is NotYet at first. Null: the table is full
-  Cluster* existing(std::string_view service);             // null when nobody asked for it
+  Ref<Cluster> find(std::string_view service);  // known() is NotYet at first. Null: the table is full
+  Cluster* existing(std::string_view service);  // null when nobody asked for it
   void for_each(void (*f)(Cluster&, void*), void* with);
   size_t size() const { return clusters_.size(); }
 

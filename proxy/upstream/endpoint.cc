@@ -25,8 +25,7 @@ bool same_facts(const Instance& a, const Instance& b) {
 }  // namespace
 
 Endpoint::Endpoint(std::string address_text, std::string identity_text, WallTime first_seen)
-    : address(std::move(address_text)), identity(std::move(identity_text)), socket(parse(address)),
-      since_ms(to_ms(first_seen)) {}
+    : address(std::move(address_text)), identity(std::move(identity_text)), socket(parse(address)), since_ms(to_ms(first_seen)) {}
 
 bool is_ejected(const Endpoint& endpoint, int64_t now_ms) {
   const int64_t until = endpoint.ejected_until_ms.load(std::memory_order_relaxed);
@@ -36,7 +35,7 @@ bool is_ejected(const Endpoint& endpoint, int64_t now_ms) {
 std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
                                             const std::vector<std::shared_ptr<const Instance>>& all) {
   const bool silent = known == Known::NotYet || known == Known::Stale;
-  if (silent && all.empty() && before && !before->members.empty()) {   // silence takes nobody away
+  if (silent && all.empty() && before && !before->members.empty()) {  // silence takes nobody away
     if (before->known == Known::Stale) return nullptr;
     auto next = std::make_shared<EndpointSet>(*before);
     next->known = Known::Stale;
@@ -56,15 +55,15 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
   bool changed = !before || before->known != known;
   for (const auto& facts : all) {
     const std::string key = key_of(facts->address, facts->identity);
-    if (const auto [seen, fresh] = at.emplace(key, next->members.size()); !fresh) {   // named twice: the newest counts
+    if (const auto [seen, fresh] = at.emplace(key, next->members.size()); !fresh) {  // named twice: the newest counts
       Member& member = next->members[seen->second];
       if (facts->sequence > member.facts->sequence) member.facts = facts;
       continue;
     }
     const auto survivor = survivors.find(key);
-    next->members.push_back({survivor != survivors.end() ? survivor->second->endpoint
-                                                         : std::make_shared<Endpoint>(facts->address, facts->identity),
-                             facts});
+    next->members.push_back(
+        {survivor != survivors.end() ? survivor->second->endpoint : std::make_shared<Endpoint>(facts->address, facts->identity),
+         facts});
   }
   changed |= next->members.size() != (before ? before->members.size() : 0);
   for (const Member& member : next->members) {

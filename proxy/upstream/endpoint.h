@@ -19,16 +19,16 @@ enum class Health : uint8_t { Unknown, Healthy, Unhealthy };
 struct Endpoint {
   Endpoint(std::string address_text, std::string identity_text, WallTime first_seen = std::chrono::system_clock::now());
   const std::string address, identity;
-  const net::Address socket;                         // parsed once; invalid when the text is no address
-  const int64_t since_ms;                            // wall clock: first seen; slow start counts from here
-  std::atomic<uint32_t> in_flight{0};                // of the whole process
-  std::atomic<uint32_t> ewma_us{0};                  // latest moving average any worker wrote, for pages
+  const net::Address socket;           // parsed once; invalid when the text is no address
+  const int64_t since_ms;              // wall clock: first seen; slow start counts from here
+  std::atomic<uint32_t> in_flight{0};  // of the whole process
+  std::atomic<uint32_t> ewma_us{0};    // latest moving average any worker wrote, for pages
   std::atomic<uint64_t> picks{0};
-  std::atomic<Health> health{Health::Unknown};       // written by the health checker
+  std::atomic<Health> health{Health::Unknown};  // written by the health checker
   std::atomic<int64_t> health_since_ms{0};
-  std::atomic<int64_t> ejected_until_ms{0};          // wall clock; demotion after a connect failure, by the worker that met it
+  std::atomic<int64_t> ejected_until_ms{0};  // wall clock; demotion after a connect failure, by the worker that met it
   std::atomic<int64_t> ejected_since_ms{0};
-  std::atomic<uint32_t> connect_failures{0};         // in a row, across workers
+  std::atomic<uint32_t> connect_failures{0};  // in a row, across workers
 };
 
 // Demotion doubles from the first to the second, and no farther.
@@ -46,7 +46,7 @@ struct Member {
 struct EndpointSet {
   uint64_t revision = 0;
   Known known = Known::NotYet;
-  int64_t since_ms = 0;              // wall clock: when `known`, or being empty, last changed
+  int64_t since_ms = 0;  // wall clock: when `known`, or being empty, last changed
   std::vector<Member> members;
 };
 
@@ -59,6 +59,6 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 enum class EndpointState : uint8_t { Ready, Draining, Ejected, Unhealthy, Stale };
 EndpointState state_of(const Member& member, Known known, WallTime now);
 const char* name_of(EndpointState state);
-int64_t since_of(const Endpoint& endpoint, EndpointState state);   // wall clock; 0: nobody noted it
+int64_t since_of(const Endpoint& endpoint, EndpointState state);  // wall clock; 0: nobody noted it
 
 }  // namespace outrider::upstream

@@ -9,9 +9,9 @@
 namespace outrider::upstream {
 
 namespace {
-constexpr milliseconds kStagger{2};              // between the first probes of a set, so that they are no burst
-constexpr milliseconds kSoon{50};                // until the first success, doubling: a program that starts is met early
-}
+constexpr milliseconds kStagger{2};  // between the first probes of a set, so that they are no burst
+constexpr milliseconds kSoon{50};    // until the first success, doubling: a program that starts is met early
+}  // namespace
 
 // One endpoint that is asked again and again, each time on a connection of its own. Owned by its group; control loop.
 class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
@@ -54,8 +54,8 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   http::ResponseHead response_{arena_};
   http::StreamId stream_ = 0;
   bool asked_ = false;
-  uint32_t passed_ = 0, failed_ = 0;             // in a row
-  milliseconds soon_ = kSoon;                    // the interval until the first success
+  uint32_t passed_ = 0, failed_ = 0;  // in a row
+  milliseconds soon_ = kSoon;         // the interval until the first success
   net::BoundTimer<Check, &Check::probe> next_{*this};
   net::BoundTimer<Check, &Check::on_limit> limit_{*this};
 };

@@ -13,8 +13,8 @@ namespace outrider::upstream {
 
 class HealthEvents {
  public:
-  virtual void on_health(const std::string& cluster, const Endpoint& endpoint, Health health) = 0;   // a flip
-  virtual void on_probe(const std::string& cluster, bool passed) = 0;                                // every one
+  virtual void on_health(const std::string& cluster, const Endpoint& endpoint, Health health) = 0;  // a flip
+  virtual void on_probe(const std::string& cluster, bool passed) = 0;                               // every one
 
  protected:
   ~HealthEvents() = default;
@@ -27,7 +27,7 @@ class HealthChecker {
  public:
   HealthChecker(net::Loop& control, HealthEvents& events);
   ~HealthChecker();
-  void follow(const std::string& cluster, const HealthPlan& plan, std::shared_ptr<const EndpointSet> set);   // again: the new set
+  void follow(const std::string& cluster, const HealthPlan& plan, std::shared_ptr<const EndpointSet> set);  // again: the new set
   void forget(const std::string& cluster);
 
  private:

@@ -11,7 +11,7 @@ namespace outrider::upstream {
 class Lamp {
  public:
   bool lit() const { return lit_.load(std::memory_order_relaxed); }
-  bool turn(bool on) { return lit() != on && lit_.exchange(on, std::memory_order_relaxed) != on; }   // true: it was the other way
+  bool turn(bool on) { return lit() != on && lit_.exchange(on, std::memory_order_relaxed) != on; }  // true: it was the other way
 
  private:
   std::atomic<bool> lit_{false};

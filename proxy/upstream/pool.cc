@@ -15,7 +15,7 @@ namespace outrider::upstream {
 namespace {
 
 constexpr milliseconds kUsualIdle{60000};
-constexpr milliseconds kFlushLimit{30000};       // for what a closed connection has still to write
+constexpr milliseconds kFlushLimit{30000};  // for what a closed connection has still to write
 constexpr uint32_t kNoLimit = UINT32_MAX;
 constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
 constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
@@ -48,8 +48,8 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
  public:
   enum class Doing : uint8_t { Connecting, Idle, Busy, Closing };
   PooledConnection(Pool& p, http::Wire w)
-      : pool(p), wire(w), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()),
-        opened(p.loop_.now()) {}
+      : pool(p), wire(w), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()), opened(p.loop_.now()) {
+  }
 
   Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
     if (!to.valid()) return kBadAddress;
@@ -76,13 +76,13 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   Doing doing = Doing::Connecting;
   bool established = false, lost = false, draining = false;
   uint32_t served = 0;
-  milliseconds learned{0};                       // from the server's Keep-Alive; 0: it said nothing
+  milliseconds learned{0};  // from the server's Keep-Alive; 0: it said nothing
   const TimePoint began, opened;
 
  private:
   http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
   void on_connected() override { pool.on_connected(*this); }
-  void on_idle() override {}                     // the lease's holder says when the stream is over
+  void on_idle() override {}  // the lease's holder says when the stream is over
   void on_draining() override {
     draining = true;
     if (doing == Doing::Idle) pool.close(*this, Pool::After::Close);
@@ -134,7 +134,10 @@ PooledConnection* Pool::take_idle(http::Wire wire) {
   PooledConnection* found = nullptr;
   if (idle_.empty()) return nullptr;
   if (idle_.front()->wire == wire) found = idle_.front();
-  else idle_.for_each([&](PooledConnection& idle) { if (!found && idle.wire == wire) found = &idle; });
+  else
+    idle_.for_each([&](PooledConnection& idle) {
+      if (!found && idle.wire == wire) found = &idle;
+    });
   if (!found) return nullptr;
   if (found->alive() && !found->draining && found->connection->codec().can_open()) return found;
   close(*found, After::Close);
@@ -161,7 +164,9 @@ void Pool::serve() {
   // A raw connection that nobody waits for any more will not be wanted: some servers speak first, and not for ever.
   for (;;) {
     PooledConnection* raw = nullptr;
-    idle_.for_each([&](PooledConnection& idle) { if (idle.wire == http::Wire::Raw) raw = &idle; });
+    idle_.for_each([&](PooledConnection& idle) {
+      if (idle.wire == http::Wire::Raw) raw = &idle;
+    });
     if (!raw) break;
     close(*raw, After::Close);
   }
@@ -172,7 +177,7 @@ bool Pool::serve_one() {
   Waiter* next = waiting_.front();
   if (!next || idle_.empty()) return false;
   PooledConnection* ready = take_idle(next->wire());
-  if (!ready && idle_count_ > 0) {               // the first waits for a connection of another kind than those behind it
+  if (!ready && idle_count_ > 0) {  // the first waits for a connection of another kind than those behind it
     next = nullptr;
     waiting_.for_each([&](Waiter& waiter) {
       if (!next && (ready = take_idle(waiter.wire()))) next = &waiter;
@@ -193,7 +198,7 @@ void Pool::fail_waiters() {
   const auto connecting = connecting_count_[0] + connecting_count_[1] + connecting_count_[2];
   if (draining_ || (connecting == 0 && busy_count_ == 0)) failures = kNoLimit;
   const Error why = last_failure_;
-  uint32_t waiting = waiting_count_[0] + waiting_count_[1] + waiting_count_[2];   // those that come meanwhile have not failed
+  uint32_t waiting = waiting_count_[0] + waiting_count_[1] + waiting_count_[2];  // those that come meanwhile have not failed
   for (; failures > 0 && waiting > 0 && !waiting_.empty(); --failures, --waiting) {
     Waiter& waiter = *waiting_.front();
     leave(waiter);
@@ -213,7 +218,7 @@ bool Pool::enter_limit() {
   auto& breaker = cluster_.limits().connections;
   const auto gauge = cluster_.stats().breaker_connections;
   if (cluster_.enter(breaker, limit, gauge)) return true;
-  if (PooledConnection* unwanted = idle_.back()) {   // of another kind than the one that is waited for
+  if (PooledConnection* unwanted = idle_.back()) {  // of another kind than the one that is waited for
     close(*unwanted, After::Close);
     if (cluster_.enter(breaker, limit, gauge)) return true;
   }
@@ -252,7 +257,7 @@ void Pool::on_connected(PooledConnection& connection) {
 void Pool::on_gone(PooledConnection& connection, const Error& why) {
   const Doing was = connection.doing;
   forget(connection);
-  if (was == Doing::Busy) {                      // whoever has the lease may still look at it: until give_back()
+  if (was == Doing::Busy) {  // whoever has the lease may still look at it: until give_back()
     connection.lost = true;
     if (!waiting_.empty()) wake();
     return;
@@ -262,7 +267,7 @@ void Pool::on_gone(PooledConnection& connection, const Error& why) {
   if (was == Doing::Connecting) {
     Error failure = why;
     failure.side = why.code == Code::Overload ? Side::Local : Side::Upstream;
-    if (why.code != Code::Overload) failure.retry = Retry::Yes;   // nothing of any request was sent
+    if (why.code != Code::Overload) failure.retry = Retry::Yes;  // nothing of any request was sent
     last_failure_ = failure;
     ++failures_;
     cluster_.context().shard.add(reason_slot(cluster_.stats(), why.code));

@@ -12,14 +12,14 @@ namespace outrider::upstream {
 
 class Cluster;
 struct Endpoint;
-class PooledConnection;              // an HttpConnection with its owner, idle timer and counters; in pool.cc
+class PooledConnection;  // an HttpConnection with its owner, idle timer and counters; in pool.cc
 
 // The right to one stream.
 struct Lease {
   PooledConnection* held = nullptr;
   wire::HttpConnection* connection = nullptr;
   http::StreamId stream = 0;
-  bool reused = false;               // it had served before: decides Retry::IfReused
+  bool reused = false;  // it had served before: decides Retry::IfReused
 };
 
 // Embedded in the attempt. Leaves by Pool::leave(), or by one of the two events.
@@ -45,16 +45,16 @@ class Pool final : net::EndOfTurn {
   // on_lease() may come before it returns when an idle connection is there, and on_no_lease() when the queue is full;
   // else one of them comes later.
   void acquire(Waiter& waiter);
-  void leave(Waiter& waiter);        // waits no more; no event follows
-  enum class After : uint8_t { Keep, Close, Cut };   // Cut: with RST, the exchange was cut short
-  void give_back(Lease lease, After after);          // the stream is over and detached
-  void learn(Lease lease, std::string_view keep_alive);   // the server's Keep-Alive field
-  void drop_idle();                  // the server closed one that was in use: those it has closed too must not be used
-  void drain();                      // no new leases; idle connections close, busy ones when given back
-  void cut();                        // everything closes now
+  void leave(Waiter& waiter);                            // waits no more; no event follows
+  enum class After : uint8_t { Keep, Close, Cut };       // Cut: with RST, the exchange was cut short
+  void give_back(Lease lease, After after);              // the stream is over and detached
+  void learn(Lease lease, std::string_view keep_alive);  // the server's Keep-Alive field
+  void drop_idle();  // the server closed one that was in use: those it has closed too must not be used
+  void drain();      // no new leases; idle connections close, busy ones when given back
+  void cut();        // everything closes now
   net::Loop& loop() { return loop_; }
   size_t idle_count() const { return idle_count_; }
-  size_t open_count() const { return open_count_; }   // connecting, idle, busy and closing
+  size_t open_count() const { return open_count_; }  // connecting, idle, busy and closing
 
  private:
   friend class PooledConnection;
@@ -72,16 +72,16 @@ class Pool final : net::EndOfTurn {
   void on_connected(PooledConnection& connection);
   void on_gone(PooledConnection& connection, const Error& why);
   void close(PooledConnection& connection, After after);
-  void unlist(PooledConnection& connection);   // from its list and its count
-  void forget(PooledConnection& connection);   // its socket is closed: the limit has room again
+  void unlist(PooledConnection& connection);  // from its list and its count
+  void forget(PooledConnection& connection);  // its socket is closed: the limit has room again
   Cluster& cluster_;
   net::Loop& loop_;
   std::shared_ptr<Endpoint> endpoint_;
   IntrusiveList<Waiter> waiting_;
   IntrusiveList<PooledConnection> idle_, busy_, connecting_, closing_;
-  std::array<uint32_t, kWires> waiting_count_{}, connecting_count_{};   // by wire
+  std::array<uint32_t, kWires> waiting_count_{}, connecting_count_{};  // by wire
   uint32_t idle_count_ = 0, busy_count_ = 0, open_count_ = 0;
-  uint32_t failures_ = 0;            // connections that did not come about since the last end of a turn
+  uint32_t failures_ = 0;  // connections that did not come about since the last end of a turn
   Error last_failure_{};
   bool draining_ = false;
 };

@@ -21,7 +21,7 @@ void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& li
   codec_ = http::make_codec(wire, http::Role::Server, *this, loop_.blocks(), limits);
   input_mark_ = limits.buffer;
   transport_.adopt(fd);
-  if (wire == http::Wire::Raw) on_hungry();   // its one stream is there before the first byte
+  if (wire == http::Wire::Raw) on_hungry();  // its one stream is there before the first byte
 }
 
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
@@ -125,7 +125,7 @@ void HttpConnection::discard() {
 }
 
 void HttpConnection::on_limit() {
-  if (!codec_->output().empty()) transport_.abort();   // what the peer has of it must not look whole
+  if (!codec_->output().empty()) transport_.abort();  // what the peer has of it must not look whole
   fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
 }
 

@@ -10,12 +10,12 @@ namespace outrider::wire {
 
 class ConnectionOwner {
  public:
-  virtual http::StreamEvents* on_stream(http::StreamId id) = 0;   // server role
-  virtual void on_connected() {}                    // client role: streams may be opened
-  virtual void on_partial() {}                      // server role: bytes came that are not a whole request yet
-  virtual void on_idle() = 0;                       // no stream left; keep, pool, or close
-  virtual void on_draining() = 0;                   // no new streams, please
-  virtual void on_gone(const Error& why) = 0;       // once, last: the transport is closed, streams have been told
+  virtual http::StreamEvents* on_stream(http::StreamId id) = 0;  // server role
+  virtual void on_connected() {}                                 // client role: streams may be opened
+  virtual void on_partial() {}                                   // server role: bytes came that are not a whole request yet
+  virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
+  virtual void on_draining() = 0;                                // no new streams, please
+  virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
 
  protected:
   ~ConnectionOwner() = default;
@@ -43,14 +43,14 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   net::Transport& transport() { return transport_; }
   http::Codec& codec() { return *codec_; }
   bool connected() const { return transport_.connected(); }
-  bool flushed() const { return codec_->output().empty(); }   // nothing waits to be written
+  bool flushed() const { return codec_->output().empty(); }  // nothing waits to be written
   void drain() { codec_->drain(); }
   // Writes what is there, FIN, drops input up to 1 s, then on_gone. A peer that takes nothing for `limit` is cut off
   // (with RST: it has not got all); 0: it may take its time.
   void close_after_flush(milliseconds limit = milliseconds(30000));
-  void note_input_end();                            // for a diversion that has read FIN
-  void divert(Diversion* to);                       // null: back to the codec
-  void fail(const Error& why);                      // the transport is of no use any more: streams hear on_reset, then on_gone
+  void note_input_end();        // for a diversion that has read FIN
+  void divert(Diversion* to);   // null: back to the codec
+  void fail(const Error& why);  // the transport is of no use any more: streams hear on_reset, then on_gone
   uint64_t bytes_in() const { return bytes_in_; }
   uint64_t bytes_out() const { return bytes_out_; }
   // The owner is done: closes at once (abort: with RST), calls no one any more, and is deleted after the turn.
@@ -63,10 +63,10 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void on_closed(const Error& why) override;
   http::StreamEvents* on_stream(http::StreamId id) override;
   void on_goaway() override;
-  void on_output() override;                        // asks the loop for one on_end_of_turn()
-  void on_hungry() override;                        // feeds what was left, at the end of the turn
+  void on_output() override;  // asks the loop for one on_end_of_turn()
+  void on_hungry() override;  // feeds what was left, at the end of the turn
   void on_idle() override;
-  void on_end_of_turn() override;                   // one write for everything this turn produced
+  void on_end_of_turn() override;  // one write for everything this turn produced
   void on_retired() override;
   void feed();
   void flush();
@@ -75,19 +75,19 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void on_limit();
   void discard();
   net::Loop& loop_;
-  ConnectionOwner* owner_;                          // null once retired
+  ConnectionOwner* owner_;  // null once retired
   net::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
   Buffer input_;
   Diversion* diversion_ = nullptr;
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
-  uint32_t read_size_ = 16 * 1024;                  // grows to 64 and 256 KiB while reads come back full
+  uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
   bool idle_ = false, shut_ = false;
   size_t discarded_ = 0;
-  uint32_t input_mark_ = 64 * 1024;                 // more than this unread: reading pauses
+  uint32_t input_mark_ = 64 * 1024;  // more than this unread: reading pauses
   milliseconds flush_limit_{0};
-  net::BoundTimer<HttpConnection, &HttpConnection::on_limit> limit_{*this};   // of flushing, then of lingering
+  net::BoundTimer<HttpConnection, &HttpConnection::on_limit> limit_{*this};  // of flushing, then of lingering
 };
 
 }  // namespace outrider::wire

@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kPipeBytes = 256 * 1024;
 constexpr size_t kBlock = 64 * 1024;
-constexpr size_t kTrickle = 16 * 1024;      // a wake-up that moved less gives its pipe back
-constexpr size_t kPerTurn = 1024 * 1024;    // one connection must not keep a worker from the others
+constexpr size_t kTrickle = 16 * 1024;    // a wake-up that moved less gives its pipe back
+constexpr size_t kPerTurn = 1024 * 1024;  // one connection must not keep a worker from the others
 constexpr size_t kPipesKept = 32;
 
 }  // namespace
@@ -33,7 +33,7 @@ PipePool::Pipe PipePool::take() {
   }
   int fds[2];
   if (::pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) return {};
-  ::fcntl(fds[1], F_SETPIPE_SZ, int(kPipeBytes));   // refused above the user's quota: 64 KiB works too
+  ::fcntl(fds[1], F_SETPIPE_SZ, int(kPipeBytes));  // refused above the user's quota: 64 KiB works too
   return {fds[0], fds[1]};
 }
 
@@ -45,9 +45,8 @@ void PipePool::give_back(Pipe pipe, bool empty) {
 }
 
 Relay::Relay(HttpConnection& downstream, HttpConnection& upstream, PipePool& pipes, RelayEvents& owner)
-    : pipes_(pipes), owner_(owner),
-      ways_{Direction{downstream, upstream, downstream.loop().blocks()},
-            Direction{upstream, downstream, downstream.loop().blocks()}},
+    : pipes_(pipes), owner_(owner), ways_{Direction{downstream, upstream, downstream.loop().blocks()},
+                                          Direction{upstream, downstream, downstream.loop().blocks()}},
       downstream_end_(*this, ways_[0], ways_[1]), upstream_end_(*this, ways_[1], ways_[0]) {}
 
 Relay::~Relay() {
@@ -123,8 +122,8 @@ bool Relay::move_by_splice(Direction& way, size_t& moved) {
     }
   }
   if (way.in_pipe == 0) return false;
-  const ssize_t n = ::splice(way.pipe.read, nullptr, way.to.transport().fd(), nullptr, way.in_pipe,
-                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const ssize_t n =
+      ::splice(way.pipe.read, nullptr, way.to.transport().fd(), nullptr, way.in_pipe, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (n < 0 && errno != EAGAIN && errno != EINTR) {
     over_ = true;
     way.to.fail(net::socket_error(errno, Side::Local));

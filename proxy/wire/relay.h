@@ -11,13 +11,15 @@ namespace outrider::wire {
 // Kernel pipes for splice(2), kept for the next who needs one. Owned by a worker.
 class PipePool {
  public:
-  struct Pipe { int read = -1, write = -1; };
+  struct Pipe {
+    int read = -1, write = -1;
+  };
   PipePool() = default;
   ~PipePool();
   PipePool(const PipePool&) = delete;
   PipePool& operator=(const PipePool&) = delete;
-  Pipe take();                        // {-1, -1} when descriptors are short: go on without
-  void give_back(Pipe pipe, bool empty);   // one that still holds bytes is closed
+  Pipe take();                            // {-1, -1} when descriptors are short: go on without
+  void give_back(Pipe pipe, bool empty);  // one that still holds bytes is closed
 
  private:
   std::vector<Pipe> free_;
@@ -25,7 +27,7 @@ class PipePool {
 
 class RelayEvents {
  public:
-  virtual void on_relay_over() = 0;   // both ways have ended cleanly. Errors come as on_reset of the two streams
+  virtual void on_relay_over() = 0;  // both ways have ended cleanly. Errors come as on_reset of the two streams
 
  protected:
   ~RelayEvents() = default;
@@ -38,12 +40,12 @@ class RelayEvents {
 class Relay {
  public:
   Relay(HttpConnection& downstream, HttpConnection& upstream, PipePool& pipes, RelayEvents& owner);
-  ~Relay();                           // gives pipes back; the connections may be gone by then
+  ~Relay();  // gives pipes back; the connections may be gone by then
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   void start();
-  void stop();                        // the sockets are their connections' again; may come from inside any event
-  uint64_t bytes_up() const { return ways_[0].bytes; }      // from downstream to upstream
+  void stop();  // the sockets are their connections' again; may come from inside any event
+  uint64_t bytes_up() const { return ways_[0].bytes; }  // from downstream to upstream
   uint64_t bytes_down() const { return ways_[1].bytes; }
 
  private:
@@ -57,13 +59,13 @@ class Relay {
     uint64_t bytes = 0;
     bool ended = false, shut = false;
   };
-  struct End final : Diversion {      // what one socket hears
+  struct End final : Diversion {  // what one socket hears
     End(Relay& r, Direction& o, Direction& i) : relay(r), out(o), in(i) {}
     void on_side_readable() override { relay.move(out); }
     void on_side_writable() override { relay.move(in); }
     Relay& relay;
-    Direction& out;                   // read here
-    Direction& in;                    // written here
+    Direction& out;  // read here
+    Direction& in;   // written here
   };
   void move(Direction& way);
   bool move_by_block(Direction& way, size_t& moved);

@@ -2,6 +2,7 @@
 
 #include "tests/conformance/table.h"
 
+// clang-format off
 namespace outrider::test {
 namespace {
 

@@ -8,6 +8,7 @@
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 
+// clang-format off
 namespace outrider::test {
 namespace {
 

@@ -3,6 +3,7 @@
 
 #include "tests/conformance/table.h"
 
+// clang-format off
 namespace outrider::test {
 namespace {
 

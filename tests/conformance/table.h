@@ -14,15 +14,15 @@
 
 namespace outrider::test {
 
-enum class After : uint8_t { Kept, Closed };         // the client's connection, behind the last answer
+enum class After : uint8_t { Kept, Closed };  // the client's connection, behind the last answer
 
 struct Row {
-  const char* name;                                  // a sentence
-  const char* rfc;                                   // where it is written; of RFC 9112 unless it says otherwise
+  const char* name;  // a sentence
+  const char* rfc;   // where it is written; of RFC 9112 unless it says otherwise
   std::string send;
-  const char* answers;                               // statuses in order, and the reason of the last where it is ours
+  const char* answers;  // statuses in order, and the reason of the last where it is ours
   After after;
-  const char* arrives = "";                          // at the origin: "GET /a; POST /b (body)"
+  const char* arrives = "";  // at the origin: "GET /a; POST /b (body)"
 };
 
 // Reads every connection with llhttp, strict, whole streams as they come, and answers each message 200 "fine". What it
@@ -30,7 +30,7 @@ struct Row {
 class LlhttpOrigin {
  public:
   std::string text() const { return origin_.text(); }
-  std::string take() {                               // what arrived since the last take()
+  std::string take() {  // what arrived since the last take()
     std::lock_guard lock(mutex_);
     return std::exchange(arrived_, {});
   }
@@ -48,7 +48,8 @@ class LlhttpOrigin {
     static Reader& self(llhttp_t* p) { return *static_cast<Reader*>(p->data); }
     void complete() {
       ++complete_now;
-      origin.note(llhttp_method_name(llhttp_method_t(parser.method)) + std::string(" ") + url + (body.empty() ? "" : " (" + body + ")"));
+      origin.note(llhttp_method_name(llhttp_method_t(parser.method)) + std::string(" ") + url +
+                  (body.empty() ? "" : " (" + body + ")"));
       url.clear();
       body.clear();
     }

@@ -50,7 +50,8 @@ void check_shown(const config::Document& document, config::ShowOptions options) 
   const std::string text = config::show(document, options);
   const auto again = config::load(sources_of(text));
   must(again.document.has_value(), "what is shown is refused", text + config::print(again.complaints));
-  must(again.document->digest == document.digest, "what is shown is another configuration", text + config::show(*again.document, {.defaults = true}));
+  must(again.document->digest == document.digest, "what is shown is another configuration",
+       text + config::show(*again.document, {.defaults = true}));
 }
 
 }  // namespace

@@ -42,7 +42,9 @@ struct World {
   }
 };
 
-void must(bool held) { if (!held) std::abort(); }
+void must(bool held) {
+  if (!held) std::abort();
+}
 
 }  // namespace
 
@@ -64,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Record& record = read.record;
   must(record.bytes == bytes && record.signed_length <= bytes.size());
   if (record.algorithm == identity::Algorithm::None) {
-    const auto again = write_record(record, nullptr);   // fields of later versions are not written
+    const auto again = write_record(record, nullptr);  // fields of later versions are not written
     must(bool(again) && again->size() <= bytes.size());
     must(again->size() < bytes.size() || *again == bytes);
   }

@@ -15,7 +15,9 @@ namespace {
 using namespace outrider;
 using namespace outrider::http;
 
-void must(bool held) { if (!held) std::abort(); }
+void must(bool held) {
+  if (!held) std::abort();
+}
 
 using Pieces = std::vector<std::string_view>;
 
@@ -47,7 +49,9 @@ void read_requests(Reading& in, const Pieces& pieces, bool fin) {
       in.rig.codec->send_response(id, head, true);
     };
     stream.on_ended = [answer] { answer(200); };
-    stream.on_refused = [answer](const Error& why) { if (why.status) answer(why.status); };
+    stream.on_refused = [answer](const Error& why) {
+      if (why.status) answer(why.status);
+    };
     return &stream;
   };
   for (const auto piece : pieces) in.rig.read(piece);
@@ -105,7 +109,10 @@ void send_rest(Codec& codec, StreamId id, const RecordingStream& message, Rig& r
 
 // One whole message and nothing else, for a parser that was never told of ours.
 void must_be_one_message(const std::string& bytes, llhttp_type_t type, const std::string& body) {
-  struct Seen { std::string body; int messages = 0; } seen;
+  struct Seen {
+    std::string body;
+    int messages = 0;
+  } seen;
   llhttp_settings_t settings;
   llhttp_settings_init(&settings);
   settings.on_body = [](llhttp_t* p, const char* at, size_t n) { return static_cast<Seen*>(p->data)->body.append(at, n), 0; };
@@ -119,7 +126,7 @@ void must_be_one_message(const std::string& bytes, llhttp_type_t type, const std
 
 void repeat_request(RecordingStream& message) {
   RequestHead& head = message.request;
-  if (!head.headers.find(HeaderId::Host)) head.headers.add("Host", "h");   // as HTTP/1.0 may do without, and we may not
+  if (!head.headers.find(HeaderId::Host)) head.headers.add("Host", "h");  // as HTTP/1.0 may do without, and we may not
   Rig out(Role::Client, {});
   RecordingStream nobody(out, 0);
   const StreamId id = out.codec->open(nobody);

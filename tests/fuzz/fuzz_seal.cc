@@ -14,7 +14,9 @@ using namespace outrider::identity;
 
 const MeshKeys kKeys{{std::string(32, 'k'), std::string(32, 'l')}};
 
-void must(bool held) { if (!held) std::abort(); }
+void must(bool held) {
+  if (!held) std::abort();
+}
 
 }  // namespace
 

@@ -13,9 +13,9 @@ namespace outrider::test {
 namespace {
 
 constexpr size_t kBig = 64 << 20;
-constexpr double kFew = 4 << 20;     // what a handful of connections may make us hold
+constexpr double kFew = 4 << 20;  // what a handful of connections may make us hold
 
-std::string piece_at(size_t at, size_t n) {   // bytes that say where they belong
+std::string piece_at(size_t at, size_t n) {  // bytes that say where they belong
   std::string piece(n, '\0');
   for (size_t i = 0; i < n; ++i) piece[i] = char((at + i) * 2654435761u >> 13);
   return piece;
@@ -61,7 +61,7 @@ TEST(Bodies, ABigResponseToASlowReaderArrivesWholeInBoundedMemory) {
   client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   ASSERT_TRUE(client.read_until("\r\n\r\n"));
   ASSERT_TRUE(take(client, 1 << 20, 4096));
-  const double held = held_by(proxy);                 // the reader has stopped for a moment
+  const double held = held_by(proxy);  // the reader has stopped for a moment
   EXPECT_GT(held, 0);
   EXPECT_LT(held, kFew);
   size_t at = 1 << 20;
@@ -93,7 +93,7 @@ TEST(Bodies, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
     client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(kBig) + "\r\n\r\n");
     give(client, kBig);
   });
-  held = held_by(proxy);                              // the origin has read nothing of the body yet
+  held = held_by(proxy);  // the origin has read nothing of the body yet
   go_on.set_value();
   const auto answer = client.read_message();
   sender.join();
@@ -142,10 +142,13 @@ std::vector<int> spread(const std::string& lb, const std::vector<int>& weights, 
   std::string endpoints;
   for (const int weight : weights) {
     origins.push_back(Origin::answering("fine"));
-    endpoints += (endpoints.empty() ? "" : ", ") + ("{address: \"" + origins.back()->text() + "\", weight: " + std::to_string(weight) + "}");
+    endpoints += (endpoints.empty() ? "" : ", ") +
+                 ("{address: \"" + origins.back()->text() + "\", weight: " + std::to_string(weight) + "}");
   }
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-              "routes: {edge: [{cluster: web}]}\noverload: {threads: 1}\nclusters: {web: {lb: " + lb + ", endpoints: [" + endpoints + "]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "routes: {edge: [{cluster: web}]}\noverload: {threads: 1}\nclusters: {web: {lb: " +
+      lb + ", endpoints: [" + endpoints + "]}}\n");
   Stream client = proxy.connect();
   for (int i = 0; i < requests; ++i) {
     client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");

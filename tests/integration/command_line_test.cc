@@ -20,7 +20,7 @@ namespace outrider::test {
 namespace {
 
 struct Ended {
-  int code = -1;                     // 128 + the signal when one ended it
+  int code = -1;  // 128 + the signal when one ended it
   std::string out, err;
 };
 
@@ -81,7 +81,10 @@ class CommandLine : public testing::Test {
         if (waiting[i].fd < 0 || !waiting[i].revents) continue;
         char part[4096];
         const ssize_t n = read(waiting[i].fd, part, sizeof part);
-        if (n > 0) { texts[i]->append(part, size_t(n)); continue; }
+        if (n > 0) {
+          texts[i]->append(part, size_t(n));
+          continue;
+        }
         close(waiting[i].fd);
         waiting[i].fd = -1;
         --open;
@@ -92,7 +95,8 @@ class CommandLine : public testing::Test {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
-const std::vector<std::string> kQuiet{"--set", "admin.address=off", "--set", "admin.health=off", "--set", "telemetry.metrics.address=off"};
+const std::vector<std::string> kQuiet{
+    "--set", "admin.address=off", "--set", "admin.health=off", "--set", "telemetry.metrics.address=off"};
 
 std::vector<std::string> quiet(std::vector<std::string> words, const std::vector<std::string>& behind = {}) {
   words.insert(words.end(), kQuiet.begin(), kQuiet.end());
@@ -205,7 +209,8 @@ TEST_F(CommandLine, ValidateReportsEveryMistakeWithItsLine) {
 }
 
 TEST_F(CommandLine, ADashIsStandardInput) {
-  EXPECT_EQ(run({"config", "validate", "-"}, "version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{respond: {}}]}\n").code, 0);
+  EXPECT_EQ(
+      run({"config", "validate", "-"}, "version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{respond: {}}]}\n").code, 0);
   const Ended ended = run({"config", "validate", "-"}, "a: [\n");
   EXPECT_EQ(ended.code, 2);
   EXPECT_TRUE(ended.err.starts_with("stdin:")) << ended.err;
@@ -225,7 +230,9 @@ TEST_F(CommandLine, APortInUseIsNamedWithItsKey) {
   const auto taken = Origin::answering("x");
   Ended ended = run(quiet({"run", "--listen", taken->text(), "--to", "127.0.0.1:9"}));
   EXPECT_EQ(ended.code, 2);
-  EXPECT_TRUE(contains(ended.err, "outrider run: listeners.edge.address: cannot listen on " + taken->text() + ": Address already in use\n")) << ended.err;
+  EXPECT_TRUE(contains(ended.err,
+                       "outrider run: listeners.edge.address: cannot listen on " + taken->text() + ": Address already in use\n"))
+      << ended.err;
   ended = run(quiet({"run", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:9"}, {"--set", "admin.address=" + taken->text()}));
   EXPECT_EQ(ended.code, 2);
   EXPECT_TRUE(contains(ended.err, "outrider run: admin.address: cannot listen on " + taken->text())) << ended.err;
@@ -233,7 +240,8 @@ TEST_F(CommandLine, APortInUseIsNamedWithItsKey) {
 
 TEST_F(CommandLine, RunPassesOnTheExitCodeOfItsApp) {
   const auto words = [](const char* script) {
-    return quiet({"run", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:9", "--set", "lifecycle.drain.delay=0"}, {"--", "sh", "-c", script});
+    return quiet({"run", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:9", "--set", "lifecycle.drain.delay=0"},
+                 {"--", "sh", "-c", script});
   };
   EXPECT_EQ(run(words("exit 7")).code, 7);
   const Ended ended = run(words("echo said; exit 0"));
@@ -247,7 +255,8 @@ TEST_F(CommandLine, ReadVerbsSpeakJsonToo) {
   Proxy proxy(Proxy::edge({origin->text()}));
   request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n");
   const std::string admin = proxy.address("admin").text();
-  for (const std::vector<std::string>& verb : {std::vector<std::string>{"services"}, {"endpoints", "web"}, {"stat"}, {"stat", "web"}, {"health"}}) {
+  for (const std::vector<std::string>& verb :
+       {std::vector<std::string>{"services"}, {"endpoints", "web"}, {"stat"}, {"stat", "web"}, {"health"}}) {
     auto words = verb;
     words.insert(words.end(), {"--admin", admin});
     const Ended text = run(words);

@@ -12,9 +12,9 @@ namespace {
 
 struct Form {
   const char* name;
-  std::string head, body;            // as the origin sends them
-  std::string content;               // what the client is to have of it
-  bool until_close = false;          // a FIN anywhere in the body is an end like any other
+  std::string head, body;    // as the origin sends them
+  std::string content;       // what the client is to have of it
+  bool until_close = false;  // a FIN anywhere in the body is an end like any other
 };
 
 const Form kForms[] = {
@@ -52,7 +52,7 @@ TEST_P(Death, AnEndpointThatDiesAtAnyByteNeverLooksWhole) {
     Stream client = proxy.connect();
     client.send(std::string("GET / ") + version + "\r\nHost: web\r\n\r\n");
     const auto answer = final_answer(client);
-    if (!answer) {                     // closed before a final answer: visible
+    if (!answer) {  // closed before a final answer: visible
       EXPECT_LT(cut, all.size());
       continue;
     }
@@ -73,14 +73,14 @@ TEST_P(Death, AnEndpointThatDiesAtAnyByteNeverLooksWhole) {
   proxy.expect_metric(0, "outrider_cluster_connections_active");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Forms, Death,
-    ::testing::Combine(::testing::ValuesIn(kForms), ::testing::Values(By::Fin, By::Rst),
-                       ::testing::Values("HTTP/1.1", "HTTP/1.0")),
-    [](const auto& info) {
-      return std::string(std::get<0>(info.param).name) + (std::get<1>(info.param) == By::Fin ? "_fin" : "_rst") +
-             (std::string_view(std::get<2>(info.param)).ends_with("0") ? "_for_http10" : "_for_http11");
-    });
+INSTANTIATE_TEST_SUITE_P(Forms, Death,
+                         ::testing::Combine(::testing::ValuesIn(kForms), ::testing::Values(By::Fin, By::Rst),
+                                            ::testing::Values("HTTP/1.1", "HTTP/1.0")),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param).name) +
+                                  (std::get<1>(info.param) == By::Fin ? "_fin" : "_rst") +
+                                  (std::string_view(std::get<2>(info.param)).ends_with("0") ? "_for_http10" : "_for_http11");
+                         });
 
 // The other way round: the endpoint never takes half a request for a whole one, and nothing stays behind.
 TEST(DeathOfAClient, AtAnyByteOfItsRequest) {

@@ -93,7 +93,7 @@ TEST(Drain, TheDeadlineCutsSoThatNothingLooksWhole) {
   });
   Proxy proxy(Proxy::edge({origin.text()}), {"lifecycle.drain.time=100ms"});
   Stream client = proxy.connect();
-  client.send("GET /a HTTP/1.0\r\nHost: web\r\n\r\n");      // for this client a FIN would be the end of the body
+  client.send("GET /a HTTP/1.0\r\nHost: web\r\n\r\n");  // for this client a FIN would be the end of the body
   ASSERT_TRUE(client.read_until("hello"));
   proxy.begin_end();
   EXPECT_EQ(client.read_all(), "");

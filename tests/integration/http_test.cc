@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/text.h"
 #include <unistd.h>
+#include "base/text.h"
 
 #include <atomic>
 #include <future>
@@ -40,8 +40,9 @@ TEST(Http, RequestAndResponseArriveAsTheyWereSent) {
   Recorder recorder;
   Proxy proxy(Proxy::edge({recorder.origin->text()}));
   Stream client = proxy.connect();
-  client.send("POST /p?q=1 HTTP/1.1\r\nHost: web\r\nX-MiXed-Case: One\r\nConnection: keep-alive, X-Gone\r\nX-Gone: 1\r\n"
-              "Keep-Alive: timeout=5\r\nContent-Length: 5\r\n\r\nhello");
+  client.send(
+      "POST /p?q=1 HTTP/1.1\r\nHost: web\r\nX-MiXed-Case: One\r\nConnection: keep-alive, X-Gone\r\nX-Gone: 1\r\n"
+      "Keep-Alive: timeout=5\r\nContent-Length: 5\r\n\r\nhello");
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), 200);
@@ -173,7 +174,11 @@ TEST(Http, TunnelsAreRefusedCleanly) {
   EXPECT_EQ(recorder.count(), 0u);
 }
 
-struct Refusal { const char* send; int status; const char* reason; };
+struct Refusal {
+  const char* send;
+  int status;
+  const char* reason;
+};
 
 TEST(Http, MalformedRequestsGetAReasonAndNothingIsForwarded) {
   Recorder recorder;
@@ -250,8 +255,9 @@ TEST(Http, NobodyThereSaysWhoAndSinceWhen) {
 }
 
 TEST(Http, AnEmptyClusterIs503) {
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-              "routes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [{address: \"127.0.0.1:9\", weight: 0}]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "routes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [{address: \"127.0.0.1:9\", weight: 0}]}}\n");
   const Message answer = request(proxy.address(), kGet);
   EXPECT_EQ(answer.status(), 503);
   EXPECT_EQ(answer.field("x-outrider-reason"), "no_endpoint");
@@ -271,7 +277,7 @@ TEST(Http, StaleConnectionsAreRetried) {
   Origin closing([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send(ok("once"));
-    connection.read_some(1);         // the second request: seen, not answered
+    connection.read_some(1);  // the second request: seen, not answered
   });
   Proxy proxy(Proxy::edge({closing.text(), good->text()}, "lb: round_robin"));
   Stream client = proxy.connect();
@@ -380,21 +386,24 @@ TEST(Http, ASilentEndpointIs504) {
 TEST(Http, ListensOnSixAndOnAPath) {
   const auto origin = Origin::answering("fine");
   const std::string path = ::testing::TempDir() + "/outrider-" + std::to_string(::getpid()) + ".sock";
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners:\n  six: {address: \"[::1]:0\"}\n  path: {address: \"unix:" +
-              path + "\"}\nroutes: {six: [{cluster: web}], path: [{cluster: web}]}\nclusters: {web: {endpoints: [\"" +
-              origin->text() + "\"]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners:\n  six: {address: \"[::1]:0\"}\n  path: {address: \"unix:" +
+      path + "\"}\nroutes: {six: [{cluster: web}], path: [{cluster: web}]}\nclusters: {web: {endpoints: [\"" + origin->text() +
+      "\"]}}\n");
   EXPECT_EQ(request(proxy.address("six"), kGet).body, "fine");
   EXPECT_EQ(request(proxy.address("path"), kGet).body, "fine");
 }
 
 TEST(Http, RoutesByHostAndPath) {
   const auto a = Origin::answering("a"), b = Origin::answering("b");
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes:\n  edge:\n"
-              "    - {match: {host: \"*.b.test\"}, cluster: b}\n    - {match: {prefix: /b}, cluster: b}\n"
-              "    - {match: {path: /go}, redirect: {scheme: https, status: 308}}\n"
-              "    - {match: {path: /down}, respond: {status: 503, body: resting}}\n"
-              "    - {match: {host: a.test}, cluster: a}\n"
-              "clusters: {a: {endpoints: [\"" + a->text() + "\"]}, b: {endpoints: [\"" + b->text() + "\"]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes:\n  edge:\n"
+      "    - {match: {host: \"*.b.test\"}, cluster: b}\n    - {match: {prefix: /b}, cluster: b}\n"
+      "    - {match: {path: /go}, redirect: {scheme: https, status: 308}}\n"
+      "    - {match: {path: /down}, respond: {status: 503, body: resting}}\n"
+      "    - {match: {host: a.test}, cluster: a}\n"
+      "clusters: {a: {endpoints: [\"" +
+      a->text() + "\"]}, b: {endpoints: [\"" + b->text() + "\"]}}\n");
   const auto at = [&](const char* path, const char* host) {
     return request(proxy.address(), std::string("GET ") + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
   };

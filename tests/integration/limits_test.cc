@@ -97,7 +97,7 @@ TEST(Timeouts, AnExchangeThatTakesTooLongIs504OrCut) {
     const auto message = connection.read_message();
     if (!message) return;
     if (message->start.find("/drip") != std::string::npos) {
-      connection.send("HTTP/1.0 200 OK\r\n\r\n");          // its end is the connection's
+      connection.send("HTTP/1.0 200 OK\r\n\r\n");  // its end is the connection's
       while (connection.send("x")) std::this_thread::yield();
     }
     connection.read_all();
@@ -109,7 +109,7 @@ TEST(Timeouts, AnExchangeThatTakesTooLongIs504OrCut) {
   expect_flag(proxy, "504", "request_timeout");
   const Message old_client = request(proxy.address(), "GET /drip HTTP/1.0\r\nHost: web\r\n\r\n");
   EXPECT_EQ(old_client.status(), 200);
-  EXPECT_FALSE(old_client.whole);                          // a FIN would have made it look whole
+  EXPECT_FALSE(old_client.whole);  // a FIN would have made it look whole
   expect_flag(proxy, "200", "request_timeout");
   expect_closed(proxy, "request_timeout");
   expect_quiet(proxy);
@@ -127,7 +127,8 @@ TEST(Timeouts, AConnectionThatDoesNotComeAboutIs504AndThenAvoided) {
     proxy.expect_metric(1, "outrider_cluster_connect_failures_total", "reason=\"timeout\"");
     expect_quiet(proxy);
   }
-  Proxy proxy(Proxy::edge({nobody.text(), origin->text()}, "connect_timeout: 50ms, lb: round_robin, panic: 0%"), {"overload.threads=1"});
+  Proxy proxy(Proxy::edge({nobody.text(), origin->text()}, "connect_timeout: 50ms, lb: round_robin, panic: 0%"),
+              {"overload.threads=1"});
   for (int i = 0; i < 4; ++i) EXPECT_EQ(request(proxy.address(), kGet).status(), 200);
   proxy.expect_metric(1, "outrider_cluster_retries_total", "reason=\"connect_failure\",result=\"success\"");
 }
@@ -272,7 +273,8 @@ TEST(Limits, ABodyThatGrowsTooLargeBehindItsAnswerIsCut) {
 
 TEST(Limits, RequestsThatWaitForAConnection) {
   Holding endpoint;
-  Proxy proxy(Proxy::edge({endpoint.origin.text()}, "circuit_breaker: {max_connections: 1, max_pending: 1}"), {"overload.threads=1"});
+  Proxy proxy(Proxy::edge({endpoint.origin.text()}, "circuit_breaker: {max_connections: 1, max_pending: 1}"),
+              {"overload.threads=1"});
   Stream first = proxy.connect(), second = proxy.connect();
   first.send(kGet);
   endpoint.expect_held(1);
@@ -312,7 +314,8 @@ TEST(Limits, RequestsAtOnce) {
 // A client that gives up while it waits leaves its place in the queue.
 TEST(Limits, AWaiterWhoLeavesMakesRoom) {
   Holding endpoint;
-  Proxy proxy(Proxy::edge({endpoint.origin.text()}, "circuit_breaker: {max_connections: 1, max_pending: 1}"), {"overload.threads=1"});
+  Proxy proxy(Proxy::edge({endpoint.origin.text()}, "circuit_breaker: {max_connections: 1, max_pending: 1}"),
+              {"overload.threads=1"});
   Stream first = proxy.connect();
   first.send(kGet);
   endpoint.expect_held(1);
@@ -350,8 +353,10 @@ TEST(Nobody, SaysWhichClusterWhyAndSinceWhen) {
 
 TEST(Nobody, WhoHasWeightZeroDrains) {
   const auto origin = Origin::answering("fine");
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-              "routes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [{address: \"" + origin->text() + "\", weight: 0}]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "routes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [{address: \"" +
+      origin->text() + "\", weight: 0}]}}\n");
   const Message answer = request(proxy.address(), kGet);
   EXPECT_EQ(answer.status(), 503);
   EXPECT_NE(answer.body.find("draining"), std::string::npos) << answer.body;
@@ -365,7 +370,8 @@ TEST(Nobody, UnhealthyEndpointsAreNamed) {
     while (connection.read_message())
       if (!connection.send("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")) return;
   });
-  Proxy proxy(Proxy::edge({sick.text()}, "panic: 0%, health_check: {http: /healthz, interval: 50ms, timeout: 40ms, unhealthy: 1}"));
+  Proxy proxy(
+      Proxy::edge({sick.text()}, "panic: 0%, health_check: {http: /healthz, interval: 50ms, timeout: 40ms, unhealthy: 1}"));
   proxy.expect_metric(1, "outrider_cluster_endpoints", "state=\"unhealthy\"");
   const Message answer = request(proxy.address(), kGet);
   EXPECT_EQ(answer.status(), 503);

@@ -35,9 +35,9 @@ class Mesh : public testing::Test {
     EXPECT_TRUE(identity::make_dev_ca(folder.path("ca"), now));
     EXPECT_TRUE(identity::write_mesh_key(folder.path("key")));
     for (const char* account : {"shop", "web", "seed"})
-      EXPECT_TRUE(identity::issue_into(
-          folder.path("ca"), {identity::id_of("spiffe://mesh.local/ns/default/sa/" + std::string(account)), {}, {}},
-          folder.path(account), now));
+      EXPECT_TRUE(identity::issue_into(folder.path("ca"),
+                                       {identity::id_of("spiffe://mesh.local/ns/default/sa/" + std::string(account)), {}, {}},
+                                       folder.path(account), now));
     setenv("OUTRIDER_REGISTRY__SNAPSHOT", folder.path("state").c_str(), 1);
   }
   ~Mesh() { unsetenv("OUTRIDER_REGISTRY__SNAPSHOT"); }
@@ -121,7 +121,7 @@ class Mesh : public testing::Test {
   }
 
   identity::TemporaryFolder folder;
-  std::string seed;                                  // where newcomers start
+  std::string seed;  // where newcomers start
 };
 
 // Callers, one request after another each, on connections that are kept; what was not a whole 200 is a failure.
@@ -192,7 +192,8 @@ TEST_F(Mesh, AnAppThatDoesNotAnswerIsNotRegisteredUntilItDoes) {
   until_served_by(*web, {"a"});
   until("its registration", [&] { return known_to(*web) == 1; });
   a->stop();
-  until("its withdrawal", [&] { return web->get("/clusters?cluster=default/shop").body.find("\"address\"") == std::string::npos; });
+  until("its withdrawal",
+        [&] { return web->get("/clusters?cluster=default/shop").body.find("\"address\"") == std::string::npos; });
   const auto answer = request(web->address("outbound"), kAsk);
   EXPECT_EQ(answer.status(), 503);
 }

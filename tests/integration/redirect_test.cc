@@ -8,25 +8,29 @@ namespace outrider::test {
 namespace {
 
 std::string with_rules(const std::string& rules) {
-  return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [" + rules + "]}\n";
+  return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [" +
+         rules + "]}\n";
 }
 
 std::string location(Proxy& proxy, const std::string& target, const std::string& host = "old.example.com:8080") {
-  const Message answer = request(proxy.address(), "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
+  const Message answer =
+      request(proxy.address(), "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
   return std::to_string(answer.status()) + " " + answer.field("location");
 }
 
 TEST(Redirect, SchemeHostAndPathAreReplacedAndTheQueryStays) {
-  Proxy proxy(with_rules("{match: {prefix: /scheme}, redirect: {scheme: https}}, {match: {prefix: /host}, redirect: {host: \"new.example.com:81\", status: 302}}, "
-                         "{redirect: {path: /all}}"));
+  Proxy proxy(with_rules(
+      "{match: {prefix: /scheme}, redirect: {scheme: https}}, {match: {prefix: /host}, redirect: {host: \"new.example.com:81\", status: 302}}, "
+      "{redirect: {path: /all}}"));
   EXPECT_EQ(location(proxy, "/scheme/a?b=1"), "308 https://old.example.com/scheme/a?b=1");
   EXPECT_EQ(location(proxy, "/host/a?b=1"), "302 http://new.example.com:81/host/a?b=1");
   EXPECT_EQ(location(proxy, "/x/y?b=1"), "308 http://old.example.com:8080/all?b=1");
 }
 
 TEST(Redirect, APrefixTakesTheMatchedPrefixesPlace) {
-  Proxy proxy(with_rules("{match: {prefix: [/old, /old/deep, /past/]}, redirect: {prefix: /new}}, {match: {prefix: /gone}, redirect: {prefix: /}}, "
-                         "{match: {prefix: /slash}, redirect: {prefix: /there/}}, {redirect: {prefix: /all}}"));
+  Proxy proxy(with_rules(
+      "{match: {prefix: [/old, /old/deep, /past/]}, redirect: {prefix: /new}}, {match: {prefix: /gone}, redirect: {prefix: /}}, "
+      "{match: {prefix: /slash}, redirect: {prefix: /there/}}, {redirect: {prefix: /all}}"));
   const std::string base = "308 http://old.example.com:8080";
   EXPECT_EQ(location(proxy, "/old"), base + "/new");
   EXPECT_EQ(location(proxy, "/old/"), base + "/new/");

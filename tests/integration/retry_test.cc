@@ -128,7 +128,8 @@ TEST(Retry, AttemptsAreWhatTheConfigurationSays) {
 
 TEST(Retry, WhatIsNotListedIsNotRetried) {
   const auto origin = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, retry: {when: [reset_before_request]}"), {"overload.threads=1"});
+  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, retry: {when: [reset_before_request]}"),
+              {"overload.threads=1"});
   int failed = 0;
   for (int i = 0; i < 2; ++i) failed += request(proxy.address(), kGet).status() == 502;
   EXPECT_EQ(failed, 1);

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <sys/socket.h>
+#include <atomic>
 
 #include <cstring>
 #include <future>

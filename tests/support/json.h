@@ -86,7 +86,7 @@ class JsonCheck {
     rest_.remove_prefix(1);
     return true;
   }
-  bool tail(uint8_t first) {   // the rest of a UTF-8 sequence, by its value
+  bool tail(uint8_t first) {  // the rest of a UTF-8 sequence, by its value
     const int n = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
     if (first < 0xC2 || first > 0xF4) return false;
     uint32_t code = first & (0x3F >> n);

@@ -14,7 +14,7 @@ class Guard final : public net::Timer {
 template <class Condition>
 [[nodiscard]] bool run_until(net::Loop& loop, Condition done, milliseconds limit = milliseconds(20000)) {
   Guard guard;
-  loop.run_turn(false);   // the loop's clock may be old
+  loop.run_turn(false);  // the loop's clock may be old
   loop.arm(guard, limit);
   while (!done()) {
     if (guard.fired) return false;

@@ -37,9 +37,9 @@ void Origin::accept() {
     open_.push_back(fd);
     threads_.emplace_back([this, fd] {
       {
-        Stream stream(::dup(fd));    // the number stays ours until we take it off the list
+        Stream stream(::dup(fd));  // the number stays ours until we take it off the list
         serve_(stream);
-        if (!stream.open()) {        // aborted: nothing may soften that
+        if (!stream.open()) {  // aborted: nothing may soften that
           const linger now{1, 0};
           setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         }

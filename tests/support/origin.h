@@ -16,7 +16,7 @@ namespace outrider::test {
 // Listens on 127.0.0.1, port 0, from its construction to its end; a thread for each connection.
 class Origin {
  public:
-  using Serve = std::function<void(Stream& connection)>;   // returns: the connection is closed
+  using Serve = std::function<void(Stream& connection)>;  // returns: the connection is closed
   explicit Origin(Serve serve);
   // Answers every request on every connection with 200 and `body`.
   static std::unique_ptr<Origin> answering(std::string body);
@@ -28,8 +28,8 @@ class Origin {
   const net::Address& address() const { return address_; }
   std::string text() const { return address_.text(); }
   int connections() const { return connections_; }
-  int requests() const { return requests_; }         // of answering()
-  void stop();                                       // as if it had died: refuses, and its connections are reset
+  int requests() const { return requests_; }  // of answering()
+  void stop();                                // as if it had died: refuses, and its connections are reset
 
  private:
   void accept();
@@ -47,6 +47,6 @@ class Origin {
 // A port of 127.0.0.1 at which nobody listens.
 net::Address refusing_address();
 
-std::string ok(std::string_view body, std::string_view more_fields = {});   // a whole 200 response
+std::string ok(std::string_view body, std::string_view more_fields = {});  // a whole 200 response
 
 }  // namespace outrider::test

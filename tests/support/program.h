@@ -17,8 +17,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   void signal(int number);
-  void kill();                                       // SIGKILL, and it is gone when this returns
-  int wait();                                        // its exit code, or 128 and the signal; again: the same
+  void kill();  // SIGKILL, and it is gone when this returns
+  int wait();   // its exit code, or 128 and the signal; again: the same
 
  private:
   pid_t pid_ = -1;

@@ -23,7 +23,7 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
     sources.set.insert(sources.set.begin(), port);
   auto outcome = config::load(sources);
   EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);
-  if (!outcome.document) std::abort();   // nothing below can go on
+  if (!outcome.document) std::abort();  // nothing below can go on
   std::promise<std::string> started;
   auto future = started.get_future();
   thread_ = std::thread([&started, this, document = std::move(*outcome.document)]() mutable {
@@ -51,7 +51,8 @@ int Proxy::end() {
 
 std::string Proxy::edge(const std::vector<std::string>& endpoints, const std::string& cluster, const std::string& listener) {
   std::string text = "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"" +
-                     (listener.empty() ? "" : ", " + listener) + "}}\nroutes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [";
+                     (listener.empty() ? "" : ", " + listener) +
+                     "}}\nroutes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [";
   for (size_t i = 0; i < endpoints.size(); ++i) text += (i ? ", \"" : "\"") + endpoints[i] + "\"";
   return text + "]" + (cluster.empty() ? "" : ", " + cluster) + "}}\n";
 }
@@ -66,7 +67,7 @@ std::string Proxy::scrape() {
     if (!scraper_) scraper_.emplace(connect("metrics"));
     scraper_->send("GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n");
     if (auto page = scraper_->read_message()) return page->body;
-    scraper_.reset();                                  // it was idle for too long
+    scraper_.reset();  // it was idle for too long
   }
   ADD_FAILURE() << "no metrics";
   return {};
@@ -89,7 +90,7 @@ void Proxy::expect_metric(double value, std::string_view name, std::string_view 
   do {
     found = metric(name, labels);
     if (found == value) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));   // between looks, not instead of one
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // between looks, not instead of one
   } while (std::chrono::steady_clock::now() < limit);
   ADD_FAILURE() << name << "{" << labels << "} is " << found << ", not " << value;
 }

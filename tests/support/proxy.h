@@ -25,7 +25,7 @@ class Proxy {
                           const std::string& listener = {});
   net::Address address(std::string_view listener = "edge") const { return supervisor_->address_of(listener); }
   Stream connect(std::string_view listener = "edge") const { return Stream::connect(address(listener)); }
-  Message get(const std::string& path, std::string_view port = "admin");   // a page
+  Message get(const std::string& path, std::string_view port = "admin");  // a page
   // The sum of all series of that name whose labels contain `labels` (as printed: code="200",flag="none").
   double metric(std::string_view name, std::string_view labels = {});
   // Waits, for a bounded time, until metric() is `value`; fails the test otherwise.
@@ -33,7 +33,7 @@ class Proxy {
   std::string scrape();
   server::Supervisor& supervisor() { return *supervisor_; }
   void begin_end() { supervisor_->end(); }
-  int end();                                         // the exit code; again: the same
+  int end();  // the exit code; again: the same
 
  private:
   std::unique_ptr<server::Supervisor> supervisor_;

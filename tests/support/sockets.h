@@ -24,12 +24,17 @@ class Fd {
   Fd() = default;
   explicit Fd(int fd) : fd_(fd) {}
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept { std::swap(fd_, other.fd_); return *this; }
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
   ~Fd() { close(); }
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
-  void close() { if (fd_ >= 0) ::close(std::exchange(fd_, -1)); }
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
   void close_with_reset() {
     const linger now{1, 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -38,7 +43,11 @@ class Fd {
   void shut_write() { ::shutdown(fd_, SHUT_WR); }
 
   // What can be read without waiting. `end`: FIN was seen; `error`: or an errno.
-  struct Got { std::string bytes; bool end = false; int error = 0; };
+  struct Got {
+    std::string bytes;
+    bool end = false;
+    int error = 0;
+  };
   Got read_some(size_t at_most = size_t(1) << 30) {
     Got got;
     char part[65536];

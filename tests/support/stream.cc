@@ -14,7 +14,7 @@
 namespace outrider::test {
 
 namespace {
-constexpr int kLimitMs = 20000;      // far beyond what anything takes; only a hang meets it
+constexpr int kLimitMs = 20000;  // far beyond what anything takes; only a hang meets it
 }
 
 int Message::status() const {
@@ -169,11 +169,11 @@ std::optional<Message> Stream::read_message(bool head_only) {
     auto body = read_exactly(*length);
     message.whole = body.has_value();
     message.body = body ? *body : read_all();
-  } else if (status) {               // a response that ends with its connection
+  } else if (status) {  // a response that ends with its connection
     message.body = read_all();
     message.whole = !reset_;
   } else {
-    message.whole = true;            // a request without a body
+    message.whole = true;  // a request without a body
   }
   return message;
 }

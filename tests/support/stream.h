@@ -11,14 +11,14 @@
 
 namespace outrider::test {
 
-struct Message {                     // a request or a response as it came
-  std::string start;                 // first line, without CRLF
+struct Message {      // a request or a response as it came
+  std::string start;  // first line, without CRLF
   std::vector<std::pair<std::string, std::string>> fields;
   std::string body;
   std::vector<std::pair<std::string, std::string>> trailers;
-  bool whole = false;                // its end was seen as its framing says
-  int status() const;                // of a response; 0 when it is none
-  std::string field(std::string_view name) const;   // the first, any case; empty when absent
+  bool whole = false;                              // its end was seen as its framing says
+  int status() const;                              // of a response; 0 when it is none
+  std::string field(std::string_view name) const;  // the first, any case; empty when absent
   size_t count(std::string_view name) const;
 };
 
@@ -30,24 +30,24 @@ class Stream {
   Stream(Stream&& other) noexcept;
   Stream& operator=(Stream&& other) noexcept;
   ~Stream();
-  static Stream connect(const net::Address& to);     // fails the test when it is refused
+  static Stream connect(const net::Address& to);  // fails the test when it is refused
   bool open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
 
-  bool send(std::string_view bytes);                 // all of it; false when the peer is gone
+  bool send(std::string_view bytes);  // all of it; false when the peer is gone
   // Bytes until `mark`, with it; null when the connection ended or the limit passed before.
   std::optional<std::string> read_until(std::string_view mark);
   std::optional<std::string> read_exactly(size_t n);
-  std::string read_all();                            // until FIN or RST
-  std::string read_some(size_t at_most);             // at least one byte; empty at the end
+  std::string read_all();                 // until FIN or RST
+  std::string read_some(size_t at_most);  // at least one byte; empty at the end
   // Head and body as framed. `head_only`: the response to HEAD. Interim responses are messages of their own.
   std::optional<Message> read_message(bool head_only = false);
-  bool ended_by_reset() const { return reset_; }     // after a read that came to an end
-  bool at_end();                                     // FIN or RST comes next, and nothing before it
-  void finish_sending();                             // FIN
+  bool ended_by_reset() const { return reset_; }  // after a read that came to an end
+  bool at_end();                                  // FIN or RST comes next, and nothing before it
+  void finish_sending();                          // FIN
   void close();
-  void abort();                                      // RST
-  void set_buffers(int bytes);                       // SO_RCVBUF and SO_SNDBUF, to feel back-pressure soon
+  void abort();                 // RST
+  void set_buffers(int bytes);  // SO_RCVBUF and SO_SNDBUF, to feel back-pressure soon
 
  private:
   bool fill();

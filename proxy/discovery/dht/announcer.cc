@@ -9,9 +9,9 @@ namespace outrider::discovery {
 
 namespace {
 
-constexpr size_t kInstancesAKey = 64;    // on average; a key of many more is slow to read
+constexpr size_t kInstancesAKey = 64;  // on average; a key of many more is slow to read
 constexpr uint16_t kMostShards = 256;
-constexpr size_t kBeacons = 4;           // records under the first key that tell newcomers how many keys there are
+constexpr size_t kBeacons = 4;  // records under the first key that tell newcomers how many keys there are
 
 uint16_t shards_for(size_t instances) {
   uint16_t shards = 1;
@@ -79,7 +79,7 @@ bool Announcer::leaving() const {
 
 void Announcer::on_due(Own& own) {
   const auto keep = own_.at(own.service);
-  if (own.gone && net::Loop::wall() >= own.not_after) {      // nobody can know an older version any more
+  if (own.gone && net::Loop::wall() >= own.not_after) {  // nobody can know an older version any more
     for (const auto& value : own.lying) table_.drop(value.key, value.value);
     own_.erase(keep->service);
     return;
@@ -145,7 +145,7 @@ void Announcer::put(const std::shared_ptr<Own>& own, const Lying& value) {
 }
 
 void Announcer::answered(Own& own, uint64_t sequence, bool acknowledged) {
-  if (sequence != own.sequence) return;                // of a version that is history
+  if (sequence != own.sequence) return;  // of a version that is history
   if (own.unanswered > 0) --own.unanswered;
   own.acknowledged |= acknowledged;
   if (!own.told && (acknowledged || own.unanswered == 0)) {
@@ -208,8 +208,7 @@ void Announcer::survey(const std::shared_ptr<Own>& own) {
       },
       [weak, seen](bool ok) {
         const auto own = weak.lock();
-        if (ok && own && !own->gone)
-          own->announcer.surveyed(*own, seen->instances.size(), seen->beacons.size(), seen->shards);
+        if (ok && own && !own->gone) own->announcer.surveyed(*own, seen->instances.size(), seen->beacons.size(), seen->shards);
       });
 }
 

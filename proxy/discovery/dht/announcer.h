@@ -13,8 +13,8 @@ namespace outrider::discovery {
 
 class AnnouncerEvents {
  public:
-  virtual void on_version(const std::string& service, bool acknowledged) = 0;   // once a version
-  virtual void on_gone(const std::string& service, bool acknowledged) = 0;      // once a withdrawal
+  virtual void on_version(const std::string& service, bool acknowledged) = 0;  // once a version
+  virtual void on_gone(const std::string& service, bool acknowledged) = 0;     // once a withdrawal
 
  protected:
   ~AnnouncerEvents() = default;
@@ -28,16 +28,16 @@ class Announcer {
   Announcer(net::Loop& loop, Table& table, const DhtOptions& options, Verifier& verifier, DhtStats& stats,
             AnnouncerEvents& events);
   void announce(const std::string& service, const Instance& facts);
-  void withdraw(const std::string& service);           // on_gone() follows, within `farewell`
+  void withdraw(const std::string& service);  // on_gone() follows, within `farewell`
   void withdraw_all();
-  bool leaving() const;                                // some withdrawal waits to be acknowledged
-  void on_connected();                                 // what nobody has acknowledged is put again
+  bool leaving() const;  // some withdrawal waits to be acknowledged
+  void on_connected();   // what nobody has acknowledged is put again
   void on_identity_changed();
-  void add_keys(std::set<std::string>& keys) const;    // all under which something of ours lies
+  void add_keys(std::set<std::string>& keys) const;  // all under which something of ours lies
   std::vector<DhtFacts::Own> facts() const;
 
  private:
-  struct Lying {                                       // one value of ours in the table
+  struct Lying {  // one value of ours in the table
     std::string key, value;
   };
   struct Own {
@@ -49,11 +49,11 @@ class Announcer {
     Instance facts;
     InstanceId id{};
     uint16_t shards = 1;
-    std::set<uint16_t> also;                           // keys besides the one its id falls on
+    std::set<uint16_t> also;  // keys besides the one its id falls on
     uint64_t sequence = 0;
     WallTime not_after{};
     TimePoint written{};
-    size_t unanswered = 0;                             // puts of this version
+    size_t unanswered = 0;  // puts of this version
     bool acknowledged = false, told = false, changed = false, gone = false, leaving = false;
     std::vector<Lying> lying;
     net::BoundTimer<Own, &Own::on_due> due{*this};

@@ -11,10 +11,10 @@
 namespace outrider::discovery {
 
 namespace {
-constexpr size_t kMostAddresses = 16;    // of one name
-constexpr size_t kRemembered = 8;        // pinged at a time
+constexpr size_t kMostAddresses = 16;  // of one name
+constexpr size_t kRemembered = 8;      // pinged at a time
 constexpr size_t kKept = 64;
-constexpr size_t kPeers = 2;             // pinged along while all is well, to notice when it no longer is
+constexpr size_t kPeers = 2;  // pinged along while all is well, to notice when it no longer is
 
 std::pair<std::vector<net::Address>, std::string> resolve(const std::string& host, const std::string& port) {
   addrinfo wanted{}, *list = nullptr;
@@ -34,7 +34,7 @@ std::pair<std::vector<net::Address>, std::string> resolve(const std::string& hos
 struct Bootstrap::Mailbox {
   std::mutex mutex;
   Bootstrap* to;
-  bool busy = false;   // only the loop's thread looks at it
+  bool busy = false;  // only the loop's thread looks at it
 };
 
 Bootstrap::Bootstrap(net::Loop& loop, Table& table, const DhtOptions& options)
@@ -91,7 +91,7 @@ void Bootstrap::on_due() {
 }
 
 void Bootstrap::ping(Seed& seed) {
-  if (seed.asked > 0) return;                          // three tries a second apart are under way
+  if (seed.asked > 0) return;  // three tries a second apart are under way
   const size_t index = size_t(&seed - seeds_.data());
   seed.asked = seed.addresses.size();
   seed.ever_asked |= seed.asked > 0;
@@ -99,7 +99,7 @@ void Bootstrap::ping(Seed& seed) {
   const auto mailbox = mailbox_;
   for (const auto& address : seed.addresses)
     table_.ping(address, [mailbox, index, any](bool answered) {
-      Bootstrap* self = mailbox->to;                   // written on this thread only
+      Bootstrap* self = mailbox->to;  // written on this thread only
       if (!self) return;
       Seed& seed = self->seeds_[index];
       *any |= answered;
@@ -134,7 +134,7 @@ void Bootstrap::found(const Answers& answers) {
     if (!trouble.empty() && seed.trouble != trouble)
       log::warn("cannot find a seed of the registry", {{"seed", seed.name}, {"why", trouble}});
     seed.trouble = trouble;
-    if (!trouble.empty() || addresses == seed.addresses) continue;   // what a name meant last time is kept
+    if (!trouble.empty() || addresses == seed.addresses) continue;  // what a name meant last time is kept
     seed.addresses = addresses;
     ping(seed);
   }

@@ -27,15 +27,15 @@ class Bootstrap {
 
  private:
   struct Seed {
-    std::string name;                                  // as configured
-    std::string host, port;                            // to look up; empty: it is an address
+    std::string name;        // as configured
+    std::string host, port;  // to look up; empty: it is an address
     std::vector<net::Address> addresses;
-    std::string trouble;                               // of the last look-up
-    size_t asked = 0;                                  // pings under way
+    std::string trouble;  // of the last look-up
+    size_t asked = 0;     // pings under way
     bool answered = false, ever_asked = false;
   };
   using Answers = std::vector<std::pair<std::vector<net::Address>, std::string>>;
-  struct Mailbox;                                      // outlives us while a look-up blocks
+  struct Mailbox;  // outlives us while a look-up blocks
   void on_due();
   void look_up();
   void found(const Answers& answers);

@@ -94,12 +94,9 @@ void DhtRegistry::announce(const std::string& service, const Instance& self) { n
 
 void DhtRegistry::withdraw(const std::string& service) { node_->withdraw(service); }
 
-void DhtRegistry::set_identity(std::shared_ptr<const identity::Identity> identity) {
-  node_->set_identity(std::move(identity));
-}
+void DhtRegistry::set_identity(std::shared_ptr<const identity::Identity> identity) { node_->set_identity(std::move(identity)); }
 
-void DhtRegistry::learned(const std::string& service, const std::shared_ptr<const Instance>& facts, bool tombstone,
-                          bool pushed) {
+void DhtRegistry::learned(const std::string& service, const std::shared_ptr<const Instance>& facts, bool tombstone, bool pushed) {
   // Older versions linger for a lease and may come late; after that somebody repeats them.
   const auto known_for = catalog_.known_for(service, *facts, now());
   const Learned learned = catalog_.learn(service, facts, tombstone, now());

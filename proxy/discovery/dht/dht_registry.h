@@ -36,7 +36,7 @@ class DhtRegistry final : public MeshRegistry {
   Catalog::Counts records() const override { return catalog_.counts(now()); }
 
  private:
-  class Home;                                          // the node's events, carried to the control loop
+  class Home;  // the node's events, carried to the control loop
   Moment now() const { return {control_.now(), net::Loop::wall()}; }
   void on_due();
   void arm();

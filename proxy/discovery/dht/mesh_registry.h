@@ -10,16 +10,16 @@ namespace outrider::discovery {
 // Implemented by DhtRegistry. Owned by the supervisor; control loop.
 class MeshRegistry : public Registry {
  public:
-  virtual std::string start() = 0;                     // empty, or why it cannot: "0.0.0.0:4222: address already in use"
-  virtual void stop() = 0;                             // withdraws what is announced; blocks up to `farewell`
-  virtual void set_identity(std::shared_ptr<const identity::Identity> identity) = 0;   // rotated: records are signed anew
+  virtual std::string start() = 0;  // empty, or why it cannot: "0.0.0.0:4222: address already in use"
+  virtual void stop() = 0;          // withdraws what is announced; blocks up to `farewell`
+  virtual void set_identity(std::shared_ptr<const identity::Identity> identity) = 0;  // rotated: records are signed anew
 
-  virtual net::Address local() const = 0;              // after start()
-  virtual bool answering() const = 0;                  // somebody in the network does
-  virtual DhtFacts facts() const = 0;                  // a second old at most
+  virtual net::Address local() const = 0;  // after start()
+  virtual bool answering() const = 0;      // somebody in the network does
+  virtual DhtFacts facts() const = 0;      // a second old at most
   virtual const DhtStats& stats() const = 0;
-  virtual std::vector<Catalog::Summary> services() const = 0;                           // watched ones
-  virtual std::vector<Catalog::Held> held(const std::string& service) const = 0;        // each record, also unused ones
+  virtual std::vector<Catalog::Summary> services() const = 0;                     // watched ones
+  virtual std::vector<Catalog::Held> held(const std::string& service) const = 0;  // each record, also unused ones
   virtual Catalog::Counts records() const = 0;
 };
 

@@ -5,14 +5,14 @@
 namespace outrider::discovery {
 
 namespace {
-constexpr std::string_view kMagic = "\xC0" "bye";
+constexpr std::string_view kMagic =
+    "\xC0"
+    "bye";
 constexpr size_t kTime = 8, kNodeId = 20;
 constexpr int64_t kSkewMs = 10'000;
 }  // namespace
 
-uint64_t Neighbours::key_of(const net::Address& address) {
-  return address.ip_key() * 0x9E3779B97F4A7C15u + address.port();
-}
+uint64_t Neighbours::key_of(const net::Address& address) { return address.ip_key() * 0x9E3779B97F4A7C15u + address.port(); }
 
 void Neighbours::heard(const net::Address& from, TimePoint now) {
   const auto it = entries_.find(key_of(from));

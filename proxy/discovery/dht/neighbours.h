@@ -18,8 +18,8 @@ namespace outrider::discovery {
 // Owned by the registry's socket; its thread.
 class Neighbours {
  public:
-  static constexpr milliseconds kRecent = std::chrono::minutes(6);   // listeners renew their wish each 5
-  static constexpr milliseconds kGone{5000};           // longer than OpenDHT's own patience
+  static constexpr milliseconds kRecent = std::chrono::minutes(6);  // listeners renew their wish each 5
+  static constexpr milliseconds kGone{5000};                        // longer than OpenDHT's own patience
   static constexpr size_t kMost = 4096;
   void heard(const net::Address& from, TimePoint now);
   void left(const net::Address& from, TimePoint now);
@@ -40,6 +40,6 @@ class Neighbours {
 // useless to whoever repeats it later.
 std::string write_goodbye(std::string_view node_id, WallTime now);
 bool is_goodbye(std::string_view bytes);
-std::optional<std::string> read_goodbye(std::string_view bytes, WallTime now);   // the node's id; null: no sound one
+std::optional<std::string> read_goodbye(std::string_view bytes, WallTime now);  // the node's id; null: no sound one
 
 }  // namespace outrider::discovery

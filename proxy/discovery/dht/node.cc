@@ -22,9 +22,9 @@ namespace {
 constexpr dht::ValueType::Id kType = 0x4d45;
 constexpr milliseconds kChores{1000};
 constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
-constexpr milliseconds kFirstLook{1000};   // around, after somebody has answered; doubling up to DhtOptions::seeds
-constexpr milliseconds kTidy{1000}, kTidyJitter{100};   // between two rounds of touching all keys, while nodes leave
-constexpr size_t kMostCalls = 100000;    // answers waiting for their turn; more is a flood
+constexpr milliseconds kFirstLook{1000};               // around, after somebody has answered; doubling up to DhtOptions::seeds
+constexpr milliseconds kTidy{1000}, kTidyJitter{100};  // between two rounds of touching all keys, while nodes leave
+constexpr size_t kMostCalls = 100000;                  // answers waiting for their turn; more is a flood
 
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
 net::Address from_dht(const dht::SockAddr& address) { return {address.get(), address.getLength()}; }
@@ -70,9 +70,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   // Table. Callbacks of OpenDHT may come from inside the call: they wait in `calls` until it has returned.
   void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
     auto what = std::make_shared<dht::Value>(kType, dht::Blob(value.begin(), value.end()), value_id(value));
-    const dht::DoneCallback answered = [this, done = std::move(done)](bool ok, const auto&) {
-      later([done, ok] { done(ok); });
-    };
+    const dht::DoneCallback answered = [this, done = std::move(done)](bool ok, const auto&) { later([done, ok] { done(ok); }); };
     node->put(dht::InfoHash::get(key), std::move(what), answered, dht::time_point::max(), true);
     stir();
   }
@@ -90,7 +88,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
       later([this, token, ours = ours_of(values), expired] {
         const auto it = listeners.find(token);
         if (it == listeners.end() || ours.empty()) return;
-        const auto told = it->second.told;   // it may cancel itself
+        const auto told = it->second.told;  // it may cancel itself
         told(ours, expired);
       });
       return true;
@@ -110,7 +108,9 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
 
   void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
     const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
-      later([found, ours = ours_of(values)] { if (!ours.empty()) found(ours); });
+      later([found, ours = ours_of(values)] {
+        if (!ours.empty()) found(ours);
+      });
       return true;
     };
     const dht::DoneCallback end = [this, done](bool ok, const auto&) { later([done, ok] { done(ok); }); };
@@ -132,8 +132,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
 
   std::vector<net::Address> some_peers(size_t most) override {
     std::vector<net::Address> peers;
-    for (const auto& one : node->exportNodes())
-      peers.emplace_back(reinterpret_cast<const sockaddr*>(&one.ss), one.sslen);
+    for (const auto& one : node->exportNodes()) peers.emplace_back(reinterpret_cast<const sockaddr*>(&one.ss), one.sslen);
     for (size_t i = 0; i + 1 < peers.size() && i < most; ++i)
       std::swap(peers[i], peers[i + loop.random().below(uint32_t(peers.size() - i))]);
     if (peers.size() > most) peers.resize(most);
@@ -212,7 +211,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     if (!node) return;
     if (std::exchange(dirty, false)) enter(nullptr, 0, {});
     auto now = std::exchange(calls, {});
-    for (auto& call : now) call();           // what they ask for is sent in another round of this turn
+    for (auto& call : now) call();  // what they ask for is sent in another round of this turn
     if (!dirty) {
       node->updateStatus(AF_INET);
       node->updateStatus(AF_INET6);
@@ -300,7 +299,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     changed = false;
     auto* task = new Save{{}, this, watches.records(), some_peers(64), {}};
     task->work.data = task;
-    uv_queue_work(loop.raw(), &task->work,
+    uv_queue_work(
+        loop.raw(), &task->work,
         [](uv_work_t* work) {
           auto* task = static_cast<Save*>(work->data);
           task->why = task->impl->shelf.save(task->records, task->nodes);
@@ -325,8 +325,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     bound = socket.local();
     dht::Config config;
     config.network = options.network;
-    config.public_stable = true;             // listens are refreshed each 5 minutes instead of 30 seconds
-    config.max_req_per_sec = config.max_peer_req_per_sec = -1;   // many nodes share an address behind NAT
+    config.public_stable = true;                                // listens are refreshed each 5 minutes instead of 30 seconds
+    config.max_req_per_sec = config.max_peer_req_per_sec = -1;  // many nodes share an address behind NAT
     config.max_store_size = ssize_t(options.store_limit);
     try {
       node = std::make_unique<dht::Dht>(std::make_unique<SocketEnd>(socket), config, std::shared_ptr<dht::Logger>{});
@@ -405,7 +405,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   std::vector<std::function<void()>> calls;
   std::map<uint64_t, Listener> listeners;
   uint64_t last_token = 0;
-  std::unique_ptr<dht::Dht> node;            // uses the socket and, while it goes, `calls`
+  std::unique_ptr<dht::Dht> node;  // uses the socket and, while it goes, `calls`
   Announcer announcer;
   Watches watches;
   Bootstrap bootstrap;
@@ -421,7 +421,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   net::BoundTimer<Impl, &Impl::on_tidy> tidy{*this};
   net::BoundTimer<Impl, &Impl::on_around> around{*this};
   milliseconds around_pace{0};
-  mutable std::mutex facts_mutex;            // guards facts
+  mutable std::mutex facts_mutex;  // guards facts
   DhtFacts facts;
   std::thread thread;
 };

@@ -9,10 +9,10 @@
 
 namespace outrider::discovery {
 
-class NodeEvents : public WatchesEvents, public AnnouncerEvents {   // on the node's thread
+class NodeEvents : public WatchesEvents, public AnnouncerEvents {  // on the node's thread
  public:
   virtual void on_answering(bool yes) = 0;
-  virtual void on_turn_over() = 0;                     // nothing more for now: what was collected may travel
+  virtual void on_turn_over() = 0;  // nothing more for now: what was collected may travel
 
  protected:
   ~NodeEvents() = default;
@@ -27,7 +27,7 @@ class Node {
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  std::string start();                                 // empty, or why it cannot: the address is in use
+  std::string start();  // empty, or why it cannot: the address is in use
   void stop();
 
   void watch(const std::string& service);
@@ -35,8 +35,8 @@ class Node {
   void announce(const std::string& service, const Instance& facts);
   void withdraw(const std::string& service);
   void set_identity(std::shared_ptr<const identity::Identity> identity);
-  net::Address local() const;                          // after start()
-  DhtFacts facts() const;                              // any thread; a second old at most
+  net::Address local() const;  // after start()
+  DhtFacts facts() const;      // any thread; a second old at most
 
  private:
   struct Impl;

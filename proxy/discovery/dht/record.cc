@@ -19,13 +19,28 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr std::string_view kDomain = "outrider-registration-v1";
-constexpr int64_t kLastMoment = 9'000'000'000'000;   // the year 2255, which our clock's nanoseconds can still hold
+constexpr int64_t kLastMoment = 9'000'000'000'000;  // the year 2255, which our clock's nanoseconds can still hold
 constexpr size_t kMaxShort = 63, kMaxProtocol = 16;
 
 enum Tag : uint8_t {
-  kTrustDomain = 1, kService, kShard, kInstance, kSequence, kTimes, kFlags, kAddress, kProtocol, kWeight, kZone,
-  kServiceVersion, kLabels, kLeaf, kAlgorithm,
-  kLater = 0x40, kLaterEnd = 0xEF, kSignature = 0xFF,
+  kTrustDomain = 1,
+  kService,
+  kShard,
+  kInstance,
+  kSequence,
+  kTimes,
+  kFlags,
+  kAddress,
+  kProtocol,
+  kWeight,
+  kZone,
+  kServiceVersion,
+  kLabels,
+  kLeaf,
+  kAlgorithm,
+  kLater = 0x40,
+  kLaterEnd = 0xEF,
+  kSignature = 0xFF,
 };
 enum Flag : uint8_t { kTombstone = 1, kDraining = 2, kReady = 4, kAllFlags = 7 };
 
@@ -65,9 +80,8 @@ bool valid_labels(const Announcement& what) {
     bytes += key.size() + value.size();
   }
   const auto& labels = what.labels;
-  const bool ascend = std::adjacent_find(labels.begin(), labels.end(), [](const auto& a, const auto& b) {
-                        return a.first >= b.first;
-                      }) == labels.end();
+  const bool ascend = std::adjacent_find(labels.begin(), labels.end(),
+                                         [](const auto& a, const auto& b) { return a.first >= b.first; }) == labels.end();
   return ascend && labels.size() <= kMaxLabels && bytes <= kMaxLabelBytes;
 }
 
@@ -77,8 +91,7 @@ const char* complaint(const Announcement& what) {
   if (!identity::valid_service(what.service)) return "a service is namespace/name, lower case, 63 characters each";
   if (!std::has_single_bit(what.shards) || what.shards > kMaxShards) return "shards is no power of two up to 1024";
   if (what.shard >= what.shards) return "shard is not below shards";
-  if (!valid_moment(what.issued) || !valid_moment(what.not_before) || !valid_moment(what.not_after))
-    return "a time out of range";
+  if (!valid_moment(what.issued) || !valid_moment(what.not_before) || !valid_moment(what.not_after)) return "a time out of range";
   if (what.not_before > what.not_after) return "ends before it begins";
   if (what.address.valid()) {
     if (what.address.is_unix()) return "a unix path is no address for others";
@@ -101,7 +114,7 @@ void put(std::string& out, Tag tag, std::string_view value) {
   out += value;
 }
 
-void put_text(std::string& out, Tag tag, std::string_view value) {   // what is empty is not there
+void put_text(std::string& out, Tag tag, std::string_view value) {  // what is empty is not there
   if (!value.empty()) put(out, tag, value);
 }
 
@@ -161,7 +174,7 @@ bool read_address(std::string_view bytes, Announcement& into) {
   v6.sin6_port = port;
   std::memcpy(&v6.sin6_addr, bytes.data(), 16);
   into.address = net::Address(reinterpret_cast<sockaddr*>(&v6), sizeof v6);
-  return into.address.family() == AF_INET6;   // a v4 address has one form, the short one
+  return into.address.family() == AF_INET6;  // a v4 address has one form, the short one
 }
 
 bool read_times(std::string_view bytes, Announcement& into) {
@@ -211,9 +224,7 @@ bool read_field(uint8_t tag, std::string_view value, Record& into) {
       if (value.size() != 1 || uint8_t(value[0]) > uint8_t(Algorithm::RsaSha256)) return false;
       into.algorithm = Algorithm(value[0]);
       return true;
-    case kSignature:
-      into.signature = value;
-      return value.size() <= identity::kMaxSignature;
+    case kSignature: into.signature = value; return value.size() <= identity::kMaxSignature;
     default: return tag >= kLater && tag <= kLaterEnd;
   }
 }
@@ -297,9 +308,7 @@ const char* reason(RecordVerdict verdict) {
 
 std::string Record::key_name() const { return discovery::key_name(trust_domain, service, shard); }
 
-std::string Record::instance_text() const {
-  return to_hex({reinterpret_cast<const char*>(instance.data()), instance.size()});
-}
+std::string Record::instance_text() const { return to_hex({reinterpret_cast<const char*>(instance.data()), instance.size()}); }
 
 Outcome<std::string> write_record(const Announcement& what, const identity::Identity* signer) {
   if (const char* wrong = complaint(what)) return Failure{"record of " + what.service + ": " + wrong};
@@ -312,8 +321,9 @@ Outcome<std::string> write_record(const Announcement& what, const identity::Iden
   put(out, kShard, number(what.shard, 2) + number(what.shards, 2));
   put(out, kInstance, {reinterpret_cast<const char*>(what.instance.data()), what.instance.size()});
   put(out, kSequence, number(what.sequence, 8));
-  put(out, kTimes, number(uint64_t(to_ms(what.issued)), 8) + number(uint64_t(to_ms(what.not_before)), 8) +
-                       number(uint64_t(to_ms(what.not_after)), 8));
+  put(out, kTimes,
+      number(uint64_t(to_ms(what.issued)), 8) + number(uint64_t(to_ms(what.not_before)), 8) +
+          number(uint64_t(to_ms(what.not_after)), 8));
   const int flags = (what.tombstone ? kTombstone : 0) | (what.draining ? kDraining : 0) | (what.ready ? kReady : 0);
   put(out, kFlags, number(uint64_t(flags), 1));
   if (what.address.valid()) put(out, kAddress, address_bytes(what.address));
@@ -351,8 +361,7 @@ Checked check_record(const Record& record, const Rules& rules) {
   if (record.trust_domain != rules.trust_domain) return {RecordVerdict::WrongIdentity, {}};
   if (!rules.service.empty() && record.service != rules.service) return {RecordVerdict::Replayed, {}};
   if (const auto dates = check_dates(record, rules); dates != RecordVerdict::Ok) return {dates, {}};
-  if (record.algorithm == Algorithm::None)
-    return {rules.require_signed ? RecordVerdict::NoCertificate : RecordVerdict::Ok, {}};
+  if (record.algorithm == Algorithm::None) return {rules.require_signed ? RecordVerdict::NoCertificate : RecordVerdict::Ok, {}};
   if (!rules.trust) return check_unjudged(record, rules);
 
   // A snapshot's records were signed by certificates that may have ended with them.

@@ -23,45 +23,55 @@ namespace outrider::discovery {
 
 using InstanceId = std::array<uint8_t, 16>;
 
-constexpr size_t kMaxRecord = 4096;                    // bytes
-constexpr size_t kMaxLabels = 16, kMaxLabelBytes = 256;   // all keys and values together
+constexpr size_t kMaxRecord = 4096;                      // bytes
+constexpr size_t kMaxLabels = 16, kMaxLabelBytes = 256;  // all keys and values together
 constexpr uint16_t kMaxShards = 1024;
 
 // What an announcement says.
 struct Announcement {
   std::string trust_domain;
-  std::string service;                                 // "namespace/name"
-  uint16_t shard = 0;                                  // which key of the service it lies under
-  uint16_t shards = 1;                                 // how many the publisher knows of; a power of two
+  std::string service;  // "namespace/name"
+  uint16_t shard = 0;   // which key of the service it lies under
+  uint16_t shards = 1;  // how many the publisher knows of; a power of two
   InstanceId instance{};
-  uint64_t sequence = 0;                               // milliseconds at which it was written; newest wins
-  WallTime issued{}, not_before{}, not_after{};        // kept in milliseconds
+  uint64_t sequence = 0;                         // milliseconds at which it was written; newest wins
+  WallTime issued{}, not_before{}, not_after{};  // kept in milliseconds
   bool tombstone = false, draining = false, ready = false;
-  net::Address address;                                // IPv4 or IPv6 and a port; may be absent in a tombstone
-  std::string protocol;                                // "http1", "tcp" ...; up to 16 characters
+  net::Address address;  // IPv4 or IPv6 and a port; may be absent in a tombstone
+  std::string protocol;  // "http1", "tcp" ...; up to 16 characters
   uint32_t weight = 100;
-  std::string zone;                                    // up to 63
-  std::string version;                                 // of the service; up to 63
-  std::vector<std::pair<std::string, std::string>> labels;   // keys ascend
+  std::string zone;                                         // up to 63
+  std::string version;                                      // of the service; up to 63
+  std::vector<std::pair<std::string, std::string>> labels;  // keys ascend
 };
 
 // A record as read: what it says, and what proves it. Owns its bytes.
 struct Record : Announcement {
-  std::string bytes;                                   // as sent; what a snapshot keeps
-  std::string leaf;                                    // DER; empty: unsigned
+  std::string bytes;  // as sent; what a snapshot keeps
+  std::string leaf;   // DER; empty: unsigned
   identity::Algorithm algorithm = identity::Algorithm::None;
   std::string signature;
-  size_t signed_length = 0;                            // bytes.substr(0, signed_length) is what was signed
+  size_t signed_length = 0;  // bytes.substr(0, signed_length) is what was signed
   std::string key_name() const;
-  std::string instance_text() const;                   // hex
+  std::string instance_text() const;  // hex
 };
 
 // Reasons of outrider_registry_rejected_total. Unsealed is the socket's to say (identity/seal.h).
 enum class RecordVerdict : uint8_t {
-  Ok, BadSignature, UnknownCa, NoCertificate, WrongIdentity, NotOwner, Expired, Skew, Replayed, Oversized, Unsealed,
+  Ok,
+  BadSignature,
+  UnknownCa,
+  NoCertificate,
+  WrongIdentity,
+  NotOwner,
+  Expired,
+  Skew,
+  Replayed,
+  Oversized,
+  Unsealed,
   Malformed,
 };
-const char* reason(RecordVerdict verdict);             // "bad_signature" ...; "" for Ok
+const char* reason(RecordVerdict verdict);  // "bad_signature" ...; "" for Ok
 
 // The bytes to publish. Without a signer the record is unsigned. Fails, saying why, when a field is out of its bounds,
 // the trust domain is not the signer's, or the whole is over kMaxRecord.
@@ -70,20 +80,20 @@ identity::Outcome<std::string> write_record(const Announcement& what, const iden
 // Strict: Ok, Oversized or Malformed. Checks no signature and no date.
 struct Parsed {
   RecordVerdict verdict = RecordVerdict::Malformed;
-  Record record;                                       // whole when Ok
+  Record record;  // whole when Ok
 };
 Parsed parse_record(std::string_view bytes);
 
 struct Rules {
-  identity::TrustCache* trust = nullptr;               // null: we have no identity, signers cannot be judged
+  identity::TrustCache* trust = nullptr;  // null: we have no identity, signers cannot be judged
   std::string_view trust_domain;
-  std::string_view service;                            // found under this service's key; empty: whichever
+  std::string_view service;  // found under this service's key; empty: whichever
   WallTime now{};
-  milliseconds skew{30'000};                           // how far clocks may differ
-  milliseconds longest{15 * 60'000};                   // a record must end within this from now (and skew)
-  milliseconds stale{0};                               // how long after its end it still counts: snapshots
+  milliseconds skew{30'000};          // how far clocks may differ
+  milliseconds longest{15 * 60'000};  // a record must end within this from now (and skew)
+  milliseconds stale{0};              // how long after its end it still counts: snapshots
   bool require_signed = false;
-  const identity::Owners* owners = nullptr;            // null: any identity of the service's namespace
+  const identity::Owners* owners = nullptr;  // null: any identity of the service's namespace
 };
 
 // `identity` is what the endpoint's certificate must say: the signer, and only when a chain vouches for it.
@@ -104,6 +114,6 @@ std::string key_name(std::string_view trust_domain, std::string_view service, ui
 // Which of `shards` keys an instance lies under.
 uint16_t shard_of(const InstanceId& instance, uint16_t shards);
 
-InstanceId new_instance_id();                          // random
+InstanceId new_instance_id();  // random
 
 }  // namespace outrider::discovery

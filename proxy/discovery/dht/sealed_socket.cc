@@ -5,7 +5,7 @@
 namespace outrider::discovery {
 
 namespace {
-constexpr unsigned char kSealed = 0xC1;   // begins every sealed datagram and no clear one
+constexpr unsigned char kSealed = 0xC1;  // begins every sealed datagram and no clear one
 
 RecordVerdict counted_as(identity::SealVerdict verdict) {
   switch (verdict) {

@@ -12,8 +12,8 @@ namespace outrider::discovery {
 
 class SocketEvents {
  public:
-  virtual void on_packet(std::string_view bytes, const net::Address& from) = 0;   // authentic, when there is a key
-  virtual void on_goodbye(const std::string& node_id) = 0;                        // authentic
+  virtual void on_packet(std::string_view bytes, const net::Address& from) = 0;  // authentic, when there is a key
+  virtual void on_goodbye(const std::string& node_id) = 0;                       // authentic
 
  protected:
   ~SocketEvents() = default;
@@ -24,11 +24,11 @@ class SealedSocket final : net::DatagramEvents {
  public:
   SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtStats& stats, SocketEvents& events);
   Result<Done> bind(const net::Address& at) { return datagram_.bind(at); }
-  int send(std::string_view plain, const net::Address& to);   // 0, or an errno; EHOSTUNREACH: it has said goodbye
-  void say_goodbye(std::string_view node_id);                 // to all who were heard of late; only with a key
+  int send(std::string_view plain, const net::Address& to);  // 0, or an errno; EHOSTUNREACH: it has said goodbye
+  void say_goodbye(std::string_view node_id);                // to all who were heard of late; only with a key
   net::Address local() const { return datagram_.local(); }
   bool sealed() const { return seal_.has_value(); }
-  TimePoint heard() const { return heard_; }                  // the last authentic packet; epoch: none yet
+  TimePoint heard() const { return heard_; }  // the last authentic packet; epoch: none yet
 
  private:
   void on_datagram(std::span<char> bytes, const net::Address& from) override;

@@ -11,7 +11,7 @@ namespace outrider::discovery {
 namespace {
 constexpr std::string_view kMagic = "outrider-records-1\n";
 constexpr size_t kDigest = 32;
-constexpr size_t kMostBytes = 1 << 20;   // what read_file() takes
+constexpr size_t kMostBytes = 1 << 20;  // what read_file() takes
 constexpr size_t kMostNodes = 64;
 }  // namespace
 
@@ -90,7 +90,7 @@ std::vector<net::Address> Shelf::nodes() const {
 std::string Shelf::save(const Values& records, const std::vector<net::Address>& nodes) const {
   if (none()) return {};
   if (auto wrote = identity::write_file(folder_ + "/records", write_snapshot(records), 0600); !wrote) return wrote.why();
-  if (nodes.empty()) return {};                        // nobody answers: those we knew are better than none
+  if (nodes.empty()) return {};  // nobody answers: those we knew are better than none
   if (auto wrote = identity::write_file(folder_ + "/nodes", write_nodes(nodes), 0600); !wrote) return wrote.why();
   return {};
 }

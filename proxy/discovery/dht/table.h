@@ -17,7 +17,7 @@ using Values = std::vector<std::string>;
 class Table {
  public:
   virtual void put(const std::string& key, const std::string& value, std::function<void(bool acknowledged)> done) = 0;
-  virtual void drop(const std::string& key, const std::string& value) = 0;   // no longer refreshed; fades with its lease
+  virtual void drop(const std::string& key, const std::string& value) = 0;  // no longer refreshed; fades with its lease
   virtual uint64_t listen(const std::string& key, std::function<void(const Values&, bool expired)> told) = 0;
   virtual void unlisten(const std::string& key, uint64_t token) = 0;
   // `found` any number of times, then `done`; false: nobody answered.
@@ -25,7 +25,7 @@ class Table {
   // Asks the nodes nearest to a key for nothing much: those that have gone are noticed, and others take their place.
   virtual void touch(const std::string& key) = 0;
   virtual void ping(const net::Address& node, std::function<void(bool answered)> done) = 0;
-  virtual std::vector<net::Address> some_peers(size_t most) = 0;             // that have answered of late
+  virtual std::vector<net::Address> some_peers(size_t most) = 0;  // that have answered of late
 
  protected:
   ~Table() = default;

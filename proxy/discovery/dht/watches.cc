@@ -8,7 +8,7 @@ namespace {
 constexpr uint16_t kMostShards = 256;
 constexpr milliseconds kFirstRetry{1000};
 constexpr milliseconds kLongestReading{30000};
-constexpr uint8_t kMissing = 2;          // readings that must not show a value until it counts as gone
+constexpr uint8_t kMissing = 2;  // readings that must not show a value until it counts as gone
 constexpr size_t kMostRefused = 4096, kMostKept = 10000;
 constexpr size_t kPings = 3;
 }  // namespace
@@ -74,7 +74,7 @@ void Watches::extend(const Pointer& watch, uint16_t shards) {
       else add(watch, values, true);
     });
     watch->listening.emplace_back(key, token);
-    if (watch->unanswered > 0) read_key(watch, key);   // a reading is under way: it takes this key along
+    if (watch->unanswered > 0) read_key(watch, key);  // a reading is under way: it takes this key along
     else if (connected_ && watch->reading > 0) loop_.arm(watch->due, milliseconds(0));
   }
 }
@@ -85,7 +85,7 @@ void Watches::read(const Pointer& watch) {
   watch->read_at = loop_.now();
   watch->unanswered = 0;
   watch->whole = true;
-  loop_.arm(watch->due, kLongestReading);              // should an answer never come
+  loop_.arm(watch->due, kLongestReading);  // should an answer never come
   for (const auto& [key, token] : std::vector<std::pair<std::string, uint64_t>>(watch->listening)) read_key(watch, key);
 }
 
@@ -141,7 +141,7 @@ void Watches::add(const Pointer& watch, const Values& values, bool pushed) {
     const uint64_t id = value_id(bytes);
     if (const auto it = watch->values.find(id); it != watch->values.end()) {
       it->second.reading = watch->reading;
-      it->second.ending = false;                       // here it is
+      it->second.ending = false;  // here it is
       continue;
     }
     if (watch->refused.count(id) || watch->values.size() >= kMostValues) continue;
@@ -166,8 +166,7 @@ void Watches::keep(Watch& watch, const Instance& facts, bool tombstone, const st
   if (it != watch.kept.end() && it->second.sequence >= facts.sequence) return;
   const WallTime now = net::Loop::wall();
   if (it == watch.kept.end()) {
-    if (watch.kept.size() >= kMostKept)
-      std::erase_if(watch.kept, [&](const auto& one) { return now >= one.second.expires; });
+    if (watch.kept.size() >= kMostKept) std::erase_if(watch.kept, [&](const auto& one) { return now >= one.second.expires; });
     if (watch.kept.size() >= kMostKept) return;
   }
   watch.kept[key] = {bytes, facts.sequence, facts.expires, tombstone};
@@ -208,9 +207,9 @@ void Watches::confirmed(bool heard) {
     const auto it = watch->second->values.find(id);
     if (it == watch->second->values.end() || !it->second.ending) continue;
     it->second.ending = false;
-    if (!heard) continue;                              // a later reading will tell
+    if (!heard) continue;  // a later reading will tell
     const auto facts = it->second.facts;
-    watch->second->values.erase(it);                   // should it come back, it is learned again
+    watch->second->values.erase(it);  // should it come back, it is learned again
     events_.on_lapsed(service, facts);
   }
   confirm();

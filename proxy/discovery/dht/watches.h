@@ -34,24 +34,24 @@ class Watches {
   void watch(const std::string& service);
   void unwatch(const std::string& service);
   void on_connected(bool connected);
-  void add_keys(std::set<std::string>& keys) const;    // all that are listened at
+  void add_keys(std::set<std::string>& keys) const;  // all that are listened at
 
   // Last-known-good, as received: what load() brought for services nobody watches, and the newest of each instance.
   void load(Values records);
   Values records() const;
-  bool changed() { return std::exchange(changed_, false); }   // since it was asked last
+  bool changed() { return std::exchange(changed_, false); }  // since it was asked last
   size_t size() const { return watches_.size(); }
 
  private:
-  static constexpr size_t kMostValues = 20000;         // a service
+  static constexpr size_t kMostValues = 20000;  // a service
   struct Seen {
     std::shared_ptr<const Instance> facts;
     bool tombstone = false;
-    uint8_t missing = 0;                               // readings in a row that did not show it
-    uint64_t reading = 0;                              // the last that did
-    bool ending = false;                               // the table says it has gone
+    uint8_t missing = 0;   // readings in a row that did not show it
+    uint64_t reading = 0;  // the last that did
+    bool ending = false;   // the table says it has gone
   };
-  struct Kept {                                        // for the snapshot
+  struct Kept {  // for the snapshot
     std::string bytes;
     uint64_t sequence = 0;
     WallTime expires{};
@@ -63,13 +63,13 @@ class Watches {
     Watches& watches;
     const std::string service;
     TimePoint since{};
-    std::vector<std::pair<std::string, uint64_t>> listening;   // key, token; one a shard
-    std::map<uint64_t, Seen> values;                   // believed, by id
-    std::set<uint64_t> refused;                        // counted once
-    std::map<std::string, Kept> kept;                  // by identity and instance
+    std::vector<std::pair<std::string, uint64_t>> listening;  // key, token; one a shard
+    std::map<uint64_t, Seen> values;                          // believed, by id
+    std::set<uint64_t> refused;                               // counted once
+    std::map<std::string, Kept> kept;                         // by identity and instance
     uint64_t reading = 0;
     TimePoint read_at{};
-    size_t unanswered = 0;                             // keys of this reading
+    size_t unanswered = 0;  // keys of this reading
     bool whole = true, answered = false;
     milliseconds retry{0};
     net::BoundTimer<Watch, &Watch::on_due> due{*this};
@@ -91,8 +91,8 @@ class Watches {
   WatchesEvents& events_;
   bool connected_ = false, changed_ = false;
   std::map<std::string, Pointer> watches_;
-  std::map<std::string, Values> loaded_;               // by service
-  std::vector<std::pair<std::string, uint64_t>> ending_;     // service, id: waiting for a round of pings
+  std::map<std::string, Values> loaded_;                  // by service
+  std::vector<std::pair<std::string, uint64_t>> ending_;  // service, id: waiting for a round of pings
   std::vector<std::pair<std::string, uint64_t>> in_round_;
   size_t pings_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

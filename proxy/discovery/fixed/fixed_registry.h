@@ -10,8 +10,8 @@ namespace outrider::discovery {
 // Nobody announces here and nothing ever changes but by add(). Owned by the supervisor; control loop.
 class FixedRegistry final : public Registry {
  public:
-  void add(const std::string& service, std::vector<Instance> endpoints);   // again: replaces, and watchers are told
-  void watch(const std::string& service, Watcher& watcher) override;       // calls back at once: Yes, or Absent
+  void add(const std::string& service, std::vector<Instance> endpoints);  // again: replaces, and watchers are told
+  void watch(const std::string& service, Watcher& watcher) override;      // calls back at once: Yes, or Absent
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}
   void withdraw(const std::string&) override {}

@@ -50,7 +50,9 @@ int identity_issue(const Arguments& arguments) {
   for (const char* needed : {"--ca", "--id", "--out"})
     if (!arguments.has(needed)) return usage_error(kVerb, std::string(needed) + " is missing");
   const auto id = identity::WorkloadId::parse(arguments.value("--id"));
-  if (!id) return usage_error(kVerb, "--id wants spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, not \"" + arguments.value("--id") + "\"");
+  if (!id)
+    return usage_error(kVerb,
+                       "--id wants spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, not \"" + arguments.value("--id") + "\"");
   identity::Authority::Wish wish{*id, arguments.values("--dns"), arguments.values("--ip")};
   if (!life_of(arguments, wish.life)) return usage_error(kVerb, kBadLife);
   const std::string out = arguments.value("--out");

@@ -71,7 +71,7 @@ int ask_and_show(const char* verb, const Arguments& arguments, const std::string
   return show(document);
 }
 
-std::string escaped(std::string_view text) {   // for a query parameter
+std::string escaped(std::string_view text) {  // for a query parameter
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
@@ -122,9 +122,9 @@ int show_endpoints(const Arguments& arguments) {
 
 namespace {
 
-struct Counted {                                       // at one moment
+struct Counted {  // at one moment
   double uptime = 0;
-  std::map<std::string, double> requests;              // by direction and cluster
+  std::map<std::string, double> requests;  // by direction and cluster
 };
 
 Counted counted(const Value& answer) {

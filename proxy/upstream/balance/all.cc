@@ -19,7 +19,7 @@ constexpr std::array<BalancerEntry, 4> kBalancers{{
 }};
 
 constexpr milliseconds kPageDecay{10000};
-constexpr float kLeastGap = 100;   // microseconds: samples of one turn have the same time, and must count all the same
+constexpr float kLeastGap = 100;  // microseconds: samples of one turn have the same time, and must count all the same
 
 }  // namespace
 
@@ -36,7 +36,7 @@ void Balancer::on_done(Seat& seat, const Outcome& outcome, TimePoint now) {
 }
 
 void balance::fold(Seat& seat, uint64_t sample_us, TimePoint now, milliseconds decay) {
-  const float sample = std::max(1.0f, float(sample_us));   // 0 means that there was none yet
+  const float sample = std::max(1.0f, float(sample_us));  // 0 means that there was none yet
   if (seat.latency_us <= 0) {
     seat.latency_us = sample;
   } else {

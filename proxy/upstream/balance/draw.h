@@ -18,8 +18,8 @@ class Draw {
   explicit Draw(Random& random) : random_(random) {}
   void rebuild(std::span<Seat* const> usable);
   size_t size() const { return seats_.size(); }
-  Seat* by_weight();                                          // null: empty
-  Seat* by_weight(std::span<const Seat* const> tried);        // an untried one while there is any
+  Seat* by_weight();                                    // null: empty
+  Seat* by_weight(std::span<const Seat* const> tried);  // an untried one while there is any
   // The best of `choices`, by better(a, b). The first is drawn by weight and each other one uniformly, who must be
   // better and is then taken with the ratio of their weights (Metropolis 1953): equals share by weight however often
   // they are compared, and a seat of little weight cannot take all because it is idle.
@@ -36,11 +36,14 @@ class Draw {
   }
 
  private:
-  struct Cell { uint32_t own = UINT32_MAX; uint32_t alias = 0; };   // own: the cell's own share of it, of 2^32
+  struct Cell {
+    uint32_t own = UINT32_MAX;
+    uint32_t alias = 0;
+  };  // own: the cell's own share of it, of 2^32
   Seat* other_than(const Seat* seat);
   Random& random_;
   std::vector<Seat*> seats_;
-  std::vector<Cell> cells_;                                   // empty: all weigh the same
+  std::vector<Cell> cells_;  // empty: all weigh the same
 };
 
 }  // namespace outrider::upstream::balance

@@ -27,7 +27,7 @@ class Ewma final : public Balancer {
   Seat* pick(const Pick& what) override {
     return draw_.best(choices_, what.tried, [&](const Seat& a, const Seat& b) {
       float latency_a = latency(a, what.now), latency_b = latency(b, what.now);
-      if (latency_a <= 0) latency_a = latency_b;   // nothing known of it yet: as good as the other
+      if (latency_a <= 0) latency_a = latency_b;  // nothing known of it yet: as good as the other
       if (latency_b <= 0) latency_b = latency_a;
       if (latency_a <= 0) latency_a = latency_b = 1;
       return latency_a * load(a) < latency_b * load(b);
@@ -45,8 +45,8 @@ class Ewma final : public Balancer {
  private:
   float latency(const Seat& seat, TimePoint now) const {
     if (seat.latency_us <= 0 || now <= seat.latency_at || decay_.count() <= 0) return seat.latency_us;
-    return seat.latency_us * std::exp(-std::chrono::duration<float>(now - seat.latency_at).count() /
-                                      std::chrono::duration<float>(decay_).count());
+    return seat.latency_us *
+           std::exp(-std::chrono::duration<float>(now - seat.latency_at).count() / std::chrono::duration<float>(decay_).count());
   }
   // One more than it has, its weight against the others' counted in.
   float load(const Seat& seat) const {

@@ -19,8 +19,6 @@ class RandomBalancer final : public Balancer {
 
 }  // namespace
 
-std::unique_ptr<Balancer> make_random(const ClusterPlan&, Random& random) {
-  return std::make_unique<RandomBalancer>(random);
-}
+std::unique_ptr<Balancer> make_random(const ClusterPlan&, Random& random) { return std::make_unique<RandomBalancer>(random); }
 
 }  // namespace outrider::upstream::balance

@@ -36,9 +36,12 @@ class RoundRobin final : public Balancer {
   }
 
  private:
-  struct Turn { Seat* seat; uint64_t stride, at; };
+  struct Turn {
+    Seat* seat;
+    uint64_t stride, at;
+  };
   static constexpr uint64_t kOne = uint64_t{1} << 48;
-  static bool sooner(const Turn& a, const Turn& b) { return int64_t(a.at - b.at) < 0; }   // right across the wrap
+  static bool sooner(const Turn& a, const Turn& b) { return int64_t(a.at - b.at) < 0; }  // right across the wrap
 
   Seat* next_equal(std::span<const Seat* const> tried) {
     Seat* seat = nullptr;
@@ -52,7 +55,7 @@ class RoundRobin final : public Balancer {
 
   Seat* next_turn(std::span<const Seat* const> tried) {
     size_t at = 0;
-    if (!tried.empty() && is_tried(turns_[0].seat, tried)) {   // a retry looks through all: rare
+    if (!tried.empty() && is_tried(turns_[0].seat, tried)) {  // a retry looks through all: rare
       size_t best = turns_.size();
       for (size_t i = 0; i < turns_.size(); ++i)
         if (!is_tried(turns_[i].seat, tried) && (best == turns_.size() || sooner(turns_[i], turns_[best]))) best = i;
@@ -83,8 +86,6 @@ class RoundRobin final : public Balancer {
 
 }  // namespace
 
-std::unique_ptr<Balancer> make_round_robin(const ClusterPlan&, Random& random) {
-  return std::make_unique<RoundRobin>(random);
-}
+std::unique_ptr<Balancer> make_round_robin(const ClusterPlan&, Random& random) { return std::make_unique<RoundRobin>(random); }
 
 }  // namespace outrider::upstream::balance

@@ -19,7 +19,7 @@ namespace outrider::admin {
 namespace {
 
 struct Answer {
-  int status = 0;                  // 0: the connection ended first
+  int status = 0;  // 0: the connection ended first
   std::string head, body;
 };
 
@@ -62,8 +62,8 @@ class Client {
     return read();
   }
   Answer post(const std::string& path, const std::string& body, const std::string& fields = {}) {
-    send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + fields + "Content-Length: " + std::to_string(body.size()) +
-         "\r\n\r\n" + body);
+    send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body);
     return read();
   }
   bool ended() { return got_.empty() && !more(); }
@@ -207,7 +207,7 @@ TEST_F(AdminServerTest, AUnixSocketWorksAndIsThisMachine) {
 }
 
 TEST_F(AdminServerTest, WhenFullTheLongestIdleConnectionMakesRoom) {
-  std::vector<std::unique_ptr<Client>> clients;   // open until they have been counted
+  std::vector<std::unique_ptr<Client>> clients;  // open until they have been counted
   run([&] {
     for (int i = 0; i < 129; ++i) {
       clients.push_back(std::make_unique<Client>(at()));
@@ -235,7 +235,7 @@ TEST_F(AdminServerTest, APageHearsThatItsVisitorLeft) {
       Client client(at());
       client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
       asked.wait();
-      const linger now{1, 0};   // RST: after a FIN alone it might still wait for the answer
+      const linger now{1, 0};  // RST: after a FIN alone it might still wait for the answer
       setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
     });
     while (gone == 0) loop.run_turn(true);
@@ -284,7 +284,7 @@ TEST_F(AdminServerTest, AScrapeThatIsUnderWayMayLoseItsPageAndItsServer) {
   stats::Catalog catalog;
   auto collector = std::make_shared<stats::Collector>(catalog);
   bool started = false;
-  collector->add_source([&](stats::Samples&) { started = true; });   // on this thread, just before the pool gets it
+  collector->add_source([&](stats::Samples&) { started = true; });  // on this thread, just before the pool gets it
   server->page("/metrics", http::Method::Get, std::make_unique<MetricsPage>(loop, collector));
   Client client(at());
   client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -302,8 +302,8 @@ TEST_F(AdminServerTest, AllPagesAreReached) {
   add_admin_pages(*server, facts, catalog);
   run([&] {
     Client client(at());
-    for (const char* path : {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry",
-                             "/stat", "/version"})
+    for (const char* path :
+         {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry", "/stat", "/version"})
       EXPECT_EQ(client.get(path).status, 200) << path;
     EXPECT_EQ(client.post("/drain", "").status, 202);
     EXPECT_EQ(client.post("/quitquitquit", "").status, 202);

@@ -54,8 +54,8 @@ TEST(Json, AnyBytesAsKeysAndValuesGiveValidJson) {
     Json json;
     json.object().field(text, text).close();
     rapidjson::Document read;
-    ASSERT_FALSE(read.Parse<rapidjson::kParseValidateEncodingFlag>(json.text().data(), json.text().size())
-                     .HasParseError()) << json.text();
+    ASSERT_FALSE(read.Parse<rapidjson::kParseValidateEncodingFlag>(json.text().data(), json.text().size()).HasParseError())
+        << json.text();
     if (!ascii) continue;
     const auto& value = read.MemberBegin()->value;
     EXPECT_EQ(std::string(value.GetString(), value.GetStringLength()), text);

@@ -77,7 +77,8 @@ TEST(Pages, ClustersShowEveryEndpointOnALineOfItsOwn) {
   EXPECT_NE(reply.body.find("\n        {\"address\": \"10.0.0.1:8080\", \"state\": \"ready\", \"why\": \"\", "
                             "\"since_s\": 12.346, \"weight\": 100, \"in_flight\": 3, \"requests\": 42, "
                             "\"ewma_ms\": 1.25, \"lease_left_s\": 9.5, \"zone\": \"a\", "),
-            std::string::npos) << reply.body;
+            std::string::npos)
+      << reply.body;
   const auto document = parsed(reply);
   ASSERT_EQ(document["clusters"].Size(), 2u);
   const auto& cart = document["clusters"][0];
@@ -127,16 +128,16 @@ TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   stats::Catalog catalog;
   auto shard = catalog.make_shard();
   auto requests = [&](const char* route, const char* code, const char* flag = "none") {
-    return catalog.slot(stats::names::kRequests, {{"direction", "outbound"}, {"route", route}, {"cluster", "cart"},
-                                                  {"code", code}, {"flag", flag}});
+    return catalog.slot(stats::names::kRequests,
+                        {{"direction", "outbound"}, {"route", route}, {"cluster", "cart"}, {"code", code}, {"flag", flag}});
   };
   shard->add(requests("a", "200"), 90);
   shard->add(requests("b", "204"), 5);
   shard->add(requests("b", "404"), 3);
   shard->add(requests("b", "503"), 1);
   shard->add(requests("b", "other", "upstream_reset"), 1);
-  const stats::Slot duration = catalog.slot(
-      stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
+  const stats::Slot duration =
+      catalog.slot(stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
   for (uint64_t i = 1; i <= 100; ++i) shard->observe(duration, i * 1000);
   shard->add(catalog.slot(stats::names::kClusterRetries, {{"cluster", "cart"}, {"reason", "connect_failure"}}), 2);
   shard->sub(catalog.slot(stats::names::kRequestsInFlight, {{"direction", "outbound"}, {"cluster", "cart"}}), 1);
@@ -216,7 +217,8 @@ TEST(Pages, ATcpConnectionThatEndedWellIsASuccess) {
   stats::Catalog catalog;
   auto shard = catalog.make_shard();
   const auto ended = [&](const char* flag) {
-    return catalog.slot(stats::names::kRequests, {{"direction", "edge"}, {"route", "r"}, {"cluster", "db"}, {"code", "other"}, {"flag", flag}});
+    return catalog.slot(stats::names::kRequests,
+                        {{"direction", "edge"}, {"route", "r"}, {"cluster", "db"}, {"code", "other"}, {"flag", flag}});
   };
   shard->add(ended("none"), 3);
   shard->add(ended("connect_failure"), 1);

@@ -21,7 +21,7 @@ class LogLines : public testing::Test {
     configure(Level::Info, Format::Text);
     for (const int end : ends_) close(end);
   }
-  std::string written() {              // everything so far; a mark of our own ends it
+  std::string written() {  // everything so far; a mark of our own ends it
     EXPECT_EQ(write_mark(), 1);
     std::string text;
     for (char c = 0; read(ends_[0], &c, 1) == 1 && c != '\0';) text += c;
@@ -34,8 +34,9 @@ class LogLines : public testing::Test {
 };
 
 // Line breaks, terminal commands in 7 and 8 bits, quotes, what is no UTF-8, and a line that looks like one of ours.
-const std::string kHostile = std::string("a\"b\\c\n2026-01-01T00:00:00.000Z error forged\r\t\x1b[31m\x7f\xc2\x9b\x9b\xff\xc3 = ") +
-                             std::string(1, '\0') + "z";
+const std::string kHostile =
+    std::string("a\"b\\c\n2026-01-01T00:00:00.000Z error forged\r\t\x1b[31m\x7f\xc2\x9b\x9b\xff\xc3 = ") + std::string(1, '\0') +
+    "z";
 
 bool is_plain(const std::string& line) {
   for (const char c : line)
@@ -44,7 +45,8 @@ bool is_plain(const std::string& line) {
 }
 
 TEST_F(LogLines, WhatIsBelowTheLevelIsNotWritten) {
-  for (const auto& [level, lines] : {std::pair{Level::Debug, 4}, {Level::Info, 3}, {Level::Warn, 2}, {Level::Error, 1}, {Level::Off, 0}}) {
+  for (const auto& [level, lines] :
+       {std::pair{Level::Debug, 4}, {Level::Info, 3}, {Level::Warn, 2}, {Level::Error, 1}, {Level::Off, 0}}) {
     configure(level, Format::Text);
     debug("d");
     info("i");

@@ -25,8 +25,16 @@ using test::seeded_random;
 
 TEST(BlockPool, TakesTheSmallestClassThatHoldsIt) {
   BlockPool pool;
-  for (const auto& [asked, got] : {std::pair<size_t, uint32_t>{0, 512}, {1, 512}, {512, 512}, {513, 4096}, {4096, 4096},
-                                   {4097, 65536}, {65536, 65536}, {65537, 262144}, {262144, 262144}, {1 << 20, 262144}}) {
+  for (const auto& [asked, got] : {std::pair<size_t, uint32_t>{0, 512},
+                                   {1, 512},
+                                   {512, 512},
+                                   {513, 4096},
+                                   {4096, 4096},
+                                   {4097, 65536},
+                                   {65536, 65536},
+                                   {65537, 262144},
+                                   {262144, 262144},
+                                   {1 << 20, 262144}}) {
     Block* block = pool.take(asked);
     EXPECT_EQ(block->capacity, got) << asked;
     EXPECT_EQ(block->references, 1u);
@@ -223,7 +231,8 @@ TEST(Buffer, SettlingMovesFewBytesOutOfALargeBlock) {
 
 TEST(Buffer, SettlingLeavesWellUsedBlocksAlone) {
   BlockPool pool;
-  for (const size_t n : {size_t{1}, size_t{511}, size_t{513}, size_t{700}, size_t{2000}, size_t{30000}, size_t{300000}, size_t{600000}}) {
+  for (const size_t n :
+       {size_t{1}, size_t{511}, size_t{513}, size_t{700}, size_t{2000}, size_t{30000}, size_t{300000}, size_t{600000}}) {
     Random random = seeded_random();
     const std::string model = random_bytes(random, n);
     Buffer buffer = pieces(pool, model, 1000);
@@ -379,7 +388,10 @@ TEST(Arena, DoesNotKeepALargeFirstChunk) {
 }
 
 TEST(Arena, MakesObjects) {
-  struct Pair { int a; double b; };
+  struct Pair {
+    int a;
+    double b;
+  };
   Arena arena;
   auto* pair = arena.make<Pair>(Pair{3, 4.5});
   EXPECT_EQ(pair->a, 3);
@@ -592,7 +604,8 @@ TEST(TallyTable, ForgetsKeysThatHaveLeftAndHoldsTenThousand) {
     uint32_t uncounted = 0;
     std::vector<uint64_t> in;
     for (uint64_t key = 0; key < 10000; ++key) {
-      if (table.enter(key + uint64_t(round) * 1000000, 1) == TallyTable::Entry::Counted) in.push_back(key + uint64_t(round) * 1000000);
+      if (table.enter(key + uint64_t(round) * 1000000, 1) == TallyTable::Entry::Counted)
+        in.push_back(key + uint64_t(round) * 1000000);
       else ++uncounted;
     }
     EXPECT_LT(uncounted, 10u);

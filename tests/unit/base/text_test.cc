@@ -108,7 +108,9 @@ TEST(Text, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(json_of("\xE0\x80\x80"), "\"" + bad + bad + bad + "\"") << "overlong";
   EXPECT_EQ(json_of("\xED\xA0\x80"), "\"" + bad + bad + bad + "\"") << "a surrogate";
   EXPECT_EQ(json_of("\xF4\x90\x80\x80"), "\"" + bad + bad + bad + bad + "\"") << "beyond U+10FFFF";
-  EXPECT_EQ(json_of("\xE2\x82" "a"), "\"" + bad + bad + "a\"");
+  EXPECT_EQ(json_of("\xE2\x82"
+                    "a"),
+            "\"" + bad + bad + "a\"");
   EXPECT_EQ(json_of("\xF4\x8F\xBF\xBF"), "\"\xF4\x8F\xBF\xBF\"");
 }
 
@@ -210,7 +212,8 @@ class Captured {
 TEST(Log, WritesOneJsonObjectALine) {
   Captured captured(log::Level::Debug, log::Format::Json);
   log::debug("plain");
-  log::info("with \"quotes\" and\nnewline", {{"text", "a\tb\x01\xff"}, {"number", 42}, {"share", 0.5}, {"string", std::string("s")}});
+  log::info("with \"quotes\" and\nnewline",
+            {{"text", "a\tb\x01\xff"}, {"number", 42}, {"share", 0.5}, {"string", std::string("s")}});
   log::error("last", {{"", ""}});
   const auto lines = captured.lines();
   ASSERT_EQ(lines.size(), 3u);
@@ -223,8 +226,13 @@ TEST(Log, WritesOneJsonObjectALine) {
 
 TEST(Log, TextIsOneLineWhateverItSays) {
   Captured captured(log::Level::Info, log::Format::Text);
-  log::info("hello", {{"a", "b"}, {"empty", ""}, {"spaced", "b c"}, {"control", "x\r\x1b[31m\x7f"}, {"equals", "a=b"},
-                      {"quote", "\""}, {"back", "a\\b"}});
+  log::info("hello", {{"a", "b"},
+                      {"empty", ""},
+                      {"spaced", "b c"},
+                      {"control", "x\r\x1b[31m\x7f"},
+                      {"equals", "a=b"},
+                      {"quote", "\""},
+                      {"back", "a\\b"}});
   log::warn("two\nlines\x1b");
   const auto lines = captured.lines();
   ASSERT_EQ(lines.size(), 2u);
@@ -261,7 +269,9 @@ TEST(Log, LinesOfSeveralThreadsStayWhole) {
 TEST(Text, Utf8PrefixEndsAtTheFirstByteThatIsNotUtf8) {
   EXPECT_EQ(utf8_prefix(""), 0u);
   EXPECT_EQ(utf8_prefix("ab\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80"), 11u);
-  EXPECT_EQ(utf8_prefix("ab\xFC" "c"), 2u);
+  EXPECT_EQ(utf8_prefix("ab\xFC"
+                        "c"),
+            2u);
   EXPECT_EQ(utf8_prefix("ab\xE2\x82"), 2u);
   EXPECT_EQ(utf8_prefix("\xED\xA0\x80"), 0u);
 }

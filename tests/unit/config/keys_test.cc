@@ -7,6 +7,7 @@
 #include "config/parse.h"
 #include "loading.h"
 
+// clang-format off
 namespace outrider::config {
 namespace {
 

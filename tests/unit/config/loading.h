@@ -16,7 +16,7 @@ struct Given {
   std::vector<std::string> set = {};
   std::vector<std::pair<std::string, std::string>> environment = {};
   std::vector<Setting> flags = {};
-  bool file = true;                  // false: nothing but what is above, as without -c
+  bool file = true;  // false: nothing but what is above, as without -c
 };
 
 inline Sources sources_of(const Given& given) {
@@ -52,7 +52,8 @@ inline bool has_error(const Outcome& outcome) { return !outcome.document.has_val
 // A whole edge configuration, with `more` behind it: a cluster "web" and the listener "edge" on a free port.
 inline std::string edge(const std::string& more = {}) {
   return "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web}]}\n"
-         "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n" + more;
+         "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n" +
+         more;
 }
 
 }  // namespace outrider::config

@@ -11,7 +11,10 @@ TEST(Presets, AServiceMakesASidecarAndNoServiceAnEdge) {
   OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(must_load({kSidecar}).mode, Mode::Sidecar);
   EXPECT_EQ(must_load({edge()}).mode, Mode::Edge);
-  EXPECT_EQ(must_load({kSidecar + "mode: edge\nlisteners: {in: {address: \":1\", direction: inbound, routes: [{cluster: web}]}}\n"}).mode, Mode::Edge);
+  EXPECT_EQ(
+      must_load({kSidecar + "mode: edge\nlisteners: {in: {address: \":1\", direction: inbound, routes: [{cluster: web}]}}\n"})
+          .mode,
+      Mode::Edge);
 }
 
 TEST(Presets, ASidecarListensForItsAppAndForOthers) {
@@ -70,7 +73,8 @@ TEST(Presets, AnEdgeIsTighter) {
 
 TEST(Presets, WhatAPresetSaysIsADefaultToo) {
   OUTRIDER_NEEDS_DHT();
-  const auto d = must_load({kSidecar + "listeners: {inbound: {address: \"127.0.0.1:1\"}}\nclusters: {local: {connect_timeout: 5s}}\n"});
+  const auto d =
+      must_load({kSidecar + "listeners: {inbound: {address: \"127.0.0.1:1\"}}\nclusters: {local: {connect_timeout: 5s}}\n"});
   ASSERT_EQ(d.listeners.size(), 2u);
   EXPECT_EQ(d.listeners[1].addresses, std::vector<std::string>{"127.0.0.1:1"});
   EXPECT_EQ(d.listeners[1].direction, Direction::Inbound);
@@ -89,15 +93,18 @@ TEST(Presets, ConfiguredClustersAreFoundByTheirHostNames) {
 
 TEST(Presets, ATcpServiceIsRelayed) {
   OUTRIDER_NEEDS_DHT();
-  const auto d = must_load({"version: 1\nservice: {name: db, ports: [{port: 5432, protocol: tcp}]}\nregistry: {bootstrap: \"seed:4222\"}\n"});
+  const auto d = must_load(
+      {"version: 1\nservice: {name: db, ports: [{port: 5432, protocol: tcp}]}\nregistry: {bootstrap: \"seed:4222\"}\n"});
   EXPECT_EQ(d.listeners.at(1).protocol, Protocol::Tcp);
   EXPECT_EQ(d.cluster(kLocalCluster)->protocol, Protocol::Tcp);
 }
 
 TEST(Presets, WhatATcpListenerLeadsToIsTcpAndNotOfferedByHost) {
   OUTRIDER_NEEDS_DHT();
-  const auto d = must_load({kSidecar + "listeners: {db: {address: \"127.0.0.1:5432\", protocol: tcp, direction: outbound}}\nroutes: {db: [{cluster: postgres}]}\n"
-                                       "clusters: {postgres: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
+  const auto d = must_load(
+      {kSidecar +
+       "listeners: {db: {address: \"127.0.0.1:5432\", protocol: tcp, direction: outbound}}\nroutes: {db: [{cluster: postgres}]}\n"
+       "clusters: {postgres: {endpoints: [\"10.0.0.1:5432\"]}}\n"});
   EXPECT_EQ(d.cluster("postgres")->protocol, Protocol::Tcp);
   EXPECT_EQ(d.cluster("postgres")->timeout, milliseconds(0));
   for (const Route& route : d.listeners.at(0).routes) EXPECT_NE(route.cluster, "postgres");
@@ -106,7 +113,10 @@ TEST(Presets, WhatATcpListenerLeadsToIsTcpAndNotOfferedByHost) {
 TEST(Presets, ATimeoutThatIsNotTheClustersOwnDoesNotCutATcpConnection) {
   const auto timeout = [](const std::string& own, const std::string& more = {}) {
     return must_load({"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\n"
-                      "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]" + own + "}}\n" + more}).clusters.at(0).timeout;
+                      "clusters: {db: {endpoints: [\"10.0.0.1:5432\"]" +
+                      own + "}}\n" + more})
+        .clusters.at(0)
+        .timeout;
   };
   EXPECT_EQ(timeout(""), milliseconds(0));
   EXPECT_EQ(timeout("", "defaults: {cluster: {timeout: 5s}}\n"), milliseconds(0));

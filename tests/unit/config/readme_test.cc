@@ -33,8 +33,8 @@ std::map<std::string, std::pair<std::string, std::string>> rows() {
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("## ")) keys = line == "## Keys";
     const auto cells = split(line, '|');
-    if (keys && line.starts_with("| `") && cells.size() > 4)
-      EXPECT_TRUE(out.emplace(plain(cells[1]), std::pair(plain(cells[2]), plain(cells[3]))).second) << "twice: " << cells[1];
+    if (!keys || !line.starts_with("| `") || cells.size() <= 4) continue;
+    EXPECT_TRUE(out.emplace(plain(cells[1]), std::pair(plain(cells[2]), plain(cells[3]))).second) << "twice: " << cells[1];
   }
   return out;
 }

@@ -33,13 +33,14 @@ defaults: {cluster: {timeout: 3s}, listener: {timeouts: {idle: 1m}}, route: {tim
 )";
 
 std::vector<Given> some() {
-  return {{edge()},
-          {"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\nclusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"},
-          {kFull},
-          {"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"},
-          {"version: 1\nservice: {name: web, port: 8080}\nregistry: {kind: none}\ntelemetry: {access_log: json, metrics: off}\n"},
-          {edge(), {"clusters.\"a.b\".endpoints=127.0.0.1:7", "node.labels={\"yes\": \"no\", \"~\": \"1\", \"$${x}\": \"${y}\"}"}},
-          {edge(), {}, {{"OUTRIDER_TELEMETRY__LOG__LEVEL", "debug"}, {"HOSTNAME", "a: b"}}}};
+  return {
+      {edge()},
+      {"version: 1\nlisteners: {db: {address: \":5432\", protocol: tcp}}\nroutes: {db: [{cluster: db}]}\nclusters: {db: {endpoints: [\"10.0.0.1:5432\"]}}\n"},
+      {kFull},
+      {"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"},
+      {"version: 1\nservice: {name: web, port: 8080}\nregistry: {kind: none}\ntelemetry: {access_log: json, metrics: off}\n"},
+      {edge(), {"clusters.\"a.b\".endpoints=127.0.0.1:7", "node.labels={\"yes\": \"no\", \"~\": \"1\", \"$${x}\": \"${y}\"}"}},
+      {edge(), {}, {{"OUTRIDER_TELEMETRY__LOG__LEVEL", "debug"}, {"HOSTNAME", "a: b"}}}};
 }
 
 TEST(Show, WhatIsShownLoadsToTheSameThing) {
@@ -52,7 +53,8 @@ TEST(Show, WhatIsShownLoadsToTheSameThing) {
       EXPECT_EQ(show(again, {.defaults = true}), show(d, {.defaults = true})) << text;
       EXPECT_EQ(again.digest, d.digest);
       ASSERT_EQ(again.clusters.size(), d.clusters.size());
-      for (size_t i = 0; i < d.clusters.size(); ++i) EXPECT_EQ(again.clusters[i].digest, d.clusters[i].digest) << d.clusters[i].name;
+      for (size_t i = 0; i < d.clusters.size(); ++i)
+        EXPECT_EQ(again.clusters[i].digest, d.clusters[i].digest) << d.clusters[i].name;
     }
   }
 }
@@ -65,7 +67,9 @@ TEST(Show, WhatNobodySaidIsLeftOutUnlessAskedFor) {
 }
 
 TEST(Show, OriginSaysWhereEachValueCameFrom) {
-  const auto d = must_load({edge("telemetry: {log: {level: debug}}\n"), {"overload.threads=2"}, {{"OUTRIDER_ADMIN__HEALTH", "off"}, {"POD_NAME", "p"}}});
+  const auto d = must_load({edge("telemetry: {log: {level: debug}}\n"),
+                            {"overload.threads=2"},
+                            {{"OUTRIDER_ADMIN__HEALTH", "off"}, {"POD_NAME", "p"}}});
   const std::string text = show(d, {.origin = true, .defaults = true});
   const auto origin_of = [&](const std::string& line) {
     const size_t at = text.find(line);
@@ -83,11 +87,13 @@ TEST(Show, OriginSaysWhereEachValueCameFrom) {
 
 TEST(Show, ASidecarsClearTextUnsealedAndUnsignedAreSaid) {
   OUTRIDER_NEEDS_DHT();
-  const std::string text = show(must_load({"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"}));
+  const std::string text =
+      show(must_load({"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\"}\n"}));
   EXPECT_NE(text.find("# Traffic between sidecars is clear text"), std::string::npos);
   EXPECT_NE(text.find("# Registry packets are not sealed"), std::string::npos);
   EXPECT_NE(text.find("# The registration is not signed"), std::string::npos);
-  const std::string sealed = show(must_load({"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\", key: /k}\nidentity: {dir: /run/id}\n"}));
+  const std::string sealed = show(must_load(
+      {"version: 1\nservice: {name: web, port: 8080}\nregistry: {bootstrap: \"seed:4222\", key: /k}\nidentity: {dir: /run/id}\n"}));
   EXPECT_EQ(sealed.find("not sealed"), std::string::npos);
   EXPECT_EQ(sealed.find("not signed"), std::string::npos);
 }

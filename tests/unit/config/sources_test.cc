@@ -20,11 +20,12 @@ std::vector<Setting> operator+(std::vector<Setting> a, const std::vector<Setting
 
 TEST(Sources, FiveLinesMakeASidecar) {
   OUTRIDER_NEEDS_DHT();
-  const auto d = must_load({"version: 1\n"
-                            "service:   {name: web, port: 8080}\n"
-                            "registry:  {bootstrap: [\"seed.mesh:4222\"]}\n"
-                            "identity:  {dir: /run/identity}\n"
-                            "telemetry: {access_log: json}\n"});
+  const auto d =
+      must_load({"version: 1\n"
+                 "service:   {name: web, port: 8080}\n"
+                 "registry:  {bootstrap: [\"seed.mesh:4222\"]}\n"
+                 "identity:  {dir: /run/identity}\n"
+                 "telemetry: {access_log: json}\n"});
   EXPECT_EQ(d.mode, Mode::Sidecar);
   EXPECT_EQ(d.service.name, "web");
   EXPECT_EQ(d.service.name_space, "default");
@@ -65,8 +66,9 @@ TEST(Sources, ListenAndToFlagsMakeAnEdgeWithoutARegistry) {
 }
 
 TEST(Sources, SetReachesEveryKeyOnTheOneLineFormsToo) {
-  const auto d = must_load(flags(listen_flags(":8080", "127.0.0.1:9001"),
-                                 {"defaults.cluster.lb=random", "listeners.edge.limits.connections=5", "telemetry.metrics.address=off"}));
+  const auto d =
+      must_load(flags(listen_flags(":8080", "127.0.0.1:9001"),
+                      {"defaults.cluster.lb=random", "listeners.edge.limits.connections=5", "telemetry.metrics.address=off"}));
   EXPECT_EQ(d.clusters[0].lb, Cluster::Balancer::Random);
   EXPECT_EQ(d.listeners[0].max_connections, 5u);
   EXPECT_EQ(d.metrics.address, "");
@@ -94,22 +96,25 @@ TEST(Sources, TheEnvironmentAloneMakesASidecar) {
   OUTRIDER_NEEDS_DHT();
   Given given;
   given.file = false;
-  given.environment = {{"OUTRIDER_SERVICE__NAME", "web"}, {"OUTRIDER_SERVICE__PORT", "8080"}, {"OUTRIDER_REGISTRY__BOOTSTRAP", "seed.mesh:4222"}};
+  given.environment = {
+      {"OUTRIDER_SERVICE__NAME", "web"}, {"OUTRIDER_SERVICE__PORT", "8080"}, {"OUTRIDER_REGISTRY__BOOTSTRAP", "seed.mesh:4222"}};
   const auto d = must_load(given);
   EXPECT_EQ(d.service.name, "web");
   EXPECT_EQ(d.registry.bootstrap, std::vector<std::string>{"seed.mesh:4222"});
 }
 
 TEST(Sources, AVariableNamesAKeyWithDoubleUnderscores) {
-  const auto d = must_load({edge(), {}, {{"OUTRIDER_CLUSTERS__WEB__RETRY__ATTEMPTS", "5"},
-                                                                               {"OUTRIDER_MODE", "edge"},
-                                                                               {"OUTRIDER_TELEMETRY__LOG", "{level: debug, format: json}"},
-                                                                               {"OUTRIDER_SOMETHING", "else"},
-                                                                               {"OUTRIDER_ADMIN__HEALTH", ""}}});
+  const auto d = must_load({edge(),
+                            {},
+                            {{"OUTRIDER_CLUSTERS__WEB__RETRY__ATTEMPTS", "5"},
+                             {"OUTRIDER_MODE", "edge"},
+                             {"OUTRIDER_TELEMETRY__LOG", "{level: debug, format: json}"},
+                             {"OUTRIDER_SOMETHING", "else"},
+                             {"OUTRIDER_ADMIN__HEALTH", ""}}});
   EXPECT_EQ(d.clusters[0].retry_attempts, 5u);
   EXPECT_EQ(d.log.level, Log::Level::Debug);
   EXPECT_TRUE(d.log.json);
-  EXPECT_EQ(d.admin.health, ":15021");       // an empty variable is as good as none
+  EXPECT_EQ(d.admin.health, ":15021");  // an empty variable is as good as none
 }
 
 TEST(Sources, AVariablesMistakeNamesTheVariable) {
@@ -120,15 +125,18 @@ TEST(Sources, AVariablesMistakeNamesTheVariable) {
 }
 
 TEST(Sources, AVariableFindsNamesItCannotSpell) {
-  const auto d = must_load({"version: 1\nlisteners: {Edge-1: {address: \":0\"}}\nroutes: {Edge-1: [{cluster: web}]}\n"
-                            "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n",
-                            {}, {{"OUTRIDER_LISTENERS__EDGE_1__LIMITS__CONNECTIONS", "7"}}});
+  const auto d =
+      must_load({"version: 1\nlisteners: {Edge-1: {address: \":0\"}}\nroutes: {Edge-1: [{cluster: web}]}\n"
+                 "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n",
+                 {},
+                 {{"OUTRIDER_LISTENERS__EDGE_1__LIMITS__CONNECTIONS", "7"}}});
   ASSERT_EQ(d.listeners.size(), 1u);
   EXPECT_EQ(d.listeners[0].max_connections, 7u);
 }
 
 TEST(Sources, PodVariablesAreDefaultsThatAFileOverrules) {
-  const std::vector<std::pair<std::string, std::string>> pod{{"POD_NAME", "web-0"}, {"POD_IP", "10.1.2.3"}, {"POD_NAMESPACE", "shop"}, {"HOSTNAME", "h"}, {"OUTRIDER_ZONE", "b"}};
+  const std::vector<std::pair<std::string, std::string>> pod{
+      {"POD_NAME", "web-0"}, {"POD_IP", "10.1.2.3"}, {"POD_NAMESPACE", "shop"}, {"HOSTNAME", "h"}, {"OUTRIDER_ZONE", "b"}};
   auto d = must_load({"version: 1\nservice: {name: web, port: 1}\n", {}, pod});
   EXPECT_EQ(d.node.id, "web-0");
   EXPECT_EQ(d.node.address, "10.1.2.3");
@@ -142,9 +150,10 @@ TEST(Sources, PodVariablesAreDefaultsThatAFileOverrules) {
 
 // defaults <- preset <- defaults.* <- item <- environment <- flags, --set
 TEST(Sources, EachSourceOverrulesTheOneBeforeIt) {
-  Given given{"version: 1\nmode: edge\nlisteners: {a: {address: \":0\"}}\nroutes: {a: [{cluster: web}]}\nclusters: {web: {endpoints: [\"127.0.0.1:1\"]}}\n"};
+  Given given{
+      "version: 1\nmode: edge\nlisteners: {a: {address: \":0\"}}\nroutes: {a: [{cluster: web}]}\nclusters: {web: {endpoints: [\"127.0.0.1:1\"]}}\n"};
   const auto timeout = [&] { return must_load(given).clusters.at(0).timeout; };
-  EXPECT_EQ(timeout(), milliseconds(15000));                            // the preset's; 0 without one
+  EXPECT_EQ(timeout(), milliseconds(15000));  // the preset's; 0 without one
   given.text += "defaults: {cluster: {timeout: 1s}}\n";
   EXPECT_EQ(timeout(), milliseconds(1000));
   given.text.replace(given.text.find("[\"127.0.0.1:1\"]"), 15, "[\"127.0.0.1:1\"], timeout: 2s");
@@ -158,13 +167,14 @@ TEST(Sources, EachSourceOverrulesTheOneBeforeIt) {
 }
 
 TEST(Sources, MapsMergeDeepAndListsReplace) {
-  const auto d = must_load({"version: 1\nmode: edge\nlisteners: {a: {address: [\":1\", \":2\"], timeouts: {idle: 1s}}}\nroutes: {a: [{cluster: web}]}\n"
-                            "clusters: {web: {endpoints: [\"127.0.0.1:1\"]}}\n",
-                            {"listeners.a.address=:3", "listeners.a.timeouts.request=9s"}});
+  const auto d = must_load(
+      {"version: 1\nmode: edge\nlisteners: {a: {address: [\":1\", \":2\"], timeouts: {idle: 1s}}}\nroutes: {a: [{cluster: web}]}\n"
+       "clusters: {web: {endpoints: [\"127.0.0.1:1\"]}}\n",
+       {"listeners.a.address=:3", "listeners.a.timeouts.request=9s"}});
   EXPECT_EQ(d.listeners[0].addresses, std::vector<std::string>{":3"});
   EXPECT_EQ(d.listeners[0].idle, milliseconds(1000));
   EXPECT_EQ(d.listeners[0].request, milliseconds(9000));
-  EXPECT_EQ(d.listeners[0].request_headers, milliseconds(5000));        // the preset's, beside them
+  EXPECT_EQ(d.listeners[0].request_headers, milliseconds(5000));  // the preset's, beside them
 }
 
 TEST(Sources, ANameWithDotsStandsInQuotes) {
@@ -175,10 +185,13 @@ TEST(Sources, ANameWithDotsStandsInQuotes) {
 
 TEST(Sources, WhatIsNoSettingIsSaid) {
   EXPECT_EQ(said({edge(), {"overload.threads"}}), "--set overload.threads: error: expected PATH=VALUE\n");
-  EXPECT_EQ(said({edge(), {"=1"}}), "--set =1: error: expected a path of keys (clusters.web.lb); a list is set whole, got \"\"\n");
-  EXPECT_EQ(said({edge(), {"routes.edge[0].cluster=x"}}),
-            "--set routes.edge[0].cluster=x: error: expected a path of keys (clusters.web.lb); a list is set whole, got \"routes.edge[0].cluster\"\n");
-  EXPECT_EQ(said({edge(), {"overload={threads: 2"}}), "--set overload={threads: 2: error: overload: a key must be plain text (or is a bracket not closed?)\n");
+  EXPECT_EQ(said({edge(), {"=1"}}),
+            "--set =1: error: expected a path of keys (clusters.web.lb); a list is set whole, got \"\"\n");
+  EXPECT_EQ(
+      said({edge(), {"routes.edge[0].cluster=x"}}),
+      "--set routes.edge[0].cluster=x: error: expected a path of keys (clusters.web.lb); a list is set whole, got \"routes.edge[0].cluster\"\n");
+  EXPECT_EQ(said({edge(), {"overload={threads: 2"}}),
+            "--set overload={threads: 2: error: overload: a key must be plain text (or is a bracket not closed?)\n");
 }
 
 TEST(Sources, VariablesStandInScalarsOfAFile) {

@@ -6,29 +6,31 @@ namespace outrider::config {
 namespace {
 
 TEST(Strict, AMistakeHasFileLineColumnPathAndWhatWasMeant) {
-  EXPECT_EQ(said({edge("defaults:\n  cluster:\n    timeout: 250\n")}),
-            "test.yaml:8:14: error: defaults.cluster.timeout: expected a duration with unit, got \"250\" (did you mean \"250ms\"?)\n");
+  EXPECT_EQ(
+      said({edge("defaults:\n  cluster:\n    timeout: 250\n")}),
+      "test.yaml:8:14: error: defaults.cluster.timeout: expected a duration with unit, got \"250\" (did you mean \"250ms\"?)\n");
 }
 
 TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
   OUTRIDER_NEEDS_DHT();
-  EXPECT_EQ(said({"version: 1\n"
-                  "mode: egde\n"
-                  "service: {name: Web, port: 0, weight: -1}\n"
-                  "clusters:\n"
-                  "  cart:\n"
-                  "    lb: randm\n"
-                  "    outlier_detektion: {}\n"
-                  "    tls: {sni: x}\n"
-                  "routs: {}\n"}),
-            "test.yaml:2:7: error: mode: expected sidecar or edge, got \"egde\" (did you mean \"edge\"?)\n"
-            "test.yaml:3:17: error: service.name: expected lower-case letters, digits and - (63 at most), got \"Web\" (did you mean \"web\"?)\n"
-            "test.yaml:3:28: error: service.port: expected a number from 1 to 65535, got \"0\"\n"
-            "test.yaml:3:39: error: service.weight: expected a number from 0 to 10000, got \"-1\"\n"
-            "test.yaml:6:9: error: clusters.cart.lb: expected ewma, least_request, round_robin or random, got \"randm\" (did you mean \"random\"?)\n"
-            "test.yaml:7:5: error: clusters.cart.outlier_detektion: unknown key (did you mean \"outlier_detection\"?)\n"
-            "test.yaml:8:10: error: clusters.cart.tls: not supported yet in this version\n"
-            "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
+  EXPECT_EQ(
+      said({"version: 1\n"
+            "mode: egde\n"
+            "service: {name: Web, port: 0, weight: -1}\n"
+            "clusters:\n"
+            "  cart:\n"
+            "    lb: randm\n"
+            "    outlier_detektion: {}\n"
+            "    tls: {sni: x}\n"
+            "routs: {}\n"}),
+      "test.yaml:2:7: error: mode: expected sidecar or edge, got \"egde\" (did you mean \"edge\"?)\n"
+      "test.yaml:3:17: error: service.name: expected lower-case letters, digits and - (63 at most), got \"Web\" (did you mean \"web\"?)\n"
+      "test.yaml:3:28: error: service.port: expected a number from 1 to 65535, got \"0\"\n"
+      "test.yaml:3:39: error: service.weight: expected a number from 0 to 10000, got \"-1\"\n"
+      "test.yaml:6:9: error: clusters.cart.lb: expected ewma, least_request, round_robin or random, got \"randm\" (did you mean \"random\"?)\n"
+      "test.yaml:7:5: error: clusters.cart.outlier_detektion: unknown key (did you mean \"outlier_detection\"?)\n"
+      "test.yaml:8:10: error: clusters.cart.tls: not supported yet in this version\n"
+      "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
 }
 
 TEST(Strict, AKeyGivenTwiceIsAnErrorAndTheFirstCounts) {
@@ -49,13 +51,15 @@ TEST(Strict, AnchorsAliasesMergeKeysAndTagsAreRefused) {
 }
 
 TEST(Strict, AWrongTypeIsNamedAndSoIsWhatWasFound) {
-  EXPECT_EQ(said({edge("overload: {threads: [2]}\n")}), "test.yaml:6:21: error: overload.threads: expected a number, got a list\n");
+  EXPECT_EQ(said({edge("overload: {threads: [2]}\n")}),
+            "test.yaml:6:21: error: overload.threads: expected a number, got a list\n");
   EXPECT_EQ(said({edge("overload: 2\n")}), "test.yaml:6:11: error: overload: expected a map, got \"2\"\n");
   EXPECT_EQ(said({edge("node: {labels: [a]}\n")}), "test.yaml:6:16: error: node.labels: expected a map of texts, got a list\n");
   EXPECT_EQ(said({edge("node: {labels: {a: [b]}}\n")}), "test.yaml:6:20: error: node.labels.a: expected a text, got a list\n");
   EXPECT_EQ(said({"version: 1\nservice: web\n"}), "test.yaml:2:10: error: service: expected a map, got \"web\"\n");
   EXPECT_EQ(said({"- version\n"}), "test.yaml:1:1: error: expected a map of keys, got a list\n");
-  EXPECT_EQ(said({"version: 1\nlisteners: [a]\n"}), "test.yaml:2:12: error: listeners: expected a map of listeners by name, got a list\n");
+  EXPECT_EQ(said({"version: 1\nlisteners: [a]\n"}),
+            "test.yaml:2:12: error: listeners: expected a map of listeners by name, got a list\n");
 }
 
 TEST(Strict, ANumberHasBounds) {
@@ -63,7 +67,8 @@ TEST(Strict, ANumberHasBounds) {
   EXPECT_EQ(threads("1"), "");
   EXPECT_EQ(threads("256"), "");
   for (const char* wrong : {"0", "257", "-1", "1.5", "1e2", "99999999999999999999", "two"})
-    EXPECT_EQ(threads(wrong), "test.yaml:6:21: error: overload.threads: expected a number from 1 to 256, got \"" + std::string(wrong) + "\"\n");
+    EXPECT_EQ(threads(wrong),
+              "test.yaml:6:21: error: overload.threads: expected a number from 1 to 256, got \"" + std::string(wrong) + "\"\n");
 }
 
 TEST(Strict, ADurationHasAUnitAndBounds) {
@@ -81,7 +86,9 @@ TEST(Strict, ADurationHasAUnitAndBounds) {
 }
 
 TEST(Strict, ASizeHasAUnitAndBounds) {
-  const auto buffer = [](const std::string& text) { return said({edge("defaults: {listener: {limits: {buffer: " + text + "}}}\n")}); };
+  const auto buffer = [](const std::string& text) {
+    return said({edge("defaults: {listener: {limits: {buffer: " + text + "}}}\n")});
+  };
   const std::string place = "test.yaml:6:40: error: defaults.listener.limits.buffer: ";
   EXPECT_EQ(buffer("4KiB"), "");
   EXPECT_EQ(buffer("64MiB"), "");
@@ -91,22 +98,29 @@ TEST(Strict, ASizeHasAUnitAndBounds) {
 }
 
 TEST(Strict, APercentageHasItsSign) {
-  EXPECT_EQ(said({edge("defaults: {cluster: {panic: 50}}\n")}),
-            "test.yaml:6:29: error: defaults.cluster.panic: expected a percentage from 0% to 100%, got \"50\" (did you mean \"50%\"?)\n");
+  EXPECT_EQ(
+      said({edge("defaults: {cluster: {panic: 50}}\n")}),
+      "test.yaml:6:29: error: defaults.cluster.panic: expected a percentage from 0% to 100%, got \"50\" (did you mean \"50%\"?)\n");
   EXPECT_EQ(said({edge("defaults: {cluster: {panic: 101%}}\n")}),
             "test.yaml:6:29: error: defaults.cluster.panic: expected a percentage from 0% to 100%, got \"101%\"\n");
 }
 
 TEST(Strict, OnAndTrueAreTheSameAndYesIsAskedAbout) {
-  for (const char* on : {"on", "true"}) EXPECT_TRUE(must_load({edge("telemetry: {metrics: {endpoint_metrics: " + std::string(on) + "}}\n")}).metrics.endpoint_metrics);
-  for (const char* off : {"off", "false"}) EXPECT_FALSE(must_load({edge("telemetry: {metrics: {endpoint_metrics: " + std::string(off) + "}}\n")}).metrics.endpoint_metrics);
-  EXPECT_EQ(said({edge("telemetry: {metrics: {endpoint_metrics: yes}}\n")}),
-            "test.yaml:6:41: error: telemetry.metrics.endpoint_metrics: expected on or off, got \"yes\" (did you mean \"on\"?)\n");
+  for (const char* on : {"on", "true"})
+    EXPECT_TRUE(
+        must_load({edge("telemetry: {metrics: {endpoint_metrics: " + std::string(on) + "}}\n")}).metrics.endpoint_metrics);
+  for (const char* off : {"off", "false"})
+    EXPECT_FALSE(
+        must_load({edge("telemetry: {metrics: {endpoint_metrics: " + std::string(off) + "}}\n")}).metrics.endpoint_metrics);
+  EXPECT_EQ(
+      said({edge("telemetry: {metrics: {endpoint_metrics: yes}}\n")}),
+      "test.yaml:6:41: error: telemetry.metrics.endpoint_metrics: expected on or off, got \"yes\" (did you mean \"on\"?)\n");
 }
 
 TEST(Strict, AnAddressHasAPortAndNamesAreNotLookedUp) {
   const auto endpoint = [](const std::string& text) {
-    return said({"version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{cluster: w}]}\nclusters: {w: {endpoints: [\"" + text + "\"]}}\n"});
+    return said({"version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{cluster: w}]}\nclusters: {w: {endpoints: [\"" +
+                 text + "\"]}}\n"});
   };
   const std::string place = "test.yaml:4:28: error: clusters.w.endpoints[0]: ";
   for (const char* fine : {"10.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "localhost:80"}) EXPECT_EQ(endpoint(fine), "") << fine;
@@ -120,9 +134,7 @@ TEST(Strict, AnAddressHasAPortAndNamesAreNotLookedUp) {
             "test.yaml:2:26: error: listeners.e.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
 }
 
-TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) {
-  EXPECT_EQ(said({edge("x-team: shop\nadmin: {x-why: {any: [thing]}}\n")}), "");
-}
+TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) { EXPECT_EQ(said({edge("x-team: shop\nadmin: {x-why: {any: [thing]}}\n")}), ""); }
 
 TEST(Strict, ANotYetDefaultThatPromisesSomethingIsWarnedAbout) {
   EXPECT_EQ(said({edge("identity: {mtls: strict}\nconfig: {watch: on}\n")}),
@@ -140,26 +152,43 @@ TEST(Strict, AFileBeginsWithItsVersion) {
 }
 
 TEST(Strict, WhatIsNotYamlIsSaidWithItsPlace) {
-  EXPECT_EQ(said({"version: 1\n a: b\n"}),
-            "test.yaml:2:3: error: illegal map value (a key that is not indented like its neighbours, or a text with \": \" in it that needs quotes?)\n");
+  EXPECT_EQ(
+      said({"version: 1\n a: b\n"}),
+      "test.yaml:2:3: error: illegal map value (a key that is not indented like its neighbours, or a text with \": \" in it that needs quotes?)\n");
   EXPECT_EQ(said({"version: [1\n"}), "test.yaml:2:1: error: end of sequence flow not found\n");
   EXPECT_EQ(said({edge("---\nversion: 1\n")}).substr(0, 18), "test.yaml:7:1: err");
   EXPECT_EQ(said({std::string("version: 1\na\0b: c\n", 18)}), "test.yaml:2:2: error: not a text file: it has a NUL byte\n");
   EXPECT_EQ(said({"version: 1\nnode: {id: \xfc}\n"}), "test.yaml:2:12: error: not UTF-8\n");
-  EXPECT_EQ(said({edge("node: {id: \"${LATIN}\"}\n"), {}, {{"LATIN", "\xfc"}}}), "test.yaml:6:12: error: environment variable LATIN is not UTF-8\n");
+  EXPECT_EQ(said({edge("node: {id: \"${LATIN}\"}\n"), {}, {{"LATIN", "\xfc"}}}),
+            "test.yaml:6:12: error: environment variable LATIN is not UTF-8\n");
   EXPECT_EQ(said({edge("node: {id: \"\u00fc\"}\n")}), "");
 }
 
 TEST(Strict, SizeAndDepthAreBounded) {
   EXPECT_EQ(said({std::string(size_t(kMaxText) + 1, '#')}), "test.yaml:1:1: error: larger than 1 MiB\n");
-  for (const std::string deep : {std::string(100000, '['), [] { std::string t; for (int i = 0; i < 20000; ++i) t += "- "; return t; }(),
-                                 [] { std::string t; for (int i = 0; i < 20000; ++i) t += "{a: "; return t; }(),
-                                 [] { std::string t; for (int i = 0; i < 20000; ++i) t += "? "; return t; }()}) {
+  for (const std::string& deep : {std::string(100000, '['),
+                                  [] {
+                                    std::string t;
+                                    for (int i = 0; i < 20000; ++i) t += "- ";
+                                    return t;
+                                  }(),
+                                  [] {
+                                    std::string t;
+                                    for (int i = 0; i < 20000; ++i) t += "{a: ";
+                                    return t;
+                                  }(),
+                                  [] {
+                                    std::string t;
+                                    for (int i = 0; i < 20000; ++i) t += "? ";
+                                    return t;
+                                  }()}) {
     const auto outcome = load(Given{deep});
     ASSERT_TRUE(has_error(outcome)) << deep.substr(0, 10);
     EXPECT_GT(outcome.complaints.front().line, 0u);
   }
-  EXPECT_EQ(said({"version: 1\nx-deep: " + std::string(31, '[') + std::string(31, ']') + "\nservice: {name: a, port: 1}\n"}).find("error"), std::string::npos);
+  EXPECT_EQ(said({"version: 1\nx-deep: " + std::string(31, '[') + std::string(31, ']') + "\nservice: {name: a, port: 1}\n"})
+                .find("error"),
+            std::string::npos);
   EXPECT_EQ(said({"version: 1\nx-deep: " + std::string(32, '[') + std::string(32, ']') + "\n"}),
             "test.yaml:2:40: error: nested deeper than 32 levels\n");
 }
@@ -171,9 +200,10 @@ TEST(Strict, AComplaintIsOneLineWhateverItQuotes) {
 
 TEST(Strict, AsJsonEveryComplaintIsAnObject) {
   EXPECT_EQ(print_json({}), "[]\n");
-  EXPECT_EQ(print_json(load(Given{edge("overload: {threads: 0}\n")}).complaints),
-            "[\n  {\"file\": \"test.yaml\", \"line\": 6, \"column\": 21, \"severity\": \"error\", \"path\": \"overload.threads\", "
-            "\"message\": \"expected a number from 1 to 256, got \\\"0\\\"\"}\n]\n");
+  EXPECT_EQ(
+      print_json(load(Given{edge("overload: {threads: 0}\n")}).complaints),
+      "[\n  {\"file\": \"test.yaml\", \"line\": 6, \"column\": 21, \"severity\": \"error\", \"path\": \"overload.threads\", "
+      "\"message\": \"expected a number from 1 to 256, got \\\"0\\\"\"}\n]\n");
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ struct AnnouncerTest : testing::Test, AnnouncerEvents {
   }
   Record put(size_t n) const { return parse_record(table.puts.at(n).second).record; }
   template <class Condition>
-  [[nodiscard]] bool until(Condition done) { return test::run_until(loop, done); }
+  [[nodiscard]] bool until(Condition done) {
+    return test::run_until(loop, done);
+  }
   void on_version(const std::string&, bool acknowledged) override { ++(acknowledged ? acknowledgements : failures); }
   void on_gone(const std::string&, bool acknowledged) override { ++(acknowledged ? departures : lost_departures); }
 
@@ -59,9 +61,9 @@ TEST_F(AnnouncerTest, ARecordIsWrittenSignedAndAcknowledged) {
 TEST_F(AnnouncerTest, EachVersionIsANewValueAndTheOldIsNoLongerRefreshed) {
   options.change = milliseconds(500);
   announcer.announce(kCart, self());
-  announcer.announce(kCart, self());                   // the same: no version
+  announcer.announce(kCart, self());  // the same: no version
   announcer.announce(kCart, self(50));
-  announcer.announce(kCart, self(60));                 // changed again before it was written
+  announcer.announce(kCart, self(60));  // changed again before it was written
   // The first one's acknowledgement counts only when it comes before the second is written.
   ASSERT_TRUE(until([&] { return table.puts.size() == 2 && announcer.facts()[0].acknowledged; }));
   EXPECT_NE(value_id(table.puts[0].second), value_id(table.puts[1].second));
@@ -166,7 +168,9 @@ struct BootstrapTest : testing::Test {
     options.seeds = milliseconds(20);
   }
   template <class Condition>
-  [[nodiscard]] bool until(Condition done) { return test::run_until(loop, done); }
+  [[nodiscard]] bool until(Condition done) {
+    return test::run_until(loop, done);
+  }
   net::Loop loop;
   DhtOptions options;
   FakeTable table{loop};

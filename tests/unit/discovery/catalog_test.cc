@@ -77,7 +77,7 @@ TEST_F(CatalogTest, AServiceNobodyAnnouncesIsAbsentOnceTheLookUpIsDone) {
   catalog.answering(true, now);
   EXPECT_TRUE(catalog.watch(kWeb, told, now));
   pass(milliseconds(500));
-  EXPECT_TRUE(told.sets.empty());                      // not known yet
+  EXPECT_TRUE(told.sets.empty());  // not known yet
   catalog.answered(kWeb, now);
   ASSERT_EQ(told.sets.size(), 1u);
   EXPECT_EQ(told.last().known, Known::Absent);
@@ -111,14 +111,14 @@ TEST_F(CatalogTest, ManyChangesWithinTheHoldDownAreOnePublication) {
   pass(milliseconds(200));
   const size_t before = told.sets.size();
   for (int i = 0; i < 50; ++i) learn(record("10.0.0." + std::to_string(i) + ":80", "i" + std::to_string(i)));
-  EXPECT_EQ(told.sets.size(), before + 1);             // the first at once
+  EXPECT_EQ(told.sets.size(), before + 1);  // the first at once
   pass(milliseconds(99));
   EXPECT_EQ(told.sets.size(), before + 1);
   pass(milliseconds(1));
   EXPECT_EQ(told.sets.size(), before + 2);
   EXPECT_EQ(addresses().size(), 50u);
   pass(minutes(1));
-  EXPECT_EQ(told.sets.size(), before + 2);             // and then nothing
+  EXPECT_EQ(told.sets.size(), before + 2);  // and then nothing
 }
 
 TEST_F(CatalogTest, AChangeThatIsUndoneWithinTheHoldDownIsNotPublished) {
@@ -174,7 +174,7 @@ TEST_F(CatalogTest, ATombstoneEndsAnInstanceAndOlderVersionsCannotBringItBack) {
   pass(minutes(9));
   EXPECT_EQ(learn(record("10.0.0.1:80", "a", 4)), Learned::Older);
   EXPECT_EQ(catalog.counts(now).tombstones, 1u);
-  EXPECT_EQ(learn(record("10.0.0.1:80", "a", 7)), Learned::Newer);   // it has come back itself
+  EXPECT_EQ(learn(record("10.0.0.1:80", "a", 7)), Learned::Newer);  // it has come back itself
   pass(milliseconds(200));
   EXPECT_EQ(addresses(), (List{"10.0.0.1:80", "10.0.0.2:80"}));
 }
@@ -207,7 +207,7 @@ TEST_F(CatalogTest, AnInstanceWhoseLeaseLapsedLeavesWhileOthersAreFresh) {
   pass(milliseconds(200));
   EXPECT_EQ(addresses(), List{"10.0.0.2:80"});
   EXPECT_EQ(told.last().known, Known::Yes);
-  EXPECT_EQ(learn(record("10.0.0.1:80", "a")), Learned::Same);     // it was only away
+  EXPECT_EQ(learn(record("10.0.0.1:80", "a")), Learned::Same);  // it was only away
   pass(milliseconds(200));
   EXPECT_EQ(addresses(), (List{"10.0.0.1:80", "10.0.0.2:80"}));
 }
@@ -234,7 +234,7 @@ TEST_F(CatalogTest, WhenAllLeasesLapseTheSetStaysAsStaleUntilValidityAndGraceAre
   pass(milliseconds(200));
   EXPECT_EQ(told.last().known, Known::Stale);
   EXPECT_EQ(addresses().size(), 2u);
-  pass(hours(1));                                      // valid for 10 minutes, then an hour of grace
+  pass(hours(1));  // valid for 10 minutes, then an hour of grace
   EXPECT_EQ(addresses().size(), 2u);
   pass(minutes(10));
   EXPECT_EQ(told.last().known, Known::Absent);
@@ -259,7 +259,7 @@ TEST_F(CatalogTest, ARenewedRecordIsPublishedAsTheSameEndpointWithItsNewLease) {
   pass(minutes(5));
   auto renewed = record("10.0.0.1:80", "a", 2);
   learn(renewed);
-  pass(minutes(8));                                    // past the end of the first
+  pass(minutes(8));  // past the end of the first
   EXPECT_EQ(told.last().known, Known::Yes);
   ASSERT_EQ(told.last().all.size(), 1u);
   EXPECT_EQ(told.last().all[0], renewed);
@@ -280,14 +280,14 @@ TEST_F(CatalogTest, SilenceNeverEmptiesASet) {
   for (int i = 1; i <= 5; ++i) learn(record("10.0.0." + std::to_string(i) + ":80", "i" + std::to_string(i), 1, minutes(i)));
   pass(milliseconds(200));
   catalog.answering(false, now);
-  pass(minutes(30));                                   // all of them end meanwhile
+  pass(minutes(30));  // all of them end meanwhile
   EXPECT_EQ(told.last().known, Known::Stale);
   EXPECT_EQ(addresses().size(), 5u);
   const auto summary = catalog.summary(now);
   ASSERT_EQ(summary.size(), 1u);
   EXPECT_GE(summary[0].age.value(), minutes(29));
   pass(hours(1));
-  EXPECT_TRUE(addresses().empty());                    // validity and grace are over for each
+  EXPECT_TRUE(addresses().empty());  // validity and grace are over for each
 }
 
 TEST_F(CatalogTest, AfterSilenceTheOldAreUsedBesideTheNewUntilTheLookUpIsDone) {
@@ -298,7 +298,7 @@ TEST_F(CatalogTest, AfterSilenceTheOldAreUsedBesideTheNewUntilTheLookUpIsDone) {
   for (const auto& held : catalog.held(kWeb, now)) catalog.lapse(kWeb, *held.facts, now);
   pass(minutes(1));
   catalog.answering(true, now);
-  learn(record("10.0.0.1:80", "1"));                   // the first to be heard again
+  learn(record("10.0.0.1:80", "1"));  // the first to be heard again
   pass(milliseconds(200));
   EXPECT_EQ(addresses().size(), 3u);
   learn(record("10.0.0.2:80", "2"));
@@ -333,7 +333,7 @@ TEST_F(CatalogTest, WhatIsRememberedIsServedWhenNothingAnswersAndOnlyThen) {
   EXPECT_EQ(told.last().known, Known::Stale);
   EXPECT_EQ(addresses(), (List{"10.0.0.1:80", "10.0.0.2:80"}));
   catalog.answering(true, now);
-  learn(record("10.0.0.2:80", "b", 1, minutes(5)));    // confirmed
+  learn(record("10.0.0.2:80", "b", 1, minutes(5)));  // confirmed
   catalog.answered(kWeb, now);
   pass(milliseconds(200));
   EXPECT_EQ(told.last().known, Known::Yes);
@@ -371,7 +371,7 @@ TEST_F(CatalogTest, AFloodOfInstancesIsBounded) {
   online();
   for (int i = 0; i < 100; ++i) learn(record("10.0.0.1:" + std::to_string(1000 + i), std::to_string(i)));
   EXPECT_EQ(learn(record("10.0.0.2:80", "one more")), Learned::Full);
-  EXPECT_EQ(learn(record("10.0.0.2:80", "5", 2)), Learned::Newer);   // those who are in go on
+  EXPECT_EQ(learn(record("10.0.0.2:80", "5", 2)), Learned::Newer);  // those who are in go on
   pass(milliseconds(200));
   EXPECT_EQ(addresses().size(), 100u);
 }
@@ -391,7 +391,7 @@ TEST_F(CatalogTest, WatchersMayLeaveAndComeWhileBeingTold) {
   EXPECT_EQ(other.sets.size(), heard);
   EXPECT_FALSE(third.sets.empty());
   EXPECT_EQ(third.last().addresses, List{"10.0.0.1:80"});
-  told.then = [&] {                                    // the last ones leave: the view itself goes
+  told.then = [&] {  // the last ones leave: the view itself goes
     catalog.unwatch(kWeb, told);
     catalog.unwatch(kWeb, third);
   };

@@ -5,18 +5,18 @@
 
 #include <map>
 
-#include "tests/unit/identity/pki.h"
 #include "discovery/dht/dht_registry.h"
 #include "tests/support/loop.h"
+#include "tests/unit/identity/pki.h"
 
 namespace outrider::discovery {
 
 inline constexpr const char* kShop = "default/shop";
 
-struct Heard final : Watcher {                       // the last that was told, of each service
+struct Heard final : Watcher {  // the last that was told, of each service
   struct Set {
     Known known = Known::NotYet;
-    std::map<std::string, std::shared_ptr<const Instance>> at;   // by address
+    std::map<std::string, std::shared_ptr<const Instance>> at;  // by address
   };
   void on_instances(const std::string& service, Known known, std::vector<std::shared_ptr<const Instance>> all) override {
     Set set{known, {}};
@@ -60,8 +60,8 @@ class DhtMesh : public testing::Test {
     return identity_from(authority, uri);
   }
   static std::shared_ptr<const identity::Identity> identity_from(const identity::Authority& authority, std::string_view uri) {
-    return std::make_shared<const identity::Identity>(
-        *identity::Identity::of(identity::issue(authority, uri, std::chrono::hours(24), net::Loop::wall()), authority.certificate()));
+    return std::make_shared<const identity::Identity>(*identity::Identity::of(
+        identity::issue(authority, uri, std::chrono::hours(24), net::Loop::wall()), authority.certificate()));
   }
   // Sealed and signed, of the same mesh, and knowing the first member.
   DhtOptions options() {
@@ -104,9 +104,8 @@ class DhtMesh : public testing::Test {
   // A few members who know each other.
   void grow(size_t size) {
     while (members.size() < size) join();
-    ASSERT_TRUE(until([&] {
-      return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->registry.answering(); });
-    }));
+    ASSERT_TRUE(until(
+        [&] { return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->registry.answering(); }); }));
   }
 
   net::Loop control;

@@ -90,12 +90,11 @@ TEST_F(DhtMesh, WithdrawalsAreSeenWhileTheNodesOfTheMeshAreReplacedOneByOne) {
 TEST_F(DhtMesh, ANodeThatHasSaidGoodbyeIsNamedToNobody) {
   grow(6);
   for (auto& member : members) member->registry.announce(kShop, at(address_of(*member)));
-  ASSERT_TRUE(until([&] {
-    return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->events.published > 0; });
-  }));
+  ASSERT_TRUE(until(
+      [&] { return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->events.published > 0; }); }));
   const net::Address left = members[3]->registry.local();
   lose(*members[3]);
-  test::Fd grave(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));   // who still writes there?
+  test::Fd grave(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));  // who still writes there?
   ASSERT_EQ(::bind(grave.get(), left.raw(), left.length()), 0);
   Member& newcomer = join();
   newcomer.registry.watch(kShop, newcomer.heard);
@@ -194,7 +193,9 @@ TEST_F(DhtMesh, PacketsThatAreNotSealedAreDroppedAndCounted) {
   send_to(node.registry.local(), stranger.seal("hello"));
   ASSERT_TRUE(until([&] { return node.rejected(RecordVerdict::Unsealed) == 3; }));
   identity::Seal holder(keys);
-  const std::string sealed(holder.seal("\xC0" "bye, but not in time"));
+  const std::string sealed(
+      holder.seal("\xC0"
+                  "bye, but not in time"));
   send_to(node.registry.local(), sealed);
   ASSERT_TRUE(until([&] { return node.rejected(RecordVerdict::Malformed) == 1; }));
   send_to(node.registry.local(), sealed);

@@ -64,8 +64,8 @@ struct FakeTable final : Table {
   net::Loop& loop;
   bool reachable = true;
   std::vector<net::Address> peers{*net::Address::parse("10.9.9.1:4222"), *net::Address::parse("10.9.9.2:4222")};
-  std::map<std::string, int> dead;                     // that do not answer pings
-  std::map<std::string, Values> values, mine;          // by key: what lies there; what is refreshed by us
+  std::map<std::string, int> dead;             // that do not answer pings
+  std::map<std::string, Values> values, mine;  // by key: what lies there; what is refreshed by us
   std::vector<std::pair<std::string, std::string>> puts, drops;
   std::map<uint64_t, std::pair<std::string, std::function<void(const Values&, bool)>>> listeners;
   std::map<std::string, int> gets, touches, pings;

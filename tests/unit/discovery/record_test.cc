@@ -65,7 +65,7 @@ std::string joined(const std::vector<std::string>& fields, char version = 1) {
   for (const auto& one : fields) out += one;
   return out;
 }
-std::string replaced(std::string_view bytes, uint8_t tag, std::string_view value) {   // the field anew, or added
+std::string replaced(std::string_view bytes, uint8_t tag, std::string_view value) {  // the field anew, or added
   auto fields = fields_of(bytes);
   std::erase_if(fields, [&](const std::string& one) { return uint8_t(one[0]) == tag; });
   fields.push_back(field(tag, value));
@@ -217,7 +217,7 @@ TEST_F(Records, FieldsComeOnceInOrderAndNoneIsMissing) {
     EXPECT_EQ(parsed(joined(twice)), RecordVerdict::Malformed) << i;
     without.erase(without.begin() + long(i));
     const uint8_t tag = uint8_t(fields[i][0]);
-    const bool needless = tag == 9 || tag == 11 || tag == 12 || tag == 13;   // protocol, zone, version, labels
+    const bool needless = tag == 9 || tag == 11 || tag == 12 || tag == 13;  // protocol, zone, version, labels
     EXPECT_EQ(parsed(joined(without)), needless ? RecordVerdict::Ok : RecordVerdict::Malformed) << int(tag);
     if (i == 0) continue;
     std::swap(moved[i], moved[i - 1]);
@@ -231,7 +231,7 @@ TEST_F(Records, FieldsOfTheWrongLengthOrContentAreMalformed) {
   const std::string bytes = write(announcement());
   const auto with = [&](uint8_t tag, std::string_view value) { return parsed(replaced(bytes, tag, value)); };
   const auto malformed = RecordVerdict::Malformed;
-  ASSERT_EQ(with(2, "shop/web"), RecordVerdict::Ok);   // the tool of this test works
+  ASSERT_EQ(with(2, "shop/web"), RecordVerdict::Ok);  // the tool of this test works
   for (const auto& one : fields_of(bytes)) EXPECT_EQ(with(uint8_t(one[0]), ""), malformed) << int(one[0]);
   for (const uint8_t fixed : {3, 4, 5, 6, 7, 8, 10, 15})
     for (const auto& one : fields_of(bytes)) {
@@ -245,8 +245,8 @@ TEST_F(Records, FieldsOfTheWrongLengthOrContentAreMalformed) {
   EXPECT_EQ(with(3, std::string("\0\4\0\4", 4)), malformed);
   EXPECT_EQ(with(6, std::string(24, '\xff')), malformed);
   EXPECT_EQ(with(7, "\x08"), malformed);
-  EXPECT_EQ(with(8, std::string("\1\2\3\4\0\0", 6)), malformed);                                 // port 0
-  EXPECT_EQ(with(8, std::string(10, '\0') + "\xff\xff\1\2\3\4\0\x50"), malformed);              // v4 in v6's clothes
+  EXPECT_EQ(with(8, std::string("\1\2\3\4\0\0", 6)), malformed);                    // port 0
+  EXPECT_EQ(with(8, std::string(10, '\0') + "\xff\xff\1\2\3\4\0\x50"), malformed);  // v4 in v6's clothes
   EXPECT_EQ(with(8, std::string("\0\0\0\0\0\x50", 6)), malformed);
   EXPECT_EQ(with(9, "two words"), malformed);
   EXPECT_EQ(with(11, std::string(64, 'z')), malformed);
@@ -277,7 +277,8 @@ TEST_F(Records, AreSignedAltogetherOrNotAtAll) {
 TEST_F(Records, FieldsOfLaterVersionsAreSkippedAndSigned) {
   const std::string clear = write(announcement());
   for (const uint8_t tag : {0x40, 0x80, 0xEF}) EXPECT_EQ(parsed(replaced(clear, tag, "later")), RecordVerdict::Ok);
-  for (const uint8_t tag : {0x00, 0x10, 0x3F, 0xF0, 0xFE}) EXPECT_EQ(parsed(replaced(clear, tag, "later")), RecordVerdict::Malformed);
+  for (const uint8_t tag : {0x00, 0x10, 0x3F, 0xF0, 0xFE})
+    EXPECT_EQ(parsed(replaced(clear, tag, "later")), RecordVerdict::Malformed);
   EXPECT_EQ(verdict(replaced(write(announcement(), &cart), 0x40, "slipped in")), RecordVerdict::BadSignature);
 }
 
@@ -366,9 +367,11 @@ TEST_F(Records, OfAnotherTrustDomainAreOfTheWrongIdentity) {
 
 TEST_F(Records, WhoseCertificateNamesNobodyAreOfTheWrongIdentity) {
   const KeyPair key = std::move(*KeyPair::generate());
-  const Identity nameless{cart.id, key,
+  const Identity nameless{cart.id,
+                          key,
                           odd_certificate(key, authority.certificate(), authority.key(), {{{NID_subject_alt_name, "DNS:cart"}}}),
-                          {}, cart.trust};
+                          {},
+                          cart.trust};
   EXPECT_EQ(verdict(write(announcement(), &nameless)), RecordVerdict::WrongIdentity);
 }
 
@@ -404,7 +407,7 @@ TEST_F(Records, UnderAnotherServicesKeyAreReplays) {
 }
 
 TEST_F(Records, HoldFromTheirBeginToTheirEndGiveOrTakeTheSkew) {
-  const std::string bytes = write(announcement(), &cart);   // ten minutes from kNow
+  const std::string bytes = write(announcement(), &cart);  // ten minutes from kNow
   const auto at = [&](WallTime now) { return check(bytes, rules(now)).verdict; };
   EXPECT_EQ(at(kNow - seconds(31)), RecordVerdict::Skew);
   EXPECT_EQ(at(kNow - seconds(30)), RecordVerdict::Ok);
@@ -432,7 +435,7 @@ TEST_F(Records, OfASnapshotCountForAWhileAfterTheirEndAndAfterTheirCertificates)
   EXPECT_EQ(check(bytes, later).verdict, RecordVerdict::Ok);
   later.now = kNow + 71 * kMinute;
   EXPECT_EQ(check(bytes, later).verdict, RecordVerdict::Expired);
-  later.stale = milliseconds(int64_t(1) << 42);   // 139 years
+  later.stale = milliseconds(int64_t(1) << 42);  // 139 years
   EXPECT_EQ(check(bytes, later).verdict, RecordVerdict::Ok);
 }
 
@@ -441,22 +444,23 @@ TEST_F(Records, OfAnExpiredOrEarlyCertificateAreRefused) {
   const std::string bytes = write(announcement(), &over);
   EXPECT_EQ(verdict(bytes), RecordVerdict::Ok);
   EXPECT_EQ(check(bytes, rules(kNow + 5 * kMinute)).verdict, RecordVerdict::Expired);
-  const Identity early = std::move(*Identity::of(issue(authority, kCart, std::chrono::hours(1), kNow + 5 * kMinute),
-                                                 authority.certificate()));
+  const Identity early =
+      std::move(*Identity::of(issue(authority, kCart, std::chrono::hours(1), kNow + 5 * kMinute), authority.certificate()));
   EXPECT_EQ(verdict(write(announcement(), &early)), RecordVerdict::Skew);
 }
 
 TEST_F(Records, ReasonsAreTheLabelsOfTheMetric) {
   std::string all;
   for (int v = 0; v <= int(RecordVerdict::Malformed); ++v) (all += reason(RecordVerdict(v))) += ' ';
-  EXPECT_EQ(all, " bad_signature unknown_ca no_certificate wrong_identity not_owner expired skew replayed oversized "
-                 "unsealed malformed ");
+  EXPECT_EQ(all,
+            " bad_signature unknown_ca no_certificate wrong_identity not_owner expired skew replayed oversized "
+            "unsealed malformed ");
 }
 
 // ---- Names and ids ---------------------------------------------------------------------------------------------------
 
 TEST(RecordIds, AreTheFirstBytesOfTheHash) {
-  EXPECT_EQ(value_id("abc"), 0xba7816bf8f01cfeaULL);   // FIPS 180-2, appendix B.1
+  EXPECT_EQ(value_id("abc"), 0xba7816bf8f01cfeaULL);  // FIPS 180-2, appendix B.1
   EXPECT_NE(value_id("abd"), value_id("abc"));
 }
 

@@ -87,7 +87,9 @@ TEST(Shelves, AFolderThatCannotBeMadeIsNamed) {
 }
 
 struct NeighboursTest : testing::Test {
-  static net::Address at(int n) { return *net::Address::parse("10.0." + std::to_string(n / 250) + "." + std::to_string(n % 250 + 1) + ":4222"); }
+  static net::Address at(int n) {
+    return *net::Address::parse("10.0." + std::to_string(n / 250) + "." + std::to_string(n % 250 + 1) + ":4222");
+  }
   Neighbours neighbours;
   TimePoint now{std::chrono::hours(1)};
 };
@@ -136,7 +138,10 @@ TEST(Goodbyes, NameTheNodeAndAreGoodForAMomentOnly) {
   EXPECT_EQ(read_goodbye(bytes, now - seconds(11)), std::nullopt);
   for (size_t size = 0; size < bytes.size(); ++size) EXPECT_EQ(read_goodbye(bytes.substr(0, size), now), std::nullopt);
   EXPECT_EQ(read_goodbye(bytes + "x", now), std::nullopt);
-  EXPECT_FALSE(is_goodbye("\x83" "abc")) << "a DHT packet is a map";
+  EXPECT_FALSE(
+      is_goodbye("\x83"
+                 "abc"))
+      << "a DHT packet is a map";
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ struct WatchesTest : testing::Test, WatchesEvents {
     verifier.set_identity(options.identity);
   }
   static std::shared_ptr<const identity::Identity> identity_from(const identity::Authority& authority, std::string_view id) {
-    return std::make_shared<const identity::Identity>(
-        *identity::Identity::of(identity::issue(authority, id, std::chrono::hours(1), net::Loop::wall()), authority.certificate()));
+    return std::make_shared<const identity::Identity>(*identity::Identity::of(
+        identity::issue(authority, id, std::chrono::hours(1), net::Loop::wall()), authority.certificate()));
   }
   Announcement announcement(uint8_t instance, uint64_t sequence = 1) {
     Announcement what;
@@ -41,7 +41,9 @@ struct WatchesTest : testing::Test, WatchesEvents {
   static std::string key(uint16_t shard = 0) { return key_name("mesh.local", kCart, shard); }
   uint64_t rejected(RecordVerdict why) { return stats.rejected[size_t(why)]; }
   template <class Condition>
-  [[nodiscard]] bool until(Condition done) { return test::run_until(loop, done); }
+  [[nodiscard]] bool until(Condition done) {
+    return test::run_until(loop, done);
+  }
   void follow() {
     watches.on_connected(true);
     watches.watch(kCart);
@@ -51,7 +53,9 @@ struct WatchesTest : testing::Test, WatchesEvents {
   void on_learned(const std::string&, const std::shared_ptr<const Instance>& facts, bool tombstone, bool) override {
     (tombstone ? gone : learned).insert(facts->address);
   }
-  void on_remembered(const std::string&, const std::shared_ptr<const Instance>& facts) override { remembered.insert(facts->address); }
+  void on_remembered(const std::string&, const std::shared_ptr<const Instance>& facts) override {
+    remembered.insert(facts->address);
+  }
   void on_lapsed(const std::string&, const std::shared_ptr<const Instance>& facts) override { lapsed.insert(facts->address); }
   void on_answered(const std::string&, milliseconds, bool) override { ++answers; }
 
@@ -94,9 +98,15 @@ TEST_F(WatchesTest, WhatIsNotBelievedIsDroppedAndCountedOnceByItsReason) {
   forged[forged.size() / 3] = char(forged[forged.size() / 3] ^ 1);
   std::string bent = record(7);
   bent.back() = char(bent.back() ^ 1);
-  const Values bad{*write_record(announcement(1), foreign.get()), *write_record(announcement(2), other.get()),
-                   record(old), record(early), record(elsewhere), bent, *write_record(announcement(8), nullptr),
-                   std::string(kMaxRecord + 1, 'x'), "nonsense"};
+  const Values bad{*write_record(announcement(1), foreign.get()),
+                   *write_record(announcement(2), other.get()),
+                   record(old),
+                   record(early),
+                   record(elsewhere),
+                   bent,
+                   *write_record(announcement(8), nullptr),
+                   std::string(kMaxRecord + 1, 'x'),
+                   "nonsense"};
   table.come(key(), bad);
   table.come(key(), {record(9)});
   ASSERT_TRUE(until([&] { return learned.size() == 1; }));
@@ -143,7 +153,7 @@ TEST_F(WatchesTest, WhileWeAreCutOffNothingLapsesThoughEverythingSeemsToGo) {
 TEST_F(WatchesTest, AValueThatTheTableForgotToExpireIsMissedByReading) {
   table.values[key()] = {record(1), record(2)};
   follow();
-  table.values[key()].erase(table.values[key()].begin());   // and nobody says so
+  table.values[key()].erase(table.values[key()].begin());  // and nobody says so
   ASSERT_TRUE(until([&] { return lapsed.size() == 1; }));
   EXPECT_EQ(lapsed, (Set{"10.0.0.1:80"}));
 }
@@ -186,7 +196,7 @@ TEST_F(WatchesTest, WhatWasKnownIsKeptAsReceivedAndVerifiedAgainWhenItIsLoaded) 
   Values kept = watches.records();
   EXPECT_EQ(kept.size(), 2u) << "the newest of each instance, and nobody who has left";
 
-  kept.push_back(*write_record(announcement(4), nullptr));      // whoever can write the file cannot make us believe it
+  kept.push_back(*write_record(announcement(4), nullptr));  // whoever can write the file cannot make us believe it
   Watches again(loop, table, options, verifier, *this);
   again.load(kept);
   EXPECT_EQ(again.records().size(), 3u);

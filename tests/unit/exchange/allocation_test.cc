@@ -83,9 +83,10 @@ std::shared_ptr<const Snapshot> compiled(const std::string& yaml) {
 // A worker's world on the test's own thread, with one client and one endpoint at the far ends.
 struct World {
   World() {
-    const auto snapshot = compiled("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-                                   "routes: {edge: [{match: {host: web, prefix: /a}, cluster: web}]}\n"
-                                   "clusters: {web: {endpoints: [\"127.0.0.1:1\"], lb: ewma}}\n");
+    const auto snapshot = compiled(
+        "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+        "routes: {edge: [{match: {host: web, prefix: /a}, cluster: web}]}\n"
+        "clusters: {web: {endpoints: [\"127.0.0.1:1\"], lb: ewma}}\n");
     site.serving = Serving::make(snapshot, site.context, nullptr);
     auto set = std::make_shared<upstream::EndpointSet>();
     set->known = upstream::Known::Yes;
@@ -160,12 +161,14 @@ void expect_none(std::string_view request, std::string_view answer = kAnswer, st
 }
 
 TEST(WarmPath, AGetCallsNeitherMallocNorALock) {
-  expect_none("GET /a/b?c=d HTTP/1.1\r\nHost: web\r\nUser-Agent: test\r\nAccept: */*\r\nX-Forwarded-For: 1.2.3.4\r\n"
-              "Connection: keep-alive\r\nCookie: a=b\r\n\r\n");
+  expect_none(
+      "GET /a/b?c=d HTTP/1.1\r\nHost: web\r\nUser-Agent: test\r\nAccept: */*\r\nX-Forwarded-For: 1.2.3.4\r\n"
+      "Connection: keep-alive\r\nCookie: a=b\r\n\r\n");
 }
 
 TEST(WarmPath, APostWithABodyCallsNeither) {
-  expect_none("POST /a HTTP/1.1\r\nHost: web\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'b'));
+  expect_none("POST /a HTTP/1.1\r\nHost: web\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n" +
+              std::string(1000, 'b'));
 }
 
 TEST(WarmPath, ChunksBothWaysCallNeither) {

@@ -34,7 +34,8 @@ TEST(Grammar, TargetsAreVisible) {
 }
 
 TEST(Grammar, AuthoritiesAreAHostAndAPort) {
-  for (const char* good : {"", "a", "a.b-c_d:80", "1.2.3.4:0", "a:", ":80", "[::1]", "[::1]:443", "[v1.x]", "%41", "a:65535", "a;b=c"})
+  for (const char* good :
+       {"", "a", "a.b-c_d:80", "1.2.3.4:0", "a:", ":80", "[::1]", "[::1]:443", "[v1.x]", "%41", "a:65535", "a;b=c"})
     EXPECT_TRUE(is_authority(good)) << good;
   for (const char* bad : {"a b", "a/b", "a@b", "a:b", "a:80:80", "::1", "[]", "[::1", "[::1]x", "[::1]:x", "[::1]]", "a:65536",
                           "a:-1", "a:080808", "a\\b", "a?b", "a#b", "\"a\"", "\x80"})
@@ -51,8 +52,8 @@ TEST(Grammar, StatusLines) {
   EXPECT_EQ(line.reason, " two words ");
   EXPECT_FALSE(read_status_line("HTTP/1.1 999", line));
   EXPECT_EQ(line.reason, "");
-  for (const char* bad : {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 20x OK", "HTTP/1.1 099 No", "HTTP/1.1\t200",
-                          "HTTP/3.0 200 OK", "HTTP/1.1 200\tOK"})
+  for (const char* bad : {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2000", "HTTP/1.1 20x OK", "HTTP/1.1 099 No",
+                          "HTTP/1.1\t200", "HTTP/3.0 200 OK", "HTTP/1.1 200\tOK"})
     EXPECT_TRUE(read_status_line(bad, line)) << bad;
 }
 

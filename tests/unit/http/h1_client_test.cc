@@ -28,11 +28,14 @@ TEST(H1Client, AnAnswerWithoutALengthEndsWithItsConnection) {
 TEST(H1Client, AnAnswerThatIsCutIsNoAnswer) {
   EXPECT_EQ(responses("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", {.fin = true}).events,
             lines({"head 200 OK [Content-Length: 5]", "body hell", "reset response_cut_short", "fatal response_cut_short"}));
-  EXPECT_EQ(responses("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", {.fin = true}).events,
-            lines({"head 200 OK [Transfer-Encoding: chunked]", "body hello", "reset response_cut_short", "fatal response_cut_short"}));
-  EXPECT_EQ(responses("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", {.fin = true}).events,
-            lines({"head 200 OK [Transfer-Encoding: chunked]", "body hello", "reset response_cut_short", "fatal response_cut_short"}));
-  EXPECT_EQ(responses("HTTP/1.1 200 OK\r\nConte", {.fin = true}).events, lines({"reset response_cut_short", "fatal response_cut_short"}));
+  EXPECT_EQ(
+      responses("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", {.fin = true}).events,
+      lines({"head 200 OK [Transfer-Encoding: chunked]", "body hello", "reset response_cut_short", "fatal response_cut_short"}));
+  EXPECT_EQ(
+      responses("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", {.fin = true}).events,
+      lines({"head 200 OK [Transfer-Encoding: chunked]", "body hello", "reset response_cut_short", "fatal response_cut_short"}));
+  EXPECT_EQ(responses("HTTP/1.1 200 OK\r\nConte", {.fin = true}).events,
+            lines({"reset response_cut_short", "fatal response_cut_short"}));
 }
 
 TEST(H1Client, AnEndBeforeTheFirstByteMayBeHadElsewhere) {
@@ -69,8 +72,9 @@ TEST(H1Client, AnAnswerThatAnnouncesABodyItMayNotHaveEndsItsConnection) {
 }
 
 TEST(H1Client, InterimAnswersComeFirst) {
-  const auto t = responses("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 3\r\n\r\n"
-                           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  const auto t = responses(
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 3\r\n\r\n"
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
   EXPECT_EQ(t.events, lines({"interim 100", "interim 103 [Link: </x>] [Content-Length: 3]", "head 200 OK [Content-Length: 2]",
                              "body hi", "end"}));
   EXPECT_TRUE(t.reusable);
@@ -88,10 +92,13 @@ TEST(H1Client, AFloodOfInterimAnswersEnds) {
   rig.take_output();
   for (int i = 0; i < 10000 && !rig.fatal; ++i) rig.read("HTTP/1.1 102 Processing\r\n\r\n");
   EXPECT_TRUE(rig.fatal);
-  EXPECT_TRUE(rig.events.ends_with("reset too_many_interim\nfatal too_many_interim\n")) ;
+  EXPECT_TRUE(rig.events.ends_with("reset too_many_interim\nfatal too_many_interim\n"));
 }
 
-struct Bad { const char* bytes; const char* reason; };
+struct Bad {
+  const char* bytes;
+  const char* reason;
+};
 
 class H1ClientRefuses : public ::testing::TestWithParam<Bad> {};
 
@@ -121,7 +128,8 @@ const Bad kBadHeads[] = {
     {"HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n\r\n", "folded_line"},
     {"HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "space_before_colon"},
     {"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "bad_field_name"},
-    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "content_length_and_transfer_encoding"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "content_length_and_transfer_encoding"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "duplicate_content_length"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", "bad_content_length"},
     {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "bad_content_length"},
@@ -205,7 +213,8 @@ TEST(H1Client, AnAnswerThatCameBeforeItsRequestWasWrittenIsNone) {
   c.ask();
   c.rig.read("H");
   EXPECT_TRUE(c.rig.fatal);
-  EXPECT_TRUE(c.rig.events.ends_with("reset response_without_request if-reused\nfatal response_without_request\n")) << c.rig.events;
+  EXPECT_TRUE(c.rig.events.ends_with("reset response_without_request if-reused\nfatal response_without_request\n"))
+      << c.rig.events;
 }
 
 TEST(H1Client, AnAnswerBeforeTheEndOfItsRequestIsTheLastOne) {

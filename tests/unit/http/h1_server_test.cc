@@ -30,8 +30,9 @@ TEST(H1Server, ABodyOfLengthZeroIsNoBody) {
 }
 
 TEST(H1Server, ReadsChunksAndTrailers) {
-  const auto t = requests("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
-                          "4\r\nwiki\r\n005;a=b;c=\"d\"\r\npedia\r\nE\r\n in\r\n\r\nchunks.\r\n0\r\nX-Sum: 23\r\nDate: now\r\n\r\n");
+  const auto t = requests(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
+      "4\r\nwiki\r\n005;a=b;c=\"d\"\r\npedia\r\nE\r\n in\r\n\r\nchunks.\r\n0\r\nX-Sum: 23\r\nDate: now\r\n\r\n");
   EXPECT_EQ(t.events, lines({"head POST / @a [Host: a] [Transfer-Encoding: Chunked]", "body wikipedia in\r\n\r\nchunks.",
                              "trailers [X-Sum: 23] [Date: now]", "end"}));
   EXPECT_EQ(t.written, answered(1));
@@ -49,10 +50,11 @@ TEST(H1Server, TrailersThatSayNothingAreAnEndLikeAnyOther) {
 }
 
 TEST(H1Server, AnswersPipelinedRequestsInOrder) {
-  const auto t = requests("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
-                          "PUT /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
-                          "HEAD /4 HTTP/1.1\r\nHost: a\r\n\r\nGET /5 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-                          "GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+  const auto t = requests(
+      "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+      "PUT /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+      "HEAD /4 HTTP/1.1\r\nHost: a\r\n\r\nGET /5 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+      "GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(t.events, lines({"head GET /1 @a [Host: a]", "end", "head POST /2 @a [Host: a] [Content-Length: 2]", "body hi", "end",
                              "head PUT /3 @a [Host: a] [Transfer-Encoding: chunked]", "body x", "end",
                              "head HEAD /4 @a [Host: a]", "end", "head GET /5 @a [Host: a] [Connection: close]", "end"}));
@@ -86,8 +88,9 @@ TEST(H1Server, NothingBehindATunnelsHeadIsReadAsARequest) {
   EXPECT_EQ(t.events, lines({"head CONNECT  authority @a:443 [Host: a:443]", "end"}));
   EXPECT_FALSE(t.reusable);
   t = requests("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket, x\r\n\r\n\x81\x01g");
-  EXPECT_EQ(t.events, lines({"head GET /chat upgrade=websocket @a [Host: a] [Connection: keep-alive, Upgrade] [Upgrade: websocket, x]",
-                             "end"}));
+  EXPECT_EQ(
+      t.events,
+      lines({"head GET /chat upgrade=websocket @a [Host: a] [Connection: keep-alive, Upgrade] [Upgrade: websocket, x]", "end"}));
   EXPECT_TRUE(t.written.ends_with("Connection: close\r\n\r\n"));
   EXPECT_FALSE(t.reusable);
 }
@@ -101,10 +104,13 @@ TEST(H1Server, AnUpgradeNobodyAskedForProperlyIsNone) {
 
 // RFC 9110 7.8: a server may go on without it, and clients offer it to everybody.
 TEST(H1Server, AnOfferOfHttp2InClearTextIsNotTakenUp) {
-  const auto t = requests("POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAQ\r\n"
-                          "Content-Length: 2\r\n\r\nhi");
-  EXPECT_EQ(t.events, lines({"head POST / @a [Host: a] [Connection: Upgrade, HTTP2-Settings] [Upgrade: h2c] [HTTP2-Settings: AAQ] "
-                             "[Content-Length: 2]", "body hi", "end"}));
+  const auto t = requests(
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAQ\r\n"
+      "Content-Length: 2\r\n\r\nhi");
+  EXPECT_EQ(t.events,
+            lines({"head POST / @a [Host: a] [Connection: Upgrade, HTTP2-Settings] [Upgrade: h2c] [HTTP2-Settings: AAQ] "
+                   "[Content-Length: 2]",
+                   "body hi", "end"}));
   EXPECT_TRUE(t.reusable);
 }
 
@@ -132,12 +138,14 @@ TEST(H1Server, LimitsAreAnsweredWithTheirOwnStatus) {
   ServerScript script;
   script.limits.max_header_bytes = 64;
   script.limits.max_headers = 3;
-  EXPECT_EQ(requests("GET /" + std::string(60, 'p') + " HTTP/1.1\r\nHost: a\r\n\r\n", script).events, lines({"reset target_too_long 414"}));
+  EXPECT_EQ(requests("GET /" + std::string(60, 'p') + " HTTP/1.1\r\nHost: a\r\n\r\n", script).events,
+            lines({"reset target_too_long 414"}));
   auto t = requests("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(60, 'x') + "\r\n\r\n", script);
   EXPECT_EQ(t.events, lines({"reset head_too_large 431"}));
   EXPECT_EQ(t.written, closing(431, "Request Header Fields Too Large"));
   EXPECT_FALSE(t.reusable);
-  EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", script).events, lines({"reset too_many_fields 431"}));
+  EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", script).events,
+            lines({"reset too_many_fields 431"}));
   EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n\r\n", script).events,
             lines({"head GET / @a [Host: a] [A: 1] [B: 2]", "end"}));
 }
@@ -177,7 +185,10 @@ TEST(H1Server, ChunkExtensionsAreBounded) {
 
 // --- what is refused -------------------------------------------------------------------------------------------------
 
-struct Bad { const char* bytes; const char* event; };
+struct Bad {
+  const char* bytes;
+  const char* event;
+};
 
 class H1ServerRefuses : public ::testing::TestWithParam<Bad> {};
 
@@ -252,8 +263,10 @@ const Bad kBadHeads[] = {
     {"GET / HTTP/1.1\rHost: a\r\n\r\n", "bare_cr 400"},
     {"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", "bare_cr 400"},
     // framing (RFC 9112 6)
-    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "content_length_and_transfer_encoding 400"},
-    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", "content_length_and_transfer_encoding 400"},
+    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "content_length_and_transfer_encoding 400"},
+    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+     "content_length_and_transfer_encoding 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", "duplicate_content_length 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\ncontent-length: 4\r\n\r\nabc", "duplicate_content_length 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc", "bad_content_length 400"},
@@ -266,8 +279,10 @@ const Bad kBadHeads[] = {
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n", "bad_content_length 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n", "bad_content_length 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 184467440737095516160\r\n\r\n", "bad_content_length 400"},
-    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "duplicate_transfer_encoding 400"},
-    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", "duplicate_transfer_encoding 400"},
+    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "duplicate_transfer_encoding 400"},
+    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+     "duplicate_transfer_encoding 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", "bad_transfer_encoding 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "bad_transfer_encoding 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n", "bad_transfer_encoding 400"},
@@ -275,7 +290,9 @@ const Bad kBadHeads[] = {
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", "bad_transfer_encoding 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", "bad_transfer_encoding 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n", "bad_transfer_encoding 400"},
-    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n", "bad_field_value 400"},
+    {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b"
+     "chunked\r\n\r\n0\r\n\r\n",
+     "bad_field_value 400"},
     {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "transfer_coding_not_implemented 501"},
     {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "transfer_encoding_in_http10 400"},
 };
@@ -311,14 +328,13 @@ TEST(H1Server, RefusesBrokenChunks) {
       {"10000000000000000\r\nx\r\n", "bad_chunk_size 400"},
       {"fffffffffffffffff\r\nx\r\n", "bad_chunk_size 400"},
   };
-  for (const Bad& bad : kBad)
-    EXPECT_EQ(requests(head + bad.bytes).events, seen + "reset " + bad.event + "\n") << bad.bytes;
+  for (const Bad& bad : kBad) EXPECT_EQ(requests(head + bad.bytes).events, seen + "reset " + bad.event + "\n") << bad.bytes;
   EXPECT_EQ(requests(head + "1\r\nxy\r\n").events, seen + "body x\nreset bad_chunk_end 400\n");
   EXPECT_EQ(requests(head + "1\r\nx\n0\r\n\r\n").events, seen + "body x\nreset bad_chunk_end 400\n");
   EXPECT_EQ(requests(head + "1\r\nx0\r\n\r\n").events, seen + "body x\nreset bad_chunk_end 400\n");
   for (const Bad& bad : {Bad{"Content-Length: 3", "forbidden_trailer 400"}, Bad{"Transfer-Encoding: chunked", "bad_trailer 400"},
-                         Bad{"Host: b", "forbidden_trailer 400"}, Bad{" X: y", "folded_line 400"}, Bad{"X : y", "bad_trailer 400"},
-                         Bad{": y", "empty_field_name 400"}, Bad{"X: \x01", "bad_trailer 400"}})
+                         Bad{"Host: b", "forbidden_trailer 400"}, Bad{" X: y", "folded_line 400"},
+                         Bad{"X : y", "bad_trailer 400"}, Bad{": y", "empty_field_name 400"}, Bad{"X: \x01", "bad_trailer 400"}})
     EXPECT_EQ(requests(head + "0\r\n" + bad.bytes + "\r\n\r\n").events, seen + "reset " + bad.event + "\n") << bad.bytes;
   EXPECT_EQ(requests(head + "0\r\nX: y\n\r\n").events, seen + "reset bare_lf 400\n");
   EXPECT_EQ(requests(head + "0\r\n\n").events, seen + "reset bare_lf 400\n");
@@ -329,13 +345,15 @@ TEST(H1Server, RefusesBrokenChunks) {
 TEST(H1Server, WhereToldToItForgivesLineEndsAndFolds) {
   ServerScript script;
   script.limits.strict = false;
-  EXPECT_EQ(requests("GET / HTTP/1.1\nHost: a\nX: one\n  two\n\n", script).events, lines({"head GET / @a [Host: a] [X: one    two]", "end"}));
+  EXPECT_EQ(requests("GET / HTTP/1.1\nHost: a\nX: one\n  two\n\n", script).events,
+            lines({"head GET / @a [Host: a] [X: one    two]", "end"}));
   EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nX: one\r\n\ttwo\r\n\r\n", script).events,
             lines({"head GET / @a [Host: a] [X: one  \ttwo]", "end"}));
   // What decides where a message ends is never forgiven.
   EXPECT_EQ(requests("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", script).events,
             lines({"reset content_length_and_transfer_encoding 400"}));
-  EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nX:\rTransfer-Encoding: chunked\r\n\r\n", script).events, lines({"reset bare_cr 400"}));
+  EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\nX:\rTransfer-Encoding: chunked\r\n\r\n", script).events,
+            lines({"reset bare_cr 400"}));
   EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost : a\r\n\r\n", script).events, lines({"reset space_before_colon 400"}));
   EXPECT_EQ(requests("GET / HTTP/1.1\r\n Host: a\r\n\r\n", script).events, lines({"reset folded_line 400"}));
 }
@@ -345,10 +363,12 @@ TEST(H1Server, WhereToldToItForgivesLineEndsAndFolds) {
 TEST(H1Server, AFinBetweenRequestsIsAnEndAndInsideOneAnError) {
   ServerScript script;
   script.fin = true;
-  EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\n\r\n", script).events, lines({"head GET / @a [Host: a]", "end", "fatal client_closed"}));
+  EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: a\r\n\r\n", script).events,
+            lines({"head GET / @a [Host: a]", "end", "fatal client_closed"}));
   EXPECT_EQ(requests("GET / HTTP/1.1\r\nHo", script).events, lines({"fatal request_cut_short"}));
-  EXPECT_EQ(requests("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", script).events,
-            lines({"head POST / @a [Host: a] [Content-Length: 5]", "body hel", "reset request_cut_short", "fatal request_cut_short"}));
+  EXPECT_EQ(
+      requests("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", script).events,
+      lines({"head POST / @a [Host: a] [Content-Length: 5]", "body hel", "reset request_cut_short", "fatal request_cut_short"}));
   EXPECT_EQ(requests("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", script).events,
             lines({"head POST / @a [Host: a] [Transfer-Encoding: chunked]", "body hel", "reset request_cut_short",
                    "fatal request_cut_short"}));
@@ -369,7 +389,7 @@ struct Server {
     rig.codec->send_response(stream().id, head, end);
     rig.take_output();
   }
-  bool body(std::string_view bytes, bool end) {   // false: not all of it was taken
+  bool body(std::string_view bytes, bool end) {  // false: not all of it was taken
     Buffer data(rig.pool);
     data.append(bytes);
     rig.codec->send_body(stream().id, data, end);
@@ -377,7 +397,7 @@ struct Server {
     rig.take_output();
     return all;
   }
-  std::deque<RecordingStream> streams;   // before the rig, whose codec may still tell them something
+  std::deque<RecordingStream> streams;  // before the rig, whose codec may still tell them something
   Rig rig;
 };
 
@@ -410,10 +430,11 @@ TEST(H1Server, InterimAnswersComeBeforeTheRealOne) {
   s.rig.read("hi");
   s.respond(200, true);
   interim.status = 102;
-  s.rig.codec->send_interim(1, interim);   // too late
+  s.rig.codec->send_interim(1, interim);  // too late
   s.rig.take_output();
-  EXPECT_EQ(s.rig.written, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-                           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(s.rig.written,
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
 TEST(H1Server, AnOldClientHearsNoInterimAnswer) {
@@ -560,8 +581,14 @@ TEST(H1Server, AnAnswerThatIsGivenUpBreaksTheConnection) {
 TEST(H1Server, FieldsThatWouldEndTheirOwnLineAreNotWritten) {
   Server s;
   s.rig.read(kGet);
-  s.respond(200, true, {{"X-A", "b\r\nX-Injected: 1"}, {"X-B\r\nX-Injected", "1"}, {"X C", "1"}, {"X-D", "fine"},
-                        {"Connection", "X-D"}, {"Transfer-Encoding", "gzip"}, {"Content-Length", "7"}});
+  s.respond(200, true,
+            {{"X-A", "b\r\nX-Injected: 1"},
+             {"X-B\r\nX-Injected", "1"},
+             {"X C", "1"},
+             {"X-D", "fine"},
+             {"Connection", "X-D"},
+             {"Transfer-Encoding", "gzip"},
+             {"Content-Length", "7"}});
   EXPECT_EQ(s.rig.written, "HTTP/1.1 200 OK\r\nX-D: fine\r\nContent-Length: 0\r\n\r\n");
 }
 

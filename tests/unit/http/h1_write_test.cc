@@ -10,7 +10,11 @@ namespace {
 
 using Fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-struct Written { std::string bytes; BodyOut body; bool keep_alive = true; };
+struct Written {
+  std::string bytes;
+  BodyOut body;
+  bool keep_alive = true;
+};
 
 struct Request {
   std::string_view method = "GET", path = "/";
@@ -48,15 +52,23 @@ Written answer(uint16_t status, Fields fields, ResponseShape shape, std::string_
 }
 
 TEST(H1Write, RequestsKeepTheirFieldsAndLoseTheirFraming) {
-  EXPECT_EQ(write({.fields = {{"hOsT", "a"}, {"Connection", "close"}, {"X-One", "1"}, {"x-one", ""}, {"TE", "trailers"},
-                              {"Transfer-Encoding", "chunked"}, {"Upgrade", "x"}, {"Keep-Alive", "5"}}}).bytes,
+  EXPECT_EQ(write({.fields = {{"hOsT", "a"},
+                              {"Connection", "close"},
+                              {"X-One", "1"},
+                              {"x-one", ""},
+                              {"TE", "trailers"},
+                              {"Transfer-Encoding", "chunked"},
+                              {"Upgrade", "x"},
+                              {"Keep-Alive", "5"}}})
+                .bytes,
             "GET / HTTP/1.1\r\nhOsT: a\r\nX-One: 1\r\nx-one: \r\n\r\n");
 }
 
 TEST(H1Write, RequestsAreFramedByWhatFollows) {
   EXPECT_EQ(write({.method = "POST"}).bytes, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(write({.method = "DELETE"}).bytes, "DELETE / HTTP/1.1\r\n\r\n");
-  EXPECT_EQ(write({.method = "DELETE", .fields = {{"Content-Length", "0"}}}).bytes, "DELETE / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(write({.method = "DELETE", .fields = {{"Content-Length", "0"}}}).bytes,
+            "DELETE / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
   const auto length = write({.method = "POST", .fields = {{"Content-Length", "5"}}, .end = false});
   EXPECT_EQ(length.bytes, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
   EXPECT_EQ(length.body.kind, BodyOut::Kind::Length);
@@ -75,7 +87,8 @@ TEST(H1Write, RequestsAreFramedByWhatFollows) {
 TEST(H1Write, NothingEscapesItsPlaceInARequest) {
   EXPECT_EQ(write({.path = "/a b\r\nX: y\x80"}).bytes, "GET /a%20b%0D%0AX:%20y%80 HTTP/1.1\r\n\r\n");
   EXPECT_EQ(write({.method = "GET /x HTTP/1.1\r\n"}).bytes, "GET / HTTP/1.1\r\n\r\n");
-  EXPECT_EQ(write({.fields = {{"X\r\nY", "1"}, {"", "2"}, {"Z", "a\r\nb"}, {"W", std::string_view("a\0b", 3)}, {"Host", "a\nb"}}}).bytes,
+  EXPECT_EQ(write({.fields = {{"X\r\nY", "1"}, {"", "2"}, {"Z", "a\r\nb"}, {"W", std::string_view("a\0b", 3)}, {"Host", "a\nb"}}})
+                .bytes,
             "GET / HTTP/1.1\r\n\r\n");
 }
 
@@ -122,7 +135,8 @@ TEST(H1Write, AnswersAreFramedByWhatFollowsAndWhoAsked) {
   EXPECT_EQ(a.bytes, "HTTP/1.1 204 No Content\r\n\r\n");
   a = answer(304, {{"Content-Length", "7"}}, {.end = true});
   EXPECT_EQ(a.bytes, "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n");
-  EXPECT_EQ(answer(200, {}, {.end = true, .keep_alive = false}).bytes, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(answer(200, {}, {.end = true, .keep_alive = false}).bytes,
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
 TEST(H1Write, AnAnswerMayAskForTheEndOfItsConnection) {

@@ -17,8 +17,8 @@ using State = HeadScan::State;
 struct Seen {
   State state = State::More;
   std::string what;
-  std::string block;                   // as copied out, when whole
-  std::string left;                    // what the input still holds then
+  std::string block;  // as copied out, when whole
+  std::string left;   // what the input still holds then
   bool operator==(const Seen&) const = default;
 };
 
@@ -121,7 +121,7 @@ TEST(HeadScan, AHeadInManyCrumbsIsTheSameHead) {
     const size_t n = std::min<size_t>(1 + random.below(40), head.size() - at);
     Buffer crumb(pool);
     crumb.append(std::string_view(head).substr(at, n));
-    input.append(std::move(crumb));    // a slice and a block of its own
+    input.append(std::move(crumb));  // a slice and a block of its own
     at += n;
     ASSERT_EQ(state, State::More);
     state = scan.scan(input, limits);

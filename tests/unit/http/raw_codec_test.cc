@@ -74,7 +74,7 @@ TEST(RawCodec, EachEndIsAHalfClose) {
   EXPECT_TRUE(raw.body("answer", true));
   raw.rig->take_output();
   EXPECT_EQ(raw.rig->written, "answer");
-  EXPECT_EQ(raw.rig->idles, 0);       // what was asked may still be on its way
+  EXPECT_EQ(raw.rig->idles, 0);  // what was asked may still be on its way
   raw.rig->codec->detach(1);
   EXPECT_EQ(raw.rig->idles, 1);
   EXPECT_EQ(raw.rig->codec->open_streams(), 0u);

@@ -13,7 +13,7 @@
 namespace outrider::http {
 
 struct Transcript {
-  std::string events;                  // one line an event; body bytes that come in a row are one line
+  std::string events;  // one line an event; body bytes that come in a row are one line
   std::string written;
   bool reusable = false;
   bool operator==(const Transcript&) const = default;
@@ -143,7 +143,7 @@ class RecordingStream final : public StreamEvents {
   StreamId id;
   std::string body;
   const HeaderMap* trailers = nullptr;
-  bool whole = false;                  // its end has come
+  bool whole = false;  // its end has come
   int sendables = 0;
   bool takes = true;
 

@@ -10,7 +10,8 @@
 namespace outrider::http {
 
 // `drive` feeds one set of pieces to a codec of its own and says what came of it.
-inline Transcript three_ways(std::string_view bytes, const std::function<Transcript(const std::vector<std::string_view>&)>& drive) {
+inline Transcript three_ways(std::string_view bytes,
+                             const std::function<Transcript(const std::vector<std::string_view>&)>& drive) {
   const Transcript whole = drive({bytes});
   for (size_t at = 1; at < bytes.size(); ++at) {
     const Transcript halves = drive({bytes.substr(0, at), bytes.substr(at)});
@@ -27,7 +28,7 @@ inline Transcript three_ways(std::string_view bytes, const std::function<Transcr
 // What a server makes of requests. Each is answered at its end with "200" and its number, malformed ones with their status.
 struct ServerScript {
   CodecLimits limits{};
-  bool fin = false;                    // behind the bytes
+  bool fin = false;  // behind the bytes
   std::function<void(Rig&, RecordingStream&)> answer = [](Rig& rig, RecordingStream& stream) {
     Arena arena;
     ResponseHead head(arena);

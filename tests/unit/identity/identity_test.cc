@@ -27,16 +27,30 @@ TEST(WorkloadIds, ASpiffeIdIsTakenApartAndPrintedAsItWas) {
 }
 
 TEST(WorkloadIds, WhatIsNotExactlyOfTheFormIsRefused) {
-  for (const char* bad :
-       {"", "spiffe://", "spiffe://mesh.local", "spiffe://mesh.local/ns/shop", "spiffe://mesh.local/ns/shop/sa",
-        "spiffe://mesh.local/ns/shop/sa/", "spiffe://mesh.local/ns//sa/cart", "spiffe:///ns/shop/sa/cart",
-        "spiffe://mesh.local/ns/shop/sa/cart/", "spiffe://mesh.local/ns/shop/sa/cart/more",
-        "spiffe://mesh.local/ns/./sa/cart", "spiffe://mesh.local/ns/shop/sa/..", "http://mesh.local/ns/shop/sa/cart",
-        "SPIFFE://mesh.local/ns/shop/sa/cart", "spiffe://Mesh.local/ns/shop/sa/cart",
-        "spiffe://mesh.local:80/ns/shop/sa/cart", "spiffe://u@mesh.local/ns/shop/sa/cart",
-        "spiffe://mesh.local/ns/shop/sa/cart?x", "spiffe://mesh.local/ns/shop/sa/cart#x",
-        "spiffe://mesh.local/ns/sh%6fp/sa/cart", "spiffe://mesh.local/sa/shop/ns/cart", "spiffe://mesh.local//ns/shop/sa/c",
-        " spiffe://mesh.local/ns/shop/sa/cart", "spiffe://mesh.local/ns/shop/sa/cart\n"})
+  for (const char* bad : {"",
+                          "spiffe://",
+                          "spiffe://mesh.local",
+                          "spiffe://mesh.local/ns/shop",
+                          "spiffe://mesh.local/ns/shop/sa",
+                          "spiffe://mesh.local/ns/shop/sa/",
+                          "spiffe://mesh.local/ns//sa/cart",
+                          "spiffe:///ns/shop/sa/cart",
+                          "spiffe://mesh.local/ns/shop/sa/cart/",
+                          "spiffe://mesh.local/ns/shop/sa/cart/more",
+                          "spiffe://mesh.local/ns/./sa/cart",
+                          "spiffe://mesh.local/ns/shop/sa/..",
+                          "http://mesh.local/ns/shop/sa/cart",
+                          "SPIFFE://mesh.local/ns/shop/sa/cart",
+                          "spiffe://Mesh.local/ns/shop/sa/cart",
+                          "spiffe://mesh.local:80/ns/shop/sa/cart",
+                          "spiffe://u@mesh.local/ns/shop/sa/cart",
+                          "spiffe://mesh.local/ns/shop/sa/cart?x",
+                          "spiffe://mesh.local/ns/shop/sa/cart#x",
+                          "spiffe://mesh.local/ns/sh%6fp/sa/cart",
+                          "spiffe://mesh.local/sa/shop/ns/cart",
+                          "spiffe://mesh.local//ns/shop/sa/c",
+                          " spiffe://mesh.local/ns/shop/sa/cart",
+                          "spiffe://mesh.local/ns/shop/sa/cart\n"})
     EXPECT_FALSE(WorkloadId::parse(bad)) << bad;
   EXPECT_FALSE(WorkloadId::parse(std::string("spiffe://mesh.local/ns/shop/sa/ca\0rt", 36)));
   EXPECT_FALSE(WorkloadId::parse("spiffe://mesh.local/ns/shop/sa/" + std::string(2048, 'a')));
@@ -76,9 +90,9 @@ TEST(WorkloadIds, PatternsMatchWholeSegmentsOfTheOwnTrustDomain) {
   }
   const auto foreign = id_of("spiffe://other/ns/shop/sa/cart");
   for (const char* short_form : {"*", "shop/*", "shop/cart"}) EXPECT_FALSE(matches(short_form, foreign, "mesh.local"));
-  for (const char* bad : {"", "shop", "/", "shop/", "*/cart", "shop/c*", "shop/cart/x", "spiffe://mesh.local/ns/sh*",
-                          "spiffe://mesh.local/nx/*", "spiffe:///*", "spiffe://mesh.local/ns/shop/sa/cart/*",
-                          "spiffe://mesh.local/ns/shop"})
+  for (const char* bad :
+       {"", "shop", "/", "shop/", "*/cart", "shop/c*", "shop/cart/x", "spiffe://mesh.local/ns/sh*", "spiffe://mesh.local/nx/*",
+        "spiffe:///*", "spiffe://mesh.local/ns/shop/sa/cart/*", "spiffe://mesh.local/ns/shop"})
     EXPECT_FALSE(valid_pattern(bad)) << bad;
 }
 
@@ -130,8 +144,7 @@ class EveryKind : public testing::TestWithParam<Algorithm> {
     return kind == Algorithm::RsaSha256 ? rsa_key(2048) : std::move(*KeyPair::generate());
   }
 };
-INSTANTIATE_TEST_SUITE_P(Keys, EveryKind,
-                         testing::Values(Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::RsaSha256));
+INSTANTIATE_TEST_SUITE_P(Keys, EveryKind, testing::Values(Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::RsaSha256));
 
 TEST_P(EveryKind, SignsWhatItsPublicHalfVerifiesAndNothingElse) {
   const KeyPair key = make(GetParam());
@@ -221,8 +234,7 @@ TEST(Authorities, IssueCertificatesForBothEndsOfTls) {
     X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store.get()), std::chrono::system_clock::to_time_t(kNow));
     StoreContext context(X509_STORE_CTX_new());
     X509_STORE_CTX_init(context.get(), store.get(), leaf.raw(), nullptr);
-    EXPECT_EQ(X509_verify_cert(context.get()), 1)
-        << X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
+    EXPECT_EQ(X509_verify_cert(context.get()), 1) << X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
   }
 }
 
@@ -387,7 +399,8 @@ TEST_F(Folders, AreDescribedForPeopleAndPrograms) {
   EXPECT_TRUE(json.starts_with("{\"folder\":\"" + folder.path("id") + "\",\"id\":\"" + kCart + "\",\"problem\":\"\"")) << json;
   EXPECT_NE(json.find("\"not_after\":\"2026-01-02T00:00:00Z\""), std::string::npos) << json;
   EXPECT_NE(json.find("\"dns\":[\"cart\"],\"addresses\":[\"127.0.0.1\"],\"roots\":[{\"subject\":\"CN=outrider dev CA\""),
-            std::string::npos) << json;
+            std::string::npos)
+      << json;
   EXPECT_TRUE(json.ends_with("\"}]}")) << json;
 
   std::filesystem::permissions(in_id("tls.key"), std::filesystem::perms(0644));
@@ -426,7 +439,7 @@ TEST_F(Trusting, EveryOtherLeafIsRefusedForItsReason) {
   const Certificate good = issue(authority, kCart).certificate;
   EXPECT_EQ(verdict(good, kNow + std::chrono::hours(25)), TrustVerdict::Expired);
   EXPECT_EQ(verdict(good, kNow - std::chrono::hours(1)), TrustVerdict::NotYetValid);
-  EXPECT_EQ(verdict(issue(make_authority(), kCart).certificate), TrustVerdict::UnknownCa);   // same name, other key
+  EXPECT_EQ(verdict(issue(make_authority(), kCart).certificate), TrustVerdict::UnknownCa);  // same name, other key
   EXPECT_EQ(verdict(authority.certificate()), TrustVerdict::WrongUse);
   EXPECT_EQ(trust.judge("rubbish", kNow).verdict, TrustVerdict::Malformed);
   std::string bent = good.der();
@@ -452,7 +465,8 @@ TEST_F(Trusting, AnUnknownCriticalExtensionIsRefused) {
 
 TEST_F(Trusting, AnExpiredRootTakesItsLeavesWithIt) {
   const Authority brief = make_authority(kNow, seconds(100));
-  const Certificate leaf = odd_certificate(*KeyPair::generate(), brief.certificate(), brief.key(), {{{NID_subject_alt_name, kUri}}});
+  const Certificate leaf =
+      odd_certificate(*KeyPair::generate(), brief.certificate(), brief.key(), {{{NID_subject_alt_name, kUri}}});
   const Trust trusting = trust_in(brief);
   EXPECT_EQ(trusting.judge(leaf, kNow).verdict, TrustVerdict::Ok);
   EXPECT_EQ(trusting.judge(leaf, kNow).until, kNow + seconds(100));
@@ -499,7 +513,7 @@ TEST_F(Trusting, KnownLeavesAreRememberedWithinTheirTime) {
   EXPECT_TRUE(cache.knows(leaf, kNow + std::chrono::hours(23)));
   EXPECT_FALSE(cache.knows(leaf, kNow + std::chrono::hours(25)));
   EXPECT_EQ(cache.judge(leaf, kNow + std::chrono::hours(25)).verdict, TrustVerdict::Expired);
-  EXPECT_EQ(cache.judge(leaf, kNow).verdict, TrustVerdict::Ok);   // a later refusal says nothing about before
+  EXPECT_EQ(cache.judge(leaf, kNow).verdict, TrustVerdict::Ok);  // a later refusal says nothing about before
   EXPECT_EQ(cache.size(), 1u);
 }
 
@@ -523,7 +537,7 @@ TEST_F(Trusting, StrangersNeverPushOutAFriend) {
   EXPECT_TRUE(cache.knows(one, kNow));
   EXPECT_TRUE(cache.knows(two, kNow));
   EXPECT_EQ(cache.size(), 4u);
-  EXPECT_EQ(cache.judge(one, kNow).verdict, TrustVerdict::Ok);   // used: `two` is the one to go
+  EXPECT_EQ(cache.judge(one, kNow).verdict, TrustVerdict::Ok);  // used: `two` is the one to go
   EXPECT_EQ(cache.judge(issue(authority, kCart).certificate.der(), kNow).verdict, TrustVerdict::Ok);
   EXPECT_TRUE(cache.knows(one, kNow));
   EXPECT_FALSE(cache.knows(two, kNow));

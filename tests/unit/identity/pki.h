@@ -64,7 +64,7 @@ inline Identity make_identity(const Authority& authority, std::string_view uri) 
   return std::move(*Identity::of(issue(authority, uri), authority.certificate()));
 }
 
-inline KeyPair key_of(EVP_PKEY* key) {       // takes the key over
+inline KeyPair key_of(EVP_PKEY* key) {  // takes the key over
   Bio out = writing();
   PEM_write_bio_PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
   EVP_PKEY_free(key);
@@ -79,16 +79,15 @@ struct Odd {
   WallTime from = kNow - seconds(60), until = kNow + std::chrono::hours(1);
   std::string subject = "odd";
 };
-inline Certificate odd_certificate(const KeyPair& key, const Certificate& issuer, const KeyPair& issuer_key,
-                                   const Odd& odd) {
+inline Certificate odd_certificate(const KeyPair& key, const Certificate& issuer, const KeyPair& issuer_key, const Odd& odd) {
   std::shared_ptr<X509> certificate(X509_new(), X509_free);
   X509* raw = certificate.get();
   X509_set_version(raw, X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(raw), 4711);
   ASN1_TIME_set(X509_getm_notBefore(raw), std::chrono::system_clock::to_time_t(odd.from));
   ASN1_TIME_set(X509_getm_notAfter(raw), std::chrono::system_clock::to_time_t(odd.until));
-  X509_NAME_add_entry_by_NID(X509_get_subject_name(raw), NID_commonName, MBSTRING_UTF8,
-                             bytes_of(odd.subject), int(odd.subject.size()), -1, 0);
+  X509_NAME_add_entry_by_NID(X509_get_subject_name(raw), NID_commonName, MBSTRING_UTF8, bytes_of(odd.subject),
+                             int(odd.subject.size()), -1, 0);
   X509_set_issuer_name(raw, X509_get_subject_name(issuer.raw()));
   X509_set_pubkey(raw, key.raw());
   for (const auto& [kind, value] : odd.extensions) {

@@ -33,8 +33,8 @@ class SealTest : public testing::Test {
 };
 
 TEST_F(SealTest, WhatOneSealsAnotherOpens) {
-  for (const size_t size : {size_t(0), size_t(1), size_t(15), size_t(16), size_t(17), size_t(1280),
-                            Seal::kMaxDatagram - Seal::kOverhead}) {
+  for (const size_t size :
+       {size_t(0), size_t(1), size_t(15), size_t(16), size_t(17), size_t(1280), Seal::kMaxDatagram - Seal::kOverhead}) {
     const std::string plain(size, 'p');
     const std::string datagram = sealed(alice, plain);
     EXPECT_EQ(datagram.size(), size + Seal::kOverhead);
@@ -97,7 +97,7 @@ TEST_F(SealTest, DatagramsMayOvertakeEachOtherWithinTheWindow) {
   std::vector<std::string> sent;
   for (uint32_t i = 0; i < Seal::kWindow + 1; ++i) sent.push_back(sealed(alice, std::to_string(i)));
   EXPECT_EQ(verdict(bob, sent.back()), SealVerdict::Ok);
-  EXPECT_EQ(verdict(bob, sent.front()), SealVerdict::Replayed);   // too old to tell
+  EXPECT_EQ(verdict(bob, sent.front()), SealVerdict::Replayed);  // too old to tell
   for (size_t i = sent.size() - 2; i > 0; --i) EXPECT_EQ(opened(bob, sent[i]), std::to_string(i));
   for (const auto& again : sent) EXPECT_EQ(verdict(bob, again), SealVerdict::Replayed);
 }
@@ -112,7 +112,8 @@ TEST_F(SealTest, TheWindowAgreesWithASetOfCounters) {
   std::vector<bool> seen(sent.size());
   uint32_t highest = 0, at = 1;
   for (int step = 0; step < 6000; ++step) {
-    at = random.below(8) == 0 ? 1 + random.below(6000) : std::min<uint32_t>(6000, highest / 2 + random.below(highest / 2 + 30) + 1);
+    at = random.below(8) == 0 ? 1 + random.below(6000)
+                              : std::min<uint32_t>(6000, highest / 2 + random.below(highest / 2 + 30) + 1);
     const bool fresh = at > highest || (highest - at < Seal::kWindow && !seen[at]);
     ASSERT_EQ(verdict(bob, sent[at]), fresh ? SealVerdict::Ok : SealVerdict::Replayed) << at << " of " << highest;
     if (fresh) seen[at] = true;
@@ -145,7 +146,7 @@ TEST_F(SealTest, NoBentByteOpens) {
 }
 
 TEST_F(SealTest, EachRefusalHasItsName) {
-  EXPECT_EQ(verdict(bob, "\x85\xa1y\xa1r"), SealVerdict::Unsealed);   // a clear DHT packet begins like this
+  EXPECT_EQ(verdict(bob, "\x85\xa1y\xa1r"), SealVerdict::Unsealed);  // a clear DHT packet begins like this
   EXPECT_EQ(verdict(bob, ""), SealVerdict::Malformed);
   EXPECT_EQ(verdict(bob, "\xC1"), SealVerdict::Malformed);
   EXPECT_EQ(verdict(bob, sealed(alice, "x").substr(0, Seal::kOverhead - 1)), SealVerdict::Malformed);
@@ -186,7 +187,7 @@ TEST_F(SealTest, StrangersWithRandomSaltsPushNobodyOut) {
     EXPECT_EQ(verdict(receiver, forged), SealVerdict::UnknownKey);
   }
   EXPECT_EQ(receiver.senders(), 2u);
-  EXPECT_EQ(verdict(receiver, replay), SealVerdict::Replayed);   // still known
+  EXPECT_EQ(verdict(receiver, replay), SealVerdict::Replayed);  // still known
 }
 
 TEST_F(SealTest, TheSenderLeastRecentlyHeardGivesWay) {
@@ -198,7 +199,7 @@ TEST_F(SealTest, TheSenderLeastRecentlyHeardGivesWay) {
   EXPECT_EQ(verdict(receiver, sealed(carol, "c")), SealVerdict::Ok);
   EXPECT_EQ(receiver.senders(), 2u);
   EXPECT_EQ(verdict(receiver, from_alice), SealVerdict::Replayed);
-  EXPECT_EQ(verdict(receiver, sealed(bob, "new")), SealVerdict::Ok);   // forgotten, and welcome again
+  EXPECT_EQ(verdict(receiver, sealed(bob, "new")), SealVerdict::Ok);  // forgotten, and welcome again
 }
 
 TEST_F(SealTest, ASaltIsDroppedBeforeItsCounterComesAround) {

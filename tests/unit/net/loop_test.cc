@@ -22,8 +22,8 @@ using test::seeded_random;
 // --- address ------------------------------------------------------------------------------------------------------
 
 TEST(Address, PrintsWhatItReads) {
-  for (const auto* text : {"127.0.0.1:80", "0.0.0.0:0", "255.255.255.255:65535", "[::1]:443", "[::]:8080",
-                           "[2001:db8::1:2]:1", "unix:/run/x.sock", "unix:relative"}) {
+  for (const auto* text : {"127.0.0.1:80", "0.0.0.0:0", "255.255.255.255:65535", "[::1]:443", "[::]:8080", "[2001:db8::1:2]:1",
+                           "unix:/run/x.sock", "unix:relative"}) {
     const auto address = Address::parse(text);
     ASSERT_TRUE(address) << text;
     EXPECT_EQ(address->text(), text);
@@ -57,7 +57,8 @@ TEST(Address, ReadsAPortAloneAsEveryAddressOfBothFamilies) {
 }
 
 TEST(Address, KnowsLoopback) {
-  for (const auto* text : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "unix:/x"}) EXPECT_TRUE(Address::parse(text)->is_loopback()) << text;
+  for (const auto* text : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "unix:/x"})
+    EXPECT_TRUE(Address::parse(text)->is_loopback()) << text;
   for (const auto* text : {"128.0.0.1:1", "[::]:1", "0.0.0.0:1"}) EXPECT_FALSE(Address::parse(text)->is_loopback()) << text;
   EXPECT_EQ(Address::loopback(7).text(), "127.0.0.1:7");
 }
@@ -90,10 +91,11 @@ TEST(Address, KeysDependOnTheIpAlone) {
 
 TEST(Address, RefusesWhatIsNone) {
   const std::string long_path = "unix:/" + std::string(200, 'x');
-  for (const auto& text : {std::string(""), std::string("80"), std::string("1.2.3.4"), std::string("1.2.3.4:"), std::string("1.2.3.4:x"),
-                           std::string("1.2.3.4:65536"), std::string("1.2.3.4:-1"), std::string("1.2.3:80"), std::string("localhost:80"), std::string("::1:80"),
-                           std::string("[::1]"), std::string("[::g]:80"), std::string("[]:80"), std::string("[1.2.3.4]:80"),
-                           std::string("unix:"), std::string("1.2.3.4 :80"), long_path}) {
+  for (const auto& text :
+       {std::string(""), std::string("80"), std::string("1.2.3.4"), std::string("1.2.3.4:"), std::string("1.2.3.4:x"),
+        std::string("1.2.3.4:65536"), std::string("1.2.3.4:-1"), std::string("1.2.3:80"), std::string("localhost:80"),
+        std::string("::1:80"), std::string("[::1]"), std::string("[::g]:80"), std::string("[]:80"), std::string("[1.2.3.4]:80"),
+        std::string("unix:"), std::string("1.2.3.4 :80"), long_path}) {
     const auto address = Address::parse(text);
     ASSERT_FALSE(address) << text;
     EXPECT_EQ(address.error().code, Code::Config);
@@ -171,7 +173,7 @@ TEST(TimerWheel, ReachesBeyondItsLastWheel) {
   TimerWheel wheel(now);
   Probe month;
   month.now = &now;
-  month.due = now + std::chrono::hours(24 * 80);   // the wheels reach 37 days
+  month.due = now + std::chrono::hours(24 * 80);  // the wheels reach 37 days
   wheel.arm(month, month.due);
   for (int calls = 0; month.fired == 0; ++calls) {
     now = std::max(now + milliseconds(1), wheel.next());
@@ -469,7 +471,10 @@ TEST(Loop, MessagesThatNeverArriveAreDestroyed) {
 TEST(Loop, AMessageMayPostAnother) {
   Loop loop;
   int last = 0;
-  loop.post([&] { loop.post([&] { last = 2; }); last = 1; });
+  loop.post([&] {
+    loop.post([&] { last = 2; });
+    last = 1;
+  });
   EXPECT_TRUE(run_until(loop, [&] { return last == 2; }));
 }
 

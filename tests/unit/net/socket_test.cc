@@ -280,8 +280,14 @@ TEST(Transport, MayBeClosedFromInsideItsOwnEvents) {
   struct Closer final : TransportEvents {
     explicit Closer(Loop& l) : transport(l, *this) {}
     void on_ready() override {}
-    void on_readable() override { ++events; transport.close(); }
-    void on_writable() override { ++events; transport.close(); }
+    void on_readable() override {
+      ++events;
+      transport.close();
+    }
+    void on_writable() override {
+      ++events;
+      transport.close();
+    }
     void on_closed(const Error&) override { ADD_FAILURE(); }
     Transport transport;
     int events = 0;
@@ -310,7 +316,7 @@ TEST(Transport, WritesEverythingWhateverTheReaderTakesAtATime) {
     side.transport.adopt(here.release());
     const std::string model = test::random_bytes(random, 3 << 20);
     Buffer out(loop.blocks());
-    for (size_t at = 0; at < model.size();) {   // many slices of many sizes
+    for (size_t at = 0; at < model.size();) {  // many slices of many sizes
       const size_t n = std::min<size_t>(1 + random.below(9000), model.size() - at);
       Buffer piece(loop.blocks());
       piece.append(std::string_view(model).substr(at, n));
@@ -384,7 +390,10 @@ TEST(Listener, AcceptsOverIpv4Ipv6AndUnixSockets) {
       EXPECT_EQ(accepting.peers[0], Address::local_of(client.get()));
     }
     client.write_some("x");
-    EXPECT_TRUE(run_until(loop, [&] { loop.post([] {}); return accepting.fds[0].read_some().bytes == "x"; }));
+    EXPECT_TRUE(run_until(loop, [&] {
+      loop.post([] {});
+      return accepting.fds[0].read_some().bytes == "x";
+    }));
   }
 }
 
@@ -448,7 +457,7 @@ TEST(Listener, RefusesAPortThatAnotherListenerHasAlthoughBothCouldShareIt) {
 }
 
 TEST(Listener, RefusesAPortThatAnotherProcessHas) {
-  for (const bool shares : {false, true}) {   // with SO_REUSEPORT the kernel alone would let us in
+  for (const bool shares : {false, true}) {  // with SO_REUSEPORT the kernel alone would let us in
     int told[2], finish[2];
     ASSERT_EQ(::pipe2(told, O_CLOEXEC), 0);
     ASSERT_EQ(::pipe2(finish, O_CLOEXEC), 0);
@@ -488,7 +497,7 @@ TEST(Listener, TakesAPortAgainAsSoonAsItIsFree) {
     at = listener.local();
     Fd client = test::connected_to(at);
     ASSERT_TRUE(run_until(loop, [&] { return !accepting.fds.empty(); }));
-    accepting.fds.clear();   // ours closes first: TIME_WAIT is ours
+    accepting.fds.clear();  // ours closes first: TIME_WAIT is ours
   }
   auto again = open_listener(at);
   ASSERT_TRUE(again) << again.error().os_error;
@@ -503,7 +512,7 @@ TEST(Listener, RemovesAStaleSocketFileAndLeavesALiveOne) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().os_error, EADDRINUSE);
   EXPECT_TRUE(test::connected_to(at)) << "still there";
-  first.close();   // as a process that died leaves it
+  first.close();  // as a process that died leaves it
   auto third = open_listener(at);
   ASSERT_TRUE(third);
   Fd close(*third);

@@ -36,7 +36,7 @@ TEST(Catalog, SlotsOfHistogramsDoNotOverlapOthers) {
   Slot histogram = catalog.slot(names::kRequestDuration, {{"route", "a"}});
   Slot next = catalog.slot(names::kRequests, {{"route", "a"}});
   auto shard = catalog.make_shard();
-  shard->observe(histogram, UINT64_MAX >> 8);   // the last bucket
+  shard->observe(histogram, UINT64_MAX >> 8);  // the last bucket
   EXPECT_EQ(shard->read(next), 0u);
   EXPECT_EQ(catalog.histogram(*find(catalog, histogram)).count(), 1u);
 }
@@ -92,7 +92,7 @@ TEST(Catalog, AboveTheCapSeriesOfANameShareItsOther) {
   EXPECT_EQ(catalog.slot(names::kRequests, {{"route", "e"}}), other);
   EXPECT_EQ(catalog.dropped(), 2u);
   EXPECT_EQ(find(catalog, other)->labels, (std::vector<Label>{{"route", "__other__"}}));
-  EXPECT_EQ(catalog.series_count(), 4u);   // one more for each name at most
+  EXPECT_EQ(catalog.series_count(), 4u);  // one more for each name at most
   EXPECT_NE(catalog.slot(names::kRequests, {{"route", "a"}}), other) << "known ones keep their slot";
   EXPECT_EQ(catalog.dropped(), 2u);
 }
@@ -110,8 +110,7 @@ TEST(Catalog, AHistogramCountsAsAllItsLinesAndANameWithoutLabelsAlwaysFits) {
 TEST(Catalog, WithNoSlotLeftWritesGoNowhereAndHarmNobody) {
   Catalog catalog(UINT32_MAX, 1);
   const uint32_t fit = uint32_t(uint64_t(Shard::kChunk) * Shard::kChunks / Histogram::kSlots) - 1;
-  for (uint32_t i = 0; i < fit; ++i)
-    ASSERT_NE(catalog.slot(names::kRequestDuration, {{"route", std::to_string(i)}}), kNowhere);
+  for (uint32_t i = 0; i < fit; ++i) ASSERT_NE(catalog.slot(names::kRequestDuration, {{"route", std::to_string(i)}}), kNowhere);
   EXPECT_EQ(catalog.slot(names::kRequestDuration, {{"route", "one too many"}}), kNowhere);
   EXPECT_EQ(catalog.dropped(), 1u);
   auto shard = catalog.make_shard();

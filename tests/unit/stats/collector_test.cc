@@ -65,7 +65,7 @@ TEST(Collector, EveryNameHasOneHelpAndOneType) {
   for (const Name* name : names::kAll) {
     if (std::string(name->name).starts_with("process_") || name->name == std::string(names::kMetricsSeries.name) ||
         name->name == std::string(names::kMetricsDroppedSeries.name))
-      continue;   // the collector's own
+      continue;  // the collector's own
     for (const char* cluster : {"a", "b"}) catalog.slot(*name, {{"cluster", cluster}});
   }
   Scrape scrape(text_of(collector));

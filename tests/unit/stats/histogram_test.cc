@@ -98,7 +98,7 @@ TEST(Histogram, ABoundOnABucketEdgeCountsExactly) {
 
 TEST(Histogram, ABoundInsideABucketSharesItOutByLength) {
   Histogram histogram;
-  for (uint64_t value = 960; value < 1024; ++value) histogram.observe(value);   // one bucket
+  for (uint64_t value = 960; value < 1024; ++value) histogram.observe(value);  // one bucket
   const std::vector<double> bounds = {959, 975, 991, 1000};
   EXPECT_EQ(histogram.cumulative(bounds), (std::vector<uint64_t>{0, 16, 32, 41}));
 }

@@ -122,8 +122,12 @@ TEST_P(EveryBalancer, KeepsAnAverageOfAnswers) {
 // --- round robin ---------------------------------------------------------------------------------------------------
 
 TEST(RoundRobin, IsWithinOnePercent) {
-  for (const auto& weights : {std::vector<uint32_t>{100, 100, 100}, {100, 200, 500}, {1, 1, 1, 1, 1, 1, 1},
-                              {37, 100, 100, 100}, {1, 1000}, {7, 11, 13, 17, 19}}) {
+  for (const auto& weights : {std::vector<uint32_t>{100, 100, 100},
+                              {100, 200, 500},
+                              {1, 1, 1, 1, 1, 1, 1},
+                              {37, 100, 100, 100},
+                              {1, 1000},
+                              {7, 11, 13, 17, 19}}) {
     double sum = 0;
     for (const uint32_t weight : weights) sum += weight;
     for (uint64_t seed = 1; seed <= 5; ++seed) {
@@ -167,7 +171,7 @@ TEST(RoundRobin, ARetryCostsTheOthersNoTurn) {
     ++counts[first];
     if (first != seats.seats[0].get()) continue;
     const Seat* tried[] = {first};
-    ++counts[seats.made->pick({.tried = tried})];   // it always fails
+    ++counts[seats.made->pick({.tried = tried})];  // it always fails
   }
   for (size_t i = 1; i < 4; ++i) EXPECT_NEAR(counts[seats.seats[i].get()], 4000 / 3.0, 400) << i;
 }
@@ -255,7 +259,7 @@ TEST(Ewma, WeighsLatencyAgainstWhatIsInFlight) {
   Seats seats("ewma", {100, 100}, 15);
   seats.answered(0, 1000);
   seats.answered(1, 5000);
-  seats.endpoint(0).in_flight = 9;               // ten times 1 ms against once 5 ms
+  seats.endpoint(0).in_flight = 9;  // ten times 1 ms against once 5 ms
   EXPECT_EQ(seats.picks(1000), (std::vector<int>{0, 1000}));
 }
 
@@ -302,14 +306,18 @@ TEST(Ewma, ALightSeatThatIsFastDoesNotTakeAll) {
   seats.answered(0, 2000);
   seats.answered(1, 1000);
   const auto counts = seats.picks(50000);
-  EXPECT_GT(counts[1], 50000 / 11);              // more than its weight alone would give
+  EXPECT_GT(counts[1], 50000 / 11);  // more than its weight alone would give
   EXPECT_LT(counts[1], 50000 / 4);
 }
 
 // A simulation: three equal servers, one of them ten times slower. Queues grow where work is slow.
 TEST(Ewma, KeepsMostRequestsFromASlowServer) {
   Seats seats("ewma", {100, 100, 100}, 21);
-  struct Job { TimePoint done; size_t seat; TimePoint began; };
+  struct Job {
+    TimePoint done;
+    size_t seat;
+    TimePoint began;
+  };
   std::vector<Job> jobs;
   std::vector<int> counts(3);
   for (int tick = 0; tick < 20000; ++tick) {

@@ -105,7 +105,7 @@ TEST(EndpointState, SaysWhyOneIsNotUsed) {
   member.endpoint->ejected_until_ms = to_ms(now) + 1000;
   EXPECT_STREQ(name_of(state_of(member, Known::Yes, now)), "ejected");
   EXPECT_STREQ(name_of(state_of(member, Known::Yes, now + seconds(2))), "ready");
-  EXPECT_STREQ(name_of(state_of(member, Known::Yes, now - seconds(3600))), "ready");   // the clock has jumped back
+  EXPECT_STREQ(name_of(state_of(member, Known::Yes, now - seconds(3600))), "ready");  // the clock has jumped back
   member.endpoint->health = Health::Unhealthy;
   EXPECT_STREQ(name_of(state_of(member, Known::Yes, now)), "unhealthy");
   member.facts = instance("10.0.0.1:80", 0);
@@ -144,7 +144,10 @@ TEST_F(ClusterTest, UsesStaleMembers) {
 }
 
 TEST_F(ClusterTest, CallsThoseWhoWaitForASet) {
-  struct Counter { void called() { ++times; } int times = 0; } counter;
+  struct Counter {
+    void called() { ++times; }
+    int times = 0;
+  } counter;
   BoundPlace<Counter, &Counter::called> place(counter);
   Ref<Cluster> cluster(new Cluster(ground.context, ground.plan, ground.limits));
   cluster->await_set(place);
@@ -181,7 +184,7 @@ TEST_F(ClusterTest, DrainingAndWeightZeroGetNothing) {
   all[2] = instance("10.0.0.3:80", 0);
   auto cluster = ground.cluster(set_of(all));
   EXPECT_EQ(cluster->usable_count(), 2u);
-  EXPECT_FALSE(cluster->panicking());            // they do not count as lost either
+  EXPECT_FALSE(cluster->panicking());  // they do not count as lost either
   for (int i = 0; i < 100; ++i) {
     const auto address = cluster->pick({})->member.endpoint->address;
     EXPECT_TRUE(address == "10.0.0.1:80" || address == "10.0.0.4:80") << address;
@@ -239,7 +242,7 @@ TEST_F(ClusterTest, UnknownIsUsedOnlyWhenNobodyIsHealthy) {
   set->members[2].endpoint->health = Health::Healthy;
   cluster->refresh();
   EXPECT_EQ(cluster->usable_count(), 1u);
-  EXPECT_FALSE(cluster->panicking());            // three that nobody has asked yet are no reason
+  EXPECT_FALSE(cluster->panicking());  // three that nobody has asked yet are no reason
   EXPECT_EQ(cluster->pick({})->member.endpoint->address, "10.0.0.3:80");
   set->members[2].endpoint->health = Health::Unhealthy;
   cluster->refresh();
@@ -252,7 +255,7 @@ TEST_F(ClusterTest, FewerThanTheThresholdIsPanic) {
   auto cluster = ground.cluster(set);
   for (size_t i = 0; i < 4; ++i) set->members[i].endpoint->health = i < 2 ? Health::Unhealthy : Health::Healthy;
   cluster->refresh();
-  EXPECT_EQ(cluster->usable_count(), 2u);        // half is not less than half
+  EXPECT_EQ(cluster->usable_count(), 2u);  // half is not less than half
   EXPECT_FALSE(cluster->panicking());
   EXPECT_EQ(read(cluster->stats().panic), 0u);
   set->members[2].endpoint->health = Health::Unhealthy;
@@ -330,7 +333,7 @@ TEST_F(ClusterTest, TheTimeDoublesToHalfAMinute) {
     cluster->report(*seat, kFailed, &kRefused);
     EXPECT_GE(endpoint.ejected_until_ms, before + expected);
     EXPECT_LE(endpoint.ejected_until_ms, wall_ms() + expected);
-    endpoint.ejected_until_ms = wall_ms() - 1;   // its time is over
+    endpoint.ejected_until_ms = wall_ms() - 1;  // its time is over
   }
   cluster->on_connected(endpoint);
   EXPECT_EQ(endpoint.connect_failures, 0u);
@@ -431,7 +434,7 @@ TEST_F(ClusterTest, ABreakerShowsThatItRefusesUntilThereIsRoom) {
   EXPECT_FALSE(cluster->enter(breaker, 2, gauge));
   EXPECT_FALSE(other->enter(breaker, 2, gauge));
   EXPECT_EQ(shown(), 1u);
-  other->leave(breaker, 2, gauge);               // on another worker than the one that refused
+  other->leave(breaker, 2, gauge);  // on another worker than the one that refused
   EXPECT_EQ(shown(), 0u);
   EXPECT_TRUE(other->enter(breaker, 2, gauge));
 }

@@ -78,8 +78,9 @@ class Origin final : net::ListenerEvents {
  public:
   class Peer final : net::TransportEvents {
    public:
-    Peer(Origin& origin, int fd) : number(origin.accepted), origin_(origin), transport_(origin.loop_, *this),
-                                   in_(origin.loop_.blocks()), out_(origin.loop_.blocks()) {
+    Peer(Origin& origin, int fd)
+        : number(origin.accepted), origin_(origin), transport_(origin.loop_, *this), in_(origin.loop_.blocks()),
+          out_(origin.loop_.blocks()) {
       transport_.adopt(fd);
     }
     void say(std::string_view bytes) {
@@ -96,7 +97,7 @@ class Origin final : net::ListenerEvents {
     void pause() { transport_.pause_reading(); }
     void resume() { transport_.resume_reading(); }
     bool open() const { return transport_.open(); }
-    const uint32_t number;                       // 1: the first connection accepted
+    const uint32_t number;  // 1: the first connection accepted
     std::string received;
     bool ended = false, was_reset = false;
 

@@ -10,8 +10,8 @@
 namespace outrider::wire {
 namespace {
 
-using test::Fd;
 using test::drive_until;
+using test::Fd;
 using test::run_until;
 
 const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -66,7 +66,7 @@ class Session final : public ConnectionOwner {
     connection->codec().send_response(id, head, false);
     say(id, body, end);
   }
-  size_t say(http::StreamId id, std::string_view bytes, bool end) {   // how much was left
+  size_t say(http::StreamId id, std::string_view bytes, bool end) {  // how much was left
     Buffer data(loop.blocks());
     data.append(bytes);
     connection->codec().send_body(id, data, end);
@@ -327,7 +327,8 @@ TEST(HttpConnection, AMessageThatIsCutShortDoesNotWaitForAClientThatReadsNothing
   Session session(loop, server.release());
   fill(loop, session, client);
   session.connection->codec().reset(1, http::Reset::Timeout);
-  ASSERT_TRUE(run_until(loop, [&] { return session.gone(); }, milliseconds(5000)));
+  ASSERT_TRUE(run_until(
+      loop, [&] { return session.gone(); }, milliseconds(5000)));
 }
 
 TEST(HttpConnection, AnAnswerThatNobodyReadsIsGivenUpAfterItsLimit) {
@@ -336,10 +337,11 @@ TEST(HttpConnection, AnAnswerThatNobodyReadsIsGivenUpAfterItsLimit) {
   Session session(loop, server.release());
   fill(loop, session, client);
   session.connection->close_after_flush(milliseconds(50));
-  ASSERT_TRUE(run_until(loop, [&] { return session.gone(); }, milliseconds(5000)));
+  ASSERT_TRUE(run_until(
+      loop, [&] { return session.gone(); }, milliseconds(5000)));
   Fd::Got last;
   read_until(loop, client, "never", &last);
-  EXPECT_EQ(last.error, ECONNRESET);   // not an end that looks like one
+  EXPECT_EQ(last.error, ECONNRESET);  // not an end that looks like one
 }
 
 TEST(HttpConnection, AnAnswerThatIsReadSlowlyIsNot) {

@@ -11,16 +11,14 @@
 namespace outrider::wire {
 namespace {
 
-using test::Fd;
 using test::drive_until;
+using test::Fd;
 using test::run_until;
 
 // One of the two connections a relay joins, as far as a relay needs one.
 class Side final : public ConnectionOwner, public http::StreamEvents {
  public:
-  Side(net::Loop& l, int fd) : loop(l), connection(new HttpConnection(l, *this)) {
-    connection->accept(fd, http::Wire::Raw, {});
-  }
+  Side(net::Loop& l, int fd) : loop(l), connection(new HttpConnection(l, *this)) { connection->accept(fd, http::Wire::Raw, {}); }
   ~Side() { HttpConnection::retire(std::move(connection)); }
   http::RequestHead* request_head() override { return &head; }
   void on_head(bool) override { headed = true; }
@@ -66,11 +64,13 @@ struct Joined : RelayEvents {
   std::string pass(Fd& from, Fd& to, std::string_view bytes, size_t step = size_t(1) << 30) {
     std::string arrived;
     size_t sent = 0;
-    EXPECT_TRUE(drive_until(loop, [&] {
-      sent += from.write_some(bytes.substr(sent, step));
-      arrived += to.read_some(step).bytes;
-      return arrived.size() >= bytes.size();
-    })) << arrived.size() << " of " << bytes.size();
+    EXPECT_TRUE(drive_until(loop,
+                            [&] {
+                              sent += from.write_some(bytes.substr(sent, step));
+                              arrived += to.read_some(step).bytes;
+                              return arrived.size() >= bytes.size();
+                            }))
+        << arrived.size() << " of " << bytes.size();
     return arrived;
   }
   // Sends until nothing more is taken; how much that was.
@@ -87,10 +87,12 @@ struct Joined : RelayEvents {
   }
   bool ended(Fd& at) {
     Fd::Got got;
-    return drive_until(loop, [&] {
-      got = at.read_some();
-      return got.end || got.error;
-    }) && got.end;
+    return drive_until(loop,
+                       [&] {
+                         got = at.read_some();
+                         return got.end || got.error;
+                       }) &&
+           got.end;
   }
 
   net::Loop loop;
@@ -101,7 +103,7 @@ struct Joined : RelayEvents {
   bool over = false;
 };
 
-class RelayOver : public ::testing::TestWithParam<bool> {};   // TCP, or a unix pair
+class RelayOver : public ::testing::TestWithParam<bool> {};  // TCP, or a unix pair
 INSTANTIATE_TEST_SUITE_P(Sockets, RelayOver, ::testing::Bool(), [](const auto& p) { return p.param ? "Tcp" : "Unix"; });
 
 TEST_P(RelayOver, SmallMessagesPassBothWays) {
@@ -135,10 +137,12 @@ TEST_P(RelayOver, AReaderThatStopsStopsTheWriter) {
   EXPECT_LT(sent, size_t(32) << 20);
   EXPECT_LT(j.loop.blocks().in_use_bytes(), size_t(1) << 20);
   size_t arrived = 0;
-  ASSERT_TRUE(drive_until(j.loop, [&] {
-    arrived += j.server.read_some(100000).bytes.size();
-    return arrived == sent;
-  })) << arrived << " of " << sent;
+  ASSERT_TRUE(drive_until(j.loop,
+                          [&] {
+                            arrived += j.server.read_some(100000).bytes.size();
+                            return arrived == sent;
+                          }))
+      << arrived << " of " << sent;
   EXPECT_EQ(j.pass(j.client, j.server, "on"), "on");
 }
 
