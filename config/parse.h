@@ -24,10 +24,13 @@ struct Layers {
 // completed here too. Checks that need more than one key are in check.cc.
 Document read_document(Reading& reading, Layers& layers);
 
-// parse_traffic.cc
-void read_listener(Fields& fields, Listener& listener, bool item);
+// parse_cluster.cc
+void read_protocol(Fields& fields, Protocol& protocol, Texts later);
 void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
+
+// parse_traffic.cc
+void read_listener(Fields& fields, Listener& listener, bool item);
 void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route);
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);

@@ -159,4 +159,10 @@ bool is_host(std::string_view text) {
   return true;
 }
 
+std::string check_path(std::string& text) {
+  if (text.front() == '/' && text.find_first_of("?# \t\r\n") == text.npos) return "";
+  return "expected a path that begins with / and has no query, got \"" + text + "\"" +
+         (is_name(text) ? " (did you mean \"/" + text + "\"?)" : "");
+}
+
 }  // namespace outrider::config

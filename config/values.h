@@ -29,6 +29,7 @@ struct AddressRule {
 };
 // Empty: fine. Otherwise what is wrong: 'expected ..., got "x"'. "localhost" becomes 127.0.0.1 in `text`.
 std::string check_address(std::string& text, AddressRule rule);
+std::string check_path(std::string& text);  // not empty; begins with /, has no query
 
 bool is_label(std::string_view text);  // a service's name or namespace: a-z 0-9 and '-', at most 63
 bool is_name(std::string_view text);   // of a listener, route, cluster: letters, digits, . _ - /, at most 128

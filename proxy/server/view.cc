@@ -82,7 +82,9 @@ std::vector<admin::Part> View::readiness() const {
   const auto& document = *state_.document;
   parts.push_back(
       {"listeners", state_.started, std::to_string(state_.listening) + " of " + std::to_string(state_.listeners) + " open"});
-  admin::Part identity{"identity", true, "none: registrations are unsigned", true};
+  admin::Part identity{"identity", true, "none", false};
+  if (document.registry.kind != config::Registry::Kind::None)
+    identity = {"identity", true, "none: registrations are unsigned", true};
   if (state_.identity) {
     const auto problem = state_.identity->problem(net::Loop::wall());
     const bool usable = problem.empty();

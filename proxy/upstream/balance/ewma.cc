@@ -1,5 +1,6 @@
 // Of a few choices the one that should answer first: its average latency times what it has to do already.
 
+#include <algorithm>
 #include <cmath>
 
 #include "upstream/balance/draw.h"
@@ -10,8 +11,12 @@ namespace outrider::upstream::balance {
 
 namespace {
 
-// A failure counts as a very slow answer, or an endpoint that fails fast would draw all requests to itself. What was
-// not asked for long is believed to be slow less and less, so that it is tried again.
+constexpr uint32_t kEnough = 8;
+
+// First answers are slow for reasons that pass: a new connection, cold caches. Were they believed, nobody would ask such an
+// endpoint again for as long as the average remembers; so until there are enough of them it is as good as any other, and
+// then the least one stands for all. A failure counts as a very slow answer, or an endpoint that fails fast would draw all
+// requests to itself. What was not asked for long is believed to be slow less and less, so that it is tried again.
 class Ewma final : public Balancer {
  public:
   Ewma(const ClusterPlan& plan, Random& random)
@@ -36,14 +41,21 @@ class Ewma final : public Balancer {
 
   void on_done(Seat& seat, const Outcome& outcome, TimePoint now) override {
     switch (outcome.kind) {
-      case Outcome::Kind::Ok: return fold(seat, outcome.first_byte_us, now, decay_);
-      case Outcome::Kind::Failed: return fold(seat, uint64_t(penalty_.count()) * 1000, now, decay_);
+      case Outcome::Kind::Ok: return fold(seat, learnt(seat, outcome.first_byte_us), now, decay_);
+      case Outcome::Kind::Failed: seat.answers = kEnough; return fold(seat, uint64_t(penalty_.count()) * 1000, now, decay_);
       case Outcome::Kind::Cancelled: return;
     }
   }
 
  private:
+  static uint64_t learnt(Seat& seat, uint64_t sample_us) {
+    if (seat.answers >= kEnough) return sample_us;
+    const float least = seat.answers++ > 0 ? seat.latency_us : float(sample_us);
+    seat.latency_us = 0;
+    return uint64_t(std::min(least, float(sample_us)));
+  }
   float latency(const Seat& seat, TimePoint now) const {
+    if (seat.answers < kEnough) return 0;
     if (seat.latency_us <= 0 || now <= seat.latency_at || decay_.count() <= 0) return seat.latency_us;
     return seat.latency_us *
            std::exp(-std::chrono::duration<float>(now - seat.latency_at).count() / std::chrono::duration<float>(decay_).count());

@@ -36,6 +36,9 @@ class Seats {
   void answered(size_t i, uint64_t microseconds) {
     made->on_done(*seats[i], {Outcome::Kind::Ok, microseconds, microseconds}, now);
   }
+  void known(size_t i, uint64_t microseconds) {  // by as many answers as it takes to be believed
+    for (int n = 0; n < 8; ++n) answered(i, microseconds);
+  }
 
   ClusterPlan plan;
   Random random;

@@ -1,0 +1,226 @@
+// Clusters: endpoints, health, retries, pools.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "config/parse.h"
+
+namespace outrider::config {
+
+void read_protocol(Fields& fields, Protocol& protocol, Texts later) {
+  fields.choice("protocol", protocol,
+                {{"auto", Protocol::Auto}, {"http", Protocol::Http}, {"http1", Protocol::Http1}, {"tcp", Protocol::Tcp}}, later);
+}
+
+namespace {
+
+// "2xx", "204", "200-299".
+bool read_expect(Fields& fields, Health& health) {
+  std::string text = std::to_string(health.expect_low / 100) + "xx";
+  const std::string standard = text;
+  fields.text("expect", text, "status range");
+  if (text == standard) return true;
+  const size_t dash = text.find('-');
+  const auto low = parse_number(text.substr(0, dash)), high = dash == text.npos ? low : parse_number(text.substr(dash + 1));
+  if (text.size() == 3 && is_digit(text[0]) && text.ends_with("xx")) {
+    health.expect_low = uint16_t((text[0] - '0') * 100);
+    health.expect_high = uint16_t(health.expect_low + 99);
+  } else if (low && high && *low >= 100 && *high <= 599 && *low <= *high) {
+    health.expect_low = uint16_t(*low);
+    health.expect_high = uint16_t(*high);
+  } else {
+    return false;
+  }
+  return health.expect_low >= 100 && health.expect_high <= 599;
+}
+
+}  // namespace
+
+void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster) {
+  if (parent.off(key, health.kind == Health::Kind::Off && !parent.given(key))) {
+    health.kind = Health::Kind::Off;
+    return;
+  }
+  const Node* value = parent.given(key);
+  Fields fields = parent.map(key);
+  std::string http, tcp = health.kind == Health::Kind::Tcp ? "connect" : "";
+  const bool gives_http = fields.given("http") != nullptr;
+  if (gives_http) tcp.clear();
+  fields.text("http", http, "path", check_path);
+  fields.text("tcp", tcp, "connect",
+              [](std::string& text) { return text == "connect" ? std::string() : "expected connect, got \"" + text + "\""; });
+  fields.later("grpc");
+  fields.later("exec");
+  fields.duration("interval", health.interval, milliseconds(10));
+  fields.duration("timeout", health.timeout, milliseconds(1));
+  fields.number("healthy", health.healthy, 1, 1000);
+  fields.number("unhealthy", health.unhealthy, 1, 1000);
+  if (of_cluster) {
+    fields.share("jitter", health.jitter);
+    if (!read_expect(fields, health) && value)
+      fields.error("expect", *fields.given("expect"),
+                   "expected a range of statuses (2xx, 204 or 200-299), got " + kind_of(*fields.given("expect")));
+    fields.number("port", health.port);
+  }
+  if (parent.reading().catalog) return;
+  if (!http.empty() && !tcp.empty()) return parent.error(key, *value, "http and tcp are two checks; give one");
+  if (!http.empty()) health.kind = Health::Kind::Http, health.path = http;
+  else if (!tcp.empty()) health.kind = Health::Kind::Tcp;
+  else if (value && !fields.given("grpc") && !fields.given("exec") && !gives_http && value->is_map())
+    parent.error(key, *value, "expected http: /path or tcp: connect");
+  if (value && health.timeout > health.interval)
+    parent.error(
+        key, *value,
+        "timeout (" + duration_text(health.timeout) + ") is longer than interval (" + duration_text(health.interval) + ")");
+}
+
+namespace {
+
+void read_endpoints(Fields& fields, Cluster& cluster) {
+  const auto add = [&](const Node& at, const std::string& path, Endpoint endpoint) {
+    if (std::string wrong = check_address(endpoint.address, {.wildcard = false, .port_zero = false}); !wrong.empty())
+      return fields.reading().error(at, path, wrong);
+    for (const Endpoint& known : cluster.endpoints)
+      if (known.address == endpoint.address)
+        return fields.reading().error(at, path,
+                                      "duplicate endpoint " + endpoint.address +
+                                          (known.where.line ? " (first at line " + std::to_string(known.where.line) + ")" : ""));
+    endpoint.where = where_of(at);
+    cluster.endpoints.push_back(std::move(endpoint));
+  };
+  fields.list(
+      "endpoints", "addresses or maps",
+      [&](Fields& item, const Node& at) {
+        Endpoint endpoint;
+        item.text("address", endpoint.address, "address");
+        item.number("weight", endpoint.weight, 0, 10000);
+        item.text("zone", endpoint.zone);
+        item.later("priority", {"0"});
+        item.pairs("labels", endpoint.labels);
+        if (fields.reading().catalog) return;
+        if (endpoint.address.empty()) return fields.reading().error(at, item.path(), "an endpoint needs an address");
+        add(item.given("address") ? *item.given("address") : at, item.path("address"), std::move(endpoint));
+      },
+      [&](const Node& text, const std::string& path) { add(text, path, {.address = text.text()}); });
+}
+
+void read_retry(Fields& fields, Cluster& c) {
+  if (fields.off("retry", false)) {
+    c.retry_attempts = 0;
+    return;
+  }
+  Fields retry = fields.map("retry");
+  std::vector<std::string> when{"connect_failure", "refused_stream", "reset_before_request"};
+  retry.hand("when", "list of safe, connect_failure, refused_stream, reset_before_request", "safe");
+  if (const Node* value = retry.given("when")) {
+    static constexpr std::string_view kSafe[] = {"safe", "connect_failure", "refused_stream", "reset_before_request"};
+    static constexpr std::string_view kLater[] = {
+        "gateway_error",      "5xx",        "500", "502", "503", "504", "timeout", "cancelled", "deadline_exceeded", "internal",
+        "resource_exhausted", "unavailable"};
+    when.clear();
+    for (const Node& item : items_of(*value)) {
+      const auto* safe = std::find(std::begin(kSafe), std::end(kSafe), item.text());
+      if (safe != std::end(kSafe)) when.push_back(item.text());
+      else if (std::find(std::begin(kLater), std::end(kLater), item.text()) != std::end(kLater))
+        retry.error("when", item,
+                    kind_of(item) + " is not supported yet in this version; expected what never reached the application (safe)");
+      else
+        retry.error("when", item,
+                    "expected safe, connect_failure, refused_stream or reset_before_request, got " + kind_of(item) +
+                        did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
+    }
+    const auto has = [&](const char* word) { return std::find(when.begin(), when.end(), word) != when.end(); };
+    c.retry_connect_failure = has("safe") || has("connect_failure");
+    c.retry_refused_stream = has("safe") || has("refused_stream");
+    c.retry_reset_before_request = has("safe") || has("reset_before_request");
+    retry.keep("when", *value);
+  } else {
+    Node safe = Node::list();
+    safe.append(Node::scalar("safe"));
+    retry.keep("when", std::move(safe));
+  }
+  retry.number("attempts", c.retry_attempts, 0, 10);
+  retry.later("per_try_timeout", {"0"});
+  retry.later("backoff", {}, {"{base: 25ms, max: 1s}"});
+  retry.later("budget", {}, {"20%"});
+  retry.later("budget_min", {}, {"3"});
+  retry.later("methods", {"[GET, HEAD, OPTIONS, PUT, DELETE, TRACE]"});
+  retry.size("buffer", c.retry_buffer, 0, 64 << 20);
+}
+
+void read_pool(Fields& fields, Cluster& c) {
+  Fields pool = fields.map("pool");
+  const Node* idle = pool.given("idle_timeout");
+  if (!idle || (idle->is_scalar() && idle->text() == "learned")) {
+    pool.hand("idle_timeout", "learned or duration", "learned");
+    Node learned = Node::scalar("learned");
+    pool.keep("idle_timeout", idle ? *idle : learned);
+    c.pool_idle_timeout = milliseconds(0);
+  } else {
+    pool.duration("idle_timeout", c.pool_idle_timeout, milliseconds(1));
+  }
+  pool.number("max_requests", c.pool_max_requests);
+  pool.duration("max_age", c.pool_max_age);
+  pool.later("preconnect", {"1.0", "1"});
+  pool.duration("tcp_keepalive", c.tcp_keepalive);
+}
+
+}  // namespace
+
+void read_cluster(Fields& fields, Cluster& c, bool item) {
+  enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;
+  fields.choice("discovery", discovery,
+                {{"auto", Discovery::Auto}, {"static", Discovery::Static}, {"registry", Discovery::Registry}}, {"dns"});
+  fields.later("endpoints_file", {"\"\""});
+  if (item) read_endpoints(fields, c);
+  fields.later("dns", {"{name: \"\", port: 0, type: A, min_ttl: 1s, max_ttl: 5m, on_failure: keep}"});
+  read_protocol(fields, c.protocol, {"http2", "grpc", "udp"});
+  using Balancer = Cluster::Balancer;
+  fields.choice("lb", c.lb,
+                {{"ewma", Balancer::Ewma},
+                 {"least_request", Balancer::LeastRequest},
+                 {"round_robin", Balancer::RoundRobin},
+                 {"random", Balancer::Random}},
+                {"ring_hash", "maglev", "adaptive"});
+  {
+    Fields options = fields.map("lb_options");
+    options.number("choices", c.choices, 2, 16);
+    options.duration("decay", c.decay, milliseconds(1));
+    options.duration("failure_penalty", c.failure_penalty);
+    options.later("hash", {"source"});
+    options.later("bounded_load", {"1.25"});
+    options.later("subset_size", {"0"});
+  }
+  fields.later("locality", {"off"}, {"{prefer: zone, spill: 70%}"});
+  fields.later("constraints", {"{require: {}, prefer: {}}"});
+  fields.duration("slow_start", c.slow_start);
+  fields.share("panic", c.panic);
+  read_health(fields, "health_check", c.health_check, true);
+  fields.later("outlier_detection", {"off"},
+               {"{consecutive_local: 3, consecutive_gateway: 5, consecutive_5xx: 0, success_rate: 0%, min_requests: 20, "
+                "interval: 5s, base_ejection: 10s, max_ejection: 5m, max_ejected: 50%}"});
+  {
+    Fields breaker = fields.map("circuit_breaker");
+    breaker.number("max_connections", c.max_connections, 1);
+    breaker.number("max_pending", c.max_pending, 0);
+    breaker.number("max_requests", c.max_requests, 1);
+    breaker.later("max_retries", {}, {"budget"});
+  }
+  fields.duration("connect_timeout", c.connect_timeout, milliseconds(1));
+  fields.duration("timeout", c.timeout);
+  read_retry(fields, c);
+  fields.later("hedge", {"off"});
+  fields.later("tls", {"off"}, {"auto"});
+  read_pool(fields, c);
+  fields.later("proxy_protocol", {"off"});
+  if (!item || fields.reading().catalog) return;
+  const Node* endpoints = fields.given("endpoints");
+  const Node* asked = fields.given("discovery");
+  if (discovery == Discovery::Registry && endpoints)
+    fields.error("endpoints", *endpoints, "discovery: registry and endpoints exclude each other");
+  if (discovery == Discovery::Static && !endpoints) fields.error("discovery", *asked, "discovery: static needs endpoints");
+  if (endpoints && items_of(*endpoints).empty()) fields.error("endpoints", *endpoints, "an empty list: nothing could be reached");
+  if (!endpoints) c.service = c.name;  // made a reference of in complete()
+}
+
+}  // namespace outrider::config
