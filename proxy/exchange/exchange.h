@@ -103,6 +103,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   uint32_t tries_ = 0;
   Error last_error_{};
   const char* retry_reason_ = nullptr;
+  bool dropped_ = false;  // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<wire::Relay> relay_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0, seen_activity_ = 0, activity_ = 0;

@@ -1,5 +1,7 @@
 // The two tables that turn an error into a decision; nothing else in the tree does.
 
+#include <utility>
+
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
 
@@ -65,7 +67,9 @@ Exchange::Choice Exchange::choose() {
   const bool never_connected = last_error_.retry == Retry::Yes && plan.retry_connect_failure;
   const bool unanswered = last_error_.retry == Retry::IfReused && plan.retry_reset_before_request &&
                           (http::is_idempotent(request_.method) || !last.request_sent());
-  if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || unanswered) || !repeatable())
+  // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
+  const bool suspect = unanswered && last.request_sent() && !last.reused() && std::exchange(dropped_, true);
+  if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || unanswered) || suspect || !repeatable())
     return Choice::GiveUp;
   count_retry(false);
   retry_reason_ = never_connected ? "connect_failure" : "reset_before_request";

@@ -133,7 +133,8 @@ void Exchange::reset_for_reuse() {
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
-  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = false;
+  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = false;
+  retry_reason_ = nullptr;
   refused_.reset();
   flag_ = Flag::None;
   reason_ = "";

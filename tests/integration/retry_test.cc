@@ -84,6 +84,17 @@ TEST(Retry, AFreshConnectionThatClosesIs502ForWhatMayHaveRun) {
   expect_quiet(proxy);
 }
 
+TEST(Retry, ARequestThatEndsFreshConnectionsReachesTwoReplicasAtMost) {
+  const auto drop = [](Stream& connection) { connection.read_message(); };
+  Origin a(drop), b(drop), c(drop);
+  Proxy proxy(Proxy::edge({a.text(), b.text(), c.text()}, "lb: round_robin, retry: {attempts: 5}"), {"overload.threads=1"});
+  const Message answer = request(proxy.address(), kGet);
+  EXPECT_EQ(answer.status(), 502);
+  EXPECT_EQ(answer.field("x-outrider-reason"), "upstream_closed");
+  EXPECT_EQ(a.connections() + b.connections() + c.connections(), 2);
+  expect_quiet(proxy);
+}
+
 // A body is sent again whole while it was kept, and not at all when it had grown beyond that.
 TEST(Retry, ABodyIsSentAgainWholeOrNotAtAll) {
   std::mutex mutex;
