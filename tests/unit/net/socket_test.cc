@@ -527,6 +527,9 @@ TEST(Listener, LeavesAFileThatIsNoSocketAlone) {
 }
 
 TEST(Listener, DoesNotSpinWhenThereAreNoDescriptorsLeft) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer looks at memory through a pipe, and takes every object for a bad one when it gets none";
+#endif
   Loop loop;
   Accepting accepting;
   Listener listener(loop, accepting, *open_listener(Address::loopback(0)));

@@ -25,9 +25,9 @@ TEST(Services, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
   net::Loop control;
   stats::Catalog catalog;
   auto shard = catalog.make_shard();
+  discovery::FixedRegistry registry;
   std::vector<std::unique_ptr<Worker>> workers;
   Services services(control, catalog, *shard, workers);
-  discovery::FixedRegistry registry;
   auto plan = std::make_shared<upstream::ClusterPlan>();
   plan->name = plan->service = "default/web";
   const WallTime soon = net::Loop::wall() + std::chrono::minutes(1), later = soon + std::chrono::minutes(10);

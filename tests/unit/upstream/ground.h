@@ -38,9 +38,9 @@ inline std::shared_ptr<EndpointSet> set_of(const Instances& all, Known known = K
 // A worker without its thread.
 class Ground {
  public:
-  net::Loop loop;
   stats::Catalog catalog;
   std::unique_ptr<stats::Shard> shard = catalog.make_shard();
+  net::Loop loop;  // what it still retires counts
   Context context{loop, catalog, *shard};
   std::shared_ptr<Limits> limits = std::make_shared<Limits>();
   std::shared_ptr<ClusterPlan> plan = [] {
