@@ -113,7 +113,7 @@ TEST_P(EveryBalancer, FollowsARebuild) {
 
 TEST_P(EveryBalancer, KeepsAnAverageOfAnswers) {
   Seats seats(name(), {100, 100}, 6);
-  seats.answered(0, 2000);
+  seats.known(0, 2000);
   EXPECT_EQ(seats.endpoint(0).ewma_us, 2000u);
   seats.now += seconds(10);
   seats.answered(0, 10000);
@@ -253,32 +253,45 @@ TEST(LeastRequest, SharesByWeightWhenAllAreIdleOrEquallyBusy) {
 
 TEST(Ewma, TakesTheFastOneOfTwo) {
   Seats seats("ewma", {100, 100}, 14);
-  seats.answered(0, 1000);
-  seats.answered(1, 5000);
+  seats.known(0, 1000);
+  seats.known(1, 5000);
   EXPECT_EQ(seats.picks(1000), (std::vector<int>{1000, 0}));
 }
 
 TEST(Ewma, WeighsLatencyAgainstWhatIsInFlight) {
   Seats seats("ewma", {100, 100}, 15);
-  seats.answered(0, 1000);
-  seats.answered(1, 5000);
+  seats.known(0, 1000);
+  seats.known(1, 5000);
   seats.endpoint(0).in_flight = 9;  // ten times 1 ms against once 5 ms
   EXPECT_EQ(seats.picks(1000), (std::vector<int>{0, 1000}));
 }
 
 TEST(Ewma, TheUnknownIsAsGoodAsTheOther) {
   Seats seats("ewma", {100, 100}, 16);
-  seats.answered(0, 1000);
+  seats.known(0, 1000);
   const auto counts = seats.picks(10000);
   EXPECT_NEAR(counts[1], 5000, 4 * std::sqrt(10000 * 0.25));
   seats.endpoint(1).in_flight = 1;
   EXPECT_EQ(seats.picks(1000)[1], 0);
 }
 
+TEST(Ewma, ASlowFirstAnswerDoesNotShutASeatOut) {
+  Seats seats("ewma", {100, 100, 100}, 22);
+  std::vector<int> counts(3);
+  for (int i = 0; i < 3000; ++i) {
+    const Seat* seat = seats.made->pick({.now = seats.now});
+    size_t which = 0;
+    while (seats.seats[which].get() != seat) ++which;
+    seats.now += milliseconds(1);
+    seats.answered(which, counts[which]++ == 0 && which == 0 ? 50000 : 1000);
+  }
+  for (const int count : counts) EXPECT_NEAR(count, 1000, 4 * std::sqrt(3000 * 2 / 9.0)) << "as if nothing had happened";
+}
+
 TEST(Ewma, AFailureCountsAsASlowAnswer) {
   Seats seats("ewma", {100, 100}, 17);
-  seats.answered(0, 1000);
-  seats.answered(1, 1000);
+  seats.known(0, 1000);
+  seats.known(1, 1000);
   seats.now += milliseconds(5);
   seats.made->on_done(*seats.seats[0], {Outcome::Kind::Failed}, seats.now);
   EXPECT_EQ(seats.picks(1000)[0], 0);
@@ -289,15 +302,15 @@ TEST(Ewma, AFailureCountsAsASlowAnswer) {
 
 TEST(Ewma, TheSlowIsTriedAgainInTime) {
   Seats seats("ewma", {100, 100}, 18);
-  seats.answered(1, 5000);
+  seats.known(1, 5000);
   seats.now += seconds(60);
-  seats.answered(0, 1000);
+  seats.known(0, 1000);
   EXPECT_GT(seats.picks(100)[1], 0);
 }
 
 TEST(Ewma, SharesByWeightWhenAllAreAlike) {
   Seats seats("ewma", {100, 200, 500}, 19);
-  for (size_t i = 0; i < 3; ++i) seats.answered(i, 1000);
+  for (size_t i = 0; i < 3; ++i) seats.known(i, 1000);
   const auto counts = seats.picks(50000);
   EXPECT_NEAR(counts[0], 50000 / 8.0, 1000);
   EXPECT_NEAR(counts[1], 50000 / 4.0, 1000);
@@ -306,8 +319,8 @@ TEST(Ewma, SharesByWeightWhenAllAreAlike) {
 
 TEST(Ewma, ALightSeatThatIsFastDoesNotTakeAll) {
   Seats seats("ewma", {1000, 100}, 20);
-  seats.answered(0, 2000);
-  seats.answered(1, 1000);
+  seats.known(0, 2000);
+  seats.known(1, 1000);
   const auto counts = seats.picks(50000);
   EXPECT_GT(counts[1], 50000 / 11);  // more than its weight alone would give
   EXPECT_LT(counts[1], 50000 / 4);
