@@ -123,7 +123,8 @@ bool Catalog::settled(const View& view, TimePoint now) const {
 
 // What watchers should know, and (in view.next) when that may change by itself.
 std::pair<Known, Catalog::Set> Catalog::judge(View& view, TimePoint now) const {
-  std::map<std::string_view, const Entry*> fresh, old;  // by address: a replica that was restarted has a new id there
+  // By address: a replica that was restarted has a new id there. And by identity: nobody takes the place of another.
+  std::map<std::pair<std::string_view, std::string_view>, const Entry*> fresh, old;
   bool gone = false;
   view.next = TimePoint::max();
   const auto again = [&](TimePoint at) {
@@ -140,7 +141,7 @@ std::pair<Known, Catalog::Set> Catalog::judge(View& view, TimePoint now) const {
     if (entry.tombstone) {
       gone = true;
     } else {
-      auto& at = (entry.live(now) ? fresh : old)[entry.facts->address];
+      auto& at = (entry.live(now) ? fresh : old)[{entry.facts->address, entry.facts->identity}];
       if (!at || at->facts->sequence < entry.facts->sequence) at = &entry;
     }
     ++it;
@@ -149,14 +150,14 @@ std::pair<Known, Catalog::Set> Catalog::judge(View& view, TimePoint now) const {
   if (answering_ && !settled && view.confirmed) again(answering_since_ + options_.settling);
   bool any_old = false;
   if (!any_fresh || !settled)
-    for (const auto& [address, entry] : old) {
-      auto& at = fresh[address];
+    for (const auto& [whose, entry] : old) {
+      auto& at = fresh[whose];
       if (at && at->facts->sequence > entry->facts->sequence) continue;
       at = entry;
       any_old = true;
     }
   Set set;
-  for (const auto& [address, entry] : fresh) set.push_back(entry->facts);
+  for (const auto& [whose, entry] : fresh) set.push_back(entry->facts);
   if (answering_ && !set.empty() && !any_old) return {Known::Yes, std::move(set)};
   if (set.empty() && (settled || (gone && view.published))) return {Known::Absent, {}};
   // Nothing answers, or not yet; or only memory does.

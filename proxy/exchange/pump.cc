@@ -19,6 +19,7 @@ bool Exchange::pump_request() {
   if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) return false;
   const size_t before = pipe.held.size();
   to->pump();
+  pipe.held.settle();  // whatever waits here may wait for long
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
     ++activity_;
@@ -36,6 +37,7 @@ bool Exchange::pump_response() {
   const size_t before = pipe.held.size();
   const bool had_end = pipe.ended;
   if (before > 0 || (had_end && !response_ended_)) downstream().send_body(stream_, pipe.held, had_end && !pipe.trailers);
+  pipe.held.settle();
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
     ++activity_;

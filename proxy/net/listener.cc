@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsATurn = 64;
-constexpr milliseconds kStarved{64};
+constexpr milliseconds kStarved{64}, kSilent{60'000};
 
 // A socket file nobody answers at is left over from a process that died.
 void remove_stale(const Address& at) {
@@ -68,6 +68,7 @@ Result<int> open_listener(const Address& at, Port port) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     set_family(fd, at);
+    keep_alive(fd, kSilent);  // what is accepted inherits it: a client that vanished is noticed although nothing is sent
   }
   if (::bind(fd, at.raw(), at.length()) != 0 || ::listen(fd, kBacklog) != 0) {
     const int os_error = errno;
@@ -96,7 +97,7 @@ void Listener::resume() {
   starved_.cancel();
   if (poll_) return;
   poll_ = PollHandle<Listener>::make(loop_.raw(), fd_, this);
-  if (!poll_) return;
+  if (!poll_) return loop_.arm(starved_, kStarved);
   uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
     if (Listener* self = PollHandle<Listener>::owner_of(handle)) self->on_events();
   });

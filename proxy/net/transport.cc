@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -45,6 +46,14 @@ int pending_error(int fd) {
 }
 
 }  // namespace
+
+void keep_alive(int fd, milliseconds idle) {
+  const int on = 1, seconds_idle = std::max(1, int(idle.count() / 1000)), between = 10, probes = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds_idle, sizeof seconds_idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
 
 Transport::Transport(Loop& loop, TransportEvents& owner) : loop_(loop), owner_(owner) {}
 

@@ -73,4 +73,7 @@ class Transport {
 // errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.
 Error socket_error(int os_error, Side side);
 
+// TCP probes a peer that has been silent for `idle`, and gives it up after three that are not answered, 10 s apart.
+void keep_alive(int fd, milliseconds idle);
+
 }  // namespace outrider::net

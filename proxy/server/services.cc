@@ -78,10 +78,12 @@ void Services::unwatch(int worker, const std::string& service) {
   it->second.workers.erase(worker);
   if (!it->second.workers.empty()) return;
   health_.forget(service);
-  if (auto* registry = it->second.source.registry) registry->unwatch(it->second.source.key, *this);
   const auto same_key = clusters_of_.find(it->second.source.key);
   same_key->second.erase(service);
-  if (same_key->second.empty()) clusters_of_.erase(same_key);
+  if (same_key->second.empty()) {  // another cluster may be of the same service
+    clusters_of_.erase(same_key);
+    if (auto* registry = it->second.source.registry) registry->unwatch(it->second.source.key, *this);
+  }
   groups_.erase(it);
 }
 

@@ -348,7 +348,10 @@ void Supervisor::on_step_over() {
   switch (step_) {
     case Step::Leaving: return app_ && app_->running() ? drain_inbound() : drain_all();
     case Step::DrainingInbound: return end_app();
-    case Step::EndingApp: return app_->signal(SIGKILL);
+    case Step::EndingApp:
+      if (std::exchange(killed_, true)) return drain_all();  // it cannot be ended: not ours to signal
+      app_->signal(SIGKILL);
+      return control_.arm(step_limit_, kCutLimit);
     case Step::DrainingAll: return cut();
     case Step::Cutting: return stop();
     case Step::Running:

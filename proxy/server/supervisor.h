@@ -72,8 +72,8 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
 
   Settings settings_;
   const config::Document& document_;
-  net::Loop control_;
   std::shared_ptr<stats::Catalog> catalog_;
+  net::Loop control_;                    // its end waits for a scrape that is being rendered, of the catalog
   std::unique_ptr<stats::Shard> shard_;  // the control thread's
   std::vector<std::unique_ptr<stats::Shard>> worker_shards_;
   std::shared_ptr<stats::Collector> collector_;
@@ -92,7 +92,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::vector<std::pair<std::string, net::Address>> addresses_;
   Step step_ = Step::Running;
   size_t drained_ = 0;  // workers that have finished the step
-  bool announced_ = false;
+  bool announced_ = false, killed_ = false;
   std::optional<int> app_code_;
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
 };

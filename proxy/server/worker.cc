@@ -61,25 +61,28 @@ void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot) {
   for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
 }
 
-upstream::Cluster* Worker::find(const std::string& cluster) {
+// A rule's cluster and one found by a Host header may have the same name.
+std::vector<upstream::Cluster*> Worker::all_named(const std::string& cluster) {
+  std::vector<upstream::Cluster*> all;
   if (site_->serving)
     for (auto& known : site_->serving->clusters)
-      if (known->plan().name == cluster) return known.get();
-  return site_->by_name.existing(cluster);
+      if (known->plan().name == cluster) all.push_back(known.get());
+  if (auto* found = site_->by_name.existing(cluster)) all.push_back(found);
+  return all;
 }
 
 void Worker::adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set) {
   loop_.post([this, cluster, set = std::move(set)] {
-    upstream::Cluster* found = find(cluster);
-    if (!found) return;
-    found->ejections = this;
-    found->adopt(set);
+    for (auto* found : all_named(cluster)) {
+      found->ejections = this;
+      found->adopt(set);
+    }
   });
 }
 
 void Worker::refresh(const std::string& cluster) {
   loop_.post([this, cluster] {
-    if (auto* found = find(cluster)) found->refresh();
+    for (auto* found : all_named(cluster)) found->refresh();
   });
 }
 

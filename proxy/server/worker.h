@@ -53,7 +53,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void watch(const std::string& service) override { events_.on_watch(index_, service); }
   void unwatch(const std::string& service) override { events_.on_unwatch(index_, service); }
   void on_ejected(const std::string& cluster) override { events_.on_ejected(cluster); }
-  upstream::Cluster* find(const std::string& cluster);
+  std::vector<upstream::Cluster*> all_named(const std::string& cluster);
   void serve(std::shared_ptr<const exchange::Snapshot> snapshot);
   void cut_all();
   void on_drain_check();

@@ -73,6 +73,7 @@ void Attempt::pump() {
       sent.kept.clear();
     } else if (sent.keeping && gone > 0) {
       sent.kept.append(copy.take(gone));
+      sent.kept.settle();  // small pieces, each in a block of its own
     }
     if (!sent.held.empty()) return;
     request_ended_ = ends;

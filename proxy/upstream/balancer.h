@@ -25,7 +25,7 @@ struct Seat {
   uint32_t weight = 100;   // effective, in hundredths of the record's: slow start applied
   float latency_us = 0;    // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
-  uint32_t answers = 0;    // that ewma has learnt from, counted until it knows the seat
+  uint32_t answers = 0;  // that ewma has learnt from, counted until it knows the seat
   Member member;
   std::unique_ptr<Pool> pool;       // made at first use
   static void recycle(Seat* seat);  // drains the pool; may be called from inside an event of that pool

@@ -1,7 +1,5 @@
 #include "upstream/pool.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,19 +14,12 @@ namespace {
 
 constexpr milliseconds kUsualIdle{60000};
 constexpr milliseconds kFlushLimit{30000};  // for what a closed connection has still to write
+constexpr milliseconds kLookAgain{50};
 constexpr uint32_t kNoLimit = UINT32_MAX;
 constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
 constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
 constexpr Error kConnectTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "connect_timeout"};
 constexpr Error kBadAddress{Code::Unreachable, Side::Upstream, Retry::Yes, 0, "bad_address"};
-
-void keep_alive(int fd, milliseconds idle) {
-  const int on = 1, seconds_idle = std::max(1, int(idle.count() / 1000)), between = 10, probes = 3;
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds_idle, sizeof seconds_idle);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-}
 
 stats::Slot reason_slot(const ClusterStats& stats, Code code) {
   switch (code) {
@@ -210,7 +201,10 @@ void Pool::open_for_waiters() {
   if (draining_) return;
   for (const auto wire : {http::Wire::Http1, http::Wire::Http2, http::Wire::Raw})
     while (waiting_count_[size_t(wire)] > connecting_count_[size_t(wire)] + failures_)
-      if (!open_connection(wire)) break;
+      if (!open_connection(wire)) {  // the limit is the whole cluster's: whoever makes room may be another pool or worker
+        loop_.arm(again_, kLookAgain);
+        break;
+      }
 }
 
 bool Pool::enter_limit() {
@@ -244,7 +238,7 @@ void Pool::on_connected(PooledConnection& connection) {
   cluster_.context().shard.add(stats.connections_active);
   connection.established = true;
   const milliseconds alive = cluster_.plan().pool.tcp_keepalive;
-  if (alive.count() && !endpoint_->socket.is_unix()) keep_alive(connection.connection->transport().fd(), alive);
+  if (alive.count() && !endpoint_->socket.is_unix()) net::keep_alive(connection.connection->transport().fd(), alive);
   unlist(connection);
   const milliseconds idle = cluster_.plan().pool.idle_timeout;
   connection.become(Doing::Idle, idle.count() ? idle : kUsualIdle);

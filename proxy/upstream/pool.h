@@ -84,6 +84,7 @@ class Pool final : net::EndOfTurn {
   uint32_t failures_ = 0;  // connections that did not come about since the last end of a turn
   Error last_failure_{};
   bool draining_ = false;
+  net::BoundTimer<Pool, &Pool::wake> again_{*this};
 };
 
 }  // namespace outrider::upstream

@@ -97,7 +97,7 @@ void HttpConnection::flush() {
   }
   if (!output.empty()) return;
   if (codec_->wants_shut_write() && !std::exchange(shut_, true)) transport_.shut_write();
-  if (closing_ && !lingering_) linger();
+  if (closing_ && !lingering_ && codec_->open_streams() == 0) linger();  // a pipelined request may have come meanwhile
 }
 
 void HttpConnection::close_after_flush(milliseconds limit) {
@@ -121,7 +121,8 @@ void HttpConnection::discard() {
   const auto got = transport_.read(input_, kBulkRead);
   input_.clear();
   discarded_ += got ? got->bytes : 0;
-  if (!got || got->ended || discarded_ > kLingerBytes) on_limit();
+  if (!got || got->ended) return on_limit();
+  if (discarded_ > kLingerBytes) transport_.pause_reading();  // not closed yet: RST would take our answer away
 }
 
 void HttpConnection::on_limit() {

@@ -46,6 +46,22 @@ TEST(Tcp, BytesPassBothWays) {
   EXPECT_GT(proxy.metric("outrider_tcp_bytes_total"), 0);
 }
 
+// The limit is the whole cluster's, so it is another endpoint's pool that makes room.
+TEST(Tcp, WhoWaitsForAConnectionGetsItWhenAnotherEndpointsEnds) {
+  Origin a(echo), b(echo);
+  Proxy proxy(tcp({a.text(), b.text()}, "lb: round_robin, circuit_breaker: {max_connections: 2}"), {"overload.threads=1"});
+  Stream first = proxy.connect(), second = proxy.connect();
+  for (Stream* each : {&first, &second}) {
+    each->send("here");
+    ASSERT_EQ(each->read_exactly(4), "here");
+  }
+  Stream third = proxy.connect();  // to the endpoint of the first
+  third.send("here");
+  proxy.expect_metric(1, "outrider_cluster_pending_requests");
+  second.close();
+  EXPECT_EQ(third.read_exactly(4), "here");
+}
+
 // A FIN of one side is a FIN for the other and nothing more: the answer still comes.
 TEST(Tcp, AHalfClosedConnectionStillAnswers) {
   Origin origin([](Stream& connection) {

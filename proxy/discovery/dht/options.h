@@ -44,6 +44,7 @@ struct DhtOptions {
   milliseconds seeds_first{1000};                     // the same while nothing answers; doubles up to `seeds`
   milliseconds silence = std::chrono::seconds(45);    // nothing heard for so long: nothing answers
   milliseconds reconcile = std::chrono::seconds(60);  // between two readings of a watched service; up to twice that
+  milliseconds doubt = std::chrono::seconds(60);      // until what was refused for a reason that may pass is read again
   milliseconds change{1000};                          // between two versions of an announcement
   milliseconds farewell{500};                         // how long a withdrawal waits for the first acknowledgement
   milliseconds save = std::chrono::seconds(10);       // between two writings of the snapshot

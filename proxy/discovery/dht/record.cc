@@ -257,6 +257,8 @@ RecordVerdict check_dates(const Record& record, const Rules& rules) {
   if (record.not_after <= rules.now - rules.skew - rules.stale) return RecordVerdict::Expired;
   if (record.issued > rules.now + rules.skew || record.not_before > rules.now + rules.skew) return RecordVerdict::Skew;
   if (record.not_after > rules.now + rules.longest + rules.skew) return RecordVerdict::Skew;
+  // Sequences are milliseconds, or no later version could ever be newer.
+  if (record.sequence > uint64_t(to_ms(rules.now + rules.skew + rules.longest))) return RecordVerdict::Skew;
   return RecordVerdict::Ok;
 }
 

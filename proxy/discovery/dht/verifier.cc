@@ -25,7 +25,7 @@ Rules Verifier::rules(const std::string* service, WallTime now, bool require_sig
 }
 
 std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const std::string& service, WallTime now,
-                                                 milliseconds stale) {
+                                                 milliseconds stale, RecordVerdict* why) {
   Parsed parsed = parse_record(bytes);
   if (parsed.verdict == RecordVerdict::Ok) {
     Rules rules = this->rules(&service, now, options_.needs_signatures());
@@ -38,6 +38,7 @@ std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const s
     parsed.verdict = checked.verdict;
   }
   stats_.reject(parsed.verdict);
+  if (why) *why = parsed.verdict;
   return {};
 }
 

@@ -18,7 +18,9 @@ class Verifier {
     std::shared_ptr<const Instance> facts;
   };
   // Found under a key of `service`. Refused ones are counted. `stale`: how long after its end a record still counts.
-  std::optional<Believed> read(std::string_view bytes, const std::string& service, WallTime now, milliseconds stale = {});
+  // `why`, where given: the verdict on a refused one.
+  std::optional<Believed> read(std::string_view bytes, const std::string& service, WallTime now, milliseconds stale = {},
+                               RecordVerdict* why = nullptr);
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
   // May a stranger's value be kept? `key_of(record)` is compared by the caller. Unknown signers have a budget a second:
   // beyond it a record is kept unchecked, for its readers check it too.

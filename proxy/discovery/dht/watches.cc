@@ -11,6 +11,11 @@ constexpr milliseconds kLongestReading{30000};
 constexpr uint8_t kMissing = 2;  // readings that must not show a value until it counts as gone
 constexpr size_t kMostRefused = 4096, kMostKept = 10000;
 constexpr size_t kPings = 3;
+
+// A clock that is set, a certificate that becomes valid, a bundle that is renewed: looked at again. The rest stays as it is.
+bool may_pass(RecordVerdict why) {
+  return why == RecordVerdict::Skew || why == RecordVerdict::Expired || why == RecordVerdict::UnknownCa;
+}
 }  // namespace
 
 Watches::Watches(net::Loop& loop, Table& table, const DhtOptions& options, Verifier& verifier, WatchesEvents& events)
@@ -144,11 +149,13 @@ void Watches::add(const Pointer& watch, const Values& values, bool pushed) {
       it->second.ending = false;  // here it is
       continue;
     }
-    if (watch->refused.count(id) || watch->values.size() >= kMostValues) continue;
-    auto believed = verifier_.read(bytes, watch->service, now);
+    const auto refused = watch->refused.find(id);
+    if ((refused != watch->refused.end() && loop_.now() < refused->second) || watch->values.size() >= kMostValues) continue;
+    RecordVerdict why = RecordVerdict::Ok;
+    auto believed = verifier_.read(bytes, watch->service, now, {}, &why);
     if (!believed) {
       if (watch->refused.size() >= kMostRefused) watch->refused.clear();
-      watch->refused.insert(id);
+      watch->refused[id] = may_pass(why) ? loop_.now() + options_.doubt : TimePoint::max();
       continue;
     }
     const bool tombstone = believed->record.tombstone;

@@ -65,7 +65,7 @@ class Watches {
     TimePoint since{};
     std::vector<std::pair<std::string, uint64_t>> listening;  // key, token; one a shard
     std::map<uint64_t, Seen> values;                          // believed, by id
-    std::set<uint64_t> refused;                               // counted once
+    std::map<uint64_t, TimePoint> refused;                    // until when: not looked at again, and counted once
     std::map<std::string, Kept> kept;                         // by identity and instance
     uint64_t reading = 0;
     TimePoint read_at{};

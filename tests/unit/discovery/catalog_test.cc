@@ -357,6 +357,21 @@ TEST_F(CatalogTest, AReplicaThatWasRestartedOnItsAddressIsOneEndpoint) {
   EXPECT_EQ(told.last().all[0]->instance, "after");
 }
 
+// Else whoever may speak for a service could take a replica's place with a higher sequence.
+TEST_F(CatalogTest, NobodyTakesTheAddressOfAnotherIdentity) {
+  online();
+  const auto replica = record("10.0.0.1:80", "a", 100), other = record("10.0.0.1:80", "b", UINT64_MAX);
+  replica->identity = "spiffe://mesh.local/ns/shop/sa/cart";
+  other->identity = "spiffe://mesh.local/ns/shop/sa/other";
+  other->draining = true;
+  learn(replica);
+  learn(other);
+  pass(milliseconds(200));
+  ASSERT_EQ(told.last().all.size(), 2u);
+  EXPECT_EQ(told.last().all[0]->identity, replica->identity);
+  EXPECT_FALSE(told.last().all[0]->draining);
+}
+
 TEST_F(CatalogTest, ARecordThatHasEndedAlreadyIsNotTaken) {
   online();
   EXPECT_EQ(learn(record("10.0.0.1:80", "a", 1, milliseconds(-1))), Learned::Ended);

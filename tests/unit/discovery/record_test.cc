@@ -419,6 +419,9 @@ TEST_F(Records, HoldFromTheirBeginToTheirEndGiveOrTakeTheSkew) {
   what.not_after += milliseconds(1);
   EXPECT_EQ(verdict(write(what, &cart)), RecordVerdict::Skew);
   what = announcement();
+  what.sequence = uint64_t(to_ms(kNow + 15 * kMinute + seconds(31)));  // no later version could be newer
+  EXPECT_EQ(verdict(write(what, &cart)), RecordVerdict::Skew);
+  what = announcement();
   what.issued = kNow + seconds(31);
   EXPECT_EQ(verdict(write(what, &cart)), RecordVerdict::Skew);
   what = announcement();

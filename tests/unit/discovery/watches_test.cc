@@ -124,6 +124,18 @@ TEST_F(WatchesTest, WhatIsNotBelievedIsDroppedAndCountedOnceByItsReason) {
   EXPECT_EQ(rejected(RecordVerdict::Malformed), 1u);
 }
 
+// A clock may be set, a bundle renewed: who is unknown today may be believed in a minute, with the same record.
+TEST_F(WatchesTest, WhatIsRefusedForAReasonThatMayPassIsReadAgain) {
+  options.doubt = milliseconds(1);
+  const auto later = identity_from(identity::make_authority(net::Loop::wall()), "spiffe://mesh.local/ns/shop/sa/cart");
+  table.values[key()] = {*write_record(announcement(1), later.get())};
+  follow();
+  EXPECT_GE(rejected(RecordVerdict::UnknownCa), 1u);
+  EXPECT_TRUE(learned.empty());
+  verifier.set_identity(later);
+  ASSERT_TRUE(until([&] { return learned == Set{"10.0.0.1:80"}; }));
+}
+
 TEST_F(WatchesTest, AValueThatGoesIsLapsedOnceSomePeerAnswers) {
   table.values[key()] = {record(1), record(2)};
   follow();

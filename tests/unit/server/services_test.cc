@@ -42,5 +42,25 @@ TEST(Services, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
   EXPECT_EQ(group.expires(set->members[0]), later);
 }
 
+// A rule's cluster and one found by a Host header may be of the same service: when the latter goes the former still hears.
+TEST(Services, AServiceIsFollowedWhileAnyClusterIsOfIt) {
+  net::Loop control;
+  stats::Catalog catalog;
+  auto shard = catalog.make_shard();
+  discovery::FixedRegistry registry;
+  std::vector<std::unique_ptr<Worker>> workers;
+  Services services(control, catalog, *shard, workers);
+  auto plan = std::make_shared<upstream::ClusterPlan>();
+  plan->name = "cart";
+  plan->service = "shop/cart";
+  services.by_name(&registry, upstream::ClusterPlan());
+  services.add(plan, std::make_shared<upstream::Limits>(), {&registry, "shop/cart"});
+  services.watch(0, "shop/cart");
+  services.unwatch(0, "shop/cart");
+  registry.add("shop/cart", {instance(1, net::Loop::wall() + std::chrono::minutes(1))});
+  EXPECT_EQ(services.all().at("cart").set->members.size(), 1u);
+  EXPECT_EQ(services.all().count("shop/cart"), 0u);
+}
+
 }  // namespace
 }  // namespace outrider::server
