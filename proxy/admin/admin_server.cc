@@ -139,8 +139,8 @@ void AdminServer::visit(Session& session) {
     reply.body = ask.path + " answers " + reply.allow + ".\n";
     return session.reply(std::move(reply));
   }
-  if (entry->second.from == From::Local && (!ask.local || session.from_browser()))
-    return session.reply({.status = 403, .body = ask.path + " answers this machine only, and no web page.\n"});
+  if (entry->second.from == From::Local && (!ask.local || session.passed_on()))
+    return session.reply({.status = 403, .body = ask.path + " answers this machine only, and nothing that is passed on.\n"});
   session.wait_for(*entry->second.page);
   entry->second.page->on_visit(session);
 }

@@ -73,7 +73,7 @@ class Facts {
  public:
   virtual bool live() const { return true; }
   virtual std::vector<Part> readiness() const = 0;  // ready when every part is ok
-  virtual std::string config() const = 0;           // effective, YAML, secrets hidden
+  virtual std::string config() const = 0;           // effective, YAML
   virtual std::vector<ClusterView> clusters() const = 0;
   virtual std::vector<ServiceView> services() const = 0;
   virtual RegistryView registry() const = 0;

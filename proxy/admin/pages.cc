@@ -152,7 +152,7 @@ Reply index_page(const Facts& facts) {
       "  GET  /services       services announced and watched (?service=NAME)\n"
       "  GET  /registry       peers, seeds and our own records\n"
       "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
-      "  GET  /config         the effective configuration, secrets hidden\n"
+      "  GET  /config         the configuration as it takes effect\n"
       "  GET  /version        what was built\n"
       "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
       "  POST /quitquitquit   drain and exit (from this machine)\n";

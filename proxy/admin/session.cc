@@ -52,7 +52,9 @@ http::StreamEvents* Session::on_stream(http::StreamId id) {
 
 void Session::on_head(bool end) {
   head_only_ = head_.method == http::Method::Head;
-  browser_ = head_.headers.find(http::HeaderId::Origin) != nullptr;
+  // What a web page or a proxy on this machine passes on comes from this machine, and is somebody else's.
+  passed_on_ = head_.headers.find(http::HeaderId::Origin) || head_.headers.find(http::HeaderId::XForwardedFor) ||
+               head_.headers.find(http::HeaderId::Forwarded);
   ask_.method = head_only_ ? http::Method::Get : head_.method;
   std::string_view rest = head_.path;
   ask_.path = std::string(next_part(rest, '?'));

@@ -14,7 +14,7 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   const Ask& ask() const override { return ask_; }
   void reply(Reply whole) override;
   void wait_for(Page& page) { page_ = &page; }  // who is to be told if the connection goes first
-  bool from_browser() const { return browser_; }
+  bool passed_on() const { return passed_on_; }
   bool idle() const { return state_ == State::Idle; }
   TimePoint since() const { return since_; }  // when its state changed last
   void close();                               // at once
@@ -44,7 +44,7 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   std::unique_ptr<wire::HttpConnection> connection_;  // null once it is gone
   const bool local_;
   State state_ = State::Idle;
-  bool head_only_ = false, browser_ = false, close_behind_ = false;
+  bool head_only_ = false, passed_on_ = false, close_behind_ = false;
   http::StreamId stream_ = 0;
   Arena arena_;
   http::RequestHead head_{arena_};

@@ -155,6 +155,8 @@ TEST_F(AdminServerTest, ActionsAnswerThisMachineButNoWebPage) {
     Client client(at());
     EXPECT_EQ(client.post("/echo", "abc").body, "abc");
     EXPECT_EQ(client.post("/echo", "abc", "Origin: http://evil.example\r\n").status, 403);
+    EXPECT_EQ(client.post("/echo", "abc", "X-Forwarded-For: 192.0.2.1\r\n").status, 403);
+    EXPECT_EQ(client.post("/echo", "abc", "Forwarded: for=192.0.2.1\r\n").status, 403);
   });
 }
 
