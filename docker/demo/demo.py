@@ -25,11 +25,16 @@ REPLICAS = ("shop-1", "shop-2", "shop-3")
 CLIENTS = 6
 
 
+GIVEN = set()   # whoever was given one may not have opened it yet
+
+
 def free_ports(count):
     """Ports below the range from which clients' own ports are taken, free just now."""
     held, ports = [], []
     while len(ports) < count:
         port = random.randrange(18000, 32000)
+        if port in GIVEN:
+            continue
         probe = socket.socket()
         try:
             probe.bind(("127.0.0.1", port))
@@ -38,6 +43,7 @@ def free_ports(count):
             continue
         held.append(probe)
         ports.append(port)
+        GIVEN.add(port)
     for probe in held:
         probe.close()
     return ports
