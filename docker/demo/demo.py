@@ -58,6 +58,13 @@ def get_json(port, path, timeout=2):
         connection.close()
 
 
+def kill_all_of(process):
+    """As a machine that loses power: the sidecar first, then its app."""
+    os.kill(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Mesh:
     """The processes, their ports and their folder."""
 
@@ -152,11 +159,7 @@ class Mesh:
         return next((c["endpoints"] for c in clusters if c["name"] == f"default/{SERVICE}"), [])
 
     def kill(self, name):
-        """As a machine that loses power: the sidecar first, then its app."""
-        process = self.processes.pop(name)
-        os.kill(process.pid, signal.SIGKILL)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_all_of(self.processes.pop(name))
 
     def stop(self):
         for process in self.processes.values():

@@ -6,31 +6,13 @@ import math
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
-HOST = "127.0.0.1"
-
-
-def free_ports(count):
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
-
-
-def wait_for(port):
-    for _ in range(400):
-        try:
-            return socket.create_connection((HOST, port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-    sys.exit(f"balance: nobody listens on port {port}")
+from local import HOST, free_ports, wait_for_port
 
 
 def start_origins(folder, ports):
@@ -45,7 +27,7 @@ def start_origins(folder, ports):
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or sys.exit("balance: nginx is needed")
     process = subprocess.Popen([nginx, "-c", config, "-e", f"{folder}/error.log"])
     for port in ports:
-        wait_for(port)
+        wait_for_port(port)
     return process
 
 
@@ -57,7 +39,7 @@ def measure(outrider, folder, name, words, port, admin, shares, allowed):
     proxy = subprocess.Popen([outrider, "run", *words, "--set", "admin.address=off", "--set", "admin.health=off",
                               "--set", f"telemetry.metrics.address={HOST}:{admin}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(admin)
+        wait_for_port(admin)
         before = logged(folder, len(shares))
         load = subprocess.run(["wrk", "-t1", "-c20", "-d5s", f"http://{HOST}:{port}/"], capture_output=True, text=True, check=True).stdout
         total, seen = 0, []

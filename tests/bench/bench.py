@@ -7,7 +7,6 @@ only figures of one run compare. CPU is what the kernel charged to all processes
 import argparse
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -18,7 +17,8 @@ import sys
 import tempfile
 import time
 
-HOST = "127.0.0.1"
+from local import HOST, free_ports
+
 WORKLOADS = {                # name -> (mode, wrk connections, path)
     "http": ("http", 64, "/small"),
     "http-1m": ("http", 16, "/1m"),
@@ -32,17 +32,6 @@ def program(name):
     if not path:
         sys.exit(f"bench: {name} is needed and is not installed (./dev bench installs it)")
     return path
-
-
-def free_port():
-    while True:
-        port = random.randrange(18000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-                return port
-            except OSError:
-                pass
 
 
 def write(path, text):
@@ -85,7 +74,7 @@ def haproxy(folder, mode, port, to):
 def outrider(binary):
     def command(_, mode, port, to):
         words = [binary, "run", "--listen", f"{HOST}:{port}", "--to", f"{HOST}:{to}", "--set", "overload.threads=1"]
-        for setting in ("admin.address=off", "admin.health=off", f"telemetry.metrics.address={HOST}:{free_port()}",
+        for setting in ("admin.address=off", "admin.health=off", f"telemetry.metrics.address={HOST}:{free_ports(1)[0]}",
                         "telemetry.log.level=error"):
             words += ["--set", setting]
         if mode == "tcp":
@@ -163,7 +152,7 @@ def measure(name, proxies, options, folder, backend_port, load_core, proxy_core)
     for _ in range(options.rounds):
         for proxy, make in proxies.items():
             place = tempfile.mkdtemp(dir=folder)
-            port = free_port()
+            port = free_ports(1)[0]
             command = make(place, mode, port, backend_port)
             if not command:
                 continue
@@ -207,7 +196,7 @@ def main():
     proxy_core, load_core = cores[0], cores[-1]
     folder = tempfile.mkdtemp(prefix="outrider-bench-")
     os.chmod(folder, 0o755)
-    backend_port = free_port()
+    backend_port = free_ports(1)[0]
     place = os.path.join(folder, "backend")
     os.mkdir(place)
     backend = Running(backend_command(place, backend_port), load_core)

@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 
-HOST = "127.0.0.1"
+from local import HOST, free_ports
+
 BLOCK = random.Random(7).randbytes(1 << 20)
 
 
@@ -112,10 +113,7 @@ def main():
     for _ in range(options.mib):
         right.update(BLOCK)
     origin = Origin(size)
-    ports = [socket.create_server((HOST, 0)) for _ in range(2)]
-    http, tcp = (each.getsockname()[1] for each in ports)
-    for each in ports:
-        each.close()
+    http, tcp = free_ports(2)
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         config.write(f"""version: 1
 mode: edge

@@ -7,14 +7,13 @@ import http.client
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
-HOST = "127.0.0.1"
+from local import HOST, free_ports, wait_for_port
+
 FETCH = """
 const get = async (path) => { const r = await fetch('http://%s/' + path); return r.status + ' ' + await r.text() };
 (async () => {
@@ -27,21 +26,6 @@ const get = async (path) => { const r = await fetch('http://%s/' + path); return
 """
 
 
-def free_port():
-    with socket.create_server((HOST, 0)) as probe:
-        return probe.getsockname()[1]
-
-
-def wait_for(port):
-    for _ in range(600):
-        try:
-            socket.create_connection((HOST, port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit(f"clients: nobody listens on port {port}")
-
-
 class Servers:
     """nginx, Redis and PostgreSQL, where they are installed, in a folder of their own."""
 
@@ -50,24 +34,24 @@ class Servers:
 
     def start(self, name, port, command, **more):
         self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more))
-        wait_for(port)
+        wait_for_port(port)
         self.ports[name] = port
 
     def start_all(self):
         nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
         if nginx:
-            port, config = free_port(), os.path.join(self.folder, "nginx.conf")
+            port, config = free_ports(1)[0], os.path.join(self.folder, "nginx.conf")
             with open(config, "w", encoding="utf-8") as out:
                 out.write(f"daemon off; worker_processes 1; pid {self.folder}/nginx.pid; error_log {self.folder}/error.log;\n"
                           "events { worker_connections 1024; }\nhttp { access_log off; keepalive_requests 100000000;\n"
                           f" server {{ listen {HOST}:{port}; location / {{ return 200 \"hello\\n\"; }} }} }}\n")
             self.start("http", port, [nginx, "-c", config, "-e", os.path.join(self.folder, "error.log")])
         if shutil.which("redis-server"):
-            port = free_port()
+            port = free_ports(1)[0]
             self.start("redis", port, ["redis-server", "--port", str(port), "--bind", HOST, "--save", ""], cwd=self.folder)
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
         if found and shutil.which("psql"):
-            port, data, bin_ = free_port(), os.path.join(self.folder, "postgres"), os.path.dirname(found[-1])
+            port, data, bin_ = free_ports(1)[0], os.path.join(self.folder, "postgres"), os.path.dirname(found[-1])
             user = {}
             os.mkdir(data)
             if os.getuid() == 0:                       # PostgreSQL does not run as root
@@ -144,8 +128,8 @@ def main():
     servers, proxy, good = Servers(folder), None, False
     try:
         servers.start_all()
-        ports = {name: free_port() for name in servers.ports}
-        metrics = free_port()
+        ports = {name: free_ports(1)[0] for name in servers.ports}
+        metrics = free_ports(1)[0]
         config = os.path.join(folder, "outrider.yaml")
         with open(config, "w", encoding="utf-8") as out:
             out.write(f"version: 1\nmode: edge\nregistry: {{kind: none}}\nadmin: {{address: off, health: off}}\n"
@@ -158,7 +142,7 @@ def main():
                 out.write(f"  {name}: {{endpoints: [\"{HOST}:{port}\"], protocol: {protocol[name]}}}\n")
         proxy = subprocess.Popen([os.path.abspath(options.outrider), "run", "-c", config], stderr=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL)
-        wait_for(metrics)
+        wait_for_port(metrics)
         good = check(ports, metrics)
     finally:
         if proxy:

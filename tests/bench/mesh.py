@@ -20,7 +20,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "docker", "demo"))
-from demo import Traffic, free_ports, get_json, percentile, wait_for  # noqa: E402 (the path comes first)
+from demo import Traffic, free_ports, get_json, kill_all_of, percentile, wait_for  # noqa: E402 (the path comes first)
 
 SERVICE = "shop"
 CALLER, WATCHER = "web-1", "web-2"
@@ -113,11 +113,7 @@ class Mesh:
         return f"127.0.0.1:{self.ports[name]['inbound']}"
 
     def kill(self, name):
-        """As a machine that loses power: the sidecar first, then its app."""
-        process = self.processes.pop(name)
-        os.kill(process.pid, signal.SIGKILL)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_all_of(self.processes.pop(name))
 
     def stop(self):
         for process in self.processes.values():

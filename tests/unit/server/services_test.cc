@@ -20,15 +20,18 @@ discovery::Instance instance(uint64_t sequence, WallTime expires) {
   return facts;
 }
 
-// A record is signed anew every few minutes. Workers need not hear of that, but whoever asks how long it holds must.
-TEST(Services, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
+struct ServicesTest : testing::Test {
   net::Loop control;
   stats::Catalog catalog;
-  auto shard = catalog.make_shard();
+  std::unique_ptr<stats::Shard> shard = catalog.make_shard();
   discovery::FixedRegistry registry;
   std::vector<std::unique_ptr<Worker>> workers;
-  Services services(control, catalog, *shard, workers);
-  auto plan = std::make_shared<upstream::ClusterPlan>();
+  Services services{control, catalog, *shard, workers};
+  std::shared_ptr<upstream::ClusterPlan> plan = std::make_shared<upstream::ClusterPlan>();
+};
+
+// A record is signed anew every few minutes. Workers need not hear of that, but whoever asks how long it holds must.
+TEST_F(ServicesTest, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
   plan->name = plan->service = "default/web";
   const WallTime soon = net::Loop::wall() + std::chrono::minutes(1), later = soon + std::chrono::minutes(10);
   registry.add("default/web", {instance(1, soon)});
@@ -43,14 +46,7 @@ TEST(Services, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
 }
 
 // A rule's cluster and one found by a Host header may be of the same service: when the latter goes the former still hears.
-TEST(Services, AServiceIsFollowedWhileAnyClusterIsOfIt) {
-  net::Loop control;
-  stats::Catalog catalog;
-  auto shard = catalog.make_shard();
-  discovery::FixedRegistry registry;
-  std::vector<std::unique_ptr<Worker>> workers;
-  Services services(control, catalog, *shard, workers);
-  auto plan = std::make_shared<upstream::ClusterPlan>();
+TEST_F(ServicesTest, AServiceIsFollowedWhileAnyClusterIsOfIt) {
   plan->name = "cart";
   plan->service = "shop/cart";
   services.by_name(&registry, upstream::ClusterPlan());
