@@ -87,6 +87,9 @@ class Churn(threading.Thread):
             except TimeoutError as missing:
                 self.problems.append(f"waited in vain for {missing}")
                 return
+            except (OSError, subprocess.SubprocessError) as trouble:
+                self.problems.append(str(trouble))
+                return
 
     def one_round(self):
         self.number += 1
@@ -100,7 +103,10 @@ class Churn(threading.Thread):
         wait_for(f"{oldest} to go", self.patience, lambda: self.mesh.address(oldest) not in self.mesh.known())
         code = process.wait(self.patience)
         self.mesh.processes.pop(oldest)
-        os.remove(self.mesh.log(oldest)) if code == 0 else self.problems.append(f"{oldest} ended with {code}")
+        if code == 0:
+            os.remove(self.mesh.log(oldest))
+        else:
+            self.problems.append(f"{oldest} ended with {code}")
 
     def stop(self):
         self.ending.set()
