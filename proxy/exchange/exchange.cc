@@ -11,7 +11,10 @@ using filter::Verdict;
 using upstream::Attempt;
 using upstream::Known;
 
-Exchange::Exchange(Site& site) : site_(site), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
+const filter::Chain Exchange::kNoFilters{{}};
+
+Exchange::Exchange(Site& site)
+    : site_(site), chain_(&kNoFilters), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
   shard_ = &site.shard;
 }
 
@@ -21,7 +24,6 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   serving_ = site_.serving;
   peer_ = &session.peer();
   started_ = net::Loop::clock();
-  started_wall_ = net::Loop::wall();
   return down_;
 }
 
@@ -143,6 +145,7 @@ bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
   route_ = plan.router->match(without_port(request_.authority), request_.path);
   if (!route_) return false;
+  chain_ = route_->chain.get();
   milliseconds limit = route_->timeout.count() ? route_->timeout : plan.request;
   if (route_->action == Route::Action::Cluster) {
     if (route_->cluster == kByHost) {
@@ -171,18 +174,13 @@ bool Exchange::check_body_limit() {
   return false;
 }
 
-const filter::Chain& Exchange::chain() const {
-  static const filter::Chain kNone{{}};
-  return route_ ? *route_->chain : kNone;
-}
-
 std::span<const upstream::Seat* const> Exchange::tried() { return {tried_.data(), tries_}; }
 
 http::Codec& Exchange::downstream() { return session_->codec(); }
 
 void Exchange::commit() {
   committed_ = true;
-  first_byte_ = net::Loop::clock();
+  first_byte_ = attempt()->headed_at();
   response_ = &attempt()->response();
   if (!tunnel_) sanitize_response(*response_);
 }
