@@ -162,7 +162,8 @@ bool Exchange::route() {
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
   if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
-  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm(idle_check_, plan.stream_idle);
+  note_activity();
+  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm_within(idle_check_, plan.stream_idle);
   return true;
 }
 
@@ -195,7 +196,7 @@ void Exchange::Down::on_head(bool end) {
 
 void Exchange::Down::on_body(Buffer&& data, bool end) {
   x.request_bytes_ += data.size();
-  ++x.activity_;
+  x.note_activity();
   const uint64_t limit = x.session_->plan().max_body;
   if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
     x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
@@ -228,7 +229,7 @@ void Exchange::Down::on_reset(const Error& why) {
 }
 
 void Exchange::on_attempt(Attempt&) {
-  ++activity_;
+  note_activity();
   advance();
 }
 
@@ -260,12 +261,11 @@ void Exchange::on_wait_limit() {
   advance();
 }
 
+// Armed once for many requests of a recycled exchange: the timer may belong to one that is long over.
 void Exchange::on_idle_check() {
-  const uint64_t now = activity_ + (relay_ ? relay_->bytes_up() + relay_->bytes_down() : 0);
-  if (now != std::exchange(seen_activity_, now)) {
-    site_.loop.arm(idle_check_, session_->plan().stream_idle);
-    return;
-  }
+  if (!session_ || tunnel_ || !session_->plan().stream_idle.count()) return;
+  const auto left = active_at_ + session_->plan().stream_idle - site_.loop.now();
+  if (left.count() > 0) return site_.loop.arm(idle_check_, std::chrono::ceil<milliseconds>(left));
   const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
   fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
   advance();

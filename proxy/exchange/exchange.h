@@ -48,6 +48,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
   void finish();                               // filters' on_complete, access log, stats, give back
   RequestCounters& find_counters();
+  void note_activity() { active_at_ = site_.loop.now(); }
   void count_in();  // to requests in flight, once the label of its cluster is known
   void count(TimePoint now);
   void count_retry(bool succeeded);
@@ -108,7 +109,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool dropped_ = false;  // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<wire::Relay> relay_;
-  uint64_t request_bytes_ = 0, response_bytes_ = 0, seen_activity_ = 0, activity_ = 0;
+  uint64_t request_bytes_ = 0, response_bytes_ = 0;
+  TimePoint active_at_{};  // the loop's time when bytes last moved
   TimePoint started_{}, first_byte_{};
   BoundPlace<Exchange, &Exchange::on_place> place_{*this};
   net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};

@@ -19,7 +19,6 @@ uint64_t microseconds(TimePoint from, TimePoint to) {
 void Exchange::finish() {
   deadline_.cancel();
   wait_limit_.cancel();
-  idle_check_.cancel();
   place_.unlink();
   if (relay_) {
     relay_->stop();
@@ -139,7 +138,7 @@ void Exchange::reset_for_reuse() {
   flag_ = Flag::None;
   reason_ = "";
   last_error_ = {};
-  request_bytes_ = response_bytes_ = seen_activity_ = activity_ = 0;
+  request_bytes_ = response_bytes_ = 0;
   first_byte_ = {};
 }
 
