@@ -26,8 +26,7 @@ void exchange_get(benchmark::State& state) { run(state, test::World::kYaml, "GET
 BENCHMARK(exchange_get);
 
 void exchange_post(benchmark::State& state) {
-  run(state, test::World::kYaml,
-      "POST /a HTTP/1.1\r\nHost: web\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'b'));
+  run(state, test::World::kYaml, "POST /a HTTP/1.1\r\nHost: web\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'b'));
 }
 BENCHMARK(exchange_post);
 
@@ -42,8 +41,7 @@ std::string many(int64_t routes, int64_t clusters) {
 }
 
 void exchange_routes(benchmark::State& state) {
-  run(state, many(state.range(0), 1),
-      "GET /part-" + std::to_string(state.range(0) - 1) + "/b HTTP/1.1\r\nHost: web\r\n\r\n");
+  run(state, many(state.range(0), 1), "GET /part-" + std::to_string(state.range(0) - 1) + "/b HTTP/1.1\r\nHost: web\r\n\r\n");
 }
 BENCHMARK(exchange_routes)->Arg(10)->Arg(1000)->Arg(10000);
 
