@@ -148,6 +148,7 @@ void HttpSession::on_gone(const Error& why) {
   site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
   site_.shard.sub(door_->counters.active);
   site_.shard.observe(door_->counters.duration, uint64_t(age));
+  plan().of_process->leave();
   plan().connections->leave();
   if (counted_ip_) plan().per_ip->leave(*counted_ip_);
   head_limit_.cancel();

@@ -5,7 +5,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docker", "demo"))
-from demo import free_ports  # noqa: E402,F401 (the path comes first)
+from demo import free_ports, wait_for  # noqa: E402,F401 (the path comes first)
 
 HOST = "127.0.0.1"
 

@@ -1,0 +1,109 @@
+"""What is sent through a proxy, and what is read off it meanwhile: requests a second, latency, calls, idle connections."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from local import HOST
+from peers import program
+
+FEW, MANY = 1000, 8000       # idle connections between which memory is compared
+RATE, RATE_CONNECTIONS = 2000, 16
+
+
+def on(core, *command):
+    return ["taskset", "-c", str(core), *command]
+
+
+def wrk_command(port, work, seconds, core):
+    words = on(core, program("wrk"), "-t", "1", "-c", str(work.connections), "-d", f"{seconds}s", "--timeout", "10s")
+    for name, value in work.headers.items():
+        words += ["-H", f"{name}: {value}"]
+    return words + (["-s", work.script] if work.script else []) + [f"http://{HOST}:{port}{work.path}"]
+
+
+def saturated(port, work, seconds, core):
+    """As much as goes through."""
+    text = subprocess.run(wrk_command(port, work, seconds, core), capture_output=True, text=True, check=True).stdout
+    requests, took = re.search(r"(\d+) requests in ([\d.]+)s", text).groups()
+    errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", text))
+    errors += sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", text))
+    return {"requests": int(requests), "rate": int(requests) / float(took), "errors": errors}
+
+
+def fixed_rate(port, work, seconds, core):
+    """So many a second, whatever the answers take: what latency means for a client."""
+    with tempfile.NamedTemporaryFile(mode="r", prefix="outrider-bench-") as log:
+        subprocess.run(on(core, program("h2load"), "--h1", "-t", "1", "-c", str(RATE_CONNECTIONS), "-D", str(seconds),
+                          f"--rps={RATE / RATE_CONNECTIONS:g}", f"--log-file={log.name}", f"http://{HOST}:{port}{work.path}"),
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        answers = [line.split() for line in log]             # start, status, microseconds
+    if not answers:
+        sys.exit("bench: h2load had no answer")
+    took = sorted(int(fields[2]) for fields in answers)
+    return {"requests": len(took), "rate": len(took) / seconds, "errors": sum(fields[1] != "200" for fields in answers),
+            "p50_us": took[len(took) // 2], "p99_us": took[min(len(took) - 1, len(took) * 99 // 100)]}
+
+
+def backend_requests(port):
+    with urllib.request.urlopen(f"http://{HOST}:{port}/status", timeout=10) as answer:
+        return int(answer.read().split(b"\n")[2].split()[2])
+
+
+def calls(running, port, work, core, backend_port):
+    """System calls a request in the middle of a load, by name and in all; the backend counts the requests. Tracing slows a
+    proxy down many times over, so nothing else is read off this run. Null where strace may not attach."""
+    pids = list(running.stats())
+    client = subprocess.Popen(wrk_command(port, work, 4, core), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)                  # its connections are open by then, and their calls not counted
+        with tempfile.NamedTemporaryFile(mode="r", prefix="outrider-bench-") as table:
+            tracer = subprocess.Popen([program("strace"), "-c", "-f", "-o", table.name, *[w for p in pids for w in ("-p", p)]],
+                                      stderr=subprocess.PIPE, text=True)
+            waiting = len(pids)
+            while waiting:
+                line = tracer.stderr.readline()
+                if not line:
+                    tracer.wait()
+                    return None
+                waiting -= "attached" in line
+            before = backend_requests(backend_port)
+            time.sleep(1)
+            requests = backend_requests(backend_port) - before - 1      # less the question itself
+            tracer.send_signal(signal.SIGINT)
+            tracer.communicate()
+            rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .*?(\w+)$", table.read(), re.M)
+    finally:
+        client.kill()
+        client.wait()
+    if requests < 1:
+        return None
+    by_name = {name: int(count) / requests for count, name in rows if name != "total" and int(count) >= requests / 100}
+    return {"calls": sum(int(count) for count, name in rows if name != "total") / requests, "calls_by_name": by_name}
+
+
+def idle(running, port, few, many):
+    """Memory at start, with few and with many keep-alive connections that have been answered once, and when all are closed."""
+    time.sleep(0.5)
+    figures = {"start_mib": running.memory_kib() / 1024, "errors": 0}
+    clients, memory = [], {}
+    try:
+        for count in range(1, many + 1):
+            client = socket.create_connection((HOST, port), 10)
+            clients.append(client)
+            client.sendall(b"GET /small HTTP/1.1\r\nHost: bench.test\r\n\r\n")
+            figures["errors"] += not client.recv(4096).startswith(b"HTTP/1.1 200")
+            if count in (few, many):
+                time.sleep(0.5)
+                memory[count] = running.memory_kib()
+    finally:
+        for client in clients:
+            client.close()
+    time.sleep(1)
+    return {**figures, "idle_mib": memory[many] / 1024, "closed_mib": running.memory_kib() / 1024,
+            "idle_bytes": (memory[many] - memory[few]) * 1024 / (many - few)}
