@@ -77,9 +77,9 @@ bool Exchange::try_relay() {
     request_pipe_.kept.clear();
   } else {
     const uint64_t left = from.codec().bypass(from.stream(), Way::Response);
-    if (left < kWorthJoining) return false;
+    if (left < kWorthJoining || !up.caught_up()) return false;
     down.flush();  // the head, and what came with it
-    if (client_gone_ || !down.caught_up() || !up.caught_up() || downstream().bypass(stream_, Way::Response) != left) return false;
+    if (client_gone_ || !down.caught_up() || downstream().bypass(stream_, Way::Response) != left) return false;
     bounds = {0, left};
   }
   relay_.emplace(down, up, site_.pipes, static_cast<wire::RelayEvents&>(*this), bounds);
