@@ -180,6 +180,11 @@ struct Cluster {
 };
 const char* name_of(Cluster::Balancer balancer);  // "ewma", as upstream names it
 
+struct Overload {
+  uint32_t threads = 0;  // 0: auto
+  uint32_t connections = 20000;
+};
+
 struct Lifecycle {
   bool wait_listeners = true, wait_identity = true, wait_registry = false;  // `ready_when`
   milliseconds drain_delay{5000}, drain_time{30000};
@@ -219,15 +224,15 @@ struct Document {
   std::vector<Listener> listeners;
   std::vector<Cluster> clusters;  // configured, implied by a preset, and named by a route alone
   Cluster cluster_defaults;       // for services found by the Host header
+  Overload overload;
   Lifecycle lifecycle;
   Metrics metrics;
   AccessLog access_log;
   Log log;
   Admin admin;
-  uint32_t threads = 0;  // 0: auto
-  std::string file;      // it came from; empty: none
-  std::string digest;    // of everything, 16 hex digits
-  Node effective;        // the same as a tree with origins, for show()
+  std::string file;    // it came from; empty: none
+  std::string digest;  // of everything, 16 hex digits
+  Node effective;      // the same as a tree with origins, for show()
 
   const Cluster* cluster(std::string_view name) const;
   bool mtls = false;  // not built yet: traffic between sidecars is clear text

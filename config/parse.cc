@@ -172,17 +172,17 @@ void read_registry(Fields& top, Registry& r) {
     fields.error("lease", *lease, "registry.valid (" + duration_text(r.valid) + ") must be longer than the lease");
 }
 
-void read_overload(Fields& top, uint32_t& threads) {
+void read_overload(Fields& top, Overload& overload) {
   Fields fields = top.map("overload");
   const Node* value = fields.given("threads");
   if (!value || (value->is_scalar() && value->text() == "auto")) {
     fields.hand("threads", "auto or number", "auto");
     fields.keep("threads", value ? *value : Node::scalar("auto"));
   } else {
-    fields.number("threads", threads, 1, 256);
+    fields.number("threads", overload.threads, 1, 256);
   }
   fields.later("memory", {}, {"80%"});
-  fields.later("connections", {}, {"20000"});
+  fields.number("connections", overload.connections, 1);
   fields.later("loop_lag", {}, {"50ms"});
 }
 
@@ -430,7 +430,7 @@ Document read_document(Reading& reading, Layers& layers) {
   const Node* chains = top.hand("filters", "", "");
   if (chains) top.keep("filters", *chains);
   if (catalog) reading.catalog->back() = {"filters.<chain>", "list of filters", "[]", true};
-  read_overload(top, d.threads);
+  read_overload(top, d.overload);
   read_lifecycle(top, d.lifecycle);
   {
     Fields config = top.map("config");

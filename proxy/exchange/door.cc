@@ -10,11 +10,16 @@ Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd)
 
 void Door::on_accept(int fd, const net::Address& peer) {
   const ListenerPlan& plan = *from_->plan;
-  if (!plan.connections->enter(plan.max_connections)) return refuse(fd, Ending::TooMany);
+  if (!plan.of_process->enter(plan.max_of_process)) return refuse(fd, Ending::Overload);
+  if (!plan.connections->enter(plan.max_connections)) {
+    plan.of_process->leave();
+    return refuse(fd, Ending::TooMany);
+  }
   std::optional<uint64_t> counted_ip;
   if (plan.max_per_ip && !peer.is_unix()) {
     const auto entry = plan.per_ip->enter(peer.ip_key(), plan.max_per_ip);
     if (entry == TallyTable::Entry::Refused) {
+      plan.of_process->leave();
       plan.connections->leave();
       return refuse(fd, Ending::TooManyPerIp);
     }

@@ -45,7 +45,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   std::unique_ptr<wire::HttpConnection> connection_;
   std::string remote_, remote_ip_, local_;
   filter::Peer peer_;
-  TimePoint since_;
+  TimePoint since_, idle_since_;
   uint32_t requests_ = 0;
   uint64_t written_ = 0;  // as of the last look at a reader who takes his time
   std::optional<uint64_t> counted_ip_;

@@ -34,6 +34,8 @@ struct ListenerPlan {
   std::shared_ptr<const Router> router;
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
+  uint32_t max_of_process = UINT32_MAX;
+  std::shared_ptr<Tally> of_process = std::make_shared<Tally>();  // of all listeners
 };
 
 // Everything a worker needs to serve, compiled from one configuration and never changed afterwards. The control thread

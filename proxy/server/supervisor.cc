@@ -22,7 +22,7 @@ constexpr milliseconds kCutLimit{2000};
 
 // A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
 uint32_t threads_of(const config::Document& document) {
-  if (document.threads) return document.threads;
+  if (document.overload.threads) return document.overload.threads;
   if (document.mode == config::Mode::Sidecar) return 1;
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? uint32_t(std::max(1, CPU_COUNT(&set))) : 1;

@@ -207,6 +207,32 @@ void expect_two_at_a_time(const std::string& limits, const char* reason) {
 
 TEST(Limits, ConnectionsOfAListener) { expect_two_at_a_time("connections: 2", "too_many"); }
 
+// Over listeners and workers; who is refused for another reason takes no room.
+TEST(Limits, ConnectionsOfTheProcess) {
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\noverload: {threads: 2, connections: 2}\n"
+      "listeners: {edge: {address: \"127.0.0.1:0\", limits: {connections: 1}}, other: {address: \"127.0.0.1:0\"}}\n"
+      "routes: {edge: [{respond: {status: 200}}], other: [{respond: {status: 200}}]}\n");
+  Stream first = proxy.connect("edge");
+  proxy.expect_metric(1, "outrider_connections_active");
+  EXPECT_TRUE(proxy.connect("edge").at_end());
+  expect_closed(proxy, "too_many");
+  Stream second = proxy.connect("other");
+  proxy.expect_metric(2, "outrider_connections_active");
+  Stream third = proxy.connect("other");
+  EXPECT_TRUE(third.at_end());
+  EXPECT_TRUE(third.ended_by_reset());
+  expect_closed(proxy, "overload");
+  first.close();
+  proxy.expect_metric(1, "outrider_connections_active");
+  Stream fourth = proxy.connect("other");
+  fourth.send(kGet);
+  EXPECT_TRUE(fourth.read_message());
+  second.close();
+  fourth.close();
+  expect_quiet(proxy);
+}
+
 TEST(Limits, ConnectionsOfAnAddress) { expect_two_at_a_time("per_ip: 2", "too_many_per_ip"); }
 
 TEST(Limits, RequestsOfAConnection) {

@@ -290,7 +290,7 @@ constexpr Row kRows[] = {
 
     {"overload.threads", S, "auto", "2"},
     {"overload.memory", L, "80%", "50%"},
-    {"overload.connections", L, "20000", "10"},
+    {"overload.connections", S, "20000", "10"},
     {"overload.loop_lag", L, "50ms", "10ms"},
 
     {"lifecycle.ready_when", S, "[listeners, identity]", "[listeners, identity, registry]"},

@@ -66,9 +66,10 @@ TEST(Sources, ListenAndToFlagsMakeAnEdgeWithoutARegistry) {
 }
 
 TEST(Sources, SetReachesEveryKeyOnTheOneLineFormsToo) {
-  const auto d =
-      must_load(flags(listen_flags(":8080", "127.0.0.1:9001"),
-                      {"defaults.cluster.lb=random", "listeners.edge.limits.connections=5", "telemetry.metrics.address=off"}));
+  const auto d = must_load(
+      flags(listen_flags(":8080", "127.0.0.1:9001"), {"defaults.cluster.lb=random", "listeners.edge.limits.connections=5",
+                                                      "telemetry.metrics.address=off", "overload.connections=7"}));
+  EXPECT_EQ(d.overload.connections, 7u);
   EXPECT_EQ(d.clusters[0].lb, Cluster::Balancer::Random);
   EXPECT_EQ(d.listeners[0].max_connections, 5u);
   EXPECT_EQ(d.metrics.address, "");
