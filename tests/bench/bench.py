@@ -155,7 +155,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="keep every run")
     parser.add_argument("--read", metavar="FILE", help="measure nothing: tables of the runs kept there")
     options = parser.parse_args()
-    options.traced = ("http", "http-1m", "tcp", "tcp-1m")
+    options.traced = ("http", "http-1m", "tcp", "tcp-1m", "growth")
     if options.quick:
         options.rounds, options.seconds, options.traced = 2, 1, ("http",)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))     # so that whatever runs is stopped
