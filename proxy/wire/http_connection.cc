@@ -36,9 +36,9 @@ void HttpConnection::on_ready() {
 }
 
 void HttpConnection::on_readable() {
-  if (diversion_) return diversion_->on_side_readable();
+  if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
-  for (int i = 0; i < kReadsATurn && !gone_ && transport_.reading(); ++i) {
+  for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && transport_.reading(); ++i) {
     const auto got = transport_.read(input_, read_size_);
     if (!got) return fail(got.error());
     bytes_in_ += got->bytes;
@@ -54,9 +54,9 @@ void HttpConnection::on_readable() {
 }
 
 void HttpConnection::feed() {
-  if (gone_ || lingering_) return;
+  if (gone_ || lingering_ || reads_) return;
   if (const auto ok = codec_->feed(input_); !ok) return fail(ok.error());
-  if (gone_) return;
+  if (gone_ || reads_) return;
   // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
   if (input_ended_ && !end_delivered_ && (input_.empty() || codec_->wants_input())) {
     end_delivered_ = true;
@@ -80,7 +80,7 @@ void HttpConnection::on_end_of_turn() {
 }
 
 void HttpConnection::flush() {
-  if (gone_ || !transport_.connected() || diversion_) return;
+  if (gone_ || !transport_.connected() || writes_) return;
   Buffer& output = codec_->output();
   if (!output.empty()) {
     const auto wrote = transport_.write(output);
@@ -133,7 +133,7 @@ void HttpConnection::on_limit() {
 void HttpConnection::fail(const Error& why) {
   if (std::exchange(gone_, true)) return;
   limit_.cancel();
-  diversion_ = nullptr;
+  reads_ = writes_ = nullptr;
   transport_.close();
   codec_->lost(why);
   if (owner_) owner_->on_gone(why);
@@ -144,16 +144,22 @@ void HttpConnection::note_input_end() {
   transport_.note_end();
 }
 
-void HttpConnection::divert(Diversion* to) {
-  diversion_ = to;
-  if (!to && !gone_) loop_.at_end_of_event(*this);
+// Who gives the socket back may have read FIN, or left room to write: looked at as if there had been an event.
+void HttpConnection::divert_reads(Diversion* to) {
+  reads_ = to;
+  if (!to) on_hungry();
+}
+
+void HttpConnection::divert_writes(Diversion* to) {
+  writes_ = to;
+  if (!to) on_output();
 }
 
 void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abort) {
   HttpConnection& self = *connection.release();
   self.owner_ = nullptr;
   self.gone_ = true;
-  self.diversion_ = nullptr;
+  self.reads_ = self.writes_ = nullptr;
   self.limit_.cancel();
   abort ? self.transport_.abort() : self.transport_.close();
   self.net::EndOfTurn::unlink();
@@ -161,7 +167,7 @@ void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abo
 }
 
 void HttpConnection::on_writable() {
-  if (diversion_) return diversion_->on_side_writable();
+  if (writes_) return writes_->on_diverted();
   loop_.at_end_of_event(*this);
 }
 
