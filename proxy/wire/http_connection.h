@@ -1,5 +1,5 @@
 #pragma once
-// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of event) -> write.
+// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of turn) -> write.
 
 #include <memory>
 
@@ -49,7 +49,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void close_after_flush(milliseconds limit = milliseconds(30000));
   // Nothing lies between the socket and the codec, either way.
   bool caught_up() const { return input_.empty() && flushed() && (!input_ended_ || end_delivered_); }
-  void flush();           // now, not behind the event
+  void flush();           // now, not at the end of the turn
   void note_input_end();  // for a diversion that has read FIN
   void divert_reads(Diversion* to);                               // null: back to the codec
   void divert_writes(Diversion* to);
@@ -67,9 +67,11 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   http::StreamEvents* on_stream(http::StreamId id) override;
   void on_goaway() override;
   void on_output() override;  // asks the loop for one on_end_of_turn()
-  void on_hungry() override;  // feeds what was left, there
+  void on_hungry() override;  // feeds what was left, at the end of the turn
   void on_idle() override;
-  void on_end_of_turn() override;  // one write for everything this event produced
+  // All connections' writes stand behind all reads of a turn: sending one by one in between cost 8 % more CPU, because the
+  // kernel's way down and our parsing drove each other out of the caches.
+  void on_end_of_turn() override;  // one write for everything this turn produced
   void on_retired() override;
   void feed();
   void after_input();
