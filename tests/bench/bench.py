@@ -103,8 +103,14 @@ class Bench:
             for round_ in range(self.options.rounds):
                 for proxy, (running, port) in up.items():
                     self.keep(name, proxy, round_, self.one(running, port, works[proxy]))
+            if name == "rate":
+                self.look_at_rate([run["rate"] for run in self.runs if run["workload"] == name])
             if name in self.options.traced:
                 self.trace(name, up, works)
+
+    def look_at_rate(self, rates):
+        if min(rates) < 0.95 * load.RATE:
+            self.notes.append(f"rate: only {min(rates):.0f} a second at times: something else kept this machine busy")
 
     def trace(self, name, up, works):
         try:
@@ -126,7 +132,7 @@ def machine():
     """What the figures stand for."""
     model = re.search(r"model name\s*:\s*(.*)", read("/proc/cpuinfo"))
     return {"date": datetime.date.today().strftime("%-d %B %Y"), "cpu": model.group(1) if model else os.uname().machine,
-            "cores": len(os.sched_getaffinity(0)), "kernel": os.uname().release}
+            "cores": len(os.sched_getaffinity(0)), "kernel": os.uname().release, "load": os.getloadavg()[0]}
 
 
 def measure(options):
