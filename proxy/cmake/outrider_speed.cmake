@@ -2,11 +2,11 @@
 # tests/bench/README.md, "Building for speed", has the figures.
 set(OUTRIDER_DATA_PATH_OPTIONS "")
 if(OUTRIDER_PROFILE STREQUAL "generate")
-  list(APPEND OUTRIDER_DATA_PATH_OPTIONS -fprofile-generate -fprofile-update=prefer-atomic)
+  list(APPEND OUTRIDER_DATA_PATH_OPTIONS -O3 -fprofile-generate -fprofile-update=prefer-atomic)
   add_link_options(-fprofile-generate)
 elseif(OUTRIDER_PROFILE STREQUAL "use")
   # Partial: what was not trained is compiled as ever, not for size.
-  list(APPEND OUTRIDER_DATA_PATH_OPTIONS -fprofile-use -fprofile-correction -fprofile-partial-training -Wno-missing-profile)
+  list(APPEND OUTRIDER_DATA_PATH_OPTIONS -O3 -fprofile-use -fprofile-correction -fprofile-partial-training -Wno-missing-profile)
 endif()
 
 # Compiles `target` that way.
