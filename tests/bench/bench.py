@@ -90,6 +90,12 @@ class Bench:
         cpu = nanoseconds / 1000 / max(figures["requests"], 1)
         return {**figures, "cpu_us": cpu, "user_ticks": user, "system_ticks": system, "mib": running.memory_kib() / 1024}
 
+    def warm(self, port, work, requests):
+        for _ in range(10):              # seconds at the most
+            requests -= work.send(port, work, 1, self.load_core)["requests"]
+            if requests <= 0:
+                return
+
     def timed(self, name):
         with contextlib.ExitStack() as stack:
             started = {proxy: self.start(name, proxy, make, stack) for proxy, make in self.proxies(name).items()}
@@ -98,8 +104,8 @@ class Bench:
             if name == "growth":
                 works = {variant: work._replace(headers=growth.headers(variant), script=growth.script(variant, self.folder))
                          for variant, work in works.items()}
-            for proxy, (_, port) in up.items():                   # warm
-                works[proxy].send(port, works[proxy], 2 if name == "growth" else 1, self.load_core)
+            for proxy, (_, port) in up.items():
+                self.warm(port, works[proxy], growth.WARM if name == "growth" else 1)
             for round_ in range(self.options.rounds):
                 for proxy, (running, port) in up.items():
                     self.keep(name, proxy, round_, self.one(running, port, works[proxy]))
