@@ -19,7 +19,7 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   session_ = &session;
   stream_ = stream;
   serving_ = site_.serving;
-  peer_ = &session.peer();
+  peer_ = session.peer(arena_);
   started_ = net::Loop::clock();
   started_wall_ = net::Loop::wall();
   return down_;
@@ -48,11 +48,14 @@ bool Exchange::step() {
 
   switch (phase_) {
     case Phase::Head:
-      if (!tunnel_)
-        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok) {
+      if (!tunnel_) {
+        if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
+          request_.authority = session_->local(arena_);
+        if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
           if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);
           return fail(ok.error()), true;
         }
+      }
       phase_ = Phase::Route;
       return true;
 

@@ -42,19 +42,34 @@ Ending ending_of(const Error& why) {
 
 }  // namespace
 
-HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer,
-                         std::optional<uint64_t> counted_ip)
-    : site_(site), door_(std::move(door)), connection_(new wire::HttpConnection(site.loop, *this)),
-      remote_(peer.is_unix() ? "unix" : peer.text()), remote_ip_(peer.is_unix() ? "" : peer.ip()),
-      local_(net::Address::local_of(fd).text()), since_(net::Loop::clock()), counted_ip_(counted_ip) {
-  peer_.remote_address = remote_;
-  peer_.remote_ip = remote_ip_;
-  peer_.local_address = local_;
+HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip)
+    : site_(site), door_(std::move(door)), connection_(new wire::HttpConnection(site.loop, *this)), peer_(peer),
+      since_(net::Loop::clock()), counted_ip_(counted_ip) {
   site_.shard.add(door_->counters.total);
   site_.shard.add(door_->counters.active);
-  connection_->accept(fd, plan().wire, plan().codec);
+  if (plan().wire == http::Wire::Http1) connection_->accept_resting(fd, plan().codec.buffer);
+  else connection_->accept(fd, plan().wire, plan().codec);
   if (plan().wire != http::Wire::Raw && plan().request_headers.count()) site_.loop.arm(head_limit_, plan().request_headers);
   if (plan().max_connection.count()) site_.loop.arm(age_limit_, plan().max_connection);
+}
+
+filter::Peer HttpSession::peer(Arena& arena) const {
+  filter::Peer peer;
+  peer.remote_address = "unix";
+  if (peer_.is_unix()) return peer;
+  char text[net::Address::kMaxText];
+  peer.remote_address = arena.copy({text, peer_.write(text)});
+  peer.remote_ip = peer.remote_address.substr(0, peer.remote_address.rfind(':'));
+  if (peer.remote_ip.starts_with('[')) peer.remote_ip = peer.remote_ip.substr(1, peer.remote_ip.size() - 2);
+  return peer;
+}
+
+std::string_view HttpSession::local(Arena& arena) const {
+  return arena.copy(net::Address::local_of(connection_->transport().fd()).text());
+}
+
+std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events) {
+  return site_.codecs.take(events, plan().codec, requests_);
 }
 
 http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
@@ -63,10 +78,10 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
   ++requests_;
   if (plan().max_requests && requests_ >= plan().max_requests) {
     closing_ = Ending::MaxRequests;
-    connection_->drain();
+    codec().drain();
   } else if (site_.draining) {
     closing_ = Ending::Draining;
-    connection_->drain();
+    codec().drain();
   }
   return &site_.take_exchange()->begin(*this, id);
 }
@@ -79,7 +94,7 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
 }
 
 void HttpSession::note_malformed(const char* reason) {
-  connection_->drain();
+  codec().drain();
   site_.shard.add(door_->counters.malformed(reason));
   if (!closing_) closing_ = Ending::Malformed;
 }
@@ -91,6 +106,7 @@ void HttpSession::on_partial() {
 
 void HttpSession::on_idle() {
   if (!codec().reusable()) return close(Ending::Finished);
+  if (auto codec = connection_->rest()) site_.codecs.keep(std::move(codec));
   written_ = connection_->bytes_out();
   if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm(idle_limit_, plan().idle);
 }
@@ -100,7 +116,7 @@ void HttpSession::on_idle() {
 void HttpSession::on_head_limit() {
   closing_ = Ending::HeaderTimeout;
   codec().refuse({Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408});
-  if (codec().open_streams() == 0) close(Ending::HeaderTimeout);
+  if (connection_->open_streams() == 0) close(Ending::HeaderTimeout);
 }
 
 // Who takes nothing of our last bytes for as long as a connection may be idle will not take them.
@@ -118,14 +134,15 @@ void HttpSession::on_age_limit() {
 
 void HttpSession::drain() {
   if (!closing_) closing_ = Ending::Draining;
-  connection_->drain();
-  if (codec().open_streams() == 0 && !connection_->transport().has_unread()) connection_->close_after_flush(plan().stream_idle);
+  const bool waiting = connection_->open_streams() == 0 && !connection_->transport().has_unread();
+  if (!waiting || !connection_->resting()) codec().drain();
+  if (waiting) connection_->close_after_flush(plan().stream_idle);
 }
 
 // With RST where something is under way: a FIN could make what the client has look whole.
 void HttpSession::cut() {
   closing_ = Ending::Draining;
-  if (codec().open_streams() > 0 || !connection_->flushed()) connection_->transport().abort();
+  if (connection_->open_streams() > 0 || !connection_->flushed()) connection_->transport().abort();
   connection_->fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
 }
 
@@ -147,7 +164,7 @@ void HttpSession::on_gone(const Error& why) {
   site_.shard.observe(door_->counters.duration, uint64_t(age));
   plan().of_process->leave();
   plan().connections->leave();
-  if (counted_ip_) plan().per_ip->leave(*counted_ip_);
+  if (counted_ip_) plan().per_ip->leave(peer_.ip_key());
   head_limit_.cancel();
   idle_limit_.cancel();
   age_limit_.cancel();

@@ -16,11 +16,11 @@ struct AcceptedFrom {  // a door, as far as its sessions need it
 // Owned by its worker's list of sessions and ended by its connection; deletes itself through Loop::retire. One worker.
 class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, net::Retired {
  public:
-  // `counted_ip`: what was counted of its address against limits.per_ip.
-  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer,
-              std::optional<uint64_t> counted_ip);
+  // `counted_ip`: against limits.per_ip.
+  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip);
   const ListenerPlan& plan() const { return *door_->plan; }
-  const filter::Peer& peer() const { return peer_; }
+  filter::Peer peer(Arena& arena) const;
+  std::string_view local(Arena& arena) const;  // the address the client came to
   http::Codec& codec() { return connection_->codec(); }
   wire::HttpConnection& connection() { return *connection_; }
   void end(http::StreamId stream, Flag flag, bool client_gone);  // an exchange is over
@@ -30,6 +30,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
 
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events) override;
   void on_partial() override;
   void on_idle() override;
   void on_draining() override {}
@@ -43,12 +44,11 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   Site& site_;
   std::shared_ptr<AcceptedFrom> door_;
   std::unique_ptr<wire::HttpConnection> connection_;
-  std::string remote_, remote_ip_, local_;
-  filter::Peer peer_;
+  const net::Address peer_;
   TimePoint since_;
   uint32_t requests_ = 0;
   uint64_t written_ = 0;  // as of the last look at a reader who takes his time
-  std::optional<uint64_t> counted_ip_;
+  const bool counted_ip_;
   std::optional<Ending> closing_;  // why, when it was us
   net::BoundTimer<HttpSession, &HttpSession::on_head_limit> head_limit_{*this};
   net::BoundTimer<HttpSession, &HttpSession::on_idle_limit> idle_limit_{*this};

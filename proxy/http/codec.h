@@ -92,6 +92,10 @@ class Codec {
   virtual bool wants_shut_write() const { return false; }  // raw: the peer is to see FIN once output() is empty
   virtual bool broken() const { return false; }            // close with RST behind output(): a message was cut short
   virtual bool wants_input() const = 0;                    // false: full, or waiting for a response; do not read more
+  // Server: nothing would be lost if another codec took its place, and it may serve() another connection, whose last
+  // stream was `last`.
+  virtual bool vacant() const { return false; }
+  virtual void serve(CodecEvents&, const CodecLimits&, StreamId) {}
 };
 
 enum class Role : uint8_t { Server, Client };

@@ -55,7 +55,6 @@ class Transport {
   bool open() const { return fd_ >= 0; }
   bool connected() const { return connected_; }
   int fd() const { return fd_; }
-  const Address& peer() const { return peer_; }
 
  private:
   void watch();
@@ -67,7 +66,6 @@ class Transport {
   int fd_ = -1;
   int watching_ = 0;
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false;
-  Address peer_;
 };
 
 // errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.

@@ -24,6 +24,21 @@ void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& li
   if (wire == http::Wire::Raw) on_hungry();  // its one stream is there before the first byte
 }
 
+void HttpConnection::accept_resting(int fd, uint32_t input_mark) {
+  input_mark_ = input_mark;
+  transport_.adopt(fd);
+}
+
+std::unique_ptr<http::Codec> HttpConnection::rest() {
+  if (!input_.empty() || input_ended_ || hungry_ || !codec_->vacant()) return nullptr;
+  return std::move(codec_);
+}
+
+http::Codec& HttpConnection::codec() {
+  if (!codec_) codec_ = owner_->codec_for(*this);
+  return *codec_;
+}
+
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
   codec_ = http::make_codec(wire, http::Role::Client, *this, loop_.blocks(), limits);
   input_mark_ = limits.buffer;
@@ -55,7 +70,8 @@ void HttpConnection::on_readable() {
 
 void HttpConnection::feed() {
   if (gone_ || lingering_) return;
-  if (const auto ok = codec_->feed(input_); !ok) return fail(ok.error());
+  if (!codec_ && input_.empty() && !input_ended_) return;
+  if (const auto ok = codec().feed(input_); !ok) return fail(ok.error());
   if (gone_) return;
   // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
   if (input_ended_ && !end_delivered_ && (input_.empty() || codec_->wants_input())) {
@@ -76,11 +92,15 @@ void HttpConnection::on_end_of_turn() {
   if (std::exchange(hungry_, false)) feed();
   flush();
   if (gone_ || !std::exchange(idle_, false) || closing_) return;
-  if (owner_ && codec_->open_streams() == 0) owner_->on_idle();
+  if (owner_ && open_streams() == 0) owner_->on_idle();
 }
 
 void HttpConnection::flush() {
   if (gone_ || !transport_.connected() || diversion_) return;
+  if (!codec_) {
+    if (closing_ && !lingering_) linger();
+    return;
+  }
   Buffer& output = codec_->output();
   if (!output.empty()) {
     const auto wrote = transport_.write(output);
@@ -126,7 +146,7 @@ void HttpConnection::discard() {
 }
 
 void HttpConnection::on_limit() {
-  if (!codec_->output().empty()) transport_.abort();  // what the peer has of it must not look whole
+  if (!flushed()) transport_.abort();  // what the peer has of it must not look whole
   fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
 }
 
@@ -135,7 +155,7 @@ void HttpConnection::fail(const Error& why) {
   limit_.cancel();
   diversion_ = nullptr;
   transport_.close();
-  codec_->lost(why);
+  if (codec_) codec_->lost(why);
   if (owner_) owner_->on_gone(why);
 }
 

@@ -16,6 +16,8 @@ class ConnectionOwner {
   virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
   virtual void on_draining() = 0;                                // no new streams, please
   virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
+  // A connection that rests has bytes again.
+  virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&) { return nullptr; }
 
  protected:
   ~ConnectionOwner() = default;
@@ -38,13 +40,17 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
  public:
   HttpConnection(net::Loop& loop, ConnectionOwner& owner);
   void accept(int fd, http::Wire wire, const http::CodecLimits& limits);
+  // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
+  void accept_resting(int fd, uint32_t input_mark);
+  bool resting() const { return !codec_; }
+  std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits);
   net::Loop& loop() { return loop_; }
   net::Transport& transport() { return transport_; }
-  http::Codec& codec() { return *codec_; }
+  http::Codec& codec();
+  size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
   bool connected() const { return transport_.connected(); }
-  bool flushed() const { return codec_->output().empty(); }  // nothing waits to be written
-  void drain() { codec_->drain(); }
+  bool flushed() const { return !codec_ || codec_->output().empty(); }  // nothing waits to be written
   // Writes what is there, FIN, drops input up to 1 s, then on_gone. A peer that takes nothing for `limit` is cut off
   // (with RST: it has not got all); 0: it may take its time.
   void close_after_flush(milliseconds limit = milliseconds(30000));

@@ -17,7 +17,6 @@ struct Request {
     head.authority = "web";
     for (const auto& [name, value] : fields) head.headers.add(name, value);
     peer.remote_ip = "10.0.0.9";
-    peer.local_address = "10.0.0.1:80";
     plan.forwarded = Forwarded::Off;
   }
   Result<Done> run() { return sanitize_request(head, plan, peer, random); }
