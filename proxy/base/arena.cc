@@ -66,6 +66,10 @@ size_t Arena::held_bytes() const {
 
 void Arena::reset() {
   if (!first_) return;
+  if (current_ == first_ && size_t(end_ - reinterpret_cast<char*>(first_)) == kFirst) {  // nearly always, and nothing is read
+    at_ = reinterpret_cast<char*>(first_ + 1);
+    return;
+  }
   if (first_->size > kFirst) {  // made by one large allocation: not what every later life should hold
     while (Chunk* chunk = first_) {
       first_ = chunk->next;

@@ -51,7 +51,13 @@ class IntrusiveList {
   }
   // Moves every member of `other` to the end of this list, in order.
   void splice(IntrusiveList& other) {
-    while (T* item = other.pop_front()) push_back(*item);
+    if (other.empty()) return;
+    ListHook<Tag>*const first = other.root_.next, *const last = other.root_.prev;
+    first->prev = root_.prev;
+    root_.prev->next = first;
+    last->next = &root_;
+    root_.prev = last;
+    other.root_.next = other.root_.prev = &other.root_;
   }
   // Calls f(T&) for each; f may unlink the item it is given and no other.
   template <class F>

@@ -13,7 +13,7 @@ inline char lower(char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; }
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline bool is_alpha(char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
-bool equals_ignore_case(std::string_view a, std::string_view b);
+bool equals_ignore_case(std::string_view a, std::string_view b);  // letters of ASCII
 std::string to_lower(std::string_view text);
 std::string_view trim(std::string_view text);  // spaces and tabs, both ends
 

@@ -74,9 +74,14 @@ stats::Slot RequestCounters::tcp_bytes(bool up) {
 }
 
 RequestCounters& RequestCounterTable::find(std::string_view direction, std::string_view route, std::string_view cluster) {
+  // One request after another is mostly of the same kind.
+  if (last_ && last_->is(direction, route, cluster)) return *last_;
   key_.assign(direction).append(1, '\n').append(route).append(1, '\n').append(cluster);
-  if (const auto it = table_.find(key_); it != table_.end()) return *it->second;
-  return *table_.emplace(key_, std::make_unique<RequestCounters>(catalog_, direction, route, cluster)).first->second;
+  auto it = table_.find(key_);
+  if (it == table_.end())
+    it = table_.emplace(key_, std::make_unique<RequestCounters>(catalog_, direction, route, cluster)).first;
+  last_ = it->second.get();
+  return *last_;
 }
 
 ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener)

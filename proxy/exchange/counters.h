@@ -33,6 +33,9 @@ const char* name_of(Ending ending);
 class RequestCounters {
  public:
   RequestCounters(stats::Catalog& catalog, std::string_view direction, std::string_view route, std::string_view cluster);
+  bool is(std::string_view direction, std::string_view route, std::string_view cluster) const {
+    return cluster == cluster_ && route == route_ && direction == direction_;
+  }
   stats::Slot requests(uint16_t status, Flag flag);  // looked up in the catalog the first time only
   stats::Slot retries(const char* reason, bool succeeded);
   stats::Slot tcp_bytes(bool up);
@@ -58,6 +61,7 @@ class RequestCounterTable {
  private:
   stats::Catalog& catalog_;
   std::string key_;  // scratch
+  RequestCounters* last_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<RequestCounters>, StringHash, std::equal_to<>> table_;
 };
 

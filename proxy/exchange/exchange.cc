@@ -11,7 +11,10 @@ using filter::Verdict;
 using upstream::Attempt;
 using upstream::Known;
 
-Exchange::Exchange(Site& site) : site_(site), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
+const filter::Chain Exchange::kNoFilters{{}};
+
+Exchange::Exchange(Site& site)
+    : site_(site), chain_(&kNoFilters), request_pipe_(site.loop.blocks()), answer_pipe_(site.loop.blocks()) {
   shard_ = &site.shard;
 }
 
@@ -21,7 +24,6 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   serving_ = site_.serving;
   peer_ = session.peer(arena_);
   started_ = net::Loop::clock();
-  started_wall_ = net::Loop::wall();
   return down_;
 }
 
@@ -146,6 +148,7 @@ bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
   route_ = plan.router->match(without_port(request_.authority), request_.path);
   if (!route_) return false;
+  chain_ = route_->chain.get();
   milliseconds limit = route_->timeout.count() ? route_->timeout : plan.request;
   if (route_->action == Route::Action::Cluster) {
     if (route_->cluster == kByHost) {
@@ -162,7 +165,8 @@ bool Exchange::route() {
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
   if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
-  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm(idle_check_, plan.stream_idle);
+  note_activity();
+  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm_within(idle_check_, plan.stream_idle);
   return true;
 }
 
@@ -174,18 +178,13 @@ bool Exchange::check_body_limit() {
   return false;
 }
 
-const filter::Chain& Exchange::chain() const {
-  static const filter::Chain kNone{{}};
-  return route_ ? *route_->chain : kNone;
-}
-
 std::span<const upstream::Seat* const> Exchange::tried() { return {tried_.data(), tries_}; }
 
 http::Codec& Exchange::downstream() { return session_->codec(); }
 
 void Exchange::commit() {
   committed_ = true;
-  first_byte_ = net::Loop::clock();
+  first_byte_ = attempt()->headed_at();
   response_ = &attempt()->response();
   if (!tunnel_) sanitize_response(*response_);
 }
@@ -200,7 +199,7 @@ void Exchange::Down::on_head(bool end) {
 
 void Exchange::Down::on_body(Buffer&& data, bool end) {
   x.request_bytes_ += data.size();
-  ++x.activity_;
+  x.note_activity();
   const uint64_t limit = x.session_->plan().max_body;
   if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
     x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
@@ -233,7 +232,7 @@ void Exchange::Down::on_reset(const Error& why) {
 }
 
 void Exchange::on_attempt(Attempt&) {
-  ++activity_;
+  note_activity();
   advance();
 }
 
@@ -265,12 +264,11 @@ void Exchange::on_wait_limit() {
   advance();
 }
 
+// Armed once for many requests of a recycled exchange: the timer may belong to one that is long over.
 void Exchange::on_idle_check() {
-  const uint64_t now = activity_ + (relay_ ? relay_->bytes_up() + relay_->bytes_down() : 0);
-  if (now != std::exchange(seen_activity_, now)) {
-    site_.loop.arm(idle_check_, session_->plan().stream_idle);
-    return;
-  }
+  if (!session_ || tunnel_ || !session_->plan().stream_idle.count()) return;
+  const auto left = active_at_ + session_->plan().stream_idle - site_.loop.now();
+  if (left.count() > 0) return site_.loop.arm(idle_check_, std::chrono::ceil<milliseconds>(left));
   const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
   fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
   advance();

@@ -48,12 +48,13 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
   void finish();                               // filters' on_complete, access log, stats, give back
   RequestCounters& find_counters();
+  void note_activity() { active_at_ = site_.loop.now(); }
   void count_in();  // to requests in flight, once the label of its cluster is known
-  void count();
+  void count(TimePoint now);
   void count_retry(bool succeeded);
   uint16_t status() const;
-  void log();
-  const filter::Chain& chain() const;
+  void log(TimePoint now);
+  const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
   std::span<const upstream::Seat* const> tried();
   bool repeatable() const;
@@ -82,6 +83,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_idle_check();
   void on_retired() override;
 
+  static const filter::Chain kNoFilters;
   static constexpr size_t kMaxTries = 11;  // retry.attempts is 10 at most
   Site& site_;
   HttpSession* session_ = nullptr;  // null once the client is gone
@@ -95,6 +97,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const char* reason_ = "";
   Ref<Serving> serving_;
   const Route* route_ = nullptr;
+  const filter::Chain* chain_;  // the route's; before there is one, without filters
   Ref<upstream::Cluster> cluster_;
   std::string_view cluster_name_;  // in the arena or the plan
   RequestCounters* counters_ = nullptr;
@@ -106,8 +109,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool dropped_ = false;  // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<wire::Relay> relay_;
-  uint64_t request_bytes_ = 0, response_bytes_ = 0, seen_activity_ = 0, activity_ = 0;
-  WallTime started_wall_{};
+  uint64_t request_bytes_ = 0, response_bytes_ = 0;
+  TimePoint active_at_{};  // the loop's time when bytes last moved
   TimePoint started_{}, first_byte_{};
   BoundPlace<Exchange, &Exchange::on_place> place_{*this};
   net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};

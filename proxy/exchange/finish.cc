@@ -19,7 +19,6 @@ uint64_t microseconds(TimePoint from, TimePoint to) {
 void Exchange::finish() {
   deadline_.cancel();
   wait_limit_.cancel();
-  idle_check_.cancel();
   place_.unlink();
   if (relay_) {
     relay_->stop();
@@ -27,8 +26,9 @@ void Exchange::finish() {
     response_bytes_ += relay_->bytes_down();
   }
   chain().run_complete(*this);
-  count();
-  log();
+  const TimePoint now = net::Loop::clock();
+  count(now);
+  log(now);
   if (auto* last = attempt()) {
     const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
     whole ? last->finish() : last->cancel();
@@ -55,8 +55,7 @@ void Exchange::count_in() {
   site_.shard.add(counters_->in_flight);
 }
 
-void Exchange::count() {
-  const TimePoint now = net::Loop::clock();
+void Exchange::count(TimePoint now) {
   if (!counters_) counters_ = &find_counters();
   stats::Shard& shard = site_.shard;
   if (counted_in_) shard.sub(counters_->in_flight);
@@ -83,11 +82,11 @@ void Exchange::count_retry(bool succeeded) {
   if (const char* reason = std::exchange(retry_reason_, nullptr)) site_.shard.add(counters_->retries(reason, succeeded));
 }
 
-void Exchange::log() {
+void Exchange::log(TimePoint now) {
   const bool error = flag_ != Flag::None || status() >= 500;
   if (!site_.access_log.wanted(error)) return;
   AccessEntry entry;
-  entry.start = started_wall_;
+  entry.start = net::Loop::wall() - (now - started_);
   entry.direction = session_->plan().direction;
   entry.listener = session_->plan().name;
   entry.client = peer_.remote_address;
@@ -108,7 +107,6 @@ void Exchange::log() {
   entry.tries = tries_;
   entry.request_bytes = request_bytes_;
   entry.response_bytes = response_bytes_;
-  const TimePoint now = net::Loop::clock();
   entry.duration_us = microseconds(started_, now);
   entry.first_byte_us = first_byte_ == TimePoint{} ? 0 : microseconds(started_, first_byte_);
   site_.access_log.write(entry);
@@ -123,6 +121,7 @@ void Exchange::reset_for_reuse() {
   cluster_ = {};
   serving_ = {};
   route_ = nullptr;
+  chain_ = &kNoFilters;
   counters_ = nullptr;
   cluster_name_ = {};
   request_pipe_.clear();
@@ -139,7 +138,7 @@ void Exchange::reset_for_reuse() {
   flag_ = Flag::None;
   reason_ = "";
   last_error_ = {};
-  request_bytes_ = response_bytes_ = seen_activity_ = activity_ = 0;
+  request_bytes_ = response_bytes_ = 0;
   first_byte_ = {};
 }
 

@@ -74,7 +74,6 @@ std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events) {
 
 http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
   head_limit_.cancel();
-  idle_limit_.cancel();
   ++requests_;
   if (plan().max_requests && requests_ >= plan().max_requests) {
     closing_ = Ending::MaxRequests;
@@ -108,7 +107,8 @@ void HttpSession::on_idle() {
   if (!codec().reusable()) return close(Ending::Finished);
   if (auto codec = connection_->rest()) site_.codecs.keep(std::move(codec));
   written_ = connection_->bytes_out();
-  if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm(idle_limit_, plan().idle);
+  idle_since_ = site_.loop.now();
+  if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm_within(idle_limit_, plan().idle);
 }
 
 // The codec hands what there is of a request to an exchange, which answers 408; where there is nothing, there is
@@ -121,10 +121,13 @@ void HttpSession::on_head_limit() {
 
 // Who takes nothing of our last bytes for as long as a connection may be idle will not take them.
 void HttpSession::on_idle_limit() {
+  if (connection_->open_streams() > 0) return;
+  const auto left = idle_since_ + plan().idle - site_.loop.now();
+  if (left.count() > 0) return site_.loop.arm(idle_limit_, std::chrono::ceil<milliseconds>(left));
   if (connection_->flushed()) return close(Ending::Idle);
   const uint64_t written = connection_->bytes_out();
   if (written == std::exchange(written_, written)) return abort(Ending::Idle);
-  site_.loop.arm(idle_limit_, plan().idle);
+  site_.loop.arm(idle_limit_, plan().idle);  // idle_since_ stays: the next look is at `written` again
 }
 
 void HttpSession::on_age_limit() {

@@ -45,7 +45,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
   std::shared_ptr<AcceptedFrom> door_;
   std::unique_ptr<wire::HttpConnection> connection_;
   const net::Address peer_;
-  TimePoint since_;
+  TimePoint since_, idle_since_;
   uint32_t requests_ = 0;
   uint64_t written_ = 0;  // as of the last look at a reader who takes his time
   const bool counted_ip_;

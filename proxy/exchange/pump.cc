@@ -22,7 +22,7 @@ bool Exchange::pump_request() {
   pipe.held.settle();  // whatever waits here may wait for long
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
-    ++activity_;
+    note_activity();
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
     if (session_) downstream().consumed(stream_, moved);
   }
@@ -40,7 +40,7 @@ bool Exchange::pump_response() {
   pipe.held.settle();
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
-    ++activity_;
+    note_activity();
     response_bytes_ += moved;
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
     if (from && !cut && from->state() != Attempt::State::Ended) from->codec().consumed(from->stream(), moved);

@@ -22,6 +22,7 @@ bool is_unreserved(char c) { return is_alpha(c) || is_digit(c) || c == '-' || c 
 
 // Fields that Connection names belong to this connection only; those that frame or route the message stay ours.
 void remove_hop_by_hop(http::HeaderMap& headers) {
+  if (!headers.has_any(http::kHopByHop)) return;
   std::array<std::string_view, 8> lists;  // more Connection fields than that name nothing anybody would miss
   size_t count = 0;
   for (const auto& field : headers.fields())
@@ -34,9 +35,7 @@ void remove_hop_by_hop(http::HeaderMap& headers) {
       headers.remove(name);
     }
   }
-  for (const auto id : {HeaderId::Connection, HeaderId::KeepAlive, HeaderId::ProxyConnection, HeaderId::Te,
-                        HeaderId::TransferEncoding, HeaderId::Upgrade})
-    headers.remove(id);
+  headers.remove(http::kHopByHop);
 }
 
 // The last `keep` elements of a comma-separated list.
@@ -53,6 +52,7 @@ std::string_view last_elements(std::string_view list, uint32_t keep) {
 // A list in several fields is one list (RFC 9110 5.3).
 std::string_view joined(const http::HeaderMap& headers, HeaderId id) {
   std::string_view list;
+  if (!headers.has_any(http::set_of(id))) return list;
   for (const auto& field : headers.fields())
     if (field.id == id) list = list.empty() ? field.value : headers.arena().concat(list, ", ", field.value);
   return list;
@@ -65,12 +65,11 @@ void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const fi
   std::string_view chain = plan.forwarded == Forwarded::Replace ? std::string_view{} : joined(headers, HeaderId::XForwardedFor);
   if (plan.trusted_hops > 0) chain = last_elements(chain, plan.trusted_hops);
   const std::string_view client = peer.remote_ip.empty() ? "unknown" : peer.remote_ip;
-  headers.set(HeaderId::XForwardedFor, chain.empty() ? client : arena.concat(chain, ", ", client));
+  headers.set_view(HeaderId::XForwardedFor, chain.empty() ? client : arena.concat(chain, ", ", client));
   if (plan.forwarded == Forwarded::Replace || !headers.find(HeaderId::XForwardedProto))
-    headers.set(HeaderId::XForwardedProto, peer.encrypted ? "https" : "http");
+    headers.set_view(HeaderId::XForwardedProto, peer.encrypted ? "https" : "http");
   if (plan.forwarded == Forwarded::Replace) {
-    headers.remove(HeaderId::XForwardedHost);
-    headers.remove(HeaderId::Forwarded);
+    headers.remove(http::set_of(HeaderId::XForwardedHost, HeaderId::Forwarded));
     return;
   }
   // RFC 7239: only where the client's side already speaks it; an IPv6 address is quoted and in brackets.
@@ -78,7 +77,7 @@ void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const fi
   if (forwarded.empty()) return;
   const bool v6 = client.find(':') != std::string_view::npos;
   const auto element = v6 ? arena.concat("for=\"[", client, "]\"") : arena.concat("for=", client);
-  headers.set(HeaderId::Forwarded, arena.concat(forwarded, ", ", element));
+  headers.set_view(HeaderId::Forwarded, arena.concat(forwarded, ", ", element));
 }
 
 void write_request_id(http::HeaderMap& headers, Random& random) {

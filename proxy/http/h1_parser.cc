@@ -83,7 +83,11 @@ int H1Parser::on_value(llhttp_t* parser, const char* at, size_t length) {
 
 int H1Parser::on_field_end(llhttp_t* parser) {
   H1Parser& self = self_of(parser);
-  self.fields_->add_view(header_id(self.name_), self.name_, trim(self.value_));
+  const auto value = trim(self.value_);
+  const char* const colon = self.name_.data() + self.name_.size();
+  const char* const end = value.data() + value.size();
+  const bool verbatim = value.data() == colon + 2 && colon[1] == ' ' && end[0] == '\r' && end[1] == '\n';
+  self.fields_->add_view(header_id(self.name_), self.name_, value, verbatim);
   self.name_ = self.value_ = {};
   return 0;
 }
@@ -161,9 +165,12 @@ Refusal H1Parser::read_fields(const HeaderMap& fields, Version version, Framing&
         break;
       case HeaderId::Upgrade: notes.upgrade = &field; break;
       case HeaderId::Connection:
-        notes.close |= list_contains(field.value, "close");
-        notes.keep_alive |= list_contains(field.value, "keep-alive");
-        notes.upgrading |= list_contains(field.value, "upgrade");
+        for (std::string_view rest = field.value; !rest.empty();) {
+          const auto option = trim(next_part(rest, ','));
+          notes.close |= equals_ignore_case(option, "close");
+          notes.keep_alive |= equals_ignore_case(option, "keep-alive");
+          notes.upgrading |= equals_ignore_case(option, "upgrade");
+        }
         break;
       default: break;
     }

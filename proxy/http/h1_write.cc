@@ -47,7 +47,8 @@ class HeadWriter {
   }
   // A field that came with a message, or was set by a filter: never one that would end its own line.
   void field(const Field& field) {
-    if ((field.id == HeaderId::Other && !is_token(field.name)) || !is_field_value(field.value)) return;
+    if (field.verbatim) return put(field.line());
+    if (!field.clean && ((field.id == HeaderId::Other && !is_token(field.name)) || !is_field_value(field.value))) return;
     this->field(field.name, field.value);
   }
   void target(std::string_view text) {
@@ -107,7 +108,7 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
     if (field.id == HeaderId::ContentLength) {
       if (length_written || !length || (end && *length != 0)) continue;
       length_written = true;
-    } else if (const Field* mine = find_in(own, field)) {  // where the first of that name stood
+    } else if (const Field* mine = own.empty() ? nullptr : find_in(own, field)) {  // where the first of that name stood
       if (find_in(head.headers.fields(), field) == &field) writer.field(*mine);
       continue;
     }

@@ -52,15 +52,27 @@ enum class HeaderId : uint8_t {
 
 HeaderId header_id(std::string_view name);  // ignores case
 std::string_view header_name(HeaderId id);  // in its usual spelling; empty for Other
-// True for what concerns one connection only and is never passed on (RFC 9110 7.6.1): Connection, Keep-Alive,
-// Proxy-Connection, TE, Transfer-Encoding, Upgrade.
-bool is_hop_by_hop(HeaderId id);
+
+using HeaderSet = uint64_t;  // a bit an id
+static_assert(size_t(HeaderId::Count) <= 64);
+template <class... Ids>
+constexpr HeaderSet set_of(Ids... ids) {
+  return ((HeaderSet{1} << unsigned(ids)) | ...);
+}
+
+// What concerns one connection only and is never passed on (RFC 9110 7.6.1).
+inline constexpr HeaderSet kHopByHop = set_of(HeaderId::Connection, HeaderId::KeepAlive, HeaderId::ProxyConnection, HeaderId::Te,
+                                              HeaderId::TransferEncoding, HeaderId::Upgrade);
+constexpr bool is_hop_by_hop(HeaderId id) { return kHopByHop & set_of(id); }
 
 struct Field {
   HeaderId id = HeaderId::Other;
   bool never_index = false;  // HPACK: secrets
+  bool clean = false;        // a token and a field value (RFC 9110 5.1, 5.5) for sure: no need to look before it is written
+  bool verbatim = false;     // clean, and "name: value\r\n" is what stands in memory: written as one run
   std::string_view name;     // as it came; compared without case
   std::string_view value;
+  std::string_view line() const { return {name.data(), size_t(value.data() + value.size() + 2 - name.data())}; }  // if verbatim
 };
 
 // Typical messages fit the inline array; more fields go to the arena. Owned by a message head.
@@ -70,26 +82,34 @@ class HeaderMap {
   HeaderMap(const HeaderMap&) = delete;
   HeaderMap& operator=(const HeaderMap&) = delete;
   Arena& arena() const { return arena_; }
-  const Field* find(HeaderId id) const;                                       // the first of that name
-  const Field* find(std::string_view name) const;                             // ignores case
-  std::string_view value(HeaderId id) const;                                  // empty when absent
-  void add(std::string_view name, std::string_view value);                    // copies both into the arena
-  void add_view(HeaderId id, std::string_view name, std::string_view value);  // both already live long enough
-  void set(std::string_view name, std::string_view value);                    // replaces every field of that name, in its place
-  void set(HeaderId id, std::string_view value);
-  size_t remove(HeaderId id);
+  bool has_any(HeaderSet ids) const { return present_ & ids; }
+  const Field* find(HeaderId id) const { return has_any(set_of(id)) ? find_present(id) : nullptr; }  // the first of that name
+  const Field* find(std::string_view name) const;                                                    // ignores case
+  std::string_view value(HeaderId id) const;                                                         // empty when absent
+  void add(std::string_view name, std::string_view value);  // copies both into the arena
+  void set(std::string_view name, std::string_view value);  // replaces every field of that name, in its place
+  void set(HeaderId id, std::string_view value) { set_copied(id, header_name(id), arena_.copy(value), false); }
+  // Views of what lives as long as the arena, and is clean (see Field); verbatim where it stands so in a message.
+  void add_view(HeaderId id, std::string_view name, std::string_view value, bool verbatim = false);
+  void set_view(HeaderId id, std::string_view value) { set_copied(id, header_name(id), value, true); }
+  size_t remove(HeaderSet ids);  // without Other
+  size_t remove(HeaderId id) { return id == HeaderId::Other ? 0 : remove(set_of(id)); }
   size_t remove(std::string_view name);
   std::span<const Field> fields() const { return {fields_, count_}; }
   size_t bytes() const;  // names and values and four more each, as on the wire
   void clear();          // the arena keeps what it has
 
  private:
-  void erase_if_same(HeaderId id, std::string_view name, size_t from, size_t& erased);
+  const Field* find_present(HeaderId id) const;
+  void set_copied(HeaderId id, std::string_view name, std::string_view value, bool clean);
+  template <class Unwanted>
+  size_t erase(uint32_t from, Unwanted unwanted);
   static constexpr uint32_t kInline = 24;
   Arena& arena_;
   std::array<Field, kInline> inline_{};
   Field* fields_ = inline_.data();
   uint32_t count_ = 0, capacity_ = kInline;
+  HeaderSet present_ = 0;  // the ids there are
 };
 
 }  // namespace outrider::http

@@ -50,16 +50,4 @@ HeaderId header_id(std::string_view name) {
 
 std::string_view header_name(HeaderId id) { return id < HeaderId::Count ? kNames[size_t(id)] : std::string_view{}; }
 
-bool is_hop_by_hop(HeaderId id) {
-  switch (id) {
-    case HeaderId::Connection:
-    case HeaderId::KeepAlive:
-    case HeaderId::ProxyConnection:
-    case HeaderId::Te:
-    case HeaderId::TransferEncoding:
-    case HeaderId::Upgrade: return true;
-    default: return false;
-  }
-}
-
 }  // namespace outrider::http

@@ -37,6 +37,7 @@ class TimerWheel {
   static constexpr milliseconds kTick{8};
   explicit TimerWheel(TimePoint start) : start_(start) {}
   void arm(Timer& timer, TimePoint due);
+  TimePoint due(const Timer& timer) const { return start_ + kTick * int64_t(timer.due_tick); }
   void advance(TimePoint now);  // fires all that are due
   bool empty() { return next() == TimePoint::max(); }
   TimePoint next();  // when advance() should be called next; max(): never

@@ -158,10 +158,7 @@ void Attempt::settle(Outcome::Kind kind, const Error* failure) {
   seat_->member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
   cluster_->leave(cluster_->limits().requests, cluster_->plan().max_requests, cluster_->stats().breaker_requests);
   Outcome outcome{kind};
-  if (headed_) {
-    outcome.first_byte_us = microseconds(opened_at_, headed_at_);
-    outcome.total_us = microseconds(opened_at_, net::Loop::clock());
-  }
+  if (headed_) outcome.first_byte_us = microseconds(opened_at_, headed_at_);
   cluster_->report(*seat_, outcome, failure);
 }
 

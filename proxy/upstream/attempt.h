@@ -60,7 +60,9 @@ class Attempt final : Waiter, http::StreamEvents {
   wire::HttpConnection& connection() { return *lease_.connection; }
   Seat* seat() const { return seat_.get(); }
   Cluster* cluster() const { return cluster_; }
-  TimePoint opened_at() const { return opened_at_; }  // Loop::clock() when the head was handed to the codec
+  // Loop::clock() when the request's head was handed to the codec, and when the response's had come.
+  TimePoint opened_at() const { return opened_at_; }
+  TimePoint headed_at() const { return headed_at_; }
   http::Pipe body;                                    // the response's: arrived and not yet gone on
   uint32_t holders = 0;
   static void recycle(Attempt* attempt);

@@ -34,7 +34,7 @@ struct Seat {
 struct Outcome {
   enum class Kind : uint8_t { Ok, Failed, Cancelled };  // Cancelled: neither a failure nor a latency sample
   Kind kind = Kind::Ok;
-  uint64_t first_byte_us = 0, total_us = 0;
+  uint64_t first_byte_us = 0;
 };
 
 struct Pick {

@@ -44,13 +44,13 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
 
   Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
     if (!to.valid()) return kBadAddress;
-    if (plan.pool.connect_timeout.count()) pool.loop_.arm(limit_, plan.pool.connect_timeout);
+    become(Doing::Connecting, plan.pool.connect_timeout);
     return connection->connect(to, wire, plan.codec);
   }
   void become(Doing what, milliseconds limit = milliseconds(0)) {
     doing = what;
-    limit_.cancel();
-    if (limit.count() > 0) pool.loop_.arm(limit_, limit);
+    due_ = limit.count() > 0 ? pool.loop_.now() + limit : TimePoint::max();
+    if (limit.count() > 0) pool.loop_.arm_within(limit_, limit);
   }
   bool alive() const { return !lost && connection->transport().open(); }
   // The socket closes now; the rest goes after the turn.
@@ -80,7 +80,10 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   }
   void on_gone(const Error& why) override { pool.on_gone(*this, why); }
   void on_retired() override { delete this; }
-  void on_limit() {
+  void on_limit() {  // comes early where an earlier limit is not needed any more
+    const TimePoint now = pool.loop_.now();
+    if (due_ == TimePoint::max()) return;
+    if (now < due_) return pool.loop_.arm(limit_, std::chrono::ceil<milliseconds>(due_ - now));
     switch (doing) {
       case Doing::Connecting: return connection->fail(kConnectTimeout);
       case Doing::Idle: return pool.close(*this, Pool::After::Close);
@@ -88,6 +91,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
       case Doing::Busy: return;
     }
   }
+  TimePoint due_ = TimePoint::max();
   net::BoundTimer<PooledConnection, &PooledConnection::on_limit> limit_{*this};
 };
 

@@ -47,7 +47,7 @@ Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, co
 
 void HttpConnection::on_ready() {
   if (owner_) owner_->on_connected();
-  loop_.at_end_of_turn(*this);
+  loop_.at_end_of_event(*this);
 }
 
 void HttpConnection::on_readable() {
@@ -123,7 +123,7 @@ void HttpConnection::flush() {
 void HttpConnection::close_after_flush(milliseconds limit) {
   if (!std::exchange(closing_, true) && limit.count()) loop_.arm(limit_, limit);
   flush_limit_ = limit;
-  loop_.at_end_of_turn(*this);
+  loop_.at_end_of_event(*this);
 }
 
 // Closing a socket with unread bytes sends RST, which may take our last answer away from the client: FIN first, then
@@ -166,7 +166,7 @@ void HttpConnection::note_input_end() {
 
 void HttpConnection::divert(Diversion* to) {
   diversion_ = to;
-  if (!to && !gone_) loop_.at_end_of_turn(*this);
+  if (!to && !gone_) loop_.at_end_of_event(*this);
 }
 
 void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abort) {
@@ -182,7 +182,7 @@ void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abo
 
 void HttpConnection::on_writable() {
   if (diversion_) return diversion_->on_side_writable();
-  loop_.at_end_of_turn(*this);
+  loop_.at_end_of_event(*this);
 }
 
 void HttpConnection::on_closed(const Error& why) { fail(why); }
@@ -194,17 +194,17 @@ void HttpConnection::on_goaway() {
 }
 
 void HttpConnection::on_output() {
-  if (!gone_) loop_.at_end_of_turn(*this);
+  if (!gone_) loop_.at_end_of_event(*this);
 }
 
 void HttpConnection::on_hungry() {
   hungry_ = true;
-  if (!gone_) loop_.at_end_of_turn(*this);
+  if (!gone_) loop_.at_end_of_event(*this);
 }
 
 void HttpConnection::on_idle() {
   idle_ = true;
-  if (!gone_) loop_.at_end_of_turn(*this);
+  if (!gone_) loop_.at_end_of_event(*this);
 }
 
 void HttpConnection::on_retired() { delete this; }

@@ -1,5 +1,5 @@
 #pragma once
-// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of turn) -> write.
+// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of event) -> write.
 
 #include <memory>
 
@@ -70,9 +70,9 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   http::StreamEvents* on_stream(http::StreamId id) override;
   void on_goaway() override;
   void on_output() override;  // asks the loop for one on_end_of_turn()
-  void on_hungry() override;  // feeds what was left, at the end of the turn
+  void on_hungry() override;  // feeds what was left, there
   void on_idle() override;
-  void on_end_of_turn() override;  // one write for everything this turn produced
+  void on_end_of_turn() override;  // one write for everything this event produced
   void on_retired() override;
   void feed();
   void flush();

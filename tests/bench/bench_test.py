@@ -18,7 +18,7 @@ GOOD = {                     # workload -> proxy -> figures within budget
     "tcp-1m": {"outrider": {"cpu_us": 300}, "haproxy": {"cpu_us": 900}, "nginx": {"cpu_us": 800}},
     "http-1m": {"outrider": {"cpu_us": 500}, "haproxy": {"cpu_us": 800}, "nginx": {"cpu_us": 900}},
     "idle": {"outrider": {"start_mib": 7, "idle_bytes": 500}, "outrider-dht": {"start_mib": 20, "idle_bytes": 500}},
-    "growth": {name: {"cpu_us": 20} for name in ("small", "endpoints-64", "endpoints", "routes", "clusters")},
+    "growth": {name: {"cpu_us": 20} for name in ("small", "endpoints-256", "endpoints", "routes", "clusters")},
 }
 
 

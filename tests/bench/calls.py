@@ -16,16 +16,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
 from local import HOST, free_ports, wait_for, wait_for_port
+from tracer import PATIENCE, NotPermitted, Tracer, pause
 
 FLOOR, BUDGET, EPOLL_CTL_BUDGET = 4.0, 4.2, 0.1
 CONNECTIONS, WARM = 64, 2000
 SKIPPED = 77
-PATIENCE = 120
-PAGE_KEPT = 0.25                     # seconds; a page of metrics is given out again for 200 ms
 PR_SET_PTRACER, ANY = 0x59616D61, ctypes.c_ulong(-1)
 
 
@@ -69,6 +67,7 @@ class Origin:
     def wait_for_more_than(self, count):
         wait_for(f"{count} requests", PATIENCE, lambda: self.requests() >= count)
 
+
 def proxy_words(outrider, mode, port, to):
     words = [outrider, "run", "--listen", f"{HOST}:{port}", "--to", f"{HOST}:{to}"]
     settings = ["overload.threads=1", "admin.address=off", "admin.health=off", "telemetry.metrics.address=off", "telemetry.log.level=error"]
@@ -77,59 +76,6 @@ def proxy_words(outrider, mode, port, to):
     for each in settings:
         words += ["--set", each]
     return words
-
-
-def states(process):
-    """Of its threads: S sleeping, T stopped."""
-    found = set()
-    for task in os.listdir(f"/proc/{process.pid}/task"):
-        with open(f"/proc/{process.pid}/task/{task}/stat", encoding="utf-8") as stat:
-            found.add(stat.read().rsplit(")", 1)[1].split()[0])
-    return found
-
-
-def pause(wrk, proxy, origin):
-    """Stops wrk; the count of requests once what was under way has been answered: everybody sleeps and nothing is added."""
-    wrk.send_signal(signal.SIGSTOP)
-    wait_for("wrk to stop", PATIENCE, lambda: states(wrk) == {"T"})
-    counts = [-1]
-
-    def still():
-        time.sleep(PAGE_KEPT)                       # or the count could be one from before
-        counts.append(origin.requests() if states(proxy) == {"S"} else -1)
-        return counts[-1] >= 0 and counts[-1] == counts[-2]
-    wait_for("the rest of the answers", PATIENCE, still)
-    return counts[-1]
-
-
-class Tracer:
-    """strace -c on a process that runs already."""
-
-    def __init__(self, pid, folder):
-        self.said, self.table = os.path.join(folder, "strace.said"), os.path.join(folder, "strace.table")
-        with open(self.said, "wb") as said:
-            self.process = subprocess.Popen(["strace", "-c", "-f", "-o", self.table, "-p", str(pid)], stdout=said, stderr=said,
-                                            stdin=subprocess.DEVNULL)
-
-    def spoken(self):
-        with open(self.said, encoding="utf-8", errors="replace") as said:
-            return said.read()
-
-    def wait_attached(self, tasks):
-        def attached():
-            if self.process.poll() is not None:
-                if re.search("not permitted|denied", self.spoken()):
-                    skip("tracing is not permitted here")
-                sys.exit(f"calls: strace ended:\n{self.spoken()}")
-            return re.search(r"with \d+ threads", self.spoken()) or (tasks == 1 and "attached" in self.spoken())
-        wait_for("strace to attach", PATIENCE, attached)
-
-    def counts(self):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE)
-        with open(self.table, encoding="utf-8") as table:
-            rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", table.read(), re.M)
-        return {name: int(calls) for calls, name in rows if name != "total"}
 
 
 def measure(mode, options, folder):
@@ -142,12 +88,11 @@ def measure(mode, options, folder):
         wait_for_port(port)
         with running(load, stdout=subprocess.DEVNULL) as wrk:
             origin.wait_for_more_than(WARM)
-            before = pause(wrk, proxy, origin)
-            tracer = Tracer(proxy.pid, folder)
-            tracer.wait_attached(len(os.listdir(f"/proc/{proxy.pid}/task")))
+            before = pause(wrk, [proxy.pid], origin.requests)
+            tracer = Tracer([proxy.pid], folder)
             wrk.send_signal(signal.SIGCONT)
             origin.wait_for_more_than(before + options.requests)
-            requests = pause(wrk, proxy, origin) - before
+            requests = pause(wrk, [proxy.pid], origin.requests) - before
             return tracer.counts(), requests
 
 
@@ -171,6 +116,8 @@ def main():
     folder = tempfile.mkdtemp(prefix="outrider-calls-")
     try:
         sys.exit(0 if all([judge(mode, *measure(mode, options, folder)) for mode in ("http", "tcp")]) else 1)
+    except NotPermitted as refusal:
+        skip(f"tracing is not permitted here ({str(refusal).strip()})")
     except TimeoutError as missing:
         sys.exit(f"calls: waited in vain for {missing}")
     finally:

@@ -11,6 +11,7 @@ import urllib.request
 
 from local import HOST
 from peers import program
+from tracer import Tracer, pause
 
 FEW, MANY = 1000, 8000       # idle connections between which memory is compared
 RATE, RATE_CONNECTIONS = 2000, 16
@@ -50,60 +51,55 @@ def fixed_rate(port, work, seconds, core):
             "p50_us": took[len(took) // 2], "p99_us": took[min(len(took) - 1, len(took) * 99 // 100)]}
 
 
-def backend_requests(port):
-    with urllib.request.urlopen(f"http://{HOST}:{port}/status", timeout=10) as answer:
-        return int(answer.read().split(b"\n")[2].split()[2])
+class BackendCount:
+    """Requests that the backend was sent through proxies."""
+
+    def __init__(self, port):
+        self.page, self.asked = f"http://{HOST}:{port}/status", 0
+
+    def __call__(self):
+        self.asked += 1
+        with urllib.request.urlopen(self.page, timeout=10) as answer:
+            return int(answer.read().split(b"\n")[2].split()[2]) - self.asked
 
 
-def calls(running, port, work, core, backend_port):
-    """System calls a request in the middle of a load, by name and in all; the backend counts the requests. Tracing slows a
-    proxy down many times over, so nothing else is read off this run. Null where strace may not attach."""
+def calls(running, port, work, core, count, folder):
+    """System calls a request, in all and by name, while connections are kept. Tracing slows a proxy down many times over, so
+    nothing else is read off this run."""
     pids = list(running.stats())
-    client = subprocess.Popen(wrk_command(port, work, 4, core), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    client = subprocess.Popen(wrk_command(port, work, 600, core), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(0.5)                  # its connections are open by then, and their calls not counted
-        with tempfile.NamedTemporaryFile(mode="r", prefix="outrider-bench-") as table:
-            tracer = subprocess.Popen([program("strace"), "-c", "-f", "-o", table.name, *[w for p in pids for w in ("-p", p)]],
-                                      stderr=subprocess.PIPE, text=True)
-            waiting = len(pids)
-            while waiting:
-                line = tracer.stderr.readline()
-                if not line:
-                    tracer.wait()
-                    return None
-                waiting -= "attached" in line
-            before = backend_requests(backend_port)
-            time.sleep(1)
-            requests = backend_requests(backend_port) - before - 1      # less the question itself
-            tracer.send_signal(signal.SIGINT)
-            tracer.communicate()
-            rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .*?(\w+)$", table.read(), re.M)
+        time.sleep(0.5)
+        before = pause(client, pids, count)
+        tracer = Tracer(pids, folder)
+        client.send_signal(signal.SIGCONT)
+        time.sleep(1)
+        requests = max(pause(client, pids, count) - before, 1)
+        seen = tracer.counts()
     finally:
         client.kill()
         client.wait()
-    if requests < 1:
-        return None
-    by_name = {name: int(count) / requests for count, name in rows if name != "total" and int(count) >= requests / 100}
-    return {"calls": sum(int(count) for count, name in rows if name != "total") / requests, "calls_by_name": by_name}
+    return {"calls": sum(seen.values()) / requests,
+            "calls_by_name": {name: calls / requests for name, calls in seen.items() if calls * 100 >= requests}}
 
 
-def idle(running, port, few, many):
+def idle(running, port):
     """Memory at start, with few and with many keep-alive connections that have been answered once, and when all are closed."""
     time.sleep(0.5)
     figures = {"start_mib": running.memory_kib() / 1024, "errors": 0}
     clients, memory = [], {}
     try:
-        for count in range(1, many + 1):
+        for count in range(1, MANY + 1):
             client = socket.create_connection((HOST, port), 10)
             clients.append(client)
             client.sendall(b"GET /small HTTP/1.1\r\nHost: bench.test\r\n\r\n")
             figures["errors"] += not client.recv(4096).startswith(b"HTTP/1.1 200")
-            if count in (few, many):
+            if count in (FEW, MANY):
                 time.sleep(0.5)
                 memory[count] = running.memory_kib()
     finally:
         for client in clients:
             client.close()
     time.sleep(1)
-    return {**figures, "idle_mib": memory[many] / 1024, "closed_mib": running.memory_kib() / 1024,
-            "idle_bytes": (memory[many] - memory[few]) * 1024 / (many - few)}
+    return {**figures, "idle_mib": memory[MANY] / 1024, "closed_mib": running.memory_kib() / 1024,
+            "idle_bytes": (memory[MANY] - memory[FEW]) * 1024 / (MANY - FEW)}

@@ -54,7 +54,7 @@ def backend_command(folder, port):
 
 def stream_module():
     """The line that gives nginx its TCP side; null where this nginx has none."""
-    built = subprocess.run([program("nginx"), "-V"], capture_output=True, text=True).stderr
+    built = said(program("nginx"), "-V")
     if re.search(r"--with-stream(\s|$)", built):
         return ""
     folder = re.search(r"--modules-path=(\S+)", built)
@@ -102,11 +102,16 @@ def outrider(binary, dht=False):
     return command
 
 
+def said(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+def has_dht(binary):
+    return "registry: DHT" in said(binary, "version")
+
+
 def versions(binary):
     """Of the three, one line each."""
-    def first_line(*command):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        return done.stdout.split("\n")[0].strip()
-    return {"outrider": first_line(binary, "version"),
-            "haproxy": re.sub(r"^HAProxy version (\S+).*", r"\1", first_line(program("haproxy"), "-v")),
-            "nginx": re.sub(r"^nginx version: nginx/", "", first_line(program("nginx"), "-v"))}
+    return {"outrider": said(binary, "version").split("\n")[0],
+            "haproxy": re.match(r"HAProxy version (\S+)", said(program("haproxy"), "-v")).group(1),
+            "nginx": re.search(r"nginx/(\S+)", said(program("nginx"), "-v")).group(1)}

@@ -5,7 +5,7 @@ import growth
 
 PEERS = ("haproxy", "nginx")
 COLUMNS = (    # title, figure, digits, also as min..max
-    ("requests/s", "rate", 0, False), ("CPU us/request", "cpu_us", 1, True), ("user", "user_us", 1, False),
+    ("requests/s", "rate", 0, True), ("CPU us/request", "cpu_us", 1, True), ("user", "user_us", 1, False),
     ("system", "system_us", 1, False), ("calls", "calls", 2, False), ("p50 us", "p50_us", 0, False),
     ("p99 us", "p99_us", 0, True), ("MiB", "mib", 1, False), ("start MiB", "start_mib", 1, False),
     ("idle MiB", "idle_mib", 1, False), ("bytes/connection", "idle_bytes", 0, True), ("MiB when closed", "closed_mib", 1, False),
@@ -58,8 +58,6 @@ def compared(runs, workload, proxy):
 
 def table(workload, title, runs):
     proxies = proxies_of(runs, workload)
-    if not proxies:
-        return ""
     columns = [c for c in COLUMNS if any(median(runs, workload, proxy, c[1]) is not None for proxy in proxies)]
     rows = [["", *[c[0] for c in columns], "errors", "beside small" if workload == "growth" else "outrider to it"]]
     for proxy in proxies:
@@ -73,7 +71,7 @@ def table(workload, title, runs):
     lines = ["  " + "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths))) for row in rows]
     if workload == "growth":
         lines += [f"  {name}: {growth.VARIANTS[name][3]}" for name in proxies]
-    return f"\n{workload}: {title}\n" + "\n".join(lines) + "\n"
+    return f"\n{workload}: {title}\n" + "\n".join(lines)
 
 
 def markdown(kept, titles):

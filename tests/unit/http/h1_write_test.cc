@@ -100,8 +100,9 @@ TEST(H1Write, TargetsGoOutInTheFormAnOriginReads) {
 }
 
 TEST(H1Write, FieldsOfOneTryReplaceThoseOfTheHead) {
-  const std::array own{Field{HeaderId::Other, false, "X-Try", "2"}, Field{HeaderId::Host, false, "Host", "other"},
-                       Field{HeaderId::ContentLength, false, "Content-Length", "9"}, Field{HeaderId::Other, false, "X-New", "n"}};
+  const std::array own{Field{.name = "X-Try", .value = "2"}, Field{.id = HeaderId::Host, .name = "Host", .value = "other"},
+                       Field{.id = HeaderId::ContentLength, .name = "Content-Length", .value = "9"},
+                       Field{.name = "X-New", .value = "n"}};
   EXPECT_EQ(write({.fields = {{"A", "1"}, {"x-try", "0"}, {"B", "2"}, {"X-Try", "1"}, {"Host", "web"}}}, own).bytes,
             "GET / HTTP/1.1\r\nA: 1\r\nX-Try: 2\r\nB: 2\r\nHost: other\r\nX-New: n\r\n\r\n");
 }
