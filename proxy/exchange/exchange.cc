@@ -22,7 +22,7 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   session_ = &session;
   stream_ = stream;
   serving_ = site_.serving;
-  peer_ = session.peer(arena_);
+  peer_ = session.peer(peer_text_);
   started_ = net::Loop::clock();
   return down_;
 }

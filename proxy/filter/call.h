@@ -34,7 +34,7 @@ class Call {
   http::RequestHead request_;
   http::ResponseHead answer_;                // of our own
   http::ResponseHead* response_ = &answer_;  // or the winning attempt's
-  Peer peer_;                                // its texts in the arena
+  Peer peer_;                                // texts live as long as the call
   stats::Shard* shard_ = nullptr;
 };
 

@@ -25,7 +25,7 @@ void move_bytes(Buffer& from, size_t n, Buffer& to) {
 }  // namespace
 
 H1Codec::H1Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : role_(role), owner_(&owner), output_(pool), parser_(role == Role::Server) {
+    : Codec(pool), role_(role), owner_(&owner), output_(pool), parser_(role == Role::Server) {
   set_limits(limits);
   scan_.begin(role == Role::Server ? HeadScan::Block::Request : HeadScan::Block::Response);
 }

@@ -124,7 +124,7 @@ std::string Address::ip() const {
   return text;
 }
 
-size_t Address::write(char* to) const {
+size_t Address::write_ip(char* to) const {
   char* at = to;
   const auto number = [&](uint32_t n) { at = std::to_chars(at, at + 10, n).ptr; };
   const auto word = [&](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
@@ -141,15 +141,14 @@ size_t Address::write(char* to) const {
     at += std::strlen(at);
     word("]:");
     number(port());
-  } else {
-    word(is_unix() ? "unix:" + ip() : "-");
   }
   return size_t(at - to);
 }
 
 std::string Address::text() const {
-  char text[kMaxText];
-  return {text, write(text)};
+  if (is_unix()) return "unix:" + ip();
+  char text[kMaxIpText];
+  return valid() ? std::string(text, write_ip(text)) : "-";
 }
 
 bool Address::operator==(const Address& other) const {

@@ -37,8 +37,8 @@ class Address {
   uint64_t ip_key() const;   // a number for the address without its port, for counting
   std::string ip() const;    // without port and brackets; the path of a unix socket. v4-mapped as v4
   std::string text() const;  // as parse() reads it
-  static constexpr size_t kMaxText = 128;
-  size_t write(char* to) const;  // text() where there is room for kMaxText; how much it is
+  static constexpr size_t kMaxIpText = 64;
+  size_t write_ip(char* to) const;  // text() of an IP address where there is room for kMaxIpText; how much that is
   bool operator==(const Address& other) const;
 
  private:

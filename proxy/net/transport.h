@@ -38,6 +38,7 @@ class Transport {
   ~Transport();  // closes; no event follows
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
+  Loop& loop() const { return loop_; }
   void adopt(int fd);                                     // accepted by a listener, non-blocking
   Result<Done> connect(const Address& to);                // on_ready or on_closed follows; an error means neither does
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
