@@ -128,7 +128,7 @@ bool Exchange::step() {
     case Phase::Relay:
       if (relaying_ && attempt()->state() == Attempt::State::Failed) return fail(attempt()->error()), true;
       if (relaying_ || try_relay()) return false;  // on_relay_over() or a reset
-      if (!pump(Way::Response)) return false;
+      if (!pump(Way::Response)) return !relaying_ && !tunnel_ && try_relay();
       if (phase_ != Phase::Relay) return true;           // it failed in the middle
       if (tunnel_ && !pump(Way::Request)) return false;  // its ends are half-closes: both must come
       phase_ = Phase::Finish;                            // else a response may end before its request
@@ -267,16 +267,11 @@ void Exchange::on_wait_limit() {
 // Armed once for many requests of a recycled exchange: the timer may belong to one that is long over.
 void Exchange::on_idle_check() {
   if (!session_ || tunnel_ || !session_->plan().stream_idle.count()) return;
+  if (relaying_) active_at_ = std::max(active_at_, relay_->moved_at());
   const auto left = active_at_ + session_->plan().stream_idle - site_.loop.now();
   if (left.count() > 0) return site_.loop.arm(idle_check_, std::chrono::ceil<milliseconds>(left));
   const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
   fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
-  advance();
-}
-
-void Exchange::on_relay_over() {
-  relay_over_ = true;
-  phase_ = Phase::Finish;
   advance();
 }
 

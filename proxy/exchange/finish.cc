@@ -20,7 +20,7 @@ void Exchange::finish() {
   deadline_.cancel();
   wait_limit_.cancel();
   place_.unlink();
-  if (relay_) {
+  if (relaying_) {
     relay_->stop();
     request_bytes_ += relay_->bytes_up();
     response_bytes_ += relay_->bytes_down();

@@ -8,12 +8,18 @@ namespace outrider::exchange {
 using filter::Verdict;
 using upstream::Attempt;
 
+namespace {
+
+constexpr uint64_t kWorthJoining = 64 * 1024;
+
+}  // namespace
+
 bool Exchange::pump(Way way) { return way == Way::Request ? pump_request() : pump_response(); }
 
 // What arrived goes to the attempt as far as that takes it, and only what went on counts as consumed.
 bool Exchange::pump_request() {
   http::Pipe& pipe = request_pipe_;
-  if (relaying_ || client_gone_) return false;
+  if ((relaying_ && tunnel_) || client_gone_) return false;
   Attempt* to = attempt();
   if (!to || to->state() < Attempt::State::Open || to->state() == Attempt::State::Failed) return false;
   if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) return false;
@@ -56,19 +62,46 @@ bool Exchange::pump_response() {
   return true;
 }
 
-// Two plain sockets with nothing in between are joined: from here on the bytes do not come by.
+// Two plain sockets with nothing in between are joined: from here on the bytes do not come by. A tunnel's both ways to
+// their ends, a response's body for what is left of it.
 bool Exchange::try_relay() {
-  if (!tunnel_ || !committed_ || request_pipe_.ended || response_pipe().ended) return false;
-  Attempt& to = *attempt();
-  if (to.state() != Attempt::State::Headed || chain().wants_body(Way::Request) || chain().wants_body(Way::Response)) return false;
-  if (!request_pipe_.held.empty() || !response_pipe().held.empty()) return false;
-  if (!downstream().bypass(stream_, Way::Request) || !to.codec().bypass(to.stream(), Way::Response)) return false;
-  request_pipe_.keeping = false;
-  request_pipe_.kept.clear();
-  relay_.emplace(session_->connection(), to.connection(), site_.pipes, static_cast<wire::RelayEvents&>(*this));
+  if (!committed_ || !response_pipe().held.empty() || chain().wants_body(Way::Response)) return false;
+  Attempt& from = *attempt();
+  if (from.state() != Attempt::State::Headed) return false;
+  wire::HttpConnection &down = session_->connection(), &up = from.connection();
+  wire::Relay::Bounds bounds{wire::Relay::kUnbounded, wire::Relay::kUnbounded};
+  if (tunnel_) {
+    if (request_pipe_.ended || !request_pipe_.held.empty() || chain().wants_body(Way::Request)) return false;
+    if (!downstream().bypass(stream_, Way::Request) || !from.codec().bypass(from.stream(), Way::Response)) return false;
+    request_pipe_.keeping = false;
+    request_pipe_.kept.clear();
+  } else {
+    const uint64_t left = from.codec().bypass(from.stream(), Way::Response);
+    if (left < kWorthJoining || !up.caught_up()) return false;
+    down.flush();  // the head, and what came with it
+    if (client_gone_ || !down.caught_up() || downstream().bypass(stream_, Way::Response) != left) return false;
+    bounds = {0, left};
+  }
+  relay_.emplace(down, up, site_.pipes, static_cast<wire::RelayEvents&>(*this), bounds);
   relaying_ = true;
   relay_->start();
   return true;
+}
+
+// A tunnel is over then. A response goes on by its codecs, which have heard nothing of what went by: its end, or, where
+// the endpoint has ended too early, that it is cut short.
+void Exchange::on_relay_over() {
+  relay_->stop();
+  if (tunnel_) {
+    relay_over_ = true;
+    phase_ = Phase::Finish;
+    return advance();
+  }
+  relaying_ = false;
+  const uint64_t n = relay_->bytes_down();
+  response_bytes_ += n;
+  downstream().bypassed(stream_, Way::Response, n);
+  attempt()->codec().bypassed(attempt()->stream(), Way::Response, n);
 }
 
 }  // namespace outrider::exchange

@@ -246,4 +246,24 @@ void H1Codec::consumed(StreamId id, size_t n) {
   if (was_full && !full()) owner_->on_hungry();
 }
 
+// Bodies of known length: where another is framed, every byte is looked at.
+uint64_t H1Codec::bypass(StreamId id, Way way) const {
+  if (!events_ || id != id_) return 0;
+  if (comes_in(way)) return in_ == In::Length && outstanding_ == 0 ? left_ : 0;
+  return head_sent_ && !out_ended_ && out_.kind == BodyOut::Kind::Length && output_.empty() ? out_.left : 0;
+}
+
+void H1Codec::bypassed(StreamId id, Way way, uint64_t n) {
+  if (!events_ || id != id_) return;
+  if (!comes_in(way)) {
+    out_.left -= n;  // its end comes by send_body()
+    return;
+  }
+  left_ -= n;
+  if (left_ > 0) return;
+  StreamEvents* const to = events_;
+  end_input();
+  to->on_body(Buffer(output_.pool()), true);
+}
+
 }  // namespace outrider::http

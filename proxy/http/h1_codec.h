@@ -18,6 +18,8 @@ class H1Codec : public Codec {
   void send_body(StreamId id, Buffer& data, bool end) final;
   void send_trailers(StreamId id, const HeaderMap& trailers) final;
   void consumed(StreamId id, size_t n) final;
+  uint64_t bypass(StreamId id, Way way) const final;
+  void bypassed(StreamId id, Way way, uint64_t n) final;
   size_t open_streams() const final { return events_ ? 1 : 0; }
   bool reusable() const final { return keep_alive_ && !draining_ && in_ != In::Dead; }
   bool broken() const final { return broken_; }
@@ -35,6 +37,7 @@ class H1Codec : public Codec {
   virtual void both_ended() = 0;  // the stream is closed: what comes next on this connection
 
   bool take_body(Buffer& input);
+  bool comes_in(Way way) const { return (way == Way::Request) == (role_ == Role::Server); }
   bool is_body() const { return in_ >= In::Length && in_ <= In::UntilClose; }
   bool full() const { return events_ && outstanding_ >= limits_.buffer; }
   bool crowded() const { return output_.size() > limits_.buffer; }

@@ -23,8 +23,7 @@ struct PollHandle {
   }
   static Owner* owner_of(uv_poll_t* handle) { return static_cast<PollHandle*>(handle->data)->owner; }
   void release() {
-    owner = nullptr;
-    uv_poll_stop(&handle);
+    owner = nullptr;  // uv_close stops it
     uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* h) { delete static_cast<PollHandle*>(h->data); });
   }
 };

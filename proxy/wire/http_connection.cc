@@ -50,9 +50,9 @@ void HttpConnection::on_ready() {
 }
 
 void HttpConnection::on_readable() {
-  if (diversion_) return diversion_->on_side_readable();
+  if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
-  for (int i = 0; i < kReadsATurn && !gone_ && transport_.reading(); ++i) {
+  for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && transport_.reading(); ++i) {
     const auto got = transport_.read(codec().unread(), read_size_);
     if (!got) return fail(got.error());
     bytes_in_ += got->bytes;
@@ -68,11 +68,10 @@ void HttpConnection::on_readable() {
 }
 
 void HttpConnection::feed() {
-  if (gone_ || lingering_) return;
-  if (!codec_) return;
+  if (gone_ || lingering_ || reads_ || !codec_) return;
   Buffer& input = codec_->unread();
   if (const auto ok = codec_->feed(input); !ok) return fail(ok.error());
-  if (gone_) return;
+  if (gone_ || reads_) return;
   // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
   if (input_ended_ && !end_delivered_ && (input.empty() || codec_->wants_input())) {
     end_delivered_ = true;
@@ -96,7 +95,7 @@ void HttpConnection::on_end_of_turn() {
 }
 
 void HttpConnection::flush() {
-  if (gone_ || !transport_.connected() || diversion_) return;
+  if (gone_ || !transport_.connected() || writes_) return;
   if (!codec_) {
     if (closing_ && !lingering_) linger();
     return;
@@ -161,7 +160,7 @@ void HttpConnection::on_limit() {
 void HttpConnection::fail(const Error& why) {
   if (std::exchange(gone_, true)) return;
   limit_.cancel();
-  diversion_ = nullptr;
+  reads_ = writes_ = nullptr;
   transport_.close();
   if (codec_) codec_->lost(why);
   if (!left_) owner_->on_gone(why);
@@ -172,9 +171,15 @@ void HttpConnection::note_input_end() {
   transport_.note_end();
 }
 
-void HttpConnection::divert(Diversion* to) {
-  diversion_ = to;
-  if (!to && !gone_) loop().at_end_of_event(*this);
+// Who gives the socket back may have read FIN, or left room to write: looked at as if there had been an event.
+void HttpConnection::divert_reads(Diversion* to) {
+  reads_ = to;
+  if (!to) on_hungry();
+}
+
+void HttpConnection::divert_writes(Diversion* to) {
+  writes_ = to;
+  if (!to) on_output();
 }
 
 void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abort) {
@@ -184,14 +189,14 @@ void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abo
 
 void HttpConnection::leave(bool abort) {
   left_ = gone_ = true;
-  diversion_ = nullptr;
+  reads_ = writes_ = nullptr;
   limit_.cancel();
   abort ? transport_.abort() : transport_.close();
   loop().retire(*this);
 }
 
 void HttpConnection::on_writable() {
-  if (diversion_) return diversion_->on_side_writable();
+  if (writes_) return writes_->on_diverted();
   loop().at_end_of_event(*this);
 }
 

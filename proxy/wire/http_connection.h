@@ -25,12 +25,11 @@ class ConnectionOwner {
   ~ConnectionOwner() = default;
 };
 
-// While a connection is diverted its socket is read and written by somebody else (Relay). The end of the socket still
+// Who reads, or writes, a connection's socket in its codec's place for a while (Relay). The end of the socket still
 // reaches the codec's streams as on_reset, and the owner.
 class Diversion {
  public:
-  virtual void on_side_readable() = 0;
-  virtual void on_side_writable() = 0;
+  virtual void on_diverted() = 0;  // there may be something to read, or room to write
 
  protected:
   ~Diversion() = default;
@@ -59,8 +58,12 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   // Calls on_limit() by then or earlier, whatever was asked for before; not when it is closing. Whoever uses it looks
   // whether its time has really come.
   void limit(milliseconds within);
-  void note_input_end();        // for a diversion that has read FIN
-  void divert(Diversion* to);   // null: back to the codec
+  // Nothing lies between the socket and the codec, either way.
+  bool caught_up() const { return resting() || (codec_->unread().empty() && flushed() && (!input_ended_ || end_delivered_)); }
+  void flush();                      // now, not behind the event
+  void note_input_end();             // for a diversion that has read FIN
+  void divert_reads(Diversion* to);  // null: back to the codec
+  void divert_writes(Diversion* to);
   void fail(const Error& why);  // the transport is of no use any more: streams hear on_reset, then on_gone
   uint64_t bytes_in() const { return bytes_in_; }
   uint64_t bytes_out() const { return bytes_out_; }
@@ -81,7 +84,6 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_end_of_turn() override;  // one write for everything this event produced
   void on_retired() override;
   void feed();
-  void flush();
   void after_input();
   void linger();
   void on_limit();
@@ -89,7 +91,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   ConnectionOwner* owner_;  // null: its own
   net::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
-  Diversion* diversion_ = nullptr;
+  Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;

@@ -10,10 +10,15 @@ namespace outrider::test {
 
 namespace {
 
-int listen_anywhere() {
+int bind_anywhere() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const net::Address at = net::Address::loopback(0);
   EXPECT_EQ(::bind(fd, at.raw(), at.length()), 0);
+  return fd;
+}
+
+int listen_anywhere() {
+  const int fd = bind_anywhere();
   EXPECT_EQ(::listen(fd, 1024), 0);
   return fd;
 }
@@ -86,10 +91,8 @@ std::unique_ptr<Origin> Origin::answering(std::function<std::string(const Messag
 }
 
 net::Address refusing_address() {
-  const int fd = listen_anywhere();
-  const auto at = net::Address::local_of(fd);
-  ::close(fd);
-  return at;
+  // Bound, so that no other process gets it, until this one ends; and never listening.
+  return net::Address::local_of(bind_anywhere());
 }
 
 std::string ok(std::string_view body, std::string_view more_fields) {

@@ -1,3 +1,4 @@
+#include "http/grammar.h"
 #include "tests/unit/http/three_ways.h"
 
 namespace outrider::http {
@@ -141,6 +142,19 @@ const Bad kBadHeads[] = {
 
 INSTANTIATE_TEST_SUITE_P(Heads, H1ClientRefuses, ::testing::ValuesIn(kBadHeads));
 
+// A field that was read is written without another look: what is let in must be what may be written.
+TEST(H1Client, AByteThatMayNotBeWrittenIsNotLetIn) {
+  for (int c = 0; c < 256; ++c) {
+    const std::string byte(1, char(c));
+    for (const auto& [field, writable] :
+         {std::pair("x: a" + byte + "b", is_field_value(byte)), std::pair("a" + byte + "b: x", is_token(byte))}) {
+      if (c == ':' || c == '\n') continue;  // another field then, or an end
+      const auto t = responses("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + field + "\r\n\r\n");
+      EXPECT_EQ(t.events.starts_with("head"), writable) << c << " in " << field << ": " << t.events;
+    }
+  }
+}
+
 TEST(H1Client, HeadsHaveALimit) {
   EXPECT_EQ(responses("HTTP/1.1 200 OK\r\nX: " + std::string(100, 'x') + "\r\n\r\n", {.limits = {.max_header_bytes = 64}}).events,
             lines({"reset head_too_large", "fatal head_too_large"}));
@@ -270,6 +284,28 @@ TEST(H1Client, WhatIsNotTakenStopsTheReading) {
   c.rig.turn();
   EXPECT_TRUE(c.rig.events.ends_with("body helloworldagain\nend\n")) << c.rig.events;
   EXPECT_TRUE(c.rig.codec->reusable());
+}
+
+// What goes from socket to socket is taken from the body's length as if it had been fed.
+TEST(H1Client, ABodyOfKnownLengthMayGoByOutside) {
+  Client c;
+  auto& stream = c.ask();
+  c.rig.take_output();
+  c.rig.read("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789");
+  EXPECT_EQ(c.rig.codec->bypass(stream.id, Way::Response), 90u);
+  EXPECT_EQ(c.rig.codec->bypass(stream.id, Way::Request), 0u);
+  EXPECT_EQ(c.rig.codec->bypass(stream.id + 1, Way::Response), 0u);
+  c.rig.codec->bypassed(stream.id, Way::Response, 50);
+  c.rig.read(std::string(10, 'x'));
+  EXPECT_EQ(c.rig.codec->bypass(stream.id, Way::Response), 30u);
+  EXPECT_FALSE(c.rig.events.ends_with("end\n"));
+  c.rig.codec->bypassed(stream.id, Way::Response, 30);
+  EXPECT_TRUE(c.rig.events.ends_with("body 0123456789xxxxxxxxxx\nend\n")) << c.rig.events;
+  EXPECT_TRUE(c.rig.codec->reusable());
+  c.ask();
+  c.rig.take_output();
+  c.rig.read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+  EXPECT_EQ(c.rig.codec->bypass(stream.id, Way::Response), 0u) << "chunks are looked at";
 }
 
 }  // namespace

@@ -333,6 +333,10 @@ struct Leaving final : Retired {
   int depth;
 };
 
+struct Ring final : Timer {
+  void on_timer() override {}
+};
+
 TEST(Loop, RunsTheWorkOfATurnOnceHoweverOftenItWasAskedFor) {
   Loop loop;
   Work work(loop);
@@ -361,6 +365,34 @@ TEST(Loop, WorkThatNeverEndsStopsNeitherTheTurnNorTheLoop) {
   loop.run_turn(false);
   EXPECT_LT(work.runs, 1000);
   EXPECT_TRUE(run_until(loop, [&] { return work.runs == 1001; }));
+}
+
+TEST(Loop, WorkOfAnEventIsDoneBehindItOrWithTheTurn) {
+  Loop loop;
+  Work work(loop), turn(loop);
+  loop.at_end_of_turn(turn);
+  loop.at_end_of_event(work);
+  loop.at_end_of_event(work);
+  loop.end_event();
+  EXPECT_EQ(work.runs, 1);
+  EXPECT_EQ(turn.runs, 0);
+  loop.at_end_of_event(work);  // no socket's event: a timer's, or mail
+  loop.run_turn(false);
+  EXPECT_EQ(work.runs, 2);
+  EXPECT_EQ(turn.runs, 1);
+}
+
+TEST(Loop, ATimerArmedWithinATimeKeepsAnEarlierOne) {
+  Loop loop;
+  Ring ring;
+  loop.arm_within(ring, seconds(3600));
+  ASSERT_TRUE(ring.armed());
+  const uint64_t far = ring.due_tick;
+  loop.arm_within(ring, seconds(7200));
+  EXPECT_EQ(ring.due_tick, far);
+  loop.arm_within(ring, seconds(60));
+  EXPECT_LT(ring.due_tick, far);
+  ring.cancel();
 }
 
 TEST(Loop, WorkThatDiesIsNotDone) {

@@ -22,7 +22,10 @@ class Side final : public ConnectionOwner, public http::StreamEvents {
   ~Side() { HttpConnection::retire(std::move(connection)); }
   http::RequestHead* request_head() override { return &head; }
   void on_head(bool) override { headed = true; }
-  void on_body(Buffer&& data, bool) override { EXPECT_TRUE(data.empty()) << "bytes came by the codec"; }
+  void on_body(Buffer&& data, bool) override {
+    EXPECT_TRUE(expects_body || data.empty()) << "bytes came by the codec";
+    body += data.text();
+  }
   void on_trailers(http::HeaderMap&) override {}
   void on_sendable() override {}
   void on_reset(const Error&) override { was_reset = true; }
@@ -33,13 +36,14 @@ class Side final : public ConnectionOwner, public http::StreamEvents {
   net::Loop& loop;
   Arena arena;
   http::RequestHead head{arena};
-  bool headed = false, was_reset = false, gone = false;
+  bool headed = false, was_reset = false, gone = false, expects_body = false;
+  std::string body;
   std::unique_ptr<HttpConnection> connection;
 };
 
 // client - (down) relay (up) - server, all on one loop and one thread.
 struct Joined : RelayEvents {
-  explicit Joined(bool tcp) {
+  explicit Joined(bool tcp, Relay::Bounds bounds = {Relay::kUnbounded, Relay::kUnbounded}) {
     std::signal(SIGPIPE, SIG_IGN);
     auto [a, b] = tcp ? test::tcp_pair() : test::unix_pair();
     auto [c, d] = tcp ? test::tcp_pair() : test::unix_pair();
@@ -48,7 +52,7 @@ struct Joined : RelayEvents {
     down = std::make_unique<Side>(loop, b.release());
     up = std::make_unique<Side>(loop, d.release());
     EXPECT_TRUE(run_until(loop, [&] { return down->headed && up->headed; }));
-    relay = std::make_unique<Relay>(*down->connection, *up->connection, pipes, *this);
+    relay = std::make_unique<Relay>(*down->connection, *up->connection, pipes, *this, bounds);
     relay->start();
   }
   ~Joined() {
@@ -209,16 +213,80 @@ TEST(Relay, AResetIsToldToItsStream) {
   }
 }
 
+// A body of known length: exactly so much goes by, and the sockets are their codecs' again.
+TEST(Relay, AWayWithABoundCarriesThatMuchAndNoMore) {
+  Random random = test::seeded_random();
+  const std::string bulk = test::random_bytes(random, 3 << 20);
+  for (const size_t bound : {size_t(1), size_t(65536), size_t(1000003), bulk.size() - 1}) {
+    Joined j(true, {0, bound});
+    std::string arrived;
+    size_t sent = 0;
+    ASSERT_TRUE(drive_until(j.loop, [&] {
+      if (sent < bound) sent += j.server.write_some(std::string_view(bulk).substr(sent, bound - sent));
+      arrived += j.client.read_some().bytes;
+      return arrived.size() >= bound && j.over;
+    })) << arrived.size()
+        << " of " << bound;
+    EXPECT_TRUE(arrived == bulk.substr(0, bound));
+    EXPECT_EQ(j.relay->bytes_down(), bound);
+    EXPECT_EQ(j.relay->bytes_up(), 0u);
+    j.relay->stop();
+    j.down->expects_body = j.up->expects_body = true;
+    j.server.write_some("by the codec");
+    EXPECT_TRUE(run_until(j.loop, [&] { return j.up->body == "by the codec"; })) << j.up->body;
+    EXPECT_FALSE(j.client.read_some().end) << "a bound is no end";
+  }
+}
+
+TEST(Relay, AnEndBeforeTheBoundIsSaidAndNotPassedOn) {
+  Joined j(true, {0, 1000000});
+  EXPECT_EQ(j.pass(j.server, j.client, std::string(200000, 'a')).size(), 200000u);
+  j.server.shut_write();
+  ASSERT_TRUE(run_until(j.loop, [&] { return j.over; }));
+  EXPECT_EQ(j.relay->bytes_down(), 200000u);
+  const auto got = j.client.read_some();
+  EXPECT_FALSE(got.end || got.error);
+}
+
+TEST(Relay, WithABoundOneWayTheOtherStaysWithTheCodecs) {
+  Joined j(true, {0, 1000000});
+  j.down->expects_body = true;
+  j.client.write_some("upload");
+  EXPECT_TRUE(run_until(j.loop, [&] { return j.down->body == "upload"; }));
+  EXPECT_EQ(j.pass(j.server, j.client, std::string(200000, 'a')).size(), 200000u);
+}
+
 TEST(PipePool, KeepsWhatIsEmptyAndClosesTheRest) {
   PipePool pool;
-  const auto first = pool.take();
-  ASSERT_GE(first.read, 0);
-  pool.give_back(first, true);
-  const auto again = pool.take();
-  EXPECT_EQ(again.read, first.read);
-  pool.give_back(again, false);
-  EXPECT_EQ(::fcntl(first.read, F_GETFD), -1);
-  pool.give_back({}, true);
+  PipeLoan loan;
+  ASSERT_TRUE(pool.lend(loan));
+  const int first = loan.read;
+  pool.take_back(loan);
+  EXPECT_FALSE(loan.active());
+  ASSERT_TRUE(pool.lend(loan));
+  EXPECT_EQ(loan.read, first);
+  loan.held = 1;
+  pool.take_back(loan);
+  EXPECT_EQ(::fcntl(first, F_GETFD), -1);
+  pool.take_back(loan);
+  EXPECT_EQ(pool.lent(), 0u);
+}
+
+TEST(PipePool, TakesTheLeastUsedPipeBackWhenManyAreOut) {
+  PipePool pool;
+  std::vector<PipeLoan> loans(PipePool::kLent);
+  for (PipeLoan& loan : loans) ASSERT_TRUE(pool.lend(loan));
+  pool.note_use(loans[0]);
+  PipeLoan late, later;
+  ASSERT_TRUE(pool.lend(late));
+  EXPECT_TRUE(loans[0].active());
+  EXPECT_FALSE(loans[1].active());
+  loans[2].held = 1;  // the least used now, and it is not empty
+  EXPECT_FALSE(pool.lend(later));
+  EXPECT_TRUE(loans[2].active());
+  EXPECT_EQ(pool.lent(), PipePool::kLent);
+  for (PipeLoan& loan : loans) pool.take_back(loan);
+  pool.take_back(late);
 }
 
 }  // namespace
