@@ -11,8 +11,6 @@ namespace outrider::net {
 
 namespace {
 
-constexpr int kRounds = 64;
-
 // Only our own mistake or an exhausted system can fail these: there is nothing to go on with.
 void must(int status, const char* what) {
   if (status == 0) return;
@@ -58,7 +56,7 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
 }
 
 Loop::~Loop() {
-  for (int round = 0; round < 16 && !settled(); ++round) end_turn();
+  for (int round = 0; round < 16 && (!end_of_turn_.empty() || !retired_.empty()); ++round) end_turn();
   Handles& h = *handles_;
   for (auto* handle : {reinterpret_cast<uv_handle_t*>(&h.wake), reinterpret_cast<uv_handle_t*>(&h.timer),
                        reinterpret_cast<uv_handle_t*>(&h.prepare), reinterpret_cast<uv_handle_t*>(&h.check)})
@@ -96,10 +94,6 @@ void Loop::at_end_of_turn(EndOfTurn& work) {
   if (!work.linked()) end_of_turn_.push_back(work);
 }
 
-void Loop::at_end_of_event(EndOfTurn& work) {
-  if (!work.linked()) end_of_event_.push_back(work);
-}
-
 void Loop::retire(Retired& object) { retired_.push_back(object); }
 
 void Loop::post(std::unique_ptr<Message> message) {
@@ -120,21 +114,12 @@ void Loop::deliver() {
   for (auto& message : mail) message->on_delivery();
 }
 
-// Work may ask for more work of its own kind (a codec that was fed answers): it is done at once, since its output must
-// not wait for the next event. Rounds are bounded; what is left keeps the loop from sleeping.
-void Loop::end_event() {
-  for (int i = 0; i < kRounds; ++i) {
-    EndOfTurn* const work = end_of_event_.pop_front();
-    if (!work) return;
-    work->on_end_of_turn();
-  }
-}
-
+// Work may ask for more work of its own kind (a codec that was fed answers): it is done in the same turn, since its
+// output must not wait for the next event. Rounds are bounded; what is left keeps the loop from sleeping.
 void Loop::end_turn() {
   wheel_.advance(now());
-  for (int round = 0; round < kRounds && !(end_of_event_.empty() && end_of_turn_.empty()); ++round) {
+  for (int round = 0; round < 64 && !end_of_turn_.empty(); ++round) {
     IntrusiveList<EndOfTurn> now;
-    now.splice(end_of_event_);
     now.splice(end_of_turn_);
     while (EndOfTurn* work = now.pop_front()) work->on_end_of_turn();
   }
@@ -148,7 +133,7 @@ void Loop::end_turn() {
 void Loop::arm_wheel() {
   Handles& h = *handles_;
   const auto nothing = [](uv_timer_t*) {};  // waking up is all it is for: end_turn() does the rest
-  if (!settled()) {
+  if (!end_of_turn_.empty() || !retired_.empty()) {
     wheel_armed_for_ = TimePoint{};
     uv_timer_start(&h.timer, nothing, 0, 0);
     return;

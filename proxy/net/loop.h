@@ -61,9 +61,7 @@ class Loop {
   // Arms it unless it fires sooner already. For limits that are moved with every message: whoever uses it looks when it
   // fires whether the time has really come.
   void arm_within(Timer& timer, milliseconds after);
-  void at_end_of_turn(EndOfTurn& work);         // idempotent, as is
-  void at_end_of_event(EndOfTurn& work);        // behind the socket event under way, while what it has touched is in the cache
-  void end_event();                             // sockets: all have heard of the event
+  void at_end_of_turn(EndOfTurn& work);         // idempotent
   void retire(Retired& object);                 // on_retired() after the end-of-turn work, in which it takes no part any more
   void post(std::unique_ptr<Message> message);  // thread-safe; wakes the loop. After stop() messages are dropped
   template <class F>
@@ -78,7 +76,6 @@ class Loop {
  private:
   struct Handles;
   void end_turn();
-  bool settled() const { return end_of_event_.empty() && end_of_turn_.empty() && retired_.empty(); }
   void arm_wheel();
   void deliver();
   std::unique_ptr<Handles> handles_;
@@ -87,7 +84,7 @@ class Loop {
   TimerWheel wheel_;
   TimePoint wheel_armed_for_{};
   milliseconds longest_turn_{0};
-  IntrusiveList<EndOfTurn> end_of_event_, end_of_turn_;
+  IntrusiveList<EndOfTurn> end_of_turn_;
   IntrusiveList<Retired, EndOfTurn> retired_;
   std::mutex mail_mutex_;
   std::vector<std::unique_ptr<Message>> mail_;

@@ -107,11 +107,7 @@ void Transport::watch() {
     return;
   }
   uv_poll_start(&poll_->handle, want, [](uv_poll_t* handle, int status, int events) {
-    Transport* const self = PollHandle<Transport>::owner_of(handle);
-    if (!self) return;
-    Loop& loop = self->loop_;
-    self->on_events(status, events);
-    loop.end_event();
+    if (Transport* self = PollHandle<Transport>::owner_of(handle)) self->on_events(status, events);
   });
 }
 

@@ -33,11 +33,6 @@ std::unique_ptr<http::Codec> HttpConnection::rest() {
   return std::move(codec_);
 }
 
-http::Codec& HttpConnection::codec() {
-  if (!codec_) codec_ = owner_->codec_for(*this);
-  return *codec_;
-}
-
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
   codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
@@ -46,7 +41,7 @@ Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, co
 
 void HttpConnection::on_ready() {
   owner_->on_connected();
-  loop().at_end_of_event(*this);
+  loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_readable() {
@@ -125,7 +120,7 @@ void HttpConnection::close_after_flush(milliseconds limit) {
     if (limit.count()) loop().arm(limit_, limit);
   }
   flush_limit_ = limit;
-  loop().at_end_of_event(*this);
+  loop().at_end_of_turn(*this);
 }
 
 // Closing a socket with unread bytes sends RST, which may take our last answer away from the client: FIN first, then
@@ -197,7 +192,7 @@ void HttpConnection::leave(bool abort) {
 
 void HttpConnection::on_writable() {
   if (writes_) return writes_->on_diverted();
-  loop().at_end_of_event(*this);
+  loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_closed(const Error& why) { fail(why); }
@@ -209,17 +204,17 @@ void HttpConnection::on_goaway() {
 }
 
 void HttpConnection::on_output() {
-  if (!gone_) loop().at_end_of_event(*this);
+  if (!gone_) loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_hungry() {
   hungry_ = true;
-  if (!gone_) loop().at_end_of_event(*this);
+  if (!gone_) loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_idle() {
   idle_ = true;
-  if (!gone_) loop().at_end_of_event(*this);
+  if (!gone_) loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_retired() { owner_ ? owner_->on_over() : delete this; }

@@ -1,5 +1,5 @@
 #pragma once
-// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of event) -> write.
+// A transport and a codec, and the rule that joins them: readable -> read -> feed -> (end of turn) -> write.
 
 #include <memory>
 
@@ -48,7 +48,10 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits);
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
-  http::Codec& codec();
+  http::Codec& codec() {
+    if (!codec_) codec_ = owner_->codec_for(*this);
+    return *codec_;
+  }
   size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
   bool connected() const { return transport_.connected(); }
   bool flushed() const { return !codec_ || codec_->output().empty(); }  // nothing waits to be written
@@ -60,7 +63,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void limit(milliseconds within);
   // Nothing lies between the socket and the codec, either way.
   bool caught_up() const { return resting() || (codec_->unread().empty() && flushed() && (!input_ended_ || end_delivered_)); }
-  void flush();                      // now, not behind the event
+  void flush();                      // now, not at the end of the turn
   void note_input_end();             // for a diversion that has read FIN
   void divert_reads(Diversion* to);  // null: back to the codec
   void divert_writes(Diversion* to);
@@ -79,9 +82,11 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   http::StreamEvents* on_stream(http::StreamId id) override;
   void on_goaway() override;
   void on_output() override;  // asks the loop for one on_end_of_turn()
-  void on_hungry() override;  // feeds what was left, there
+  void on_hungry() override;  // feeds what was left, at the end of the turn
   void on_idle() override;
-  void on_end_of_turn() override;  // one write for everything this event produced
+  // All connections' writes stand behind all reads of a turn: sending one by one in between cost 8 % more CPU, because the
+  // kernel's way down and our parsing drove each other out of the caches.
+  void on_end_of_turn() override;  // one write for everything this turn produced
   void on_retired() override;
   void feed();
   void after_input();

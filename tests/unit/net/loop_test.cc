@@ -367,21 +367,6 @@ TEST(Loop, WorkThatNeverEndsStopsNeitherTheTurnNorTheLoop) {
   EXPECT_TRUE(run_until(loop, [&] { return work.runs == 1001; }));
 }
 
-TEST(Loop, WorkOfAnEventIsDoneBehindItOrWithTheTurn) {
-  Loop loop;
-  Work work(loop), turn(loop);
-  loop.at_end_of_turn(turn);
-  loop.at_end_of_event(work);
-  loop.at_end_of_event(work);
-  loop.end_event();
-  EXPECT_EQ(work.runs, 1);
-  EXPECT_EQ(turn.runs, 0);
-  loop.at_end_of_event(work);  // no socket's event: a timer's, or mail
-  loop.run_turn(false);
-  EXPECT_EQ(work.runs, 2);
-  EXPECT_EQ(turn.runs, 1);
-}
-
 TEST(Loop, ATimerArmedWithinATimeKeepsAnEarlierOne) {
   Loop loop;
   Ring ring;
