@@ -9,10 +9,14 @@ namespace outrider::server {
 namespace {
 constexpr milliseconds kSecond{1000};
 constexpr uint32_t kMany = 500;  // what fewer leave behind is soon used again
+constexpr int kKept = 1 << 20;   // at the end of a worker's heap, where malloc_trim() does not come: free() sees to it
 }  // namespace
 
 MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<const Tally> connections)
     : control_(control), connections_(std::move(connections)) {
+  // Both, or malloc moves them up with the largest block that was ever freed.
+  ::mallopt(M_TRIM_THRESHOLD, kKept);
+  ::mallopt(M_MMAP_THRESHOLD, kKept);
   control_.arm(second_, kSecond);
 }
 
