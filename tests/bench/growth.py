@@ -6,12 +6,13 @@ from peers import quiet_settings, write
 
 SMALL = "small"              # what the others are compared with: one endpoint, ten routes, one cluster
 MANY_ENDPOINTS, BUSY, MANY_ROUTES, MANY_CLUSTERS = 10_000, 256, 10_000, 1_000
+WARM = 15_000                # requests, after which there is a connection to each endpoint that is asked in turn
 
 # name -> endpoints, routes, clusters, what it is
 VARIANTS = {
     SMALL: (1, 10, 1, "1 endpoint, 10 routes, 1 cluster"),
-    "endpoints-256": (BUSY, 10, 1, f"{BUSY} endpoints"),
-    "endpoints": (MANY_ENDPOINTS, 10, 1, f"{MANY_ENDPOINTS:,} endpoints, {BUSY} of them with 99.6 % of the weight"),
+    "endpoints-256": (BUSY, 10, 1, f"{BUSY:,} endpoints"),
+    "endpoints": (MANY_ENDPOINTS, 10, 1, f"{MANY_ENDPOINTS:,} endpoints, {BUSY:,} of them with 99.6 % of the weight"),
     "endpoints-even": (MANY_ENDPOINTS, 10, 1, f"{MANY_ENDPOINTS:,} endpoints in turn, a connection to each"),
     "routes": (1, MANY_ROUTES, 1, f"{MANY_ROUTES:,} routes by host or path, the last one matches"),
     "clusters": (1, MANY_CLUSTERS, MANY_CLUSTERS, f"{MANY_CLUSTERS:,} clusters and their routes, the last one is asked"),

@@ -1,5 +1,5 @@
 """What is sent through a proxy, and what is read off it meanwhile: requests a second, latency, calls, idle connections."""
-import os
+import http.client
 import re
 import signal
 import socket
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 from local import HOST
 from peers import program
@@ -55,12 +54,16 @@ class BackendCount:
     """Requests that the backend was sent through proxies."""
 
     def __init__(self, port):
-        self.page, self.asked = f"http://{HOST}:{port}/status", 0
+        self.port, self.asked = port, 0
 
     def __call__(self):
         self.asked += 1
-        with urllib.request.urlopen(self.page, timeout=10) as answer:
-            return int(answer.read().split(b"\n")[2].split()[2]) - self.asked
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
+        try:
+            connection.request("GET", "/status")
+            return int(connection.getresponse().read().split(b"\n")[2].split()[2]) - self.asked
+        finally:
+            connection.close()
 
 
 def calls(running, port, work, core, count, folder):
