@@ -113,7 +113,7 @@ void Exchange::act() {
   }
   const Redirect& to = route_->redirect;
   const std::string_view host = to.host.empty() ? request_.authority : std::string_view(to.host);
-  const std::string_view scheme = !to.scheme.empty() ? std::string_view(to.scheme) : peer_->encrypted ? "https" : "http";
+  const std::string_view scheme = !to.scheme.empty() ? std::string_view(to.scheme) : peer_.encrypted ? "https" : "http";
   // A change of scheme makes a port that was written for the old one wrong.
   const auto authority = !to.scheme.empty() && to.host.empty() ? without_port(host) : host;
   const auto query_at = request_.path.find('?');

@@ -15,7 +15,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
     plan.of_process->leave();
     return refuse(fd, Ending::TooMany);
   }
-  std::optional<uint64_t> counted_ip;
+  bool counted_ip = false;
   if (plan.max_per_ip && !peer.is_unix()) {
     const auto entry = plan.per_ip->enter(peer.ip_key(), plan.max_per_ip);
     if (entry == TallyTable::Entry::Refused) {
@@ -23,7 +23,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
       plan.connections->leave();
       return refuse(fd, Ending::TooManyPerIp);
     }
-    if (entry == TallyTable::Entry::Counted) counted_ip = peer.ip_key();
+    counted_ip = entry == TallyTable::Entry::Counted;
   }
   auto* session = new HttpSession(site_, from_, fd, peer, counted_ip);
   site_.sessions.push_back(*session);

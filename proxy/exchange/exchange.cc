@@ -22,7 +22,7 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   session_ = &session;
   stream_ = stream;
   serving_ = site_.serving;
-  peer_ = &session.peer();
+  peer_ = session.peer(peer_text_);
   started_ = net::Loop::clock();
   return down_;
 }
@@ -50,11 +50,14 @@ bool Exchange::step() {
 
   switch (phase_) {
     case Phase::Head:
-      if (!tunnel_)
-        if (auto ok = sanitize_request(request_, session_->plan(), *peer_, site_.loop.random()); !ok) {
+      if (!tunnel_) {
+        if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
+          request_.authority = session_->local(arena_);
+        if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
           if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);
           return fail(ok.error()), true;
         }
+      }
       phase_ = Phase::Route;
       return true;
 

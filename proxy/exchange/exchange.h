@@ -100,6 +100,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const filter::Chain* chain_;  // the route's; before there is one, without filters
   Ref<upstream::Cluster> cluster_;
   std::string_view cluster_name_;  // in the arena or the plan
+  std::array<char, net::Address::kMaxIpText> peer_text_;
   RequestCounters* counters_ = nullptr;
   std::array<Ref<upstream::Attempt>, kMaxTries> attempts_;
   std::array<const upstream::Seat*, kMaxTries> tried_{};

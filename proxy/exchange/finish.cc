@@ -89,7 +89,7 @@ void Exchange::log(TimePoint now) {
   entry.start = net::Loop::wall() - (now - started_);
   entry.direction = session_->plan().direction;
   entry.listener = session_->plan().name;
-  entry.client = peer_->remote_address;
+  entry.client = peer_.remote_address;
   entry.protocol = tunnel_ ? "tcp" : request_.version == http::Version::Http10 ? "HTTP/1.0" : "HTTP/1.1";
   entry.route = route_ ? std::string_view(route_->name) : "";
   entry.cluster = cluster_name_;

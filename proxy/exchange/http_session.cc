@@ -42,30 +42,46 @@ Ending ending_of(const Error& why) {
 
 }  // namespace
 
-HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer,
-                         std::optional<uint64_t> counted_ip)
-    : site_(site), door_(std::move(door)), connection_(new wire::HttpConnection(site.loop, *this)),
-      remote_(peer.is_unix() ? "unix" : peer.text()), remote_ip_(peer.is_unix() ? "" : peer.ip()),
-      local_(net::Address::local_of(fd).text()), since_(net::Loop::clock()), counted_ip_(counted_ip) {
-  peer_.remote_address = remote_;
-  peer_.remote_ip = remote_ip_;
-  peer_.local_address = local_;
+HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip)
+    : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(peer), since_(net::Loop::clock()),
+      counted_ip_(counted_ip) {
   site_.shard.add(door_->counters.total);
   site_.shard.add(door_->counters.active);
-  connection_->accept(fd, plan().wire, plan().codec);
-  if (plan().wire != http::Wire::Raw && plan().request_headers.count()) site_.loop.arm(head_limit_, plan().request_headers);
-  if (plan().max_connection.count()) site_.loop.arm(age_limit_, plan().max_connection);
+  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer);
+  else connection_.accept(fd, plan().wire, plan().codec);
+  if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
+  if (!plan().max_connection.count()) return;
+  age_limit_.reset(new net::BoundTimer<HttpSession, &HttpSession::on_age_limit>(*this));
+  site_.loop.arm(*age_limit_, plan().max_connection);
+}
+
+filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) const {
+  filter::Peer peer;
+  peer.remote_address = "unix";
+  if (peer_.is_unix()) return peer;
+  peer.remote_address = {text.data(), peer_.write_ip(text.data())};
+  peer.remote_ip = peer.remote_address.substr(0, peer.remote_address.rfind(':'));
+  if (peer.remote_ip.starts_with('[')) peer.remote_ip = peer.remote_ip.substr(1, peer.remote_ip.size() - 2);
+  return peer;
+}
+
+std::string_view HttpSession::local(Arena& arena) {
+  return arena.copy(net::Address::local_of(connection_.transport().fd()).text());
+}
+
+std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events) {
+  return site_.codecs.take(events, plan().codec, requests_);
 }
 
 http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
-  head_limit_.cancel();
+  awaited_ = Awaited::Nothing;
   ++requests_;
   if (plan().max_requests && requests_ >= plan().max_requests) {
     closing_ = Ending::MaxRequests;
-    connection_->drain();
+    codec().drain();
   } else if (site_.draining) {
     closing_ = Ending::Draining;
-    connection_->drain();
+    codec().drain();
   }
   return &site_.take_exchange()->begin(*this, id);
 }
@@ -78,21 +94,33 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
 }
 
 void HttpSession::note_malformed(const char* reason) {
-  connection_->drain();
+  codec().drain();
   site_.shard.add(door_->counters.malformed(reason));
   if (!closing_) closing_ = Ending::Malformed;
 }
 
 void HttpSession::on_partial() {
-  idle_limit_.cancel();
-  if (!head_limit_.armed() && plan().request_headers.count()) site_.loop.arm(head_limit_, plan().request_headers);
+  if (awaited_ != Awaited::Head) await(Awaited::Head, plan().request_headers);
 }
 
 void HttpSession::on_idle() {
   if (!codec().reusable()) return close(Ending::Finished);
-  written_ = connection_->bytes_out();
-  idle_since_ = site_.loop.now();
-  if (!head_limit_.armed() && plan().idle.count()) site_.loop.arm_within(idle_limit_, plan().idle);
+  if (auto codec = connection_.rest()) site_.codecs.keep(std::move(codec));
+  written_ = connection_.bytes_out();
+  if (awaited_ != Awaited::Head) await(Awaited::Request, plan().idle);
+}
+
+void HttpSession::await(Awaited what, milliseconds within) {
+  awaited_ = within.count() ? what : Awaited::Nothing;
+  due_ = site_.loop.now() + within;
+  if (within.count()) connection_.limit(within);
+}
+
+void HttpSession::on_limit() {
+  if (awaited_ == Awaited::Nothing) return;
+  const auto left = due_ - site_.loop.now();
+  if (left.count() > 0) return connection_.limit(std::chrono::ceil<milliseconds>(left));
+  awaited_ == Awaited::Head ? on_head_limit() : on_idle_limit();
 }
 
 // The codec hands what there is of a request to an exchange, which answers 408; where there is nothing, there is
@@ -100,18 +128,15 @@ void HttpSession::on_idle() {
 void HttpSession::on_head_limit() {
   closing_ = Ending::HeaderTimeout;
   codec().refuse({Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408});
-  if (codec().open_streams() == 0) close(Ending::HeaderTimeout);
+  if (connection_.open_streams() == 0) close(Ending::HeaderTimeout);
 }
 
 // Who takes nothing of our last bytes for as long as a connection may be idle will not take them.
 void HttpSession::on_idle_limit() {
-  if (codec().open_streams() > 0) return;
-  const auto left = idle_since_ + plan().idle - site_.loop.now();
-  if (left.count() > 0) return site_.loop.arm(idle_limit_, std::chrono::ceil<milliseconds>(left));
-  if (connection_->flushed()) return close(Ending::Idle);
-  const uint64_t written = connection_->bytes_out();
+  if (connection_.flushed()) return close(Ending::Idle);
+  const uint64_t written = connection_.bytes_out();
   if (written == std::exchange(written_, written)) return abort(Ending::Idle);
-  site_.loop.arm(idle_limit_, plan().idle);  // idle_since_ stays: the next look is at `written` again
+  await(Awaited::Request, plan().idle);
 }
 
 void HttpSession::on_age_limit() {
@@ -121,26 +146,27 @@ void HttpSession::on_age_limit() {
 
 void HttpSession::drain() {
   if (!closing_) closing_ = Ending::Draining;
-  connection_->drain();
-  if (codec().open_streams() == 0 && !connection_->transport().has_unread()) connection_->close_after_flush(plan().stream_idle);
+  const bool waiting = connection_.open_streams() == 0 && !connection_.transport().has_unread();
+  if (!waiting || !connection_.resting()) codec().drain();
+  if (waiting) connection_.close_after_flush(plan().stream_idle);
 }
 
 // With RST where something is under way: a FIN could make what the client has look whole.
 void HttpSession::cut() {
   closing_ = Ending::Draining;
-  if (codec().open_streams() > 0 || !connection_->flushed()) connection_->transport().abort();
-  connection_->fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
+  if (connection_.open_streams() > 0 || !connection_.flushed()) connection_.transport().abort();
+  connection_.fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
 }
 
 void HttpSession::close(Ending why) {
   if (!closing_) closing_ = why;
-  connection_->close_after_flush(plan().stream_idle);
+  connection_.close_after_flush(plan().stream_idle);
 }
 
 void HttpSession::abort(Ending why) {
   if (!closing_) closing_ = why;
-  connection_->transport().abort();
-  connection_->fail({Code::Closed, Side::Local, Retry::No, 0, "not_read"});
+  connection_.transport().abort();
+  connection_.fail({Code::Closed, Side::Local, Retry::No, 0, "not_read"});
 }
 
 void HttpSession::on_gone(const Error& why) {
@@ -150,13 +176,10 @@ void HttpSession::on_gone(const Error& why) {
   site_.shard.observe(door_->counters.duration, uint64_t(age));
   plan().of_process->leave();
   plan().connections->leave();
-  if (counted_ip_) plan().per_ip->leave(*counted_ip_);
-  head_limit_.cancel();
-  idle_limit_.cancel();
-  age_limit_.cancel();
+  if (counted_ip_) plan().per_ip->leave(peer_.ip_key());
+  age_limit_.reset();
   ListHook<HttpSession>::unlink();
-  wire::HttpConnection::retire(std::move(connection_));
-  site_.loop.retire(*this);
+  connection_.leave();
 }
 
 }  // namespace outrider::exchange

@@ -2,6 +2,7 @@
 // One downstream connection: its limits, and the exchanges it begins.
 
 #include <optional>
+#include <span>
 
 #include "exchange/site.h"
 #include "filter/call.h"
@@ -13,16 +14,16 @@ struct AcceptedFrom {  // a door, as far as its sessions need it
   ConnectionCounters counters;
 };
 
-// Owned by its worker's list of sessions and ended by its connection; deletes itself through Loop::retire. One worker.
-class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, net::Retired {
+// Owned by its worker's list of sessions and ended by its connection, after whose last turn it deletes itself. One worker.
+class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
  public:
-  // `counted_ip`: what was counted of its address against limits.per_ip.
-  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer,
-              std::optional<uint64_t> counted_ip);
+  // `counted_ip`: against limits.per_ip.
+  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip);
   const ListenerPlan& plan() const { return *door_->plan; }
-  const filter::Peer& peer() const { return peer_; }
-  http::Codec& codec() { return connection_->codec(); }
-  wire::HttpConnection& connection() { return *connection_; }
+  filter::Peer peer(std::span<char, net::Address::kMaxIpText> text) const;  // its texts are written there
+  std::string_view local(Arena& arena);  // the address the client came to
+  http::Codec& codec() { return connection_.codec(); }
+  wire::HttpConnection& connection() { return connection_; }
   void end(http::StreamId stream, Flag flag, bool client_gone);  // an exchange is over
   void note_malformed(const char* reason);                       // counted; its answer is the last one
   void drain();                                                  // no request after the one under way
@@ -30,29 +31,31 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner, n
 
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events) override;
   void on_partial() override;
   void on_idle() override;
   void on_draining() override {}
   void on_gone(const Error& why) override;
+  void on_over() override { delete this; }
+  void on_limit() override;
+  enum class Awaited : uint8_t { Nothing, Head, Request };  // Head: the rest of one
+  void await(Awaited what, milliseconds within);            // 0: for ever
   void on_head_limit();
   void on_idle_limit();
   void on_age_limit();
   void close(Ending why);
   void abort(Ending why);
-  void on_retired() override { delete this; }
   Site& site_;
   std::shared_ptr<AcceptedFrom> door_;
-  std::unique_ptr<wire::HttpConnection> connection_;
-  std::string remote_, remote_ip_, local_;
-  filter::Peer peer_;
-  TimePoint since_, idle_since_;
+  wire::HttpConnection connection_;
+  const net::Address peer_;
+  TimePoint since_, due_;  // when it began; when what is awaited must have come
+  uint64_t written_ = 0;   // as of the last look at a reader who takes his time
   uint32_t requests_ = 0;
-  uint64_t written_ = 0;  // as of the last look at a reader who takes his time
-  std::optional<uint64_t> counted_ip_;
+  Awaited awaited_ = Awaited::Nothing;
+  const bool counted_ip_;
   std::optional<Ending> closing_;  // why, when it was us
-  net::BoundTimer<HttpSession, &HttpSession::on_head_limit> head_limit_{*this};
-  net::BoundTimer<HttpSession, &HttpSession::on_idle_limit> idle_limit_{*this};
-  net::BoundTimer<HttpSession, &HttpSession::on_age_limit> age_limit_{*this};
+  std::unique_ptr<net::BoundTimer<HttpSession, &HttpSession::on_age_limit>> age_limit_;
 };
 
 }  // namespace outrider::exchange

@@ -158,10 +158,8 @@ Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan,
     head.path = path;
   }
   remove_hop_by_hop(head.headers);
-  if (!head.headers.find(HeaderId::Host)) {  // HTTP/1.0 may do without, HTTP/1.1 upstream may not
-    if (head.authority.empty()) head.authority = peer.local_address;
-    head.headers.add_view(HeaderId::Host, "Host", head.authority);
-  }
+  // HTTP/1.0 may do without, HTTP/1.1 upstream may not.
+  if (!head.headers.find(HeaderId::Host)) head.headers.add_view(HeaderId::Host, "Host", head.authority);
   write_forwarded(head, plan, peer);
   write_request_id(head.headers, random);
   return Done{};

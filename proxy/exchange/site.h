@@ -8,6 +8,7 @@
 #include "exchange/access_log.h"
 #include "exchange/counters.h"
 #include "exchange/serving.h"
+#include "http/vacant_codecs.h"
 #include "upstream/attempt.h"
 #include "upstream/cluster_table.h"
 #include "wire/relay.h"
@@ -34,6 +35,7 @@ struct Site {
   upstream::AttemptPool attempts;
   upstream::ClusterTable by_name;
   wire::PipePool pipes;
+  http::VacantCodecs codecs;
   RequestCounterTable counters;
   AccessLog access_log;
   Ref<Serving> serving;                 // the newest

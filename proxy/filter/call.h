@@ -7,9 +7,9 @@
 
 namespace outrider::filter {
 
-struct Peer {                                      // who is calling, as established by the connection
-  std::string_view identity;                       // verified workload identity, else empty
-  std::string_view remote_address, local_address;  // ip:port
+struct Peer {                       // who is calling, as established by the connection
+  std::string_view identity;        // verified workload identity, else empty
+  std::string_view remote_address;  // ip:port
   std::string_view remote_ip;
   bool encrypted = false;
 };
@@ -20,7 +20,7 @@ class Call {
  public:
   http::RequestHead& request() { return request_; }
   http::ResponseHead& response() { return *response_; }  // the endpoint's; before that our own answer's, to set headers on
-  const Peer& peer() const { return *peer_; }
+  const Peer& peer() const { return peer_; }
   Arena& arena() { return arena_; }
   stats::Shard& stats() { return *shard_; }
   // Our own answer instead of the endpoint's; then return Verdict::Answered. `reason` is a literal: x-outrider-reason.
@@ -34,7 +34,7 @@ class Call {
   http::RequestHead request_;
   http::ResponseHead answer_;                // of our own
   http::ResponseHead* response_ = &answer_;  // or the winning attempt's
-  const Peer* peer_ = nullptr;
+  Peer peer_;                                // texts live as long as the call
   stats::Shard* shard_ = nullptr;
 };
 

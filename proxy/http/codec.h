@@ -61,7 +61,9 @@ struct CodecLimits {
 
 class Codec {
  public:
+  explicit Codec(BlockPool& pool) : unread_(pool) {}
   virtual ~Codec() = default;
+  Buffer& unread() { return unread_; }           // the owner's: what has come and feed() has not eaten yet
   virtual Result<Done> feed(Buffer& input) = 0;  // eats what it can; an error ends the connection at once
   virtual Result<Done> end_of_input() = 0;       // FIN: ends an until-close body; anything half-read is an error
   virtual void lost(const Error& why) = 0;       // the connection is gone: every open stream hears on_reset
@@ -93,6 +95,13 @@ class Codec {
   virtual bool wants_shut_write() const { return false; }  // raw: the peer is to see FIN once output() is empty
   virtual bool broken() const { return false; }            // close with RST behind output(): a message was cut short
   virtual bool wants_input() const = 0;                    // false: full, or waiting for a response; do not read more
+  // Server: nothing would be lost if another codec took its place, and it may serve() another connection, whose last
+  // stream was `last`.
+  virtual bool vacant() const { return false; }
+  virtual void serve(CodecEvents&, const CodecLimits&, StreamId) {}
+
+ protected:
+  Buffer unread_;
 };
 
 enum class Role : uint8_t { Server, Client };

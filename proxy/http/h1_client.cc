@@ -115,7 +115,7 @@ HeaderMap* H1Client::make_trailers() {
 void H1Client::both_ended() {
   if (more_behind_) keep_alive_ = false;  // bytes nobody asked for
   in_ = reusable() ? In::Head : In::Dead;
-  owner_.on_idle();
+  owner_->on_idle();
 }
 
 void H1Client::reset(StreamId id, Reset) {
@@ -124,7 +124,7 @@ void H1Client::reset(StreamId id, Reset) {
   in_ = In::Dead;
   keep_alive_ = false;
   if (head_sent_ && !out_ended_) cut();
-  owner_.on_idle();
+  owner_->on_idle();
 }
 
 // Before its first byte a response that will not come may be had elsewhere, if the connection was a used one: the

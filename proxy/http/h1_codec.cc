@@ -25,10 +25,15 @@ void move_bytes(Buffer& from, size_t n, Buffer& to) {
 }  // namespace
 
 H1Codec::H1Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : role_(role), owner_(owner), limits_(limits), output_(pool), parser_(role == Role::Server) {
+    : Codec(pool), role_(role), owner_(&owner), output_(pool), parser_(role == Role::Server) {
+  set_limits(limits);
+  scan_.begin(role == Role::Server ? HeadScan::Block::Request : HeadScan::Block::Response);
+}
+
+void H1Codec::set_limits(const CodecLimits& limits) {
+  limits_ = limits;
   // A head is put together in one block; see Buffer::contiguous.
   limits_.max_header_bytes = std::min(limits_.max_header_bytes, BlockPool::kSizes.back() - 1);
-  scan_.begin(role == Role::Server ? HeadScan::Block::Request : HeadScan::Block::Response);
 }
 
 Result<Done> H1Codec::verdict() {
@@ -220,13 +225,13 @@ void H1Codec::finish_output(const HeaderMap* trailers) {
 void H1Codec::cut() {
   broken_ = true;
   keep_alive_ = false;
-  owner_.on_output();
+  owner_->on_output();
 }
 
 void H1Codec::written() {
   if (was_crowded_ && !crowded()) {
     was_crowded_ = false;
-    owner_.on_hungry();
+    owner_->on_hungry();
   }
   if (wants_sendable_ && events_ && output_.size() <= limits_.buffer / 2) {
     wants_sendable_ = false;
@@ -238,7 +243,7 @@ void H1Codec::consumed(StreamId id, size_t n) {
   if (!events_ || id != id_) return;
   const bool was_full = full();
   outstanding_ -= std::min(n, outstanding_);
-  if (was_full && !full()) owner_.on_hungry();
+  if (was_full && !full()) owner_->on_hungry();
 }
 
 // Bodies of known length: where another is framed, every byte is looked at.

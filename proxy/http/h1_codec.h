@@ -41,6 +41,7 @@ class H1Codec : public Codec {
   bool is_body() const { return in_ >= In::Length && in_ <= In::UntilClose; }
   bool full() const { return events_ && outstanding_ >= limits_.buffer; }
   bool crowded() const { return output_.size() > limits_.buffer; }
+  void set_limits(const CodecLimits& limits);
   void begin_body(const Framing& framing);
   void end_input();  // before the event that tells the end
   void end_output();
@@ -48,13 +49,13 @@ class H1Codec : public Codec {
   void abandon(const Error& why);  // Dead, and the stream hears of it
   void cut();
   void note_output(bool was_empty) {
-    if (was_empty && !output_.empty()) owner_.on_output();
+    if (was_empty && !output_.empty()) owner_->on_output();
   }
   HeadScan::Limits scan_limits() const { return {limits_.max_header_bytes, limits_.max_headers, limits_.strict}; }
   Result<Done> verdict();
 
   const Role role_;
-  CodecEvents& owner_;
+  CodecEvents* owner_;
   CodecLimits limits_;
   Buffer output_;
   H1Parser parser_;
@@ -90,6 +91,8 @@ class H1Server final : public H1Codec {
   void detach(StreamId id) override;
   void refuse(const Error& why) override;
   bool wants_input() const override;
+  bool vacant() const override;
+  void serve(CodecEvents& owner, const CodecLimits& limits, StreamId last) override;
 
  private:
   bool take_head(Buffer& input) override;

@@ -18,6 +18,17 @@ H1Server::H1Server(CodecEvents& owner, BlockPool& pool, const CodecLimits& limit
 
 bool H1Server::wants_input() const { return in_ != In::Done && in_ != In::Dead && !full() && !crowded(); }
 
+bool H1Server::vacant() const {
+  return in_ == In::Head && !events_ && !partial_ && blanks_ == 0 && unread_.empty() && output_.empty() && reusable() && !input_ended_ && !broken_ &&
+         !failed_ && !was_crowded_;
+}
+
+void H1Server::serve(CodecEvents& owner, const CodecLimits& limits, StreamId last) {
+  owner_ = &owner;
+  set_limits(limits);
+  id_ = last;
+}
+
 // False: the second byte of a line end is still to come.
 bool H1Server::skip_blank_lines(Buffer& input) {
   while (scan_.size() == 0 && blanks_ < kBlankLines && !input.empty() && input.front().front() == '\r') {
@@ -34,7 +45,7 @@ StreamEvents* H1Server::next_stream() {
   in_ended_ = out_ended_ = head_sent_ = wants_sendable_ = partial_ = to_head_ = http10_ = body_at_hand_ = false;
   outstanding_ = 0;
   blanks_ = 0;
-  events_ = owner_.on_stream(id_);
+  events_ = owner_->on_stream(id_);
   if (events_) {
     head_ = events_->request_head();
     head_->clear();
@@ -87,7 +98,7 @@ void H1Server::refused(const Refusal& why) {
   StreamEvents* const to = events_;
   if (!to || out_ended_) {
     events_ = nullptr;
-    owner_.on_idle();
+    owner_->on_idle();
   }
   const bool large = why.status == 431 || why.status == 414;
   if (to) to->on_reset({large ? Code::TooLarge : Code::Protocol, Side::Downstream, Retry::No, 0, why.what, why.status});
@@ -103,8 +114,8 @@ void H1Server::both_ended() {
   if (reusable() && !input_ended_) in_ = In::Head;
   else close_behind();
   scan_.begin(HeadScan::Block::Request);
-  owner_.on_idle();
-  owner_.on_hungry();
+  owner_->on_idle();
+  owner_->on_hungry();
 }
 
 void H1Server::close_behind() {
@@ -143,10 +154,10 @@ void H1Server::detach(StreamId id) {
   if (!events_ || id != id_) return;
   events_ = nullptr;
   outstanding_ = 0;
-  if (out_ended_ && is_body() && body_at_hand_ && reusable()) return owner_.on_hungry();
+  if (out_ended_ && is_body() && body_at_hand_ && reusable()) return owner_->on_hungry();
   if (head_sent_ && !out_ended_) cut();
   close_behind();
-  owner_.on_idle();
+  owner_->on_idle();
 }
 
 void H1Server::refuse(const Error& why) {
@@ -164,7 +175,7 @@ Result<Done> H1Server::end_of_input() {
     const auto why = gone(partial_ ? "request_cut_short" : "client_closed");
     close_behind();
     if (output_.empty()) return why;
-    owner_.on_idle();  // an answer is still to be written: the owner closes behind it
+    owner_->on_idle();  // an answer is still to be written: the owner closes behind it
     return Done{};
   }
   if (in_ended_ || in_ == In::Dead) return Done{};  // half closed, and waiting for the answer

@@ -7,7 +7,7 @@
 namespace outrider::http {
 
 RawCodec::RawCodec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : role_(role), owner_(owner), limits_(limits), output_(pool) {}
+    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool) {}
 
 bool RawCodec::wants_input() const {
   return !in_ended_ && !full() && (state_ == State::Headed || (role_ == Role::Server && state_ == State::Fresh));

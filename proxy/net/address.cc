@@ -3,9 +3,9 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netinet/in.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/hash.h"
@@ -20,17 +20,23 @@ constexpr Error bad(const char* what) { return {Code::Config, Side::Local, Retry
 }  // namespace
 
 Address::Address(const sockaddr* address, socklen_t length) {
-  length_ = std::min<socklen_t>(length, sizeof storage_);
-  std::memcpy(&storage_, address, length_);
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(storage_);
-  if (storage_.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return;
+  if (address->sa_family == AF_UNIX) {
+    auto path = std::make_shared<sockaddr_un>();
+    length_ = std::min<socklen_t>(length, sizeof *path);
+    std::memcpy(path.get(), address, length_);
+    path_ = std::move(path);
+    return;
+  }
+  length_ = std::min<socklen_t>(length, sizeof ip_);
+  std::memcpy(&ip_.v6, address, length_);
+  if (family() != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&ip_.v6.sin6_addr)) return;
   // What a dual-stack socket calls ::ffff:1.2.3.4 is 1.2.3.4 to everybody who compares or prints it.
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
-  v4.sin_port = v6.sin6_port;
-  std::memcpy(&v4.sin_addr, v6.sin6_addr.s6_addr + 12, 4);
-  storage_ = {};
-  std::memcpy(&storage_, &v4, sizeof v4);
+  v4.sin_port = ip_.v6.sin6_port;
+  std::memcpy(&v4.sin_addr, ip_.v6.sin6_addr.s6_addr + 12, 4);
+  ip_.v6 = {};
+  ip_.v4 = v4;
   length_ = sizeof v4;
 }
 
@@ -79,61 +85,74 @@ Address Address::local_of(int fd) {
   return {reinterpret_cast<sockaddr*>(&at), length};
 }
 
-Address Address::peer_of(int fd) {
-  sockaddr_storage at{};
-  socklen_t length = sizeof at;
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&at), &length) != 0) return {};
-  return {reinterpret_cast<sockaddr*>(&at), length};
-}
-
 bool Address::is_loopback() const {
-  if (family() == AF_INET) return (ntohl(reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr) >> 24) == 127;
-  if (family() == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr);
+  if (family() == AF_INET) return (ntohl(ip_.v4.sin_addr.s_addr) >> 24) == 127;
+  if (family() == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&ip_.v6.sin6_addr);
   return is_unix();
 }
 
 bool Address::is_wildcard() const {
-  if (family() == AF_INET) return reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr == INADDR_ANY;
-  if (family() == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr);
+  if (family() == AF_INET) return ip_.v4.sin_addr.s_addr == INADDR_ANY;
+  if (family() == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&ip_.v6.sin6_addr);
   return false;
 }
 
 uint16_t Address::port() const {
-  if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(storage_).sin_port);
-  if (family() == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(storage_).sin6_port);
+  if (family() == AF_INET) return ntohs(ip_.v4.sin_port);
+  if (family() == AF_INET6) return ntohs(ip_.v6.sin6_port);
   return 0;
 }
 
 void Address::set_port(uint16_t port) {
-  if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(storage_).sin_port = htons(port);
-  if (family() == AF_INET6) reinterpret_cast<sockaddr_in6&>(storage_).sin6_port = htons(port);
+  if (family() == AF_INET) ip_.v4.sin_port = htons(port);
+  if (family() == AF_INET6) ip_.v6.sin6_port = htons(port);
 }
 
 uint64_t Address::ip_key() const {
-  if (family() == AF_INET) return reinterpret_cast<const sockaddr_in&>(storage_).sin_addr.s_addr;
+  if (family() == AF_INET) return ip_.v4.sin_addr.s_addr;
   if (family() != AF_INET6) return 0;
   uint64_t halves[2];
-  std::memcpy(halves, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, sizeof halves);
+  std::memcpy(halves, &ip_.v6.sin6_addr, sizeof halves);
   return mix(mix(halves[0]) + halves[1]);
 }
 
 std::string Address::ip() const {
   char text[INET6_ADDRSTRLEN] = "";
-  if (family() == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage_).sin_addr, text, sizeof text);
-  if (family() == AF_INET6) inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, text, sizeof text);
-  if (is_unix() && length_ > offsetof(sockaddr_un, sun_path)) return reinterpret_cast<const sockaddr_un&>(storage_).sun_path;
+  if (family() == AF_INET) inet_ntop(AF_INET, &ip_.v4.sin_addr, text, sizeof text);
+  if (family() == AF_INET6) inet_ntop(AF_INET6, &ip_.v6.sin6_addr, text, sizeof text);
+  if (is_unix() && length_ > offsetof(sockaddr_un, sun_path)) return path_->sun_path;
   return text;
 }
 
+size_t Address::write_ip(char* to) const {
+  char* at = to;
+  const auto number = [&](uint32_t n) { at = std::to_chars(at, at + 10, n).ptr; };
+  const auto word = [&](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
+  if (family() == AF_INET) {
+    const uint32_t ip = ntohl(ip_.v4.sin_addr.s_addr);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      number(ip >> shift & 255);
+      *at++ = shift ? '.' : ':';
+    }
+    number(port());
+  } else if (family() == AF_INET6) {
+    *at++ = '[';
+    inet_ntop(AF_INET6, &ip_.v6.sin6_addr, at, INET6_ADDRSTRLEN);
+    at += std::strlen(at);
+    word("]:");
+    number(port());
+  }
+  return size_t(at - to);
+}
+
 std::string Address::text() const {
-  if (family() == AF_INET) return ip() + ":" + std::to_string(port());
-  if (family() == AF_INET6) return "[" + ip() + "]:" + std::to_string(port());
   if (is_unix()) return "unix:" + ip();
-  return "-";
+  char text[kMaxIpText];
+  return valid() ? std::string(text, write_ip(text)) : "-";
 }
 
 bool Address::operator==(const Address& other) const {
-  return length_ == other.length_ && std::memcmp(&storage_, &other.storage_, length_) == 0;
+  return length_ == other.length_ && std::memcmp(raw(), other.raw(), length_) == 0;
 }
 
 std::string Address::first_reachable() {

@@ -94,9 +94,7 @@ void Loop::at_end_of_turn(EndOfTurn& work) {
   if (!work.linked()) end_of_turn_.push_back(work);
 }
 
-void Loop::retire(Retired& object) {
-  if (!object.linked()) retired_.push_back(object);
-}
+void Loop::retire(Retired& object) { retired_.push_back(object); }
 
 void Loop::post(std::unique_ptr<Message> message) {
   if (handles_->stopping.load(std::memory_order_acquire)) return;
@@ -125,7 +123,7 @@ void Loop::end_turn() {
     now.splice(end_of_turn_);
     while (EndOfTurn* work = now.pop_front()) work->on_end_of_turn();
   }
-  IntrusiveList<Retired> gone;
+  IntrusiveList<Retired, EndOfTurn> gone;
   gone.splice(retired_);
   while (Retired* object = gone.pop_front()) object->on_retired();
   arm_wheel();

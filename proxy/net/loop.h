@@ -23,8 +23,9 @@ struct EndOfTurn : ListHook<EndOfTurn> {  // asks to be run once when this turn 
   ~EndOfTurn() = default;
 };
 
-struct Retired : ListHook<Retired> {  // something that must outlive the call stack that decided to end it
-  virtual void on_retired() = 0;      // recycles or deletes
+struct Retired : EndOfTurn {      // something that must outlive the call stack that decided to end it
+  virtual void on_retired() = 0;  // recycles or deletes
+  void on_end_of_turn() override {}
 
  protected:
   ~Retired() = default;
@@ -60,8 +61,8 @@ class Loop {
   // Arms it unless it fires sooner already. For limits that are moved with every message: whoever uses it looks when it
   // fires whether the time has really come.
   void arm_within(Timer& timer, milliseconds after);
-  void at_end_of_turn(EndOfTurn& work);  // idempotent
-  void retire(Retired& object);                 // on_retired() after the end-of-turn work
+  void at_end_of_turn(EndOfTurn& work);         // idempotent
+  void retire(Retired& object);                 // on_retired() after the end-of-turn work, in which it takes no part any more
   void post(std::unique_ptr<Message> message);  // thread-safe; wakes the loop. After stop() messages are dropped
   template <class F>
   void post(F f) {
@@ -84,7 +85,7 @@ class Loop {
   TimePoint wheel_armed_for_{};
   milliseconds longest_turn_{0};
   IntrusiveList<EndOfTurn> end_of_turn_;
-  IntrusiveList<Retired> retired_;
+  IntrusiveList<Retired, EndOfTurn> retired_;
   std::mutex mail_mutex_;
   std::vector<std::unique_ptr<Message>> mail_;
 };

@@ -71,12 +71,10 @@ Transport::~Transport() { close(); }
 void Transport::adopt(int fd) {
   fd_ = fd;
   connected_ = true;
-  peer_ = Address::peer_of(fd);
   watch();
 }
 
 Result<Done> Transport::connect(const Address& to) {
-  peer_ = to;
   fd_ = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return connect_error(errno);
   const int on = 1;

@@ -38,6 +38,7 @@ class Transport {
   ~Transport();  // closes; no event follows
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
+  Loop& loop() const { return loop_; }
   void adopt(int fd);                                     // accepted by a listener, non-blocking
   Result<Done> connect(const Address& to);                // on_ready or on_closed follows; an error means neither does
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
@@ -55,7 +56,6 @@ class Transport {
   bool open() const { return fd_ >= 0; }
   bool connected() const { return connected_; }
   int fd() const { return fd_; }
-  const Address& peer() const { return peer_; }
 
  private:
   void watch();
@@ -67,7 +67,6 @@ class Transport {
   int fd_ = -1;
   int watching_ = 0;
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false;
-  Address peer_;
 };
 
 // errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.

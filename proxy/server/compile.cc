@@ -170,11 +170,10 @@ std::shared_ptr<const exchange::Snapshot> compile(const config::Document& docume
     snapshot->limits.push_back(std::make_shared<upstream::Limits>());
   }
   Chains chains;
-  const auto of_process = std::make_shared<Tally>();
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
     plan->max_of_process = document.overload.connections;
-    plan->of_process = of_process;
+    plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
     for (const auto& route : listener.routes) rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));

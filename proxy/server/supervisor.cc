@@ -115,6 +115,7 @@ std::string Supervisor::start() {
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
   add_sources(*collector_, *catalog_, state_, view_, access_log_.get());
   turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
+  memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
   for (auto& worker : workers_) {
     worker->adopt(snapshot_);
     worker->start();

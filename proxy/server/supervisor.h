@@ -10,6 +10,7 @@
 #include "admin/admin_server.h"
 #include "discovery/fixed/fixed_registry.h"
 #include "server/app.h"
+#include "server/memory_return.h"
 #include "server/mesh.h"
 #include "server/samples.h"
 #include "server/services.h"
@@ -87,6 +88,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   View view_{state_};
   std::unique_ptr<admin::AdminServer> admin_, health_, metrics_;
   std::unique_ptr<TurnWatch> turns_;
+  std::unique_ptr<MemoryReturn> memory_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<App> app_;
   std::vector<std::pair<std::string, net::Address>> addresses_;

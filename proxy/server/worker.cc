@@ -114,7 +114,7 @@ void Worker::cut() {
 
 void Worker::cut_all() {
   while (exchange::HttpSession* session = site_->sessions.front()) {
-    if (session->codec().open_streams() > 0) cut_.fetch_add(1, std::memory_order_relaxed);
+    if (session->connection().open_streams() > 0) cut_.fetch_add(1, std::memory_order_relaxed);
     session->cut();
   }
 }

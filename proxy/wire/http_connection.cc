@@ -14,32 +14,41 @@ constexpr milliseconds kLinger{1000};
 
 }  // namespace
 
-HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner)
-    : loop_(loop), owner_(&owner), transport_(loop, *this), input_(loop.blocks()) {}
+HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner) : owner_(&owner), transport_(loop, *this) {}
 
 void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits) {
-  codec_ = http::make_codec(wire, http::Role::Server, *this, loop_.blocks(), limits);
+  codec_ = http::make_codec(wire, http::Role::Server, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
   transport_.adopt(fd);
   if (wire == http::Wire::Raw) on_hungry();  // its one stream is there before the first byte
 }
 
+void HttpConnection::accept_resting(int fd, uint32_t input_mark) {
+  input_mark_ = input_mark;
+  transport_.adopt(fd);
+}
+
+std::unique_ptr<http::Codec> HttpConnection::rest() {
+  if (input_ended_ || hungry_ || !codec_->vacant()) return nullptr;
+  return std::move(codec_);
+}
+
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
-  codec_ = http::make_codec(wire, http::Role::Client, *this, loop_.blocks(), limits);
+  codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
   return transport_.connect(to);
 }
 
 void HttpConnection::on_ready() {
-  if (owner_) owner_->on_connected();
-  loop_.at_end_of_turn(*this);
+  owner_->on_connected();
+  loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_readable() {
   if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
   for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && transport_.reading(); ++i) {
-    const auto got = transport_.read(input_, read_size_);
+    const auto got = transport_.read(codec().unread(), read_size_);
     if (!got) return fail(got.error());
     bytes_in_ += got->bytes;
     input_ended_ |= got->ended;
@@ -54,20 +63,21 @@ void HttpConnection::on_readable() {
 }
 
 void HttpConnection::feed() {
-  if (gone_ || lingering_ || reads_) return;
-  if (const auto ok = codec_->feed(input_); !ok) return fail(ok.error());
+  if (gone_ || lingering_ || reads_ || !codec_) return;
+  Buffer& input = codec_->unread();
+  if (const auto ok = codec_->feed(input); !ok) return fail(ok.error());
   if (gone_ || reads_) return;
   // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
-  if (input_ended_ && !end_delivered_ && (input_.empty() || codec_->wants_input())) {
+  if (input_ended_ && !end_delivered_ && (input.empty() || codec_->wants_input())) {
     end_delivered_ = true;
     if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
     if (gone_) return;
   }
-  if (!input_.empty()) {
-    input_.settle();
-    if (owner_ && codec_->open_streams() == 0) owner_->on_partial();
+  if (!input.empty()) {
+    input.settle();
+    if (!left_ && codec_->open_streams() == 0) owner_->on_partial();
   }
-  if (codec_->wants_input() || input_.size() < input_mark_) transport_.resume_reading();
+  if (codec_->wants_input() || input.size() < input_mark_) transport_.resume_reading();
   else transport_.pause_reading();
 }
 
@@ -76,17 +86,21 @@ void HttpConnection::on_end_of_turn() {
   if (std::exchange(hungry_, false)) feed();
   flush();
   if (gone_ || !std::exchange(idle_, false) || closing_) return;
-  if (owner_ && codec_->open_streams() == 0) owner_->on_idle();
+  if (open_streams() == 0) owner_->on_idle();
 }
 
 void HttpConnection::flush() {
   if (gone_ || !transport_.connected() || writes_) return;
+  if (!codec_) {
+    if (closing_ && !lingering_) linger();
+    return;
+  }
   Buffer& output = codec_->output();
   if (!output.empty()) {
     const auto wrote = transport_.write(output);
     if (!wrote) return fail(wrote.error());
     bytes_out_ += *wrote;
-    if (closing_ && *wrote > 0 && flush_limit_.count()) loop_.arm(limit_, flush_limit_);
+    if (closing_ && *wrote > 0 && flush_limit_.count()) loop().arm(limit_, flush_limit_);
     codec_->written();
     if (gone_) return;
   }
@@ -101,9 +115,12 @@ void HttpConnection::flush() {
 }
 
 void HttpConnection::close_after_flush(milliseconds limit) {
-  if (!std::exchange(closing_, true) && limit.count()) loop_.arm(limit_, limit);
+  if (!std::exchange(closing_, true)) {
+    limit_.cancel();
+    if (limit.count()) loop().arm(limit_, limit);
+  }
   flush_limit_ = limit;
-  loop_.at_end_of_turn(*this);
+  loop().at_end_of_turn(*this);
 }
 
 // Closing a socket with unread bytes sends RST, which may take our last answer away from the client: FIN first, then
@@ -111,22 +128,27 @@ void HttpConnection::close_after_flush(milliseconds limit) {
 void HttpConnection::linger() {
   if (input_ended_) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
   lingering_ = true;
-  input_.clear();
+  if (codec_) codec_->unread().clear();
   transport_.shut_write();
   transport_.resume_reading();
-  loop_.arm(limit_, kLinger);
+  loop().arm(limit_, kLinger);
 }
 
 void HttpConnection::discard() {
-  const auto got = transport_.read(input_, kBulkRead);
-  input_.clear();
-  discarded_ += got ? got->bytes : 0;
+  Buffer dropped(loop().blocks());
+  const auto got = transport_.read(dropped, kBulkRead);
+  discarded_ += got ? uint32_t(got->bytes) : 0;
   if (!got || got->ended) return on_limit();
   if (discarded_ > kLingerBytes) transport_.pause_reading();  // not closed yet: RST would take our answer away
 }
 
+void HttpConnection::limit(milliseconds within) {
+  if (!closing_) loop().arm_within(limit_, within);
+}
+
 void HttpConnection::on_limit() {
-  if (!codec_->output().empty()) transport_.abort();  // what the peer has of it must not look whole
+  if (!closing_) return owner_->on_limit();
+  if (!flushed()) transport_.abort();  // what the peer has of it must not look whole
   fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
 }
 
@@ -135,8 +157,8 @@ void HttpConnection::fail(const Error& why) {
   limit_.cancel();
   reads_ = writes_ = nullptr;
   transport_.close();
-  codec_->lost(why);
-  if (owner_) owner_->on_gone(why);
+  if (codec_) codec_->lost(why);
+  if (!left_) owner_->on_gone(why);
 }
 
 void HttpConnection::note_input_end() {
@@ -156,43 +178,45 @@ void HttpConnection::divert_writes(Diversion* to) {
 }
 
 void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abort) {
-  HttpConnection& self = *connection.release();
-  self.owner_ = nullptr;
-  self.gone_ = true;
-  self.reads_ = self.writes_ = nullptr;
-  self.limit_.cancel();
-  abort ? self.transport_.abort() : self.transport_.close();
-  self.net::EndOfTurn::unlink();
-  self.loop_.retire(self);
+  connection->owner_ = nullptr;
+  connection.release()->leave(abort);
+}
+
+void HttpConnection::leave(bool abort) {
+  left_ = gone_ = true;
+  reads_ = writes_ = nullptr;
+  limit_.cancel();
+  abort ? transport_.abort() : transport_.close();
+  loop().retire(*this);
 }
 
 void HttpConnection::on_writable() {
   if (writes_) return writes_->on_diverted();
-  loop_.at_end_of_turn(*this);
+  loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_closed(const Error& why) { fail(why); }
 
-http::StreamEvents* HttpConnection::on_stream(http::StreamId id) { return owner_ ? owner_->on_stream(id) : nullptr; }
+http::StreamEvents* HttpConnection::on_stream(http::StreamId id) { return left_ ? nullptr : owner_->on_stream(id); }
 
 void HttpConnection::on_goaway() {
-  if (owner_) owner_->on_draining();
+  if (!left_) owner_->on_draining();
 }
 
 void HttpConnection::on_output() {
-  if (!gone_) loop_.at_end_of_turn(*this);
+  if (!gone_) loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_hungry() {
   hungry_ = true;
-  if (!gone_) loop_.at_end_of_turn(*this);
+  if (!gone_) loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_idle() {
   idle_ = true;
-  if (!gone_) loop_.at_end_of_turn(*this);
+  if (!gone_) loop().at_end_of_turn(*this);
 }
 
-void HttpConnection::on_retired() { delete this; }
+void HttpConnection::on_retired() { owner_ ? owner_->on_over() : delete this; }
 
 }  // namespace outrider::wire

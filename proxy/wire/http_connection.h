@@ -16,6 +16,10 @@ class ConnectionOwner {
   virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
   virtual void on_draining() = 0;                                // no new streams, please
   virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
+  // A connection that rests has bytes again.
+  virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&) { return nullptr; }
+  virtual void on_limit() {}  // see HttpConnection::limit()
+  virtual void on_over() {}   // the turn of leave() is over: the owner may go, and the connection with it
 
  protected:
   ~ConnectionOwner() = default;
@@ -31,33 +35,44 @@ class Diversion {
   ~Diversion() = default;
 };
 
-// The same class serves both sides of the proxy and every wire; only the codec and its role differ. Owned by an
-// HttpSession, a Pool or an admin server, and given up through retire(). One worker.
-class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOfTurn, public net::Retired {
+// The same class serves both sides of the proxy and every wire; only the codec and its role differ. Owned by a Pool or
+// an admin server and given up through retire(), or a part of an HttpSession, which leaves it. One worker.
+class HttpConnection final : net::TransportEvents, http::CodecEvents, public net::Retired {
  public:
   HttpConnection(net::Loop& loop, ConnectionOwner& owner);
   void accept(int fd, http::Wire wire, const http::CodecLimits& limits);
+  // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
+  void accept_resting(int fd, uint32_t input_mark);
+  bool resting() const { return !codec_; }
+  std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits);
-  net::Loop& loop() { return loop_; }
+  net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
-  http::Codec& codec() { return *codec_; }
+  http::Codec& codec() {
+    if (!codec_) codec_ = owner_->codec_for(*this);
+    return *codec_;
+  }
+  size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
   bool connected() const { return transport_.connected(); }
-  bool flushed() const { return codec_->output().empty(); }  // nothing waits to be written
-  void drain() { codec_->drain(); }
+  bool flushed() const { return !codec_ || codec_->output().empty(); }  // nothing waits to be written
   // Writes what is there, FIN, drops input up to 1 s, then on_gone. A peer that takes nothing for `limit` is cut off
   // (with RST: it has not got all); 0: it may take its time.
   void close_after_flush(milliseconds limit = milliseconds(30000));
+  // Calls on_limit() by then or earlier, whatever was asked for before; not when it is closing. Whoever uses it looks
+  // whether its time has really come.
+  void limit(milliseconds within);
   // Nothing lies between the socket and the codec, either way.
-  bool caught_up() const { return input_.empty() && flushed() && (!input_ended_ || end_delivered_); }
-  void flush();           // now, not at the end of the turn
-  void note_input_end();  // for a diversion that has read FIN
-  void divert_reads(Diversion* to);                               // null: back to the codec
+  bool caught_up() const { return resting() || (codec_->unread().empty() && flushed() && (!input_ended_ || end_delivered_)); }
+  void flush();                      // now, not at the end of the turn
+  void note_input_end();             // for a diversion that has read FIN
+  void divert_reads(Diversion* to);  // null: back to the codec
   void divert_writes(Diversion* to);
   void fail(const Error& why);  // the transport is of no use any more: streams hear on_reset, then on_gone
   uint64_t bytes_in() const { return bytes_in_; }
   uint64_t bytes_out() const { return bytes_out_; }
   // The owner is done: closes at once (abort: with RST), calls no one any more, and is deleted after the turn.
   static void retire(std::unique_ptr<HttpConnection> connection, bool abort = false);
+  void leave(bool abort = false);  // the same where the owner has it as a part of itself: on_over() is all it hears
 
  private:
   void on_ready() override;
@@ -78,20 +93,18 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, net::EndOf
   void linger();
   void on_limit();
   void discard();
-  net::Loop& loop_;
-  ConnectionOwner* owner_;  // null once retired
+  ConnectionOwner* owner_;  // null: its own
   net::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
-  Buffer input_;
   Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
-  bool idle_ = false, shut_ = false;
-  size_t discarded_ = 0;
+  bool idle_ = false, shut_ = false, left_ = false;
+  uint32_t discarded_ = 0;
   uint32_t input_mark_ = 64 * 1024;  // more than this unread: reading pauses
   milliseconds flush_limit_{0};
-  net::BoundTimer<HttpConnection, &HttpConnection::on_limit> limit_{*this};  // of flushing, then of lingering
+  net::BoundTimer<HttpConnection, &HttpConnection::on_limit> limit_{*this};  // the owner's, then of flushing, of lingering
 };
 
 }  // namespace outrider::wire

@@ -6,6 +6,7 @@ from peers import quiet_settings, write
 
 SMALL = "small"              # what the others are compared with: one endpoint, ten routes, one cluster
 MANY_ENDPOINTS, BUSY, MANY_ROUTES, MANY_CLUSTERS = 10_000, 256, 10_000, 1_000
+WARM = 15_000                # requests, after which there is a connection to each endpoint that is asked in turn
 
 # name -> endpoints, routes, clusters, what it is
 VARIANTS = {

@@ -24,6 +24,7 @@ from demo import Traffic, free_ports, get_json, kill_all_of, percentile, wait_fo
 
 SERVICE = "shop"
 CALLER, WATCHER = "web-1", "web-2"
+IDLE_LIMIT = 0.5                     # per cent of a core
 
 
 class Mesh:
@@ -90,7 +91,8 @@ class Mesh:
     def start_replica(self, name, seeds=None):
         inbound, outbound, app = (self.ports_of(name)[key] for key in ("inbound", "outbound", "app"))
         self.start(name, "run", SERVICE, {
-            "service.name": SERVICE, "service.port": app, "service.health.interval": "1s",
+            "service.name": SERVICE, "service.port": app,
+            "service.health.interval": "5s" if self.options.idle else "1s",
             "lifecycle.drain.delay": "1s",
             "listeners.inbound.address": f"127.0.0.1:{inbound}",
             "listeners.outbound.address": f"127.0.0.1:{outbound}",
@@ -229,6 +231,53 @@ def without_seeds(mesh, watch, replicas, verdicts):
         print(f"    failure: {problem}")
 
 
+def cpu_seconds(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="utf-8") as stat:
+            total += int(stat.read().split()[0])
+    return total / 1e9
+
+
+def idle(mesh, seconds, verdicts):
+    """CPU of each sidecar while nobody calls, without its app, in per cent of a core."""
+    sidecars = [name for name in mesh.processes if not name.startswith("seed")]
+    time.sleep(10)                                            # what begins a life is over
+    before = {name: cpu_seconds(mesh.processes[name].pid) for name in sidecars}
+    started = time.monotonic()
+    time.sleep(seconds)
+    took = time.monotonic() - started
+    shares = sorted(100 * (cpu_seconds(mesh.processes[name].pid) - before[name]) / took for name in sidecars)
+    verdicts.line(f"CPU of an idle sidecar, {len(shares)} of them, over {took:.0f} s",
+                  f"p50 {shares[len(shares) // 2]:.3f} %, max {shares[-1]:.3f} % of a core", shares[-1] <= IDLE_LIMIT)
+
+
+def drill(mesh, watch, replicas, options, verdicts):
+    traffic = Traffic(mesh.ports[CALLER]["outbound"])
+    traffic.start()
+    rotate(mesh, watch, replicas, options.rounds, verdicts)
+    traffic.stop()
+    verdicts.line("traffic meanwhile", f"{traffic.total()} requests, {len(traffic.failures)} failures, p50 "
+                  f"{percentile(traffic.latencies, 0.5):.1f} ms, p99 {percentile(traffic.latencies, 0.99):.1f} ms",
+                  not traffic.failures)
+    for problem in traffic.failures[:5]:
+        print(f"    failure: {problem}")
+
+    traffic = Traffic(mesh.ports[CALLER]["outbound"])
+    traffic.start()
+    time.sleep(1)
+    victims = random.sample(replicas, options.kills)
+    kill_some(mesh, watch, victims, int(options.lease.rstrip("s")), verdicts)
+    traffic.stop()
+    verdicts.line("traffic meanwhile", f"{traffic.total()} requests, {len(traffic.failures)} failures", not traffic.failures)
+    for problem in traffic.failures[:5]:
+        print(f"    failure: {problem}")
+    without_seeds(mesh, watch, [name for name in replicas if name not in victims], verdicts)
+    tries = tries_of(mesh.path(CALLER + ".access"))
+    verdicts.line("tries of a request at the caller, all along",
+                  ", ".join(f"{count} x {n}" for n, count in sorted(tries.items())), max(tries) <= 2)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outrider", default=os.path.join(ROOT, "build", "outrider"), help="the binary")
@@ -236,6 +285,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=50, help="registrations and withdrawals")
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--lease", default="60s", help="registry.lease, in seconds")
+    parser.add_argument("--idle", type=float, metavar="SECONDS", help="only this: CPU of each sidecar without traffic for so long")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -260,30 +310,10 @@ def main():
             ask.close()
         watch = Watch(mesh)
         watch.until("all replicas", 60, lambda known: len(known) == len(replicas))
-
-        traffic = Traffic(mesh.ports[CALLER]["outbound"])
-        traffic.start()
-        rotate(mesh, watch, replicas, options.rounds, verdicts)
-        traffic.stop()
-        verdicts.line("traffic meanwhile", f"{traffic.total()} requests, {len(traffic.failures)} failures, p50 "
-                      f"{percentile(traffic.latencies, 0.5):.1f} ms, p99 {percentile(traffic.latencies, 0.99):.1f} ms",
-                      not traffic.failures)
-        for problem in traffic.failures[:5]:
-            print(f"    failure: {problem}")
-
-        traffic = Traffic(mesh.ports[CALLER]["outbound"])
-        traffic.start()
-        time.sleep(1)
-        victims = random.sample(replicas, options.kills)
-        kill_some(mesh, watch, victims, int(options.lease.rstrip("s")), verdicts)
-        traffic.stop()
-        verdicts.line("traffic meanwhile", f"{traffic.total()} requests, {len(traffic.failures)} failures", not traffic.failures)
-        for problem in traffic.failures[:5]:
-            print(f"    failure: {problem}")
-        without_seeds(mesh, watch, [name for name in replicas if name not in victims], verdicts)
-        tries = tries_of(mesh.path(CALLER + ".access"))
-        verdicts.line("tries of a request at the caller, all along",
-                      ", ".join(f"{count} x {n}" for n, count in sorted(tries.items())), max(tries) <= 2)
+        if options.idle:
+            idle(mesh, options.idle, verdicts)
+        else:
+            drill(mesh, watch, replicas, options, verdicts)
     except TimeoutError as missing:
         verdicts.line("waited in vain for", str(missing), False)
     finally:

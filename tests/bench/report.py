@@ -45,8 +45,8 @@ def times(value):
 
 def heading(kept):
     machine, versions = kept["machine"], kept["versions"]
-    return (f"{machine['date']}, {machine['cores']} cores of {machine['cpu']}, Linux {machine['kernel']}; {versions['outrider']}, "
-            f"HAProxy {versions['haproxy']}, nginx {versions['nginx']}")
+    return (f"{machine['date']}, {machine['cores']} cores of {machine['cpu']}, Linux {machine['kernel']}, "
+            f"load {machine['load']:.1f}; {versions['outrider']}, HAProxy {versions['haproxy']}, nginx {versions['nginx']}")
 
 
 def compared(runs, workload, proxy):
@@ -68,7 +68,7 @@ def table(workload, title, runs):
             row.append(number(median(runs, workload, proxy, figure), digits) + span)
         rows.append([*row, str(sum(figures(runs, workload, proxy, "errors"))), compared(runs, workload, proxy)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  " + "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths))) for row in rows]
+    lines = ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     if workload == "growth":
         lines += [f"  {name}: {growth.VARIANTS[name][3]}" for name in proxies]
     return f"\n{workload}: {title}\n" + "\n".join(lines)

@@ -22,6 +22,7 @@ from mesh import CALLER, SERVICE, Mesh, Verdicts, get_json, wait_for
 
 CONNECTIONS = 32
 FIXED = "shop-1"                     # the replica that stays
+SOON_IDLE = {"defaults.cluster.pool.idle_timeout": "2s"}   # so that a rest at the end has no more descriptors than the start
 
 
 class Shop(Mesh):
@@ -42,7 +43,7 @@ class Shop(Mesh):
         ports = self.ports_of(name)
         self.start(name, "run", SERVICE, {
             "service.name": SERVICE, "service.port": self.ports["app"]["app"], "service.health.interval": "1s",
-            "lifecycle.drain.delay": "1s",
+            "lifecycle.drain.delay": "1s", **SOON_IDLE,
             "listeners.inbound.address": f"127.0.0.1:{ports['inbound']}",
             "listeners.outbound.address": f"127.0.0.1:{ports['outbound']}",
         }, seeds=seeds)
@@ -51,7 +52,7 @@ class Shop(Mesh):
         self.start(name, "run", "web", {
             "mode": "sidecar",
             "listeners.outbound.address": f"127.0.0.1:{self.ports_of(name)['outbound']}",
-            "defaults.cluster.pool.idle_timeout": "2s",      # so that at the end the descriptors of a rest are those of the start
+            **SOON_IDLE,
         })
 
     def known(self):
@@ -87,6 +88,9 @@ class Churn(threading.Thread):
             except TimeoutError as missing:
                 self.problems.append(f"waited in vain for {missing}")
                 return
+            except (OSError, subprocess.SubprocessError) as trouble:
+                self.problems.append(str(trouble))
+                return
 
     def one_round(self):
         self.number += 1
@@ -100,7 +104,10 @@ class Churn(threading.Thread):
         wait_for(f"{oldest} to go", self.patience, lambda: self.mesh.address(oldest) not in self.mesh.known())
         code = process.wait(self.patience)
         self.mesh.processes.pop(oldest)
-        os.remove(self.mesh.log(oldest)) if code == 0 else self.problems.append(f"{oldest} ended with {code}")
+        if code == 0:
+            os.remove(self.mesh.log(oldest))
+        else:
+            self.problems.append(f"{oldest} ended with {code}")
 
     def stop(self):
         self.ending.set()

@@ -16,6 +16,7 @@ class Program {
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
+  pid_t pid() const { return pid_; }
   void signal(int number);
   void kill();  // SIGKILL, and it is gone when this returns
   int wait();   // its exit code, or 128 and the signal; again: the same

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <future>
 #include <sstream>
 
@@ -12,6 +13,7 @@
 namespace outrider::test {
 
 Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
+  std::signal(SIGPIPE, SIG_IGN);  // as main() does: splice(2) has no flag against it
   config::Sources sources;
   sources.text = yaml;
   sources.file = "test.yaml";

@@ -24,6 +24,7 @@ constexpr milliseconds kChores{1000};
 constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
 constexpr milliseconds kFirstLook{1000};               // around, after somebody has answered; doubling up to DhtOptions::seeds
 constexpr milliseconds kTidy{1000}, kTidyJitter{100};  // between two rounds of touching all keys, while nodes leave
+constexpr unsigned kDeepest = 8;                       // bits of a region: enough for some thousand nodes
 constexpr size_t kMostCalls = 100000;                  // answers waiting for their turn; more is a flood
 
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
@@ -170,11 +171,20 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   // It is asked for: sending to it fails now, and so it is named to nobody any more. The keys we care for follow.
   void on_goodbye(const std::string& node_id) override {
     if (!node) return;
-    touch(dht::InfoHash(reinterpret_cast<const uint8_t*>(node_id.data()), node_id.size()));
+    touch(region_of(dht::InfoHash(reinterpret_cast<const uint8_t*>(node_id.data()), node_id.size())));
     enter(nullptr, 0, {});
     if (tidy.armed()) return;
     const auto rest = std::chrono::ceil<milliseconds>(tidied + kTidy - loop.now());
     loop.arm(tidy, std::max(rest, milliseconds(0)) + milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
+  }
+
+  // Where the ids begin that share as many bits as sets a handful of nodes apart. OpenDHT keeps each search for an hour, and
+  // in it a place for every node it meets: one for each node that leaves would be too many.
+  dht::InfoHash region_of(const dht::InfoHash& id) {
+    const unsigned depth = std::max(node->getNodesStats(AF_INET).table_depth, node->getNodesStats(AF_INET6).table_depth);
+    dht::InfoHash region;
+    for (unsigned bit = 0; bit < std::min(depth + 1, kDeepest); ++bit) region.setBit(bit, id.getBit(bit));
+    return region;
   }
 
   // Who sits near us? OpenDHT asks that only while it has nothing else to look for. Whoever knows its seeds alone is lost
@@ -254,6 +264,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   void on_wake() { stir(); }
 
   void on_chores() {
+    stats.searches.store(node->getNodesStats(AF_INET).searches + node->getNodesStats(AF_INET6).searches,
+                         std::memory_order_relaxed);
     look();
     stats.longest_turn_ms.store(uint32_t(loop.longest_turn().count()), std::memory_order_relaxed);
     const auto [bytes, values] = node->getStoreSize();

@@ -62,6 +62,7 @@ struct DhtStats {
   std::array<std::atomic<uint64_t>, kReasons> rejected{};  // by RecordVerdict; reason() has the label
   std::atomic<uint64_t> published{0}, publish_failed{0};
   std::atomic<uint64_t> stored_bytes{0}, stored_values{0};  // kept for others
+  std::atomic<uint32_t> searches{0};                        // that OpenDHT remembers, for an hour each
   std::atomic<uint64_t> unchecked{0};                       // stored beyond the budget for unknown signers: readers check them
   std::atomic<uint32_t> busiest_us{0};                      // longest stay in OpenDHT since start
   std::atomic<uint64_t> busy_us{0};                         // all of it

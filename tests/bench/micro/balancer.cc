@@ -28,7 +28,7 @@ void pick(benchmark::State& state, std::string_view balancer, bool weighted) {
   bench::Counted counted(state);
   for (auto _ : state) {
     Seat* seat = made->pick({.now = now});
-    made->on_done(*seat, {Outcome::Kind::Ok, 500, 600}, now);
+    made->on_done(*seat, {Outcome::Kind::Ok, 500}, now);
     now += std::chrono::microseconds(30);
   }
 }

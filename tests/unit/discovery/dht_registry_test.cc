@@ -92,8 +92,13 @@ TEST_F(DhtMesh, ANodeThatHasSaidGoodbyeIsNamedToNobody) {
   for (auto& member : members) member->registry.announce(kShop, at(address_of(*member)));
   ASSERT_TRUE(until(
       [&] { return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->events.published > 0; }); }));
+  const auto all_know = [&](size_t others) {
+    return std::all_of(members.begin(), members.end(), [&](const auto& one) { return one->registry.stats().peers == others; });
+  };
+  ASSERT_TRUE(until([&] { return all_know(5); }));
   const net::Address left = members[3]->registry.local();
   lose(*members[3]);
+  ASSERT_TRUE(until([&] { return all_know(4); }));
   test::Fd grave(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));  // who still writes there?
   ASSERT_EQ(::bind(grave.get(), left.raw(), left.length()), 0);
   Member& newcomer = join();
@@ -106,6 +111,21 @@ TEST_F(DhtMesh, ANodeThatHasSaidGoodbyeIsNamedToNobody) {
   while (::recvfrom(grave.get(), bytes, sizeof bytes, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length) > 0)
     letters += net::Address(reinterpret_cast<sockaddr*>(&from), length) == newcomer.registry.local();
   EXPECT_EQ(letters, 0);
+}
+
+TEST_F(DhtMesh, NodesThatComeAndGoLeaveNoSearchEachBehind) {
+  grow(2);
+  const auto& stats = members[0]->registry.stats();
+  ASSERT_TRUE(until([&] { return stats.peers == 1; }));
+  const uint32_t before = stats.searches;
+  for (int guests = 0; guests < 30; ++guests) {
+    Member& guest = join();
+    ASSERT_TRUE(until([&] { return guest.events.answering; }));
+    lose(guest);
+  }
+  join();
+  ASSERT_TRUE(until([&] { return stats.peers == 2; }));  // the numbers are those of now
+  EXPECT_LT(stats.searches, before + 20);
 }
 
 TEST_F(DhtMesh, APortInUseIsSaid) {

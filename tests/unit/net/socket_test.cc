@@ -73,7 +73,6 @@ TEST(Transport, ConnectsAndTalks) {
   server.write_some("you");
   ASSERT_TRUE(run_until(loop, [&] { return client.received.size() == 3; }));
   EXPECT_EQ(client.received.text(), "you");
-  EXPECT_EQ(client.transport.peer(), Address::local_of(listener.get()));
 }
 
 TEST(Transport, SaysThatAConnectionWasRefused) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "discovery/fixed/fixed_registry.h"
 #include "server/worker.h"
 #include "stats/names.h"
@@ -56,6 +58,26 @@ TEST_F(ServicesTest, AServiceIsFollowedWhileAnyClusterIsOfIt) {
   registry.add("shop/cart", {instance(1, net::Loop::wall() + std::chrono::minutes(1))});
   EXPECT_EQ(services.all().at("cart").set->members.size(), 1u);
   EXPECT_EQ(services.all().count("shop/cart"), 0u);
+}
+
+struct CountingRegistry final : discovery::Registry {
+  void watch(const std::string& service, discovery::Watcher&) override { watched.insert(service); }
+  void unwatch(const std::string& service, discovery::Watcher&) override { watched.erase(watched.find(service)); }
+  void announce(const std::string&, const discovery::Instance&) override {}
+  void withdraw(const std::string&) override {}
+  std::multiset<std::string> watched;
+};
+
+TEST_F(ServicesTest, OnlyWhatSomebodyAsksForIsLookedUpAndOnceForAllWorkers) {
+  CountingRegistry counting;
+  services.by_name(&counting, upstream::ClusterPlan());
+  EXPECT_EQ(counting.watched.size(), 0u);
+  for (int worker : {0, 1}) services.watch(worker, "shop/cart");
+  EXPECT_EQ(counting.watched, std::multiset<std::string>{"shop/cart"});
+  services.unwatch(0, "shop/cart");
+  EXPECT_EQ(counting.watched.size(), 1u) << "the other worker still asks";
+  services.unwatch(1, "shop/cart");
+  EXPECT_EQ(counting.watched.size(), 0u);
 }
 
 }  // namespace

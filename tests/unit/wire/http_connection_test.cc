@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <set>
 
+#include "http/vacant_codecs.h"
 #include "tests/support/loop.h"
 #include "tests/support/sockets.h"
 
@@ -51,6 +53,9 @@ class Session final : public ConnectionOwner {
       : loop(l), connection(new HttpConnection(l, *this)) {
     connection->accept(fd, wire, limits);
   }
+  Session(net::Loop& l, int fd, http::VacantCodecs& c) : loop(l), connection(new HttpConnection(l, *this)), codecs(&c) {
+    connection->accept_resting(fd, 65536);
+  }
   Session(net::Loop& l, const net::Address& to) : loop(l), connection(new HttpConnection(l, *this)) {
     EXPECT_TRUE(connection->connect(to, http::Wire::Http1, {}));
   }
@@ -80,15 +85,22 @@ class Session final : public ConnectionOwner {
   void on_idle() override {
     ++idles;
     if (!connection->codec().reusable()) connection->close_after_flush();
+    else if (codecs)
+      if (auto codec = connection->rest()) codecs->keep(std::move(codec));
   }
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events) override {
+    return codecs->take(events, {}, http::StreamId(streams.size()));
+  }
+  void on_limit() override { ++limits; }
   void on_draining() override {}
   void on_gone(const Error& why) override { ++goings, gone_why = why.what; }
 
   net::Loop& loop;
   std::deque<Stream> streams;
   std::unique_ptr<HttpConnection> connection;
+  http::VacantCodecs* codecs = nullptr;  // of one that rests
   std::string gone_why;
-  int partials = 0, idles = 0, goings = 0;
+  int partials = 0, idles = 0, goings = 0, limits = 0;
   bool connected = false, answers = true, takes = true;
 };
 
@@ -143,6 +155,77 @@ TEST(HttpConnection, AFinIsTheEndAfterTheAnswers) {
   EXPECT_TRUE(all.ends_with("fine")) << all;
   EXPECT_TRUE(run_until(loop, [&] { return session.gone(); }));
   EXPECT_EQ(session.goings, 1);
+}
+
+// One codec is enough for connections that take turns, and each goes on counting its own streams.
+TEST(HttpConnection, RestsBetweenRequests) {
+  net::Loop loop;
+  http::VacantCodecs codecs(loop.blocks());
+  auto [a, a_client] = test::unix_pair();
+  auto [b, b_client] = test::unix_pair();
+  Session first(loop, a.release(), codecs), second(loop, b.release(), codecs);
+  EXPECT_TRUE(first.connection->resting());
+  std::set<http::Codec*> seen;
+  for (size_t round = 1; round <= 3; ++round)
+    for (auto [session, client] : {std::pair(&first, &a_client), std::pair(&second, &b_client)}) {
+      client->write_some(kGet.substr(0, 5));
+      ASSERT_TRUE(run_until(loop, [&] { return session->partials == int(round); }));
+      EXPECT_FALSE(session->connection->resting());
+      seen.insert(&session->connection->codec());
+      client->write_some(kGet.substr(5));
+      EXPECT_EQ(read_until(loop, *client, "fine"), kFine);
+      ASSERT_TRUE(run_until(loop, [&] { return session->connection->resting(); }));
+      EXPECT_EQ(session->streams.back().id, round);
+    }
+  EXPECT_EQ(seen.size(), 1u);
+}
+
+TEST(HttpConnection, DoesNotRestWhileItsAnswerIsOnTheWay) {
+  net::Loop loop;
+  http::VacantCodecs codecs(loop.blocks());
+  auto [server, client] = test::unix_pair();
+  const int small = 4096;
+  setsockopt(server.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  Session session(loop, server.release(), codecs);
+  session.answers = false;
+  client.write_some(kGet);
+  ASSERT_TRUE(run_until(loop, [&] { return session.streams.size() == 1 && session.streams[0].ended; }));
+  session.answer(1, 200, std::string(64 << 10, 'x') + "end", true);
+  test::run_turns(loop);
+  EXPECT_EQ(session.idles, 1);
+  EXPECT_FALSE(session.connection->resting());
+  EXPECT_TRUE(read_until(loop, client, "end").ends_with("end"));
+}
+
+TEST(HttpConnection, WhileItRestsItEndsAsEver) {
+  net::Loop loop;
+  http::VacantCodecs codecs(loop.blocks());
+  auto [a, leaving] = test::tcp_pair();
+  auto [b, told] = test::tcp_pair();
+  Session left(loop, a.release(), codecs), closed(loop, b.release(), codecs);
+  leaving.close();
+  ASSERT_TRUE(run_until(loop, [&] { return left.gone(); }));
+  EXPECT_EQ(left.gone_why, "client_closed");
+  closed.connection->close_after_flush();
+  Fd::Got last;
+  EXPECT_EQ(read_until(loop, told, "never", &last), "");
+  EXPECT_TRUE(last.end);
+  told.close();
+  EXPECT_TRUE(run_until(loop, [&] { return closed.gone(); }));
+}
+
+TEST(HttpConnection, TellsItsOwnerOfALimitUntilItCloses) {
+  net::Loop loop;
+  auto [server, client] = test::unix_pair();
+  Session session(loop, server.release());
+  session.connection->limit(milliseconds(600000));
+  session.connection->limit(milliseconds(10));
+  ASSERT_TRUE(run_until(loop, [&] { return session.limits == 1; }));
+  session.connection->limit(milliseconds(10));
+  session.connection->close_after_flush(milliseconds(0));
+  client.close();
+  ASSERT_TRUE(run_until(loop, [&] { return session.gone(); }));
+  EXPECT_EQ(session.limits, 1);
 }
 
 TEST(HttpConnection, AFinBetweenRequestsIsTheEndAtOnce) {
