@@ -35,7 +35,7 @@ void append_number(Buffer& out, uint32_t number) {
 }  // namespace
 
 H2Codec::H2Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : role_(role), owner_(owner), limits_(limits), output_(pool), streams_(pool) {
+    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool), streams_(pool) {
   session_ = H2Callbacks::open(*this);
   const bool server = role == Role::Server;
   const nghttp2_settings_entry settings[] = {
