@@ -54,6 +54,7 @@ struct CodecLimits {
   uint32_t max_header_bytes = 64 * 1024;  // a whole head; above it 431 (or 414 while still in the request line)
   uint32_t max_headers = 128;
   uint32_t buffer = 64 * 1024;  // marks of back-pressure: bytes delivered and not consumed; bytes of output
+  uint32_t max_streams = 128;   // h2: open at a time, on one connection
   bool http10 = true;           // false: HTTP/1.0 gets 505
   bool strict = true;           // CL+TE, bare LF, obs-fold ... (llhttp stays strict either way)
 };
@@ -106,7 +107,6 @@ class Codec {
 enum class Role : uint8_t { Server, Client };
 enum class Wire : uint8_t { Http1, Http2, Raw };
 
-// Http2 is not built yet and gives null.
 std::unique_ptr<Codec> make_codec(Wire wire, Role role, CodecEvents& events, BlockPool& pool, const CodecLimits& limits);
 
 }  // namespace outrider::http

@@ -72,6 +72,35 @@ bool is_authority(std::string_view text) {
   return all_of(text.substr(0, colon), kRegName) && (colon == text.size() || is_port(text.substr(colon + 1)));
 }
 
+bool is_clean(const Field& field) {
+  return field.clean || ((field.id != HeaderId::Other || is_token(field.name)) && is_field_value(field.value));
+}
+
+std::string_view written_target(std::string_view text, Arena& arena) {
+  if (is_target(text)) return text;
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  char* const out = arena.array<char>(3 * text.size());
+  size_t n = 0;
+  for (const char c : text) {
+    if (is_target({&c, 1})) out[n++] = c;
+    else
+      for (const char d : {'%', kDigits[uint8_t(c) >> 4], kDigits[uint8_t(c) & 15]}) out[n++] = d;
+  }
+  return {out, n};
+}
+
+std::optional<uint64_t> declared_length(const HeaderMap& headers) {
+  const Field* field = headers.find(HeaderId::ContentLength);
+  return field ? parse_number(field->value) : std::nullopt;
+}
+
+const Field* find_named(std::span<const Field> fields, const Field& like) {
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& field) {
+    return field.id == like.id && (like.id != HeaderId::Other || equals_ignore_case(field.name, like.name));
+  });
+  return found == fields.end() ? nullptr : &*found;
+}
+
 Refusal read_request_line(std::string_view line, RequestLine& out) {
   const size_t first = line.find(' ');
   if (first == std::string_view::npos) return kBadLine;

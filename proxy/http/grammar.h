@@ -2,6 +2,8 @@
 // The small rules of RFC 9110 and RFC 9112 that both reading and writing need.
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "http/message.h"
@@ -21,6 +23,12 @@ bool is_field_value(std::string_view text);  // no control character but TAB: ca
 bool is_target(std::string_view text);       // visible ASCII: cannot end its place in a request line
 // uri-host [":" port] without user information; the host may be empty (RFC 9112 3.2).
 bool is_authority(std::string_view text);
+
+bool is_clean(const Field& field);  // neither its name nor its value can end its line
+// As it may be written: what is not visible ASCII is percent-encoded.
+std::string_view written_target(std::string_view text, Arena& arena);
+std::optional<uint64_t> declared_length(const HeaderMap& headers);          // where there is one that means something
+const Field* find_named(std::span<const Field> fields, const Field& like);  // the first of the same name
 
 struct RequestLine {
   std::string_view method, target;

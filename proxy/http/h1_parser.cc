@@ -14,27 +14,6 @@ constexpr size_t kPlainChunkLine = 18;  // sixteen digits and CRLF
 
 H1Parser& self_of(llhttp_t* parser) { return *static_cast<H1Parser*>(parser->data); }
 
-// Fields that frame or route a message are never read from behind its body (RFC 9110 6.5.1).
-bool breaks_as_trailer(HeaderId id) {
-  switch (id) {
-    case HeaderId::Host:
-    case HeaderId::Connection:
-    case HeaderId::ContentLength:
-    case HeaderId::TransferEncoding:
-    case HeaderId::Te:
-    case HeaderId::Trailer:
-    case HeaderId::Upgrade:
-    case HeaderId::Expect:
-    case HeaderId::KeepAlive:
-    case HeaderId::ProxyConnection: return true;
-    default: return false;
-  }
-}
-
-bool may_be_trailer(HeaderId id) {
-  return id == HeaderId::Other || id == HeaderId::Date || id == HeaderId::Server || id == HeaderId::XOutriderReason;
-}
-
 std::string_view first_line(std::string_view block) { return block.substr(0, block.find('\r')); }
 
 }  // namespace

@@ -48,17 +48,8 @@ class HeadWriter {
   // A field that came with a message, or was set by a filter: never one that would end its own line.
   void field(const Field& field) {
     if (field.verbatim) return put(field.line());
-    if (!field.clean && ((field.id == HeaderId::Other && !is_token(field.name)) || !is_field_value(field.value))) return;
+    if (!is_clean(field)) return;
     this->field(field.name, field.value);
-  }
-  void target(std::string_view text) {
-    if (is_target(text)) return put(text);
-    static constexpr char kDigits[] = "0123456789ABCDEF";
-    for (const char c : text) {
-      if (is_target({&c, 1})) put({&c, 1});
-      else
-        for (const char d : {'%', kDigits[uint8_t(c) >> 4], kDigits[uint8_t(c) & 15]}) put({&d, 1});
-    }
   }
 
  private:
@@ -67,21 +58,6 @@ class HeadWriter {
   char* start_;
   char* at_;
 };
-
-bool same_name(const Field& a, const Field& b) {
-  return a.id == b.id && (a.id != HeaderId::Other || equals_ignore_case(a.name, b.name));
-}
-
-const Field* find_in(std::span<const Field> fields, const Field& name) {
-  const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return same_name(f, name); });
-  return found == fields.end() ? nullptr : &*found;
-}
-
-// The length a head declares, where it declares one that means something.
-std::optional<uint64_t> declared_length(const HeaderMap& headers) {
-  const Field* field = headers.find(HeaderId::ContentLength);
-  return field ? parse_number(field->value) : std::nullopt;
-}
 
 size_t bytes_of(std::span<const Field> fields) {
   size_t sum = 0;
@@ -97,8 +73,11 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
                     head.headers.bytes() + bytes_of(own) + head.method_text.size() + target_room + kFramingRoom);
   writer.put(is_token(head.method_text) ? head.method_text : "GET");
   writer.put(" ");
-  if (head.form == Form::Authority) writer.target(head.authority);
-  else writer.target(head.path.empty() ? "/" : head.path);  // absolute targets become origin ones: Host says the rest
+  if (head.form == Form::Authority) writer.put(written_target(head.authority, head.headers.arena()));
+  else
+    writer.put(head.path.empty()
+                   ? "/"
+                   : written_target(head.path, head.headers.arena()));  // absolute targets become origin ones: Host says the rest
   writer.put(" HTTP/1.1\r\n");
 
   const auto length = declared_length(head.headers);
@@ -108,15 +87,15 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
     if (field.id == HeaderId::ContentLength) {
       if (length_written || !length || (end && *length != 0)) continue;
       length_written = true;
-    } else if (const Field* mine = own.empty() ? nullptr : find_in(own, field)) {  // where the first of that name stood
-      if (find_in(head.headers.fields(), field) == &field) writer.field(*mine);
+    } else if (const Field* mine = own.empty() ? nullptr : find_named(own, field)) {  // where the first of that name stood
+      if (find_named(head.headers.fields(), field) == &field) writer.field(*mine);
       continue;
     }
     writer.field(field);
   }
   for (const Field& field : own) {
     const bool framing = field.id == HeaderId::ContentLength || is_hop_by_hop(field.id);
-    if (!framing && !find_in(head.headers.fields(), field)) writer.field(field);
+    if (!framing && !find_named(head.headers.fields(), field)) writer.field(field);
   }
 
   BodyOut body;
@@ -214,9 +193,7 @@ void write_last_chunk(Buffer& out, const HeaderMap* trailers) {
   HeadWriter writer(out, trailers->arena(), trailers->bytes() + 16);
   writer.put("0\r\n");
   for (const Field& field : trailers->fields())
-    if (field.id == HeaderId::Other || field.id == HeaderId::Date || field.id == HeaderId::Server ||
-        field.id == HeaderId::XOutriderReason)
-      writer.field(field);
+    if (may_be_trailer(field.id)) writer.field(field);
   writer.put("\r\n");
 }
 

@@ -65,6 +65,16 @@ inline constexpr HeaderSet kHopByHop = set_of(HeaderId::Connection, HeaderId::Ke
                                               HeaderId::TransferEncoding, HeaderId::Upgrade);
 constexpr bool is_hop_by_hop(HeaderId id) { return kHopByHop & set_of(id); }
 
+// Fields that frame or route a message are never read from behind its body, and others that we act on were acted on
+// with the head (RFC 9110 6.5.1).
+constexpr bool breaks_as_trailer(HeaderId id) {
+  return is_hop_by_hop(id) ||
+         (set_of(HeaderId::Host, HeaderId::ContentLength, HeaderId::Trailer, HeaderId::Expect) & set_of(id)) != 0;
+}
+constexpr bool may_be_trailer(HeaderId id) {
+  return (set_of(HeaderId::Other, HeaderId::Date, HeaderId::Server, HeaderId::XOutriderReason) & set_of(id)) != 0;
+}
+
 struct Field {
   HeaderId id = HeaderId::Other;
   bool never_index = false;  // HPACK: secrets
@@ -86,7 +96,7 @@ class HeaderMap {
   const Field* find(HeaderId id) const { return has_any(set_of(id)) ? find_present(id) : nullptr; }  // the first of that name
   const Field* find(std::string_view name) const;                                                    // ignores case
   std::string_view value(HeaderId id) const;                                                         // empty when absent
-  void add(std::string_view name, std::string_view value);  // copies both into the arena
+  void add(std::string_view name, std::string_view value);                                           // copies both into the arena
   void set(std::string_view name, std::string_view value);  // replaces every field of that name, in its place
   void set(HeaderId id, std::string_view value) { set_copied(id, header_name(id), arena_.copy(value), false); }
   // Views of what lives as long as the arena, and is clean (see Field); verbatim where it stands so in a message.

@@ -87,6 +87,7 @@ class Rig : public CodecEvents {
   void on_output() override { ++outputs; }
   void on_hungry() override { hungry = true; }
   void on_idle() override { ++idles; }
+  void on_alive() override { note("alive"); }
 
   BlockPool pool;
   Buffer input;
@@ -131,7 +132,9 @@ class RecordingStream final : public StreamEvents {
   void on_sendable() override { ++sendables; }
   void on_reset(const Error& why) override {
     rig_.note("reset " + std::string(why.what) + (why.status ? " " + std::to_string(why.status) : "") +
-              (why.retry == Retry::IfReused ? " if-reused" : ""));
+              (why.retry == Retry::IfReused ? " if-reused"
+               : why.retry == Retry::Yes    ? " again"
+                                            : ""));
     if (on_refused) on_refused(why);
   }
 

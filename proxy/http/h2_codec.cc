@@ -1,0 +1,418 @@
+#include "http/h2_codec.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "http/h2_callbacks.h"
+
+namespace outrider::http {
+
+namespace {
+
+constexpr uint32_t kConnectionWindow = 16;  // times a stream's
+constexpr uint32_t kUsualStreams = 100;     // until the peer has said how many it takes
+constexpr Error kExtendedConnect{Code::Protocol, Side::Upstream, Retry::No, 0, "extended_connect_unsupported"};
+
+uint32_t code_of(Reset why) {
+  switch (why) {
+    case Reset::None: return NGHTTP2_NO_ERROR;
+    case Reset::Refused: return NGHTTP2_REFUSED_STREAM;
+    case Reset::Cancelled:
+    case Reset::Timeout: return NGHTTP2_CANCEL;
+    case Reset::Protocol: return NGHTTP2_PROTOCOL_ERROR;
+    case Reset::PeerGone: return NGHTTP2_CONNECT_ERROR;
+    case Reset::Internal: break;
+  }
+  return NGHTTP2_INTERNAL_ERROR;
+}
+
+void append_number(Buffer& out, uint32_t number) {
+  const char bytes[] = {char(number >> 24), char(number >> 16), char(number >> 8), char(number)};
+  out.append(std::string_view(bytes, 4));
+}
+
+}  // namespace
+
+H2Codec::H2Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
+    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool), streams_(pool) {
+  session_ = H2Callbacks::open(*this);
+  const bool server = role == Role::Server;
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.buffer},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits.max_header_bytes},
+      server ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.max_streams}
+             : nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+  };
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, server ? 5 : 4);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, int32_t(kConnectionWindow * limits.buffer));
+}
+
+H2Codec::~H2Codec() { nghttp2_session_del(session_); }
+
+// --- in ------------------------------------------------------------------------------------------------------------
+
+Result<Done> H2Codec::feed(Buffer& input) {
+  if (!input.empty()) guard_.turn();
+  feeding_ = true;
+  while (!input.empty() && !dead_ && !verdict_) {
+    const auto run = input.front();
+    input_ = &input;
+    inside_ = true;
+    const auto got = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(run.data()), run.size());
+    inside_ = false;
+    input_ = nullptr;
+    if (got < 0) {
+      if (got == NGHTTP2_ERR_FLOODED) verdict_ = "answers_not_read";
+      if (verdict_) die(NGHTTP2_ENHANCE_YOUR_CALM, verdict_);
+      else die(NGHTTP2_PROTOCOL_ERROR, got == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "bad_preface" : "protocol_error");
+      break;
+    }
+    input.drop(run.size());
+    // What nghttp2 has found wrong by itself shows when it is framed.
+    if (nghttp2_session_get_outbound_queue_size(session_) > 0) gather();
+    tell();
+  }
+  tell();
+  feeding_ = false;
+  if (!dead_ && verdict_) {
+    dead_ = true;
+    fatal_ = peer_error(Code::Protocol, verdict_);
+  }
+  if (dead_) return fatal_;
+  offer_room();
+  if (nghttp2_session_want_write(session_)) note_output();
+  return Done{};
+}
+
+void H2Codec::tell() {
+  if (goaway_ && !dead_ && !std::exchange(goaway_told_, true)) owner_.on_goaway();
+  while (H2Stream* stream = dead_ ? nullptr : ready_.pop_front()) tell_one(*stream);
+  if (!dead_ && std::exchange(alive_, false)) owner_.on_alive();
+}
+
+void H2Codec::tell_one(H2Stream& stream) {
+  stream.telling = true;
+  const auto heard = [&] { return stream.events && !dead_; };
+  if (heard() && std::exchange(stream.tell_failure, false)) {
+    stream.in.clear();
+    stream.trailers = nullptr;
+    stream.tell_head = stream.tell_end = false;
+    stream.deaf = true;
+    std::exchange(stream.events, nullptr)->on_reset(stream.failure);
+  }
+  if (heard() && std::exchange(stream.tell_head, false)) {
+    const bool end = stream.tell_end && stream.in.empty() && !stream.trailers && !stream.tunnel;
+    if (end) stream.tell_end = false;
+    stream.events->on_head(end);
+  }
+  if (heard() && (!stream.in.empty() || (stream.tell_end && !stream.trailers))) {
+    Buffer data = std::move(stream.in);
+    const bool end = stream.tell_end && !stream.trailers;
+    if (end) stream.tell_end = false;
+    stream.events->on_body(std::move(data), end);
+  }
+  if (heard() && stream.trailers && std::exchange(stream.tell_end, false))
+    stream.events->on_trailers(*std::exchange(stream.trailers, nullptr));
+  stream.telling = false;
+  if (stream.closed) release(stream);
+}
+
+Result<Done> H2Codec::end_of_input() {
+  if (dead_) return fatal_;
+  if (role_ == Role::Client) {
+    fatal_ = peer_error(Code::Closed, "upstream_closed", Retry::IfReused);
+  } else {
+    const bool half = streams_.find_if([](const H2Stream& stream) { return !stream.in_ended; }) != nullptr;
+    const bool busy = streams_.size() > 0 || !output_.empty() || nghttp2_session_want_write(session_);
+    if (busy && !half) {  // half closed, and waiting for its answers
+      draining_ = true;
+      if (streams_.size() == 0) owner_.on_idle();
+      return Done{};
+    }
+    fatal_ = peer_error(Code::Closed, half ? "request_cut_short" : "client_closed");
+  }
+  dead_ = true;
+  return fatal_;
+}
+
+// Before its first byte a response that will not come may be had elsewhere, if the connection was a used one.
+void H2Codec::lost(const Error& why) {
+  dead_ = true;
+  Error told = why;
+  told.status = 0;
+  told.side = role_ == Role::Server ? Side::Downstream : Side::Upstream;
+  if (role_ == Role::Server && (told.code == Code::Protocol || told.code == Code::TooLarge)) told.code = Code::Closed;
+  while (H2Stream* stream = streams_.find_if([](const H2Stream& s) { return s.events != nullptr; })) {
+    StreamEvents* const to = std::exchange(stream->events, nullptr);
+    if (role_ == Role::Client && stream->in_ended && !stream->tell_end) continue;  // it has all it waited for
+    const bool unanswered = role_ == Role::Client && why.code == Code::Closed && !stream->headed;
+    told.retry = unanswered ? Retry::IfReused : Retry::No;
+    to->on_reset(told);
+  }
+}
+
+// --- out -----------------------------------------------------------------------------------------------------------
+
+Buffer& H2Codec::output() {
+  noted_ = false;
+  gather();
+  return output_;
+}
+
+void H2Codec::gather() {
+  if (inside_ || dead_) return;
+  inside_ = true;
+  while (output_.size() <= limits_.buffer) {
+    const uint8_t* frame = nullptr;
+    const auto size = nghttp2_session_mem_send(session_, &frame);
+    if (size <= 0) break;
+    output_.append(std::string_view(reinterpret_cast<const char*>(frame), size_t(size)));
+  }
+  inside_ = false;
+}
+
+void H2Codec::note_output() {
+  if (!std::exchange(noted_, true)) owner_.on_output();
+}
+
+void H2Codec::written() {
+  if (dead_) return;
+  offer_room();
+  if (output_.size() <= limits_.buffer && nghttp2_session_want_write(session_)) note_output();
+}
+
+size_t H2Codec::room(const H2Stream& stream) const {
+  int64_t window = nghttp2_session_get_stream_remote_window_size(session_, stream.wire_id);
+  if (window < 0) window = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);  // not sent yet
+  window = std::min<int64_t>({window, nghttp2_session_get_remote_window_size(session_), limits_.buffer});
+  return window > int64_t(stream.out.size()) ? size_t(window) - stream.out.size() : 0;
+}
+
+void H2Codec::offer_room() {
+  if (waiting_.empty()) return;
+  IntrusiveList<H2Stream, H2Waiting> now;
+  now.splice(waiting_);
+  while (H2Stream* stream = now.pop_front()) {
+    if (!stream->events || stream->closed) continue;
+    if (stream->out.size() > limits_.buffer / 2 || room(*stream) == 0) waiting_.push_back(*stream);
+    else stream->events->on_sendable();
+  }
+}
+
+H2Stream* H2Codec::living(StreamId id) const {
+  H2Stream* const stream = dead_ ? nullptr : streams_.find(id);
+  return stream && !stream->closed ? stream : nullptr;
+}
+
+bool H2Codec::can_open() const {
+  if (role_ != Role::Client || !reusable() || !nghttp2_session_check_request_allowed(session_)) return false;
+  const uint32_t theirs =
+      settings_seen_ ? nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) : kUsualStreams;
+  return streams_.size() < std::min(theirs, limits_.max_streams);
+}
+
+StreamId H2Codec::open(StreamEvents& events) {
+  H2Stream& stream = streams_.add(last_id_ += 2);
+  stream.events = &events;
+  return stream.id;
+}
+
+void H2Codec::send_request(StreamId id, const RequestHead& head, std::span<const Field> own, bool end) {
+  H2Stream* const stream = living(id);
+  if (!stream || stream->head_sent) return;
+  stream->head_sent = true;
+  stream->tunnel = head.tunnel();
+  if (!head.protocol.empty() && !nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL)) {
+    stream->closed = true;
+    return fail(*stream, kExtendedConnect);
+  }
+  write_h2_request(block_, head, own, end);
+  if (const auto length = declared_length(head.headers); length && !end && !stream->tunnel) {
+    stream->has_length = true;
+    stream->left = *length;
+  }
+  stream->out_ended = end;
+  const nghttp2_data_provider body = H2Callbacks::body_of(*stream);
+  const int32_t wire_id = nghttp2_submit_request(session_, nullptr, block_.data(), block_.size(), end ? nullptr : &body, stream);
+  if (wire_id < 0) {
+    stream->closed = true;
+    return fail(*stream, peer_error(Code::Closed, "connection_used_up", Retry::Yes));
+  }
+  stream->wire_id = wire_id;
+  note_output();
+}
+
+void H2Codec::send_interim(StreamId id, const ResponseHead& head) {
+  H2Stream* const stream = living(id);
+  if (!stream || stream->head_sent || head.status < 100 || head.status >= 200 || head.status == 101) return;
+  write_h2_response(block_, head, false, stream->to_head, false);
+  nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream->wire_id, nullptr, block_.data(), block_.size(), nullptr);
+  note_output();
+}
+
+void H2Codec::send_response(StreamId id, const ResponseHead& head, bool end) {
+  H2Stream* const stream = living(id);
+  if (!stream || stream->head_sent) return;
+  stream->head_sent = true;
+  const bool to_connect = stream->to_connect && head.status < 300;
+  write_h2_response(block_, head, end, stream->to_head, to_connect);
+  stream->out_ended = end || stream->to_head || !may_have_body(head.status);
+  if (const auto length = declared_length(head.headers); length && !stream->out_ended && !to_connect) {
+    stream->has_length = true;
+    stream->left = *length;
+  }
+  const nghttp2_data_provider body = H2Callbacks::body_of(*stream);
+  nghttp2_submit_response(session_, stream->wire_id, block_.data(), block_.size(), stream->out_ended ? nullptr : &body);
+  note_output();
+}
+
+// Bytes for a stream that is over, or whose message has no body, go nowhere.
+void H2Codec::send_body(StreamId id, Buffer& data, bool end) {
+  H2Stream* const stream = living(id);
+  if (!stream || !stream->head_sent || stream->out_ended) return data.clear();
+  if (!data.empty()) {
+    const size_t n = std::min(data.size(), room(*stream));
+    if (stream->has_length && n > stream->left) {  // more than its head promised: never a byte of it
+      data.clear();
+      return reset_stream(*stream, NGHTTP2_INTERNAL_ERROR);
+    }
+    stream->left -= stream->has_length ? n : 0;
+    if (n == data.size()) stream->out.append(std::move(data));
+    else if (n > 0) stream->out.append(data.take(n));
+  }
+  if (!data.empty()) waiting_.push_back(*stream);
+  else static_cast<ListHook<H2Waiting>&>(*stream).unlink();
+  if (end && data.empty()) return end_body(*stream);
+  resume(*stream);
+}
+
+void H2Codec::send_trailers(StreamId id, const HeaderMap& trailers) {
+  H2Stream* const stream = living(id);
+  if (!stream || !stream->head_sent || stream->out_ended) return;
+  if (!stream->out_trailers) stream->out_trailers = std::make_unique<H2Stream::Trailers>();
+  stream->has_out_trailers = true;
+  for (const Field& field : trailers.fields())
+    if (may_be_trailer(field.id)) stream->out_trailers->fields.add(field.name, field.value);
+  end_body(*stream);
+}
+
+void H2Codec::end_body(H2Stream& stream) {
+  if (stream.has_length && stream.left > 0) return reset_stream(stream, NGHTTP2_INTERNAL_ERROR);  // less than promised
+  stream.out_ended = true;
+  resume(stream);
+}
+
+void H2Codec::resume(H2Stream& stream) {
+  if (stream.out.empty() && !stream.out_ended) return;
+  if (std::exchange(stream.deferred, false)) nghttp2_session_resume_data(session_, stream.wire_id);
+  note_output();
+}
+
+// --- the end of streams and of the connection ----------------------------------------------------------------------
+
+void H2Codec::fail(H2Stream& stream, const Error& why) {
+  stream.failure = why;
+  stream.tell_failure = true;
+  note(stream);
+  if (!feeding_) owner_.on_hungry();  // told from inside feed()
+}
+
+void H2Codec::release(H2Stream& stream) {
+  stream.closed = true;
+  if (stream.telling || dead_) return;
+  streams_.release(stream);
+  if (streams_.size() > 0) return;
+  if (draining_) say_goodbye();
+  owner_.on_idle();
+}
+
+void H2Codec::reset_stream(H2Stream& stream, uint32_t code) {
+  stream.out.clear();
+  stream.in.clear();
+  stream.out_ended = stream.deaf = true;
+  static_cast<ListHook<H2Waiting>&>(stream).unlink();
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.wire_id, code);
+  note_output();
+}
+
+void H2Codec::reset(StreamId id, Reset why) {
+  H2Stream* const stream = dead_ ? nullptr : streams_.find(id);
+  if (!stream) return;
+  stream->events = nullptr;
+  if (stream->closed) return;  // in the list of those to be told, which lets it go
+  if (stream->wire_id == 0) return release(*stream);
+  reset_stream(*stream, code_of(why));
+}
+
+// What has been handed over whole goes on by itself; a request that nobody reads to its end is taken back behind it.
+void H2Codec::detach(StreamId id) {
+  H2Stream* const stream = streams_.find(id);
+  if (!stream) return;
+  stream->events = nullptr;
+  if (stream->closed || dead_) return;
+  if (stream->wire_id == 0) return release(*stream);
+  stream->in.clear();
+  stream->deaf = true;
+  static_cast<ListHook<H2Waiting>&>(*stream).unlink();
+  if (!stream->out_ended) reset_stream(*stream, role_ == Role::Server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+  else if (!stream->in_ended && stream->out_sent)
+    reset_stream(*stream, role_ == Role::Server ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
+}
+
+void H2Codec::consumed(StreamId id, size_t n) {
+  H2Stream* const stream = living(id);
+  if (!stream || stream->wire_id == 0 || n == 0) return;
+  nghttp2_session_consume_stream(session_, stream->wire_id, n);
+  if (nghttp2_session_want_write(session_)) note_output();
+}
+
+void H2Codec::probe() {
+  if (dead_) return;
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, H2Callbacks::kProbe);
+  note_output();
+}
+
+void H2Codec::refuse(const Error& why) {
+  if (dead_) return;
+  while (H2Stream* stream = streams_.find_if([](const H2Stream& s) { return !s.headed && !s.deaf && s.events; })) {
+    stream->deaf = true;
+    fail(*stream, why);
+  }
+}
+
+// In two steps, so that requests already on their way are still served (RFC 9113 6.8): "no more, please", and when that
+// has been heard, or nothing is under way, which was the last.
+void H2Codec::drain() {
+  if (std::exchange(draining_, true) || role_ == Role::Client || dead_) return;
+  if (streams_.size() == 0 && !inside_) return say_goodbye();
+  nghttp2_submit_shutdown_notice(session_);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, H2Callbacks::kDrain);
+  note_output();
+}
+
+void H2Codec::say_goodbye() {
+  if (role_ == Role::Client || std::exchange(goodbye_said_, true)) return;
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR, nullptr,
+                        0);
+  note_output();
+}
+
+// By hand: nghttp2 may not go on after a callback has failed.
+void H2Codec::die(uint32_t code, const char* what) {
+  gather();
+  dead_ = true;
+  fatal_ = peer_error(Code::Protocol, what);
+  const size_t length = std::strlen(what);
+  append_number(output_, uint32_t((8 + length) << 8 | NGHTTP2_GOAWAY));
+  output_.append(std::string_view("\0", 1));
+  append_number(output_, 0);
+  append_number(output_, uint32_t(nghttp2_session_get_last_proc_stream_id(session_)));
+  append_number(output_, code);
+  output_.append(what);
+  note_output();
+}
+
+}  // namespace outrider::http
