@@ -15,15 +15,20 @@ class alignas(64) Tally {
  public:
   // False: full, and nothing was taken.
   bool enter(uint32_t limit) {
-    if (count_.fetch_add(1, std::memory_order_relaxed) < limit) return true;
+    const uint32_t before = count_.fetch_add(1, std::memory_order_relaxed);
+    if (before < limit) {
+      if (before >= most_.load(std::memory_order_relaxed)) most_.store(before + 1, std::memory_order_relaxed);
+      return true;
+    }
     count_.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
   void leave() { count_.fetch_sub(1, std::memory_order_relaxed); }
   uint32_t now() const { return count_.load(std::memory_order_relaxed); }
+  uint32_t take_most() { return most_.exchange(now(), std::memory_order_relaxed); }  // since this was last asked; one asks
 
  private:
-  std::atomic<uint32_t> count_{0};
+  std::atomic<uint32_t> count_{0}, most_{0};
 };
 
 // A limit for each key, of the whole process: connections of one address. Any thread, no lock. Bounded: eight keys share

@@ -78,8 +78,7 @@ RequestCounters& RequestCounterTable::find(std::string_view direction, std::stri
   if (last_ && last_->is(direction, route, cluster)) return *last_;
   key_.assign(direction).append(1, '\n').append(route).append(1, '\n').append(cluster);
   auto it = table_.find(key_);
-  if (it == table_.end())
-    it = table_.emplace(key_, std::make_unique<RequestCounters>(catalog_, direction, route, cluster)).first;
+  if (it == table_.end()) it = table_.emplace(key_, std::make_unique<RequestCounters>(catalog_, direction, route, cluster)).first;
   last_ = it->second.get();
   return *last_;
 }

@@ -21,7 +21,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip);
   const ListenerPlan& plan() const { return *door_->plan; }
   filter::Peer peer(std::span<char, net::Address::kMaxIpText> text) const;  // its texts are written there
-  std::string_view local(Arena& arena);  // the address the client came to
+  std::string_view local(Arena& arena);                                     // the address the client came to
   http::Codec& codec() { return connection_.codec(); }
   wire::HttpConnection& connection() { return connection_; }
   void end(http::StreamId stream, Flag flag, bool client_gone);  // an exchange is over

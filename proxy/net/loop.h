@@ -82,7 +82,8 @@ class Loop {
   BlockPool blocks_;
   Random random_;
   TimerWheel wheel_;
-  TimePoint wheel_armed_for_{};
+  TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the uv_timer is not running
+  bool wheel_stale_ = false;                      // the wheel may want to be called sooner than that
   milliseconds longest_turn_{0};
   IntrusiveList<EndOfTurn> end_of_turn_;
   IntrusiveList<Retired, EndOfTurn> retired_;

@@ -36,9 +36,7 @@ namespace {
 // threads; nobody cancels a worker.
 ssize_t receive(int fd, void* to, size_t n) { return ::syscall(SYS_recvfrom, fd, to, n, 0, nullptr, nullptr); }
 
-ssize_t send_some(int fd, const void* from, size_t n) {
-  return ::syscall(SYS_sendto, fd, from, n, MSG_NOSIGNAL, nullptr, 0);
-}
+ssize_t send_some(int fd, const void* from, size_t n) { return ::syscall(SYS_sendto, fd, from, n, MSG_NOSIGNAL, nullptr, 0); }
 
 // Nothing has been sent yet: whatever it was, another endpoint may be tried.
 Error connect_error(int os_error) {
@@ -148,19 +146,27 @@ void Transport::on_events(int status, int events) {
 Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
   auto room = into.reserve(at_most);
   if (room.size() > at_most) room = room.first(at_most);
-  const ssize_t n = receive(fd_, room.data(), room.size());
-  if (n > 0) {
-    into.commit(size_t(n));
-    return ReadResult{size_t(n), false, size_t(n) == room.size()};
-  }
-  const int os_error = errno;
-  into.commit(0);  // who waits holds no block
+  const auto got = read(room);
+  into.commit(got ? got->bytes : 0);  // who waits holds no block
+  return got;
+}
+
+Result<ReadResult> Transport::read(std::span<char> into) {
+  const ssize_t n = receive(fd_, into.data(), into.size());
+  if (n > 0) return ReadResult{size_t(n), false, size_t(n) == into.size()};
   if (n == 0) {
     note_end();
     return ReadResult{0, true, false};
   }
-  if (os_error == EAGAIN || os_error == EINTR) return ReadResult{};
-  return socket_error(os_error, Side::Local);
+  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
+  return socket_error(errno, Side::Local);
+}
+
+Result<size_t> Transport::write(std::string_view from) {
+  const ssize_t n = send_some(fd_, from.data(), from.size());
+  if (n >= 0) return size_t(n);
+  if (errno == EAGAIN || errno == EINTR) return size_t{0};
+  return socket_error(errno, Side::Local);
 }
 
 void Transport::note_end() {
@@ -178,8 +184,7 @@ Result<size_t> Transport::write(Buffer& from) {
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = count;
-    const ssize_t n =
-        count == 1 ? send_some(fd_, parts[0].iov_base, parts[0].iov_len) : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t n = count == 1 ? send_some(fd_, parts[0].iov_base, parts[0].iov_len) : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return socket_error(errno, Side::Local);

@@ -2,6 +2,8 @@
 // A stream socket that tells its one owner what happened, and nothing else.
 
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "base/buffer.h"
 #include "base/result.h"
@@ -44,6 +46,9 @@ class Transport {
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
   // What the kernel took has left `from`. Anything left: on_writable follows.
   Result<size_t> write(Buffer& from);
+  // The same through memory of the caller's, for bytes that are not to be held: write() takes what goes at once.
+  Result<ReadResult> read(std::span<char> into);
+  Result<size_t> write(std::string_view from);
   void want_writable();     // for those who write by the descriptor (splice)
   void note_end();          // for those who read by it: FIN was seen, do not watch for more
   bool has_unread() const;  // bytes have come that nobody has read

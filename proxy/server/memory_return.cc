@@ -12,7 +12,7 @@ constexpr uint32_t kMany = 500;  // what fewer leave behind is soon used again
 constexpr int kKept = 1 << 20;   // at the end of a worker's heap, where malloc_trim() does not come: free() sees to it
 }  // namespace
 
-MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<const Tally> connections)
+MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<Tally> connections)
     : control_(control), connections_(std::move(connections)) {
   // Both, or malloc moves them up with the largest block that was ever freed.
   ::mallopt(M_TRIM_THRESHOLD, kKept);
@@ -22,7 +22,7 @@ MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<const Tally> conn
 
 void MemoryReturn::on_second() {
   const uint32_t now = connections_->now();
-  most_ = std::max(most_, now);
+  most_ = std::max({most_, now, connections_->take_most()});  // a crowd may have come and gone since
   if (most_ - now >= std::max(kMany, most_ / 2)) {
     ::malloc_trim(0);
     most_ = now;

@@ -12,12 +12,12 @@ namespace outrider::server {
 // this thread: a worker waits for it only where it needs memory just then. Owned by the supervisor; control loop.
 class MemoryReturn {
  public:
-  MemoryReturn(net::Loop& control, std::shared_ptr<const Tally> connections);
+  MemoryReturn(net::Loop& control, std::shared_ptr<Tally> connections);
 
  private:
   void on_second();
   net::Loop& control_;
-  const std::shared_ptr<const Tally> connections_;
+  const std::shared_ptr<Tally> connections_;
   uint32_t most_ = 0;  // since the last return
   net::BoundTimer<MemoryReturn, &MemoryReturn::on_second> second_{*this};
 };

@@ -20,6 +20,11 @@ PipePool::~PipePool() {
   }
 }
 
+std::span<char> PipePool::scratch() {
+  if (!scratch_) scratch_.reset(new char[kScratch]);
+  return {scratch_.get(), kScratch};
+}
+
 bool PipePool::lend(PipeLoan& to) {
   if (lent_count_ >= kLent) {
     PipeLoan& idle = *lent_.front();

@@ -1,7 +1,10 @@
 #pragma once
-// Kernel pipes for splice(2), lent to whoever moves bulk just now.
+// What relays of a worker move bytes through: kernel pipes for splice(2), lent to whoever moves bulk just now, and scratch
+// memory.
 
 #include <cstddef>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "base/intrusive_list.h"
@@ -21,6 +24,7 @@ class PipePool {
  public:
   static constexpr size_t kPipeBytes = 256 * 1024;
   static constexpr size_t kLent = 256;
+  static constexpr size_t kScratch = 64 * 1024;
   PipePool() = default;
   ~PipePool();
   PipePool(const PipePool&) = delete;
@@ -29,6 +33,7 @@ class PipePool {
   void note_use(PipeLoan& loan);   // it is moving bulk
   void take_back(PipeLoan& loan);  // idempotent; one that still holds bytes is closed
   size_t lent() const { return lent_count_; }
+  std::span<char> scratch();  // for bytes that do not outlive the call that moves them
 
  private:
   struct Pipe {
@@ -37,6 +42,7 @@ class PipePool {
   IntrusiveList<PipeLoan> lent_;  // the least used first
   size_t lent_count_ = 0;
   std::vector<Pipe> free_;
+  std::unique_ptr<char[]> scratch_;  // once it is wanted
 };
 
 }  // namespace outrider::wire

@@ -10,7 +10,6 @@ namespace outrider::wire {
 
 namespace {
 
-constexpr size_t kBlock = 64 * 1024;
 constexpr size_t kTrickle = 16 * 1024;    // a wake-up that moves less is one of small messages
 constexpr uint32_t kTrickles = 16;        // so many of them in a row, and the pipe is given back
 constexpr size_t kPerTurn = 1024 * 1024;  // one connection must not keep a worker from the others
@@ -65,23 +64,29 @@ void Relay::fail(HttpConnection& side, const Error& why) {
 
 // Both return whether another round may move more.
 bool Relay::move_by_block(Direction& way, size_t& moved) {
-  bool full = false;
-  if (way.held.empty() && !way.ended && way.unread > 0) {
-    const auto got = way.from.transport().read(way.held, size_t(std::min<uint64_t>(kBlock, way.unread)));
-    if (!got) return fail(way.from, got.error()), false;
-    if (got->ended) way.from.note_input_end();
-    way.ended = got->ended;
-    way.unread -= got->bytes;
-    full = got->full;
+  if (way.waiting()) {
+    const auto wrote = way.to.transport().write(way.held);
+    if (!wrote) return fail(way.to, wrote.error()), false;
+    moved += *wrote;
+    way.bytes += *wrote;
+    return way.held.empty();
   }
-  if (way.held.empty()) return false;
-  const auto wrote = way.to.transport().write(way.held);
+  if (way.ended || way.unread == 0) return false;
+  const auto room = pipes_.scratch().first(size_t(std::min<uint64_t>(PipePool::kScratch, way.unread)));
+  const auto got = way.from.transport().read(room);
+  if (!got) return fail(way.from, got.error()), false;
+  if (got->ended) way.from.note_input_end();
+  way.ended = got->ended;
+  if (got->bytes == 0) return false;
+  way.unread -= got->bytes;
+  const std::string_view bytes(room.data(), got->bytes);
+  const auto wrote = way.to.transport().write(bytes);
   if (!wrote) return fail(way.to, wrote.error()), false;
   moved += *wrote;
   way.bytes += *wrote;
-  if (!way.held.empty()) return false;
-  if (full && way.unread > 0) pipes_.lend(way.pipe);
-  return full;
+  if (*wrote < bytes.size()) return way.held.append(bytes.substr(*wrote)), false;
+  if (got->full && way.unread > 0) pipes_.lend(way.pipe);
+  return got->full;
 }
 
 bool Relay::move_by_splice(Direction& way, size_t& moved) {
@@ -102,8 +107,7 @@ bool Relay::move_by_splice(Direction& way, size_t& moved) {
     }
   }
   if (pipe.held == 0) return false;
-  const ssize_t n =
-      ::splice(pipe.read, nullptr, way.to.transport().fd(), nullptr, pipe.held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const ssize_t n = ::splice(pipe.read, nullptr, way.to.transport().fd(), nullptr, pipe.held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (n < 0 && errno != EAGAIN && errno != EINTR) return fail(way.to, net::socket_error(errno, Side::Local)), false;
   if (n > 0) {
     pipe.held -= size_t(n);
@@ -116,7 +120,7 @@ bool Relay::move_by_splice(Direction& way, size_t& moved) {
 }
 
 void Relay::settle(Direction& way, size_t moved) {
-  if (moved > 0) moved_at_ = way.from.loop().now();
+  if (moved > 0 && way.bound != kUnbounded) moved_at_ = way.from.loop().now();
   if (way.waiting()) {
     way.held.settle();
     way.from.transport().pause_reading();

@@ -18,9 +18,9 @@ class RelayEvents {
   ~RelayEvents() = default;
 };
 
-// Takes the sockets of two connections whose codecs have nothing buffered, and moves bytes: through a block while they
-// trickle, by splice(2) while they come in bulk. Joined both ways without bounds, a FIN is passed on as a FIN. A way with
-// a bound (a body of known length) ends there, or at a FIN before it, and its codecs go on from what bytes_up() and
+// Takes the sockets of two connections whose codecs have nothing buffered, and moves bytes: through scratch memory
+// while they trickle, by splice(2) while they come in bulk. Joined both ways without bounds, a FIN is passed on as a FIN. A way
+// with a bound (a body of known length) ends there, or at a FIN before it, and its codecs go on from what bytes_up() and
 // bytes_down() say; the other way may stay with the codecs. Back-pressure: a way whose far side is full stops reading.
 // Owned by an exchange, which stops it when it ends and destroys it after the turn.
 class Relay {
@@ -38,7 +38,7 @@ class Relay {
   void stop();  // the sockets are their connections' again; may come from inside any event. Idempotent
   uint64_t bytes_up() const { return ways_[0].bytes; }  // from downstream to upstream
   uint64_t bytes_down() const { return ways_[1].bytes; }
-  TimePoint moved_at() const { return moved_at_; }  // the loop's time
+  TimePoint moved_at() const { return moved_at_; }  // the loop's time; of ways with a bound
 
  private:
   struct Direction {

@@ -581,6 +581,15 @@ TEST(Tally, NeverLetsMoreInThanItsLimit) {
   EXPECT_EQ(tally.now(), 0u);
 }
 
+TEST(Tally, RemembersTheMostThereWereUntilItIsAsked) {
+  Tally tally;
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(tally.enter(5));
+  EXPECT_FALSE(tally.enter(5));
+  for (int i = 0; i < 4; ++i) tally.leave();
+  EXPECT_EQ(tally.take_most(), 5u);
+  EXPECT_EQ(tally.take_most(), 1u);
+}
+
 TEST(TallyTable, CountsEachKeyByItself) {
   using Entry = TallyTable::Entry;
   TallyTable table;
