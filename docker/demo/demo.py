@@ -35,13 +35,13 @@ def free_ports(count):
         port = random.randrange(18000, 32000)
         if port in GIVEN:
             continue
-        probe = socket.socket()
+        probes = [socket.socket(), socket.socket(type=socket.SOCK_DGRAM)]   # the registry's are UDP
+        held += probes
         try:
-            probe.bind(("127.0.0.1", port))
+            for probe in probes:
+                probe.bind(("127.0.0.1", port))
         except OSError:
-            probe.close()
             continue
-        held.append(probe)
         ports.append(port)
         GIVEN.add(port)
     for probe in held:

@@ -92,12 +92,24 @@ class Churn(threading.Thread):
                 self.problems.append(str(trouble))
                 return
 
+    def newcomer(self):
+        """The name of one that is up and seen. Somebody else may have taken its port in the meantime: then another."""
+        while True:
+            self.number += 1
+            name = f"shop-{self.number}"
+            self.mesh.start_replica(name)
+            process = self.mesh.processes[name]
+            wait_for(f"{name} to come", self.patience,
+                     lambda: process.poll() is not None or self.mesh.address(name) in self.mesh.known())
+            if process.poll() is None:
+                return name
+            self.mesh.processes.pop(name)
+            with open(self.mesh.log(name), encoding="utf-8") as log:
+                if "address already in use" not in (said := log.read()):
+                    raise OSError(f"{name} ended: {said[-300:]}")
+
     def one_round(self):
-        self.number += 1
-        newcomer = f"shop-{self.number}"
-        self.mesh.start_replica(newcomer)
-        self.living.append(newcomer)
-        wait_for(f"{newcomer} to come", self.patience, lambda: self.mesh.address(newcomer) in self.mesh.known())
+        self.living.append(self.newcomer())
         oldest = self.living.popleft()
         process = self.mesh.processes[oldest]
         process.send_signal(signal.SIGTERM)
