@@ -98,13 +98,13 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   ConnectionOwner* owner_;  // null: its own
   net::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
-  http::Wire wire_ = http::Wire::Http1;
-  bool fresh_ = false;                              // accepted resting, and nothing has come yet
   Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
+  bool fresh_ = false;  // accepted resting, and who speaks is not known yet
+  http::Wire wire_ = http::Wire::Http1;
   uint32_t discarded_ = 0;
   uint32_t input_mark_ = 64 * 1024;  // more than this unread: reading pauses
   milliseconds flush_limit_{0};
