@@ -11,6 +11,7 @@ const char* name_of(Protocol protocol) {
     case Protocol::Auto: return "auto";
     case Protocol::Http: return "http";
     case Protocol::Http1: return "http1";
+    case Protocol::Http2: return "http2";
     case Protocol::Tcp: return "tcp";
   }
   return "";

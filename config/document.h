@@ -20,7 +20,7 @@ struct Where {
 };
 
 enum class Mode : uint8_t { Sidecar, Edge };
-enum class Protocol : uint8_t { Auto, Http, Http1, Tcp };
+enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Tcp };
 enum class Direction : uint8_t { Inbound, Outbound, Edge };
 const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
@@ -129,6 +129,7 @@ struct Listener {
   Protocol protocol = Protocol::Auto;
   Direction direction = Direction::Edge;
   bool http10 = true;
+  uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
   uint32_t max_headers = 128;
   uint64_t max_body = 0;  // 0: off

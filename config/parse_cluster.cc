@@ -9,7 +9,12 @@ namespace outrider::config {
 
 void read_protocol(Fields& fields, Protocol& protocol, Texts later) {
   fields.choice("protocol", protocol,
-                {{"auto", Protocol::Auto}, {"http", Protocol::Http}, {"http1", Protocol::Http1}, {"tcp", Protocol::Tcp}}, later);
+                {{"auto", Protocol::Auto},
+                 {"http", Protocol::Http},
+                 {"http1", Protocol::Http1},
+                 {"http2", Protocol::Http2},
+                 {"tcp", Protocol::Tcp}},
+                later);
 }
 
 namespace {
@@ -174,7 +179,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.later("endpoints_file", {"\"\""});
   if (item) read_endpoints(fields, c);
   fields.later("dns", {"{name: \"\", port: 0, type: A, min_ttl: 1s, max_ttl: 5m, on_failure: keep}"});
-  read_protocol(fields, c.protocol, {"http2", "grpc", "udp"});
+  read_protocol(fields, c.protocol, {"grpc", "udp"});
   using Balancer = Cluster::Balancer;
   fields.choice("lb", c.lb,
                 {{"ewma", Balancer::Ewma},

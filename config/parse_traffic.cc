@@ -53,7 +53,7 @@ void read_http(Fields& fields, Listener& l) {
   http.flag("strict", l.strict);
   read_forwarded(http, l);
   http.later("server_header", {"keep"});
-  http.later("max_streams", {"128"});
+  http.number("max_streams", l.max_streams, 1);
   http.number("max_requests", l.max_requests);
 }
 
@@ -68,7 +68,7 @@ void read_attachment(Fields& fields, std::string_view key) {
 
 void read_listener(Fields& fields, Listener& l, bool item) {
   if (item) fields.texts("address", l.addresses, "addresses", check_listen);
-  read_protocol(fields, l.protocol, {"http2", "grpc", "tls", "udp"});
+  read_protocol(fields, l.protocol, {"grpc", "tls", "udp"});
   fields.choice("direction", l.direction,
                 {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
   fields.later("transparent", {"off"});

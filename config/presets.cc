@@ -35,8 +35,10 @@ listeners:
   if (!service || service.ports.empty()) return preset("sidecar", text);
   const Port& port = service.ports.front();
   const std::string host = service.address.find(':') == std::string::npos ? service.address : "[" + service.address + "]";
-  const std::string protocol = port.protocol == Protocol::Tcp ? "tcp" : "auto";
-  text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " + protocol + "}\n";
+  const std::string protocol =
+      port.protocol == Protocol::Tcp || port.protocol == Protocol::Http2 ? name_of(port.protocol) : "auto";
+  text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " +
+          std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + "}\n";
   text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) +
           "\"], slow_start: 0, protocol: " + protocol + ", health_check: " + health_of(service.health) + "}\n";
   return preset("sidecar", text);

@@ -95,7 +95,7 @@ bool Exchange::step() {
       phase_ = Phase::AwaitResponse;
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
-      attempt()->start(*this, *cluster_, std::move(seat), tunnel_ ? http::Wire::Raw : http::Wire::Http1, milliseconds{0});
+      attempt()->start(*this, *cluster_, std::move(seat), tunnel_ ? http::Wire::Raw : cluster_->plan().wire, milliseconds{0});
       return true;
     }
 

@@ -14,6 +14,15 @@ uint64_t microseconds(TimePoint from, TimePoint to) {
   return to <= from ? 0 : uint64_t(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
 
+const char* name_of(http::Version version) {
+  switch (version) {
+    case http::Version::Http10: return "HTTP/1.0";
+    case http::Version::Http11: break;
+    case http::Version::Http2: return "HTTP/2";
+  }
+  return "HTTP/1.1";
+}
+
 }  // namespace
 
 void Exchange::finish() {
@@ -90,7 +99,7 @@ void Exchange::log(TimePoint now) {
   entry.direction = session_->plan().direction;
   entry.listener = session_->plan().name;
   entry.client = peer_.remote_address;
-  entry.protocol = tunnel_ ? "tcp" : request_.version == http::Version::Http10 ? "HTTP/1.0" : "HTTP/1.1";
+  entry.protocol = tunnel_ ? "tcp" : name_of(request_.version);
   entry.route = route_ ? std::string_view(route_->name) : "";
   entry.cluster = cluster_name_;
   entry.endpoint = tries_ ? std::string_view(tried_[tries_ - 1]->member.endpoint->address) : "";

@@ -69,7 +69,11 @@ std::string_view HttpSession::local(Arena& arena) {
   return arena.copy(net::Address::local_of(connection_.transport().fd()).text());
 }
 
-std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events) {
+std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events, http::Wire wire) {
+  if (wire == http::Wire::Http2) {
+    if (!plan().detect) return nullptr;
+    return http::make_codec(wire, http::Role::Server, events, site_.loop.blocks(), plan().codec);
+  }
   return site_.codecs.take(events, plan().codec, requests_);
 }
 
@@ -94,8 +98,9 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
 }
 
 void HttpSession::note_malformed(const char* reason) {
-  codec().drain();
   site_.shard.add(door_->counters.malformed(reason));
+  if (connection_.wire() == http::Wire::Http2) return;  // of one stream, and the others go on
+  codec().drain();
   if (!closing_) closing_ = Ending::Malformed;
 }
 
@@ -126,6 +131,7 @@ void HttpSession::on_limit() {
 // The codec hands what there is of a request to an exchange, which answers 408; where there is nothing, there is
 // nobody to answer.
 void HttpSession::on_head_limit() {
+  if (connection_.wire() == http::Wire::Http2) return await(Awaited::Request, plan().idle);  // connected ahead of its need
   closing_ = Ending::HeaderTimeout;
   codec().refuse({Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408});
   if (connection_.open_streams() == 0) close(Ending::HeaderTimeout);

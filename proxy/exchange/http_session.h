@@ -31,7 +31,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
 
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;
-  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events) override;
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override;
   void on_partial() override;
   void on_idle() override;
   void on_draining() override {}

@@ -21,6 +21,7 @@ struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
+  bool detect = false;  // HTTP/2 by its preface, too
   bool transparent = false;
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none

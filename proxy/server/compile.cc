@@ -69,6 +69,17 @@ class Chains {
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
+http::Wire wire_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Tcp: return http::Wire::Raw;
+    case Protocol::Http2: return http::Wire::Http2;
+    case Protocol::Auto:
+    case Protocol::Http:
+    case Protocol::Http1: break;
+  }
+  return http::Wire::Http1;
+}
+
 exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id) {
   using Action = config::Route::Action;
   exchange::Rule rule;
@@ -104,7 +115,9 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->direction = config::name_of(listener.direction);
   for (const auto& text : listener.addresses)
     if (auto address = net::Address::parse(text)) plan->addresses.push_back(*address);
-  plan->wire = listener.protocol == Protocol::Tcp ? http::Wire::Raw : http::Wire::Http1;
+  plan->wire = wire_of(listener.protocol);
+  plan->detect = listener.protocol == Protocol::Auto || listener.protocol == Protocol::Http;
+  plan->codec.max_streams = listener.max_streams;
   plan->codec.max_header_bytes = uint32_t(listener.max_header_bytes);
   plan->codec.max_headers = listener.max_headers;
   plan->codec.buffer = uint32_t(listener.buffer);
@@ -139,8 +152,9 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   plan.failure_penalty = cluster.failure_penalty;
   plan.slow_start = cluster.slow_start;
   plan.panic = cluster.panic;
-  plan.wire = cluster.protocol == Protocol::Tcp ? http::Wire::Raw : http::Wire::Http1;
+  plan.wire = wire_of(cluster.protocol);
   plan.health = plan_of(cluster.health_check);
+  plan.health.wire = plan.wire;
   plan.pool.connect_timeout = cluster.connect_timeout;
   plan.pool.idle_timeout = cluster.pool_idle_timeout;
   plan.pool.max_requests = cluster.pool_max_requests;

@@ -128,6 +128,7 @@ void Attempt::on_reset(const Error& why) {
   const bool stale = silent || (!headed_ && why.retry == Retry::IfReused);  // the codec knows what came was no answer
   if (why.code == Code::Closed) error.retry = stale ? Retry::IfReused : Retry::No;
   else if (error.retry != Retry::IfReused || !silent) error.retry = Retry::No;
+  if (why.retry == Retry::Yes) error.retry = Retry::Yes;  // h2: the peer says it has not looked at it
   if (error.retry == Retry::IfReused && lease_.reused) cluster_->pool(*seat_).drop_idle();
   fail(error);
 }

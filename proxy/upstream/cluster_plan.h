@@ -17,7 +17,8 @@ struct HealthPlan {
   uint32_t healthy = 2, unhealthy = 3;  // in a row, to flip
   double jitter = 0.1;                  // of the interval
   uint16_t expect_low = 200, expect_high = 299;
-  uint16_t port = 0;  // 0: the endpoint's own
+  uint16_t port = 0;                    // 0: the endpoint's own
+  http::Wire wire = http::Wire::Http1;  // of kind Http
 };
 
 struct PoolPlan {

@@ -74,7 +74,7 @@ void HealthChecker::Check::probe() {
   if (plan.port && !to.is_unix()) to.set_port(plan.port);
   connection_.reset(new wire::HttpConnection(checker_.control_, *this));
   checker_.control_.arm(limit_, plan.timeout);
-  const auto wire = plan.kind == HealthPlan::Kind::Tcp ? http::Wire::Raw : http::Wire::Http1;
+  const auto wire = plan.kind == HealthPlan::Kind::Tcp ? http::Wire::Raw : plan.wire;
   if (const auto ok = connection_->connect(to, wire, {}); !ok) over(false);
 }
 

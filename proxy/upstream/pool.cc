@@ -21,6 +21,9 @@ constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "
 constexpr Error kConnectTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "connect_timeout"};
 constexpr Error kBadAddress{Code::Unreachable, Side::Upstream, Retry::Yes, 0, "bad_address"};
 
+// What one more connection is good for: as much as servers of HTTP/2 usually take.
+uint32_t streams_of(http::Wire wire) { return wire == http::Wire::Http2 ? 100 : 1; }
+
 stats::Slot reason_slot(const ClusterStats& stats, Code code) {
   switch (code) {
     case Code::Refused: return stats.connect_refused;
@@ -53,6 +56,10 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
     if (limit.count() > 0) pool.loop_.arm_within(limit_, limit);
   }
   bool alive() const { return !lost && connection->transport().open(); }
+  bool worn(const PoolPlan& plan) const {
+    return (plan.max_requests && served >= plan.max_requests) ||
+           (plan.max_age.count() && pool.loop_.now() - opened >= plan.max_age);
+  }
   // The socket closes now; the rest goes after the turn.
   void retire(bool abort) {
     limit_.cancel();
@@ -66,7 +73,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   std::unique_ptr<wire::HttpConnection> connection;
   Doing doing = Doing::Connecting;
   bool established = false, lost = false, draining = false;
-  uint32_t served = 0;
+  uint32_t served = 0, leases = 0;
   milliseconds learned{0};  // from the server's Keep-Alive; 0: it said nothing
   const TimePoint began, opened;
 
@@ -107,7 +114,7 @@ void Pool::wake() { loop_.at_end_of_turn(*this); }
 void Pool::acquire(Waiter& waiter) {
   if (draining_) return waiter.on_no_lease(kEndpointLeft);
   if (waiting_.empty())
-    if (PooledConnection* ready = take_idle(waiter.wire())) return lease(*ready, waiter);
+    if (PooledConnection* ready = take(waiter.wire())) return lease(*ready, waiter);
   if (!cluster_.enter(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending))
     return waiter.on_no_lease(kQueueFull);
   cluster_.context().shard.add(cluster_.stats().pending);
@@ -125,6 +132,17 @@ void Pool::leave(Waiter& waiter) {
   if (waiting_.empty()) cluster_.calm(cluster_.limits().connections, cluster_.stats().breaker_connections);
 }
 
+// Streams of HTTP/2 are packed: on connections that carry some already, as long as they take more.
+PooledConnection* Pool::take(http::Wire wire) {
+  if (wire != http::Wire::Http2) return take_idle(wire);
+  PooledConnection* found = nullptr;
+  busy_.for_each([&](PooledConnection& busy) {
+    if (busy.wire == wire && busy.worn(cluster_.plan().pool)) busy.draining = true;
+    if (!found && busy.wire == wire && busy.alive() && !busy.draining && busy.connection->codec().can_open()) found = &busy;
+  });
+  return found ? found : take_idle(wire);
+}
+
 PooledConnection* Pool::take_idle(http::Wire wire) {
   PooledConnection* found = nullptr;
   if (idle_.empty()) return nullptr;
@@ -140,10 +158,12 @@ PooledConnection* Pool::take_idle(http::Wire wire) {
 }
 
 void Pool::lease(PooledConnection& connection, Waiter& waiter) {
-  unlist(connection);
-  connection.become(Doing::Busy);
-  busy_.push_back(connection);
-  ++busy_count_;
+  if (connection.leases++ == 0) {
+    unlist(connection);
+    connection.become(Doing::Busy);
+    busy_.push_back(connection);
+    ++busy_count_;
+  }
   const bool reused = connection.served++ > 0;
   const auto stream = connection.connection->codec().open(waiter.events());
   waiter.on_lease({&connection, connection.connection.get(), stream, reused});
@@ -170,12 +190,12 @@ void Pool::serve() {
 
 bool Pool::serve_one() {
   Waiter* next = waiting_.front();
-  if (!next || idle_.empty()) return false;
-  PooledConnection* ready = take_idle(next->wire());
+  if (!next) return false;
+  PooledConnection* ready = take(next->wire());
   if (!ready && idle_count_ > 0) {  // the first waits for a connection of another kind than those behind it
     next = nullptr;
     waiting_.for_each([&](Waiter& waiter) {
-      if (!next && (ready = take_idle(waiter.wire()))) next = &waiter;
+      if (!next && (ready = take(waiter.wire()))) next = &waiter;
     });
   }
   if (!ready) return false;
@@ -204,7 +224,7 @@ void Pool::fail_waiters() {
 void Pool::open_for_waiters() {
   if (draining_) return;
   for (const auto wire : {http::Wire::Http1, http::Wire::Http2, http::Wire::Raw})
-    while (waiting_count_[size_t(wire)] > connecting_count_[size_t(wire)] + failures_)
+    while (waiting_count_[size_t(wire)] > (connecting_count_[size_t(wire)] + failures_) * streams_of(wire))
       if (!open_connection(wire)) {  // the limit is the whole cluster's: whoever makes room may be another pool or worker
         loop_.arm(again_, kLookAgain);
         break;
@@ -278,6 +298,12 @@ void Pool::on_gone(PooledConnection& connection, const Error& why) {
 
 void Pool::give_back(Lease lease, After after) {
   PooledConnection& connection = *lease.held;
+  if (--connection.leases > 0) {  // a stream among others: the connection is not concerned
+    if (!waiting_.empty()) wake();
+    return;
+  }
+  if (connection.wire == http::Wire::Http2 && connection.alive())
+    after = connection.connection->codec().reusable() ? After::Keep : After::Close;
   if (connection.lost) {
     unlist(connection);
     return connection.retire(false);
@@ -289,7 +315,7 @@ void Pool::give_back(Lease lease, After after) {
     const auto age = std::chrono::duration_cast<milliseconds>(loop_.now() - connection.opened);
     idle = std::min(idle, plan.max_age - age);
   }
-  const bool worn = idle.count() <= 0 || (plan.max_requests && connection.served >= plan.max_requests);
+  const bool worn = idle.count() <= 0 || connection.worn(plan);
   if (after == After::Keep && !worn && !draining_ && !connection.draining && connection.wire != http::Wire::Raw) {
     unlist(connection);
     connection.become(Doing::Idle, idle);

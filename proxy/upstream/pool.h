@@ -33,7 +33,7 @@ struct Waiter : ListHook<Waiter> {
   ~Waiter() = default;
 };
 
-// LIFO, reading left on so that a server's close is noticed while idle. Limits (max_connections, max_pending) are the
+// A lease takes a whole connection, but with HTTP/2, where it takes one stream of it. LIFO, reading left on so that a server's close is noticed while idle. Limits (max_connections, max_pending) are the
 // cluster's, shared by all workers; at max_connections waiters wait for a give_back(), and a pool that has no connection
 // at all may open one all the same, since nobody could ever give it one. Connections that were made for a waiter who left
 // are kept idle, but for raw ones. Waiters are served, or told of a failure, at the end of the turn, never from
@@ -68,6 +68,7 @@ class Pool final : net::EndOfTurn {
   bool enter_limit();
   void wake();
   void lease(PooledConnection& connection, Waiter& waiter);
+  PooledConnection* take(http::Wire wire);
   PooledConnection* take_idle(http::Wire wire);
   void on_connected(PooledConnection& connection);
   void on_gone(PooledConnection& connection, const Error& why);

@@ -11,12 +11,14 @@ constexpr uint32_t kSmallRead = 16 * 1024, kBulkRead = 256 * 1024;
 constexpr int kReadsATurn = 4;
 constexpr size_t kLingerBytes = 1 << 20;
 constexpr milliseconds kLinger{1000};
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 3.4
 
 }  // namespace
 
 HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner) : owner_(&owner), transport_(loop, *this) {}
 
 void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits) {
+  wire_ = wire;
   codec_ = http::make_codec(wire, http::Role::Server, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
   transport_.adopt(fd);
@@ -25,6 +27,7 @@ void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& li
 
 void HttpConnection::accept_resting(int fd, uint32_t input_mark) {
   input_mark_ = input_mark;
+  fresh_ = true;
   transport_.adopt(fd);
 }
 
@@ -34,6 +37,7 @@ std::unique_ptr<http::Codec> HttpConnection::rest() {
 }
 
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
+  wire_ = wire;
   codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
   return transport_.connect(to);
@@ -62,10 +66,28 @@ void HttpConnection::on_readable() {
   }
 }
 
-void HttpConnection::feed() {
-  if (gone_ || lingering_ || reads_ || !codec_) return;
+bool HttpConnection::recognize() {
   Buffer& input = codec_->unread();
-  if (const auto ok = codec_->feed(input); !ok) return fail(ok.error());
+  const size_t n = std::min(input.size(), kPreface.size());
+  if (n > 0 && input.contiguous(n) == kPreface.substr(0, n)) {
+    if (n < kPreface.size()) return input_ended_;
+    if (auto codec = owner_->codec_for(*this, http::Wire::Http2)) {
+      codec->unread().append(std::move(input));
+      codec_ = std::move(codec);
+      wire_ = http::Wire::Http2;
+    }
+  }
+  fresh_ = false;
+  return true;
+}
+
+void HttpConnection::feed() {
+  if (gone_ || lingering_ || reads_ || !codec_ || (fresh_ && !recognize())) return;
+  Buffer& input = codec_->unread();
+  if (const auto ok = codec_->feed(input); !ok) {
+    if (wire_ == http::Wire::Http2 && transport_.connected()) (void)transport_.write(codec_->output());  // GOAWAY says why
+    return fail(ok.error());
+  }
   if (gone_ || reads_) return;
   // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
   if (input_ended_ && !end_delivered_ && (input.empty() || codec_->wants_input())) {

@@ -16,8 +16,9 @@ class ConnectionOwner {
   virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
   virtual void on_draining() = 0;                                // no new streams, please
   virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
-  // A connection that rests has bytes again.
-  virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&) { return nullptr; }
+  // A connection that rests has bytes again; with Http2, its first ones are the preface of that: null where HTTP/1 is
+  // to make of it what it can.
+  virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&, http::Wire) { return nullptr; }
   virtual void on_limit() {}  // see HttpConnection::limit()
   virtual void on_over() {}   // the turn of leave() is over: the owner may go, and the connection with it
 
@@ -49,9 +50,10 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
   http::Codec& codec() {
-    if (!codec_) codec_ = owner_->codec_for(*this);
+    if (!codec_) codec_ = owner_->codec_for(*this, http::Wire::Http1);
     return *codec_;
   }
+  http::Wire wire() const { return wire_; }
   size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
   bool connected() const { return transport_.connected(); }
   bool flushed() const { return !codec_ || codec_->output().empty(); }  // nothing waits to be written
@@ -89,7 +91,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_end_of_turn() override;  // one write for everything this turn produced
   void on_retired() override;
   void feed();
-  void after_input();
+  bool recognize();  // false: too little has come to tell who speaks
   void linger();
   void on_limit();
   void discard();
@@ -101,6 +103,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
+  bool fresh_ = false;  // accepted resting, and who speaks is not known yet
+  http::Wire wire_ = http::Wire::Http1;
   uint32_t discarded_ = 0;
   uint32_t input_mark_ = 64 * 1024;  // more than this unread: reading pauses
   milliseconds flush_limit_{0};

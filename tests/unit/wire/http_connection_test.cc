@@ -88,7 +88,7 @@ class Session final : public ConnectionOwner {
     else if (codecs)
       if (auto codec = connection->rest()) codecs->keep(std::move(codec));
   }
-  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events) override {
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire) override {
     return codecs->take(events, {}, http::StreamId(streams.size()));
   }
   void on_limit() override { ++limits; }
