@@ -77,7 +77,7 @@ bool Exchange::try_relay() {
     request_pipe_.kept.clear();
   } else {
     const uint64_t left = from.codec().bypass(from.stream(), Way::Response);
-    if (left < kWorthJoining || !up.caught_up()) return false;
+    if (left < kWorthJoining || down.wire() != http::Wire::Http1 || !up.caught_up()) return false;
     down.flush();  // the head, and what came with it
     if (client_gone_ || !down.caught_up() || downstream().bypass(stream_, Way::Response) != left) return false;
     bounds = {0, left};

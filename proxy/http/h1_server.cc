@@ -19,8 +19,8 @@ H1Server::H1Server(CodecEvents& owner, BlockPool& pool, const CodecLimits& limit
 bool H1Server::wants_input() const { return in_ != In::Done && in_ != In::Dead && !full() && !crowded(); }
 
 bool H1Server::vacant() const {
-  return in_ == In::Head && !events_ && !partial_ && blanks_ == 0 && unread_.empty() && output_.empty() && reusable() && !input_ended_ && !broken_ &&
-         !failed_ && !was_crowded_;
+  return in_ == In::Head && !events_ && !partial_ && blanks_ == 0 && unread_.empty() && output_.empty() && reusable() &&
+         !input_ended_ && !broken_ && !failed_ && !was_crowded_;
 }
 
 void H1Server::serve(CodecEvents& owner, const CodecLimits& limits, StreamId last) {

@@ -60,7 +60,8 @@ HeadScan::State HeadScan::eat(std::string_view run, const Limits& limits) {
   while (!run.empty()) {
     if (after_cr_ && run.front() != '\n') return bad(400, "bare_cr");
     const char first = run.front();
-    if ((first == ' ' || first == '\t' || first == ':') && line_ == 0 && !after_cr_ && starts_ill(first, limits)) return State::Bad;
+    if ((first == ' ' || first == '\t' || first == ':') && line_ == 0 && !after_cr_ && starts_ill(first, limits))
+      return State::Bad;
     const auto* lf = static_cast<const char*>(std::memchr(run.data(), '\n', run.size()));
     const size_t length = lf ? size_t(lf - run.data()) : run.size();
     if (length > 0) {

@@ -63,7 +63,7 @@ class Attempt final : Waiter, http::StreamEvents {
   // Loop::clock() when the request's head was handed to the codec, and when the response's had come.
   TimePoint opened_at() const { return opened_at_; }
   TimePoint headed_at() const { return headed_at_; }
-  http::Pipe body;                                    // the response's: arrived and not yet gone on
+  http::Pipe body;  // the response's: arrived and not yet gone on
   uint32_t holders = 0;
   static void recycle(Attempt* attempt);
 

@@ -33,11 +33,11 @@ struct Waiter : ListHook<Waiter> {
   ~Waiter() = default;
 };
 
-// A lease takes a whole connection, but with HTTP/2, where it takes one stream of it. LIFO, reading left on so that a server's close is noticed while idle. Limits (max_connections, max_pending) are the
-// cluster's, shared by all workers; at max_connections waiters wait for a give_back(), and a pool that has no connection
-// at all may open one all the same, since nobody could ever give it one. Connections that were made for a waiter who left
-// are kept idle, but for raw ones. Waiters are served, or told of a failure, at the end of the turn, never from
-// give_back() or on_gone(): no recursion through a queue. Owned by a Seat.
+// A lease takes a whole connection, but with HTTP/2, where it takes one stream of it. LIFO, reading left on so that a server's
+// close is noticed while idle. Limits (max_connections, max_pending) are the cluster's, shared by all workers; at max_connections
+// waiters wait for a give_back(), and a pool that has no connection at all may open one all the same, since nobody could ever
+// give it one. Connections that were made for a waiter who left are kept idle, but for raw ones. Waiters are served, or told of a
+// failure, at the end of the turn, never from give_back() or on_gone(): no recursion through a queue. Owned by a Seat.
 class Pool final : net::EndOfTurn {
  public:
   Pool(Cluster& cluster, std::shared_ptr<Endpoint> endpoint);

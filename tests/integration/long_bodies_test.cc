@@ -138,7 +138,7 @@ TEST(LongBodies, ARequestMayStillBeComing) {
     connection.send(head(kLong) + content().substr(0, kLong / 2));
     const auto sent = connection.read_exactly(kLong);
     connection.send(sent && *sent == content().substr(0, kLong) ? content().substr(kLong / 2, kLong / 2)
-                                                                 : std::string(kLong / 2, '?'));
+                                                                : std::string(kLong / 2, '?'));
     connection.read_all();
   });
   Proxy proxy(Proxy::edge({origin.text()}));

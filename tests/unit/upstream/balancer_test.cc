@@ -33,9 +33,7 @@ class Seats {
     return out;
   }
   Endpoint& endpoint(size_t i) { return *seats[i]->member.endpoint; }
-  void answered(size_t i, uint64_t microseconds) {
-    made->on_done(*seats[i], {Outcome::Kind::Ok, microseconds}, now);
-  }
+  void answered(size_t i, uint64_t microseconds) { made->on_done(*seats[i], {Outcome::Kind::Ok, microseconds}, now); }
   void known(size_t i, uint64_t microseconds) {  // by as many answers as it takes to be believed
     for (int n = 0; n < 8; ++n) answered(i, microseconds);
   }

@@ -221,12 +221,13 @@ TEST(Relay, AWayWithABoundCarriesThatMuchAndNoMore) {
     Joined j(true, {0, bound});
     std::string arrived;
     size_t sent = 0;
-    ASSERT_TRUE(drive_until(j.loop, [&] {
-      if (sent < bound) sent += j.server.write_some(std::string_view(bulk).substr(sent, bound - sent));
-      arrived += j.client.read_some().bytes;
-      return arrived.size() >= bound && j.over;
-    })) << arrived.size()
-        << " of " << bound;
+    ASSERT_TRUE(drive_until(j.loop,
+                            [&] {
+                              if (sent < bound) sent += j.server.write_some(std::string_view(bulk).substr(sent, bound - sent));
+                              arrived += j.client.read_some().bytes;
+                              return arrived.size() >= bound && j.over;
+                            }))
+        << arrived.size() << " of " << bound;
     EXPECT_TRUE(arrived == bulk.substr(0, bound));
     EXPECT_EQ(j.relay->bytes_down(), bound);
     EXPECT_EQ(j.relay->bytes_up(), 0u);
