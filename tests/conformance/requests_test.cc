@@ -25,7 +25,6 @@ TEST(Requests, TheirLine) {
       {"a version in lower case", "2.3", "GET /a http/1.1\r\nHost: web\r\n\r\n", "400 bad_request_line", Closed},
       {"a version of three digits", "2.3", "GET /a HTTP/1.10\r\nHost: web\r\n\r\n", "400 bad_request_line", Closed},
       {"a version yet to come", "2.3", "GET /a HTTP/3.0\r\nHost: web\r\n\r\n", "505 version_not_supported", Closed},
-      {"the preface of HTTP/2", "RFC 9113 3.4", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 version_not_supported", Closed},
       {"the preface of HTTP/2 with an honest version", "RFC 9113 3.4", "PRI * HTTP/1.1\r\nHost: web\r\n\r\n", "400 bad_target", Closed},
       {"a method that is no token", "3.1", "GE(T /a HTTP/1.1\r\nHost: web\r\n\r\n", "400 bad_method", Closed},
       {"a method nobody knows", "3.1", "BREW /a HTTP/1.1\r\nHost: web\r\n\r\n", "501 method_not_implemented", Closed},
@@ -33,6 +32,11 @@ TEST(Requests, TheirLine) {
       {"another protocol's method", "3.1", "DESCRIBE /a RTSP/1.0\r\nCSeq: 1\r\n\r\n", "400 bad_request_line", Closed},
       {"TLS where none is spoken", "3", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 x\n", 15), "400 bare_lf", Closed},
   });
+}
+
+TEST(Requests, OfHttp2AreNoneWhereAListenerSpeaksHttp1Alone) {
+  check_all({{"the preface of HTTP/2", "RFC 9113 3.4", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 version_not_supported", Closed}},
+            "protocol: http1");
 }
 
 TEST(Requests, TheirTarget) {
