@@ -87,6 +87,16 @@ void Buffer::append(Buffer&& other) {
   other.size_ = 0;
 }
 
+void Buffer::pull(Buffer& from, size_t n, size_t copied) {
+  if (n > copied) return append(from.take(n));
+  while (n > 0) {
+    const auto run = from.front().substr(0, n);
+    append(run);
+    n -= run.size();
+    from.drop(run.size());
+  }
+}
+
 void Buffer::drop_slice() {
   Slice* slice = head_;
   head_ = slice->next;

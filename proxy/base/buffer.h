@@ -25,10 +25,12 @@ class Buffer {
   BlockPool& pool() const { return *pool_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  std::span<char> reserve(size_t at_least);   // writable space at the tail, for read(2); at most 256 KiB
-  void commit(size_t n);                      // n bytes of the last reserve() are now content
-  void append(std::string_view bytes);        // copies; for heads and small literals
-  void append(Buffer&& other);                // steals the other's slices
+  std::span<char> reserve(size_t at_least);  // writable space at the tail, for read(2); at most 256 KiB
+  void commit(size_t n);                     // n bytes of the last reserve() are now content
+  void append(std::string_view bytes);       // copies; for heads and small literals
+  void append(Buffer&& other);               // steals the other's slices
+  // The first n bytes of `from` leave it for here: copied up to `copied`, for a few would pin a block; above, as slices.
+  void pull(Buffer& from, size_t n, size_t copied);
   Buffer take(size_t n);                      // the first n bytes (or all) leave as a Buffer of their own
   Buffer share(size_t from, size_t n) const;  // the same slices, one more reference
   void settle();                              // about to outlive the turn: bytes move to the class that fits

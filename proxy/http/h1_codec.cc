@@ -12,16 +12,6 @@ namespace {
 constexpr size_t kChunkLine = 4096;
 constexpr size_t kCrumb = 512;  // less than this is copied out of the read block, which it would pin
 
-void move_bytes(Buffer& from, size_t n, Buffer& to) {
-  if (n > kCrumb) return to.append(from.take(n));
-  while (n > 0) {
-    const auto run = from.front().substr(0, n);
-    to.append(run);
-    n -= run.size();
-    from.drop(run.size());
-  }
-}
-
 }  // namespace
 
 H1Codec::H1Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
@@ -76,7 +66,7 @@ bool H1Codec::take_body(Buffer& input) {
       more = chunk_step(input, piece, bad);
     } else {
       const size_t n = in_ == In::Length ? size_t(std::min<uint64_t>(left_, input.size())) : input.size();
-      move_bytes(input, n, piece);
+      piece.pull(input, n, kCrumb);
       if (in_ == In::Length) end = (left_ -= n) == 0;
     }
   }
@@ -126,7 +116,7 @@ bool H1Codec::chunk_step(Buffer& input, Buffer& piece, Refusal& bad) {
     if (!parser_.chunk_data(run)) bad = {400, "bad_chunk"};
     left_ -= run.size();
     if (!left_) in_ = In::ChunkEnd;
-    move_bytes(input, run.size(), piece);
+    piece.pull(input, run.size(), kCrumb);
   } else {
     if (input.size() < 2) return false;
     if (!parser_.chunk_end(input.contiguous(2))) bad = {400, "bad_chunk_end"};

@@ -175,16 +175,7 @@ void write_piece(Buffer& out, Buffer& data, size_t n, const BodyOut& body) {
     *end++ = '\n';
     out.append(std::string_view(line, size_t(end - line)));
   }
-  if (n <= kCrumb || (n <= kCopied && !out.empty())) {
-    while (n > 0) {
-      const auto run = data.front().substr(0, n);
-      out.append(run);
-      n -= run.size();
-      data.drop(run.size());
-    }
-  } else {
-    out.append(data.take(n));
-  }
+  out.pull(data, n, out.empty() ? kCrumb : kCopied);
   if (chunked) out.append("\r\n");
 }
 

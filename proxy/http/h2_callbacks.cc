@@ -32,16 +32,6 @@ const char* name_of(uint32_t code) {
   }
 }
 
-void move_bytes(Buffer& from, size_t n, Buffer& to, size_t copied) {
-  if (n > copied) return to.append(from.take(n));
-  while (n > 0) {
-    const auto run = from.front().substr(0, n);
-    to.append(run);
-    n -= run.size();
-    from.drop(run.size());
-  }
-}
-
 }  // namespace
 
 const nghttp2_session_callbacks* H2Callbacks::table() {
@@ -241,7 +231,7 @@ int H2Callbacks::send_body(nghttp2_session*, nghttp2_frame*, const uint8_t* head
   H2Codec& codec = codec_of(user);
   if (codec.output_.size() > codec.limits_.buffer) return NGHTTP2_ERR_WOULDBLOCK;
   codec.output_.append(std::string_view(reinterpret_cast<const char*>(head), 9));
-  move_bytes(static_cast<H2Stream*>(source->ptr)->out, size, codec.output_, kCopied / 4);
+  codec.output_.pull(static_cast<H2Stream*>(source->ptr)->out, size, kCopied / 4);
   return 0;
 }
 

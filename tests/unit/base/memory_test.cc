@@ -581,6 +581,19 @@ TEST(Tally, NeverLetsMoreInThanItsLimit) {
   EXPECT_EQ(tally.now(), 0u);
 }
 
+TEST(Buffer, PullsAFewBytesByCopyAndManyAsTheyLie) {
+  BlockPool pool;
+  Buffer from(pool), to(pool);
+  from.append(std::string(2000, 'a') + "end");
+  const size_t held = pool.in_use_bytes();
+  to.pull(from, 2000, 1999);
+  EXPECT_EQ(pool.in_use_bytes(), held) << "shared";
+  to.pull(from, 2, 2);
+  EXPECT_GT(pool.in_use_bytes(), held) << "copied";
+  EXPECT_EQ(to.text(), std::string(2000, 'a') + "en");
+  EXPECT_EQ(from.text(), "d");
+}
+
 TEST(Tally, RemembersTheMostThereWereUntilItIsAsked) {
   Tally tally;
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(tally.enter(5));
