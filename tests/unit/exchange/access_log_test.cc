@@ -147,7 +147,7 @@ TEST_F(AccessLogTest, AReaderThatStopsCostsLinesWhichAreCountedAndNothingElse) {
     }
     dropped = writer.dropped_lines();
   }
-  EXPECT_GE(dropped, kLines - 6) << "four wait, one or two are being written";
+  EXPECT_GE(dropped, kLines - 8) << "four wait; up to four are being written, as the thread took one or a whole queue";
   EXPECT_LT(dropped, kLines);
   ::close(reader);
 }
