@@ -1,9 +1,12 @@
 #include "net/loop.h"
 
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -30,7 +33,9 @@ void must(int status, const char* what) {
 struct Loop::Handles {
   uv_loop_t loop;
   uv_async_t wake;
-  uv_timer_t timer;
+  int alarm_fd;
+  uv_poll_t alarm;   // the wheel's: one timer of the kernel's for long, while a uv_timer would have each wait start one
+  uv_timer_t again;  // with 0: work is left for the next turn
   uv_prepare_t prepare;
   uv_check_t check;
   std::atomic<bool> stopping{false};
@@ -47,7 +52,19 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
                        if (self.handles_->stopping.load(std::memory_order_acquire)) uv_stop(a->loop);
                      }),
        "uv_async_init");
-  must(uv_timer_init(&h.loop, &h.timer), "uv_timer_init");
+  h.alarm_fd = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  must(h.alarm_fd < 0 ? -errno : 0, "timerfd_create");
+  must(uv_poll_init(&h.loop, &h.alarm, h.alarm_fd), "uv_poll_init");
+  must(uv_poll_start(&h.alarm, UV_READABLE,
+                     [](uv_poll_t* a, int, int) {  // waking up is what it is for: end_turn() does the rest
+                       auto& self = *static_cast<Loop*>(a->loop->data);
+                       uint64_t times;
+                       (void)!::read(self.handles_->alarm_fd, &times, sizeof times);
+                       self.wheel_armed_for_ = TimePoint::max();
+                       self.wheel_stale_ = true;
+                     }),
+       "uv_poll_start");
+  must(uv_timer_init(&h.loop, &h.again), "uv_timer_init");
   must(uv_prepare_init(&h.loop, &h.prepare), "uv_prepare_init");
   must(uv_check_init(&h.loop, &h.check), "uv_check_init");
   // Timers run before the poll and events after it: work is ended behind both, so that a turn's output is one write.
@@ -65,9 +82,11 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
 Loop::~Loop() {
   for (int round = 0; round < 16 && (!end_of_turn_.empty() || !retired_.empty()); ++round) end_turn();
   Handles& h = *handles_;
-  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&h.wake), reinterpret_cast<uv_handle_t*>(&h.timer),
-                       reinterpret_cast<uv_handle_t*>(&h.prepare), reinterpret_cast<uv_handle_t*>(&h.check)})
+  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&h.wake), reinterpret_cast<uv_handle_t*>(&h.alarm),
+                       reinterpret_cast<uv_handle_t*>(&h.again), reinterpret_cast<uv_handle_t*>(&h.prepare),
+                       reinterpret_cast<uv_handle_t*>(&h.check)})
     uv_close(handle, nullptr);
+  ::close(h.alarm_fd);
   while (uv_run(&h.loop, UV_RUN_NOWAIT) != 0) {}
   must(uv_loop_close(&h.loop), "uv_loop_close: a handle outlived its loop");
 }
@@ -139,26 +158,19 @@ void Loop::end_turn() {
   arm_wheel();
 }
 
-// One uv_timer for the wheel, moved only when something earlier comes: a firing too many costs less than a move, and
-// most turns need not even ask the wheel.
+// One alarm for the wheel, moved only when something earlier comes: a firing too many costs less than a move, and most
+// turns need not even ask the wheel.
 void Loop::arm_wheel() {
   Handles& h = *handles_;
-  const auto fired = [](uv_timer_t* timer) {  // waking up is what it is for: end_turn() does the rest
-    auto& self = *static_cast<Loop*>(timer->loop->data);
-    self.wheel_armed_for_ = TimePoint::max();
-    self.wheel_stale_ = true;
-  };
-  if (!end_of_turn_.empty() || !retired_.empty()) {
-    wheel_armed_for_ = TimePoint{};
-    uv_timer_start(&h.timer, fired, 0, 0);
-    return;
-  }
+  if (!end_of_turn_.empty() || !retired_.empty()) uv_timer_start(&h.again, [](uv_timer_t*) {}, 0, 0);
   if (!std::exchange(wheel_stale_, false)) return;
   const TimePoint next = wheel_.next();
   if (next >= wheel_armed_for_) return;
   wheel_armed_for_ = next;
-  const auto wait = std::chrono::ceil<milliseconds>(next - now()).count();
-  uv_timer_start(&h.timer, fired, wait < 0 ? 0 : uint64_t(wait), 0);
+  // In whole milliseconds, as now() is; at 0 the alarm would be off.
+  const auto at = std::max(std::chrono::ceil<milliseconds>(next.time_since_epoch()), milliseconds(1));
+  const itimerspec when{{}, {at.count() / 1000, at.count() % 1000 * 1'000'000}};
+  must(::timerfd_settime(h.alarm_fd, TFD_TIMER_ABSTIME, &when, nullptr) == 0 ? 0 : -errno, "timerfd_settime");
 }
 
 }  // namespace outrider::net

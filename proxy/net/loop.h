@@ -82,7 +82,7 @@ class Loop {
   BlockPool blocks_;
   Random random_;
   TimerWheel wheel_;
-  TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the uv_timer is not running
+  TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the alarm is off
   bool wheel_stale_ = false;                      // the wheel may want to be called sooner than that
   milliseconds longest_turn_{0};
   IntrusiveList<EndOfTurn> end_of_turn_;
