@@ -87,7 +87,8 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   deadline_.cancel();
   wait_limit_.cancel();
   if (auto* last = attempt(); last && last->state() < upstream::Attempt::State::Ended) last->cancel();
-  committed_ = false;
+  committed_ = upgrading_ = false;
+  tunnel_ = raw_;
   response_ = &answer_;
   answer_.status = status;
   answer_.reason = http::reason_of(status);

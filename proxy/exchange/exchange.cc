@@ -50,7 +50,7 @@ bool Exchange::step() {
 
   switch (phase_) {
     case Phase::Head:
-      if (!tunnel_) {
+      if (!raw_) {
         if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
           request_.authority = session_->local(arena_);
         if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
@@ -95,7 +95,7 @@ bool Exchange::step() {
       phase_ = Phase::AwaitResponse;
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
-      attempt()->start(*this, *cluster_, std::move(seat), tunnel_ ? http::Wire::Raw : cluster_->plan().wire, milliseconds{0});
+      attempt()->start(*this, *cluster_, std::move(seat), raw_ ? http::Wire::Raw : cluster_->plan().wire, milliseconds{0});
       return true;
     }
 
@@ -104,14 +104,17 @@ bool Exchange::step() {
         case Choice::Wait: return false;  // on_attempt() or a timer brings us back
         case Choice::Again: phase_ = Phase::Pick; return true;
         case Choice::Commit:
-          commit();
           phase_ = Phase::ResponseFilters;
+          commit();
           return true;
         case Choice::GiveUp: return fail(last_error_), true;
       }
       return false;
 
     case Phase::ResponseFilters: {
+      // To CONNECT this would say that there is a tunnel.
+      if (request_.method == http::Method::Connect && !tunnel_ && response().status / 100 == 2)
+        return fail({Code::Protocol, Side::Upstream, Retry::No, 0, "upgrade_ignored"}), true;
       switch (chain().run_head(*this, Way::Response, response_pipe())) {
         case Verdict::Pause: return false;
         case Verdict::Answered: return true;  // ours now; the filters left still see it
@@ -164,9 +167,9 @@ bool Exchange::route() {
     request_pipe_.keeping = cluster_->plan().retries > 0;
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
-  if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
+  if (limit.count() && !raw_) site_.loop.arm(deadline_, limit);
   note_activity();
-  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm_within(idle_check_, plan.stream_idle);
+  if (plan.stream_idle.count() && !raw_) site_.loop.arm_within(idle_check_, plan.stream_idle);
   return true;
 }
 
@@ -186,13 +189,16 @@ void Exchange::commit() {
   committed_ = true;
   first_byte_ = attempt()->headed_at();
   response_ = &attempt()->response();
-  if (!tunnel_) sanitize_response(*response_);
+  if (raw_) return;
+  if (upgrading_) settle_upgrade();
+  sanitize_response(*response_);
 }
 
 // --- events: written down, then advance() -----------------------------------------------------------------------
 
 void Exchange::Down::on_head(bool end) {
-  x.tunnel_ = x.session_->plan().wire == http::Wire::Raw;
+  x.raw_ = x.tunnel_ = x.session_->plan().wire == http::Wire::Raw;
+  x.upgrading_ = !x.raw_ && x.request_.tunnel();
   x.request_pipe_.ended = end;
   x.advance();
 }

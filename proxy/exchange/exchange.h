@@ -1,5 +1,6 @@
 #pragma once
-// One request, its response, and all that happens between; a TCP connection is the same with a CONNECT head.
+// One request, its response, and all that happens between; a tunnel is the same with bytes for bodies, and a TCP connection
+// is a tunnel with a CONNECT head.
 
 #include <array>
 #include <optional>
@@ -40,10 +41,12 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool pump(Way way);  // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
-  bool try_relay();             // pump.cc: sockets joined; true: the relay has taken over
-  Choice choose();              // failure.cc: before anything is committed
-  void commit();                // response_ and the response pipe are the attempt's
-  void fail(const Error& why);  // failure.cc: answer or reset
+  bool try_relay();                // pump.cc: sockets joined; true: the relay has taken over
+  Choice choose();                 // failure.cc: before anything is committed
+  void commit();                   // response_ and the response pipe are the attempt's
+  void settle_upgrade();           // upgrade.cc: whether what has answered opens the tunnel
+  const char* finish_handshake();  // upgrade.cc: why not, else null
+  void fail(const Error& why);     // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
   std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
   void finish();                               // filters' on_complete, access log, stats, give back
@@ -89,7 +92,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   HttpSession* session_ = nullptr;  // null once the client is gone
   http::StreamId stream_ = 0;
   Phase phase_ = Phase::Head;
-  bool advancing_ = false, again_ = false, tunnel_ = false, committed_ = false, response_sent_ = false;
+  bool advancing_ = false, again_ = false, committed_ = false, response_sent_ = false;
+  bool raw_ = false, upgrading_ = false, tunnel_ = false;  // no HTTP at all; asked for a tunnel; bytes both ways
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
   std::optional<Error> refused_;  // what the codec or a limit said of the request

@@ -90,7 +90,7 @@ void Exchange::fail(const Error& why) {
     phase_ = Phase::Finish;
     return;
   }
-  if (tunnel_) {
+  if (raw_) {
     downstream().reset(stream_, http::Reset::PeerGone);
     phase_ = Phase::Finish;
     return;

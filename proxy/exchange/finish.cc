@@ -49,7 +49,8 @@ void Exchange::finish() {
 
 // What the client was told; 0 where there is no status to tell. 499: it left before it was told anything.
 uint16_t Exchange::status() const {
-  if (tunnel_) return 0;
+  if (raw_) return 0;
+  if (tunnel_ && request_.version == http::Version::Http2) return 200;
   return response_sent_ ? response_->status : uint16_t(client_gone_ ? 499 : 0);
 }
 
@@ -99,11 +100,11 @@ void Exchange::log(TimePoint now) {
   entry.direction = session_->plan().direction;
   entry.listener = session_->plan().name;
   entry.client = peer_.remote_address;
-  entry.protocol = tunnel_ ? "tcp" : name_of(request_.version);
+  entry.protocol = raw_ ? "tcp" : name_of(request_.version);
   entry.route = route_ ? std::string_view(route_->name) : "";
   entry.cluster = cluster_name_;
   entry.endpoint = tries_ ? std::string_view(tried_[tries_ - 1]->member.endpoint->address) : "";
-  if (!tunnel_) {
+  if (!raw_) {
     entry.method = request_.method_text;
     entry.host = request_.authority;
     entry.path = request_.path;
@@ -140,7 +141,7 @@ void Exchange::reset_for_reuse() {
   response_ = &answer_;
   arena_.reset();
   phase_ = Phase::Head;
-  advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
+  advancing_ = again_ = raw_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = false;
   retry_reason_ = nullptr;
   refused_.reset();

@@ -19,7 +19,7 @@ bool Exchange::pump(Way way) { return way == Way::Request ? pump_request() : pum
 // What arrived goes to the attempt as far as that takes it, and only what went on counts as consumed.
 bool Exchange::pump_request() {
   http::Pipe& pipe = request_pipe_;
-  if ((relaying_ && tunnel_) || client_gone_) return false;
+  if ((relaying_ && tunnel_) || upgrading_ || client_gone_) return false;
   Attempt* to = attempt();
   if (!to || to->state() < Attempt::State::Open || to->state() == Attempt::State::Failed) return false;
   if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) return false;
@@ -72,6 +72,9 @@ bool Exchange::try_relay() {
   wire::Relay::Bounds bounds{wire::Relay::kUnbounded, wire::Relay::kUnbounded};
   if (tunnel_) {
     if (request_pipe_.ended || !request_pipe_.held.empty() || chain().wants_body(Way::Request)) return false;
+    down.flush();
+    up.flush();
+    if (client_gone_ || from.state() != Attempt::State::Headed || !down.caught_up() || !up.caught_up()) return false;
     if (!downstream().bypass(stream_, Way::Request) || !from.codec().bypass(from.stream(), Way::Response)) return false;
     request_pipe_.keeping = false;
     request_pipe_.kept.clear();

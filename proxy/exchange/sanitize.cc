@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/text.h"
+#include "http/websocket.h"
 
 namespace outrider::exchange {
 
@@ -147,8 +148,8 @@ std::string_view normalize_path(std::string_view target, Slash escaped_slash, Ar
 }
 
 Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random) {
-  if (head.method == http::Method::Connect) return refuse(501, "connect_not_supported");
-  if (!head.protocol.empty()) return refuse(501, "upgrade_not_supported");
+  const bool connect = head.method == http::Method::Connect;
+  if (connect && head.protocol.empty()) return refuse(501, "connect_not_supported");
   if (head.method == http::Method::Trace &&
       (head.headers.find(HeaderId::ContentLength) || head.headers.find(HeaderId::TransferEncoding)))
     return refuse(400, "trace_with_body");  // RFC 9110 9.3.8
@@ -162,6 +163,8 @@ Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan,
   if (!head.headers.find(HeaderId::Host)) head.headers.add_view(HeaderId::Host, "Host", head.authority);
   write_forwarded(head, plan, peer);
   write_request_id(head.headers, random);
+  if (connect && http::is_websocket(head.protocol))  // HTTP/1 upstream wants one
+    head.headers.set("Sec-WebSocket-Key", http::new_websocket_key(random, head.headers.arena()));
   return Done{};
 }
 

@@ -17,6 +17,9 @@ enum class Reset : uint8_t { None, Refused, Cancelled, Protocol, Internal, Timeo
 
 // One request or one response, as it arrives. Order: interim*, head, body*, then one end: `end` true in on_head or
 // on_body, or on_trailers. on_reset may come instead at any point. After either nothing more arrives.
+// The head of a tunnel (RequestHead::tunnel()) is never the end, and what is sent behind it goes nowhere before the answer
+// has opened it: 101 to Upgrade and to extended CONNECT, whatever the wire says there, or 2xx to plain CONNECT. From then
+// on bytes are body both ways, and an end is a half-close. Any other answer is an ordinary one.
 class StreamEvents {
  public:
   virtual RequestHead* request_head() { return nullptr; }    // where a server codec parses into
@@ -92,7 +95,7 @@ class Codec {
   virtual void drain() = 0;  // GOAWAY, or `Connection: close` on what is left
   virtual size_t open_streams() const = 0;
   virtual bool reusable() const = 0;                       // another stream could follow on this connection
-  virtual bool wants_shut_write() const { return false; }  // raw: the peer is to see FIN once output() is empty
+  virtual bool wants_shut_write() const { return false; }  // tunnels: the peer is to see FIN once output() is empty
   virtual bool broken() const { return false; }            // close with RST behind output(): a message was cut short
   virtual bool wants_input() const = 0;                    // false: full, or waiting for a response; do not read more
   // Server: nothing would be lost if another codec took its place, and it may serve() another connection, whose last

@@ -41,6 +41,11 @@ bool is_token_char(char c) { return kToken[uint8_t(c)]; }
 
 bool is_token(std::string_view text) { return !text.empty() && all_of(text, kToken); }
 
+bool is_protocol(std::string_view text) {
+  const size_t slash = text.find('/');
+  return is_token(text.substr(0, slash)) && (slash == std::string_view::npos || is_token(text.substr(slash + 1)));
+}
+
 // Eight bytes at a time: a byte below 0x20, or 0x7f, sets its top bit in `low` or `del`.
 bool is_field_value(std::string_view text) {
   constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;

@@ -19,6 +19,7 @@ struct Refusal {
 
 bool is_token_char(char c);
 bool is_token(std::string_view text);        // RFC 9110 5.6.2: one or more
+bool is_protocol(std::string_view text);     // what Upgrade offers: token ["/" token] (RFC 9110 7.8)
 bool is_field_value(std::string_view text);  // no control character but TAB: cannot end its line
 bool is_target(std::string_view text);       // visible ASCII: cannot end its place in a request line
 // uri-host [":" port] without user information; the host may be empty (RFC 9112 3.2).

@@ -20,7 +20,7 @@ bool H1Client::wants_input() const { return in_ != In::Done && in_ != In::Dead &
 
 StreamId H1Client::open(StreamEvents& events) {
   events_ = &events;
-  in_ended_ = out_ended_ = head_sent_ = wants_sendable_ = started_ = false;
+  in_ended_ = out_ended_ = head_sent_ = wants_sendable_ = tunnel_ = started_ = false;
   outstanding_ = interim_bytes_ = 0;
   if (reusable()) in_ = In::Head;
   scan_.begin(HeadScan::Block::Response);
@@ -31,6 +31,7 @@ void H1Client::send_request(StreamId id, const RequestHead& head, std::span<cons
   if (!events_ || id != id_ || head_sent_) return;
   const bool was_empty = output_.empty();
   method_ = head.method;
+  upgrading_ = !head.protocol.empty();
   unwritten_ = true;
   out_ = write_request(output_, head, own, end);
   head_sent_ = true;
@@ -71,12 +72,17 @@ bool H1Client::take_head(Buffer& input) {
   if (!bad) bad = parser_.response(scan_.copy(input, head_->headers.arena()), *head_, framing);
   scan_.begin(HeadScan::Block::Response);
   const uint16_t status = head_->status;
-  if (!bad && status == 101) bad = {502, "unexpected_upgrade"};
+  if (!bad && status == 101 && !upgrading_) bad = {502, "unexpected_upgrade"};
   if (!bad && status < 200 && interim_bytes_ > kInterimHeads * limits_.max_header_bytes) bad = {502, "too_many_interim"};
   if (bad) {
     in_ = In::Dead;
     refused(bad);
     return false;
+  }
+  if (status == 101) {
+    open_tunnel();
+    events_->on_head(false);
+    return true;
   }
   if (status < 200) {
     events_->on_interim();
@@ -118,12 +124,12 @@ void H1Client::both_ended() {
   owner_->on_idle();
 }
 
-void H1Client::reset(StreamId id, Reset) {
+void H1Client::reset(StreamId id, Reset why) {
   if (!events_ || id != id_) return;
   events_ = nullptr;
   in_ = In::Dead;
   keep_alive_ = false;
-  if (head_sent_ && !out_ended_) cut();
+  if (head_sent_ && !out_ended_ && why != Reset::None) cut();
   owner_->on_idle();
 }
 
@@ -144,12 +150,7 @@ Result<Done> H1Client::end_of_input() {
     return upstream(Code::Closed, "upstream_closed");
   }
   keep_alive_ = false;
-  if (in_ == In::UntilClose) {
-    StreamEvents* const to = events_;
-    end_input();
-    to->on_body(Buffer(output_.pool()), true);
-    return Done{};
-  }
+  if (in_ == In::UntilClose) return tell_end(), Done{};
   if (in_ended_) return Done{};
   const auto why =
       started_ ? upstream(Code::Closed, "response_cut_short") : upstream(Code::Closed, "upstream_closed", Retry::IfReused);

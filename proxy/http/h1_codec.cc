@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace outrider::http {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kChunkLine = 4096;
 constexpr size_t kCrumb = 512;  // less than this is copied out of the read block, which it would pin
+constexpr uint64_t kEverything = std::numeric_limits<uint64_t>::max();
 
 }  // namespace
 
@@ -154,7 +156,21 @@ void H1Codec::end_input() {
 void H1Codec::end_output() {
   out_ended_ = true;
   wants_sendable_ = false;
+  if (tunnel_) owner_->on_output();  // nothing may be left to write, but the FIN
   if (in_ended_) close_stream();
+}
+
+void H1Codec::tell_end() {
+  StreamEvents* const to = events_;
+  end_input();
+  to->on_body(Buffer(output_.pool()), true);
+}
+
+void H1Codec::open_tunnel() {
+  tunnel_ = true;
+  keep_alive_ = false;
+  in_ = In::UntilClose;
+  out_.kind = BodyOut::Kind::UntilClose;
 }
 
 void H1Codec::close_stream() {
@@ -236,9 +252,10 @@ void H1Codec::consumed(StreamId id, size_t n) {
   if (was_full && !full()) owner_->on_hungry();
 }
 
-// Bodies of known length: where another is framed, every byte is looked at.
+// Tunnels, and bodies of known length: where another is framed, every byte is looked at.
 uint64_t H1Codec::bypass(StreamId id, Way way) const {
   if (!events_ || id != id_) return 0;
+  if (tunnel_) return outstanding_ == 0 && output_.empty() && in_ == In::UntilClose && !out_ended_ ? kEverything : 0;
   if (comes_in(way)) return in_ == In::Length && outstanding_ == 0 ? left_ : 0;
   return head_sent_ && !out_ended_ && out_.kind == BodyOut::Kind::Length && output_.empty() ? out_.left : 0;
 }
@@ -250,10 +267,7 @@ void H1Codec::bypassed(StreamId id, Way way, uint64_t n) {
     return;
   }
   left_ -= n;
-  if (left_ > 0) return;
-  StreamEvents* const to = events_;
-  end_input();
-  to->on_body(Buffer(output_.pool()), true);
+  if (left_ == 0) tell_end();
 }
 
 }  // namespace outrider::http

@@ -23,6 +23,7 @@ class H1Codec : public Codec {
   size_t open_streams() const final { return events_ ? 1 : 0; }
   bool reusable() const final { return keep_alive_ && !draining_ && in_ != In::Dead; }
   bool broken() const final { return broken_; }
+  bool wants_shut_write() const final { return tunnel_ && out_ended_; }
   void drain() final { draining_ = true; }
 
  protected:
@@ -45,6 +46,8 @@ class H1Codec : public Codec {
   void begin_body(const Framing& framing);
   void end_input();  // before the event that tells the end
   void end_output();
+  void open_tunnel();
+  void tell_end();  // of what ends by FIN
   void close_stream();
   void abandon(const Error& why);  // Dead, and the stream hears of it
   void cut();
@@ -68,7 +71,7 @@ class H1Codec : public Codec {
   size_t outstanding_ = 0;  // delivered and not consumed
   Error fatal_{};
   bool keep_alive_ = true, draining_ = false, broken_ = false, failed_ = false;
-  bool in_ended_ = false, out_ended_ = false, head_sent_ = false, wants_sendable_ = false;
+  bool in_ended_ = false, out_ended_ = false, head_sent_ = false, wants_sendable_ = false, tunnel_ = false;
   bool was_crowded_ = false, more_behind_ = false;  // input was left behind the message that ended
 
  private:
@@ -96,7 +99,7 @@ class H1Server final : public H1Codec {
 
  private:
   bool take_head(Buffer& input) override;
-  bool between(Buffer&) override { return false; }
+  bool between(Buffer& input) override;
   void refused(const Refusal& why) override;
   HeaderMap* make_trailers() override;
   void both_ended() override;
@@ -121,7 +124,7 @@ class H1Client final : public H1Codec {
   void send_interim(StreamId, const ResponseHead&) override {}
   void send_response(StreamId, const ResponseHead&, bool) override {}
   void reset(StreamId id, Reset why) override;
-  void detach(StreamId id) override { reset(id, Reset::Cancelled); }
+  void detach(StreamId id) override { reset(id, tunnel_ ? Reset::None : Reset::Cancelled); }
   bool wants_input() const override;
 
  private:
@@ -134,6 +137,7 @@ class H1Client final : public H1Codec {
   Method method_ = Method::Other;
   bool started_ = false;    // a byte of a response has come
   bool unwritten_ = false;  // no byte of the request has gone to the network
+  bool upgrading_ = false;  // it has asked for a tunnel
   size_t interim_bytes_ = 0;
 };
 

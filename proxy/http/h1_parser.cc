@@ -189,9 +189,11 @@ Refusal H1Parser::request(std::string_view block, RequestHead& head, Framing& fr
   if (notes.host && !is_authority(notes.host->value)) return {400, "bad_host"};
   if (head.method == Method::Connect && framing.kind != Framing::Kind::None) return {400, "connect_with_body"};
   // RFC 9110 7.8: not from HTTP/1.0. An offer of h2c is made to everybody and need not be taken up (RFC 9113 3.1).
-  if (notes.upgrade && notes.upgrading && head.version == Version::Http11) {
+  // Where a body comes first, the request is served as it is: nobody needs to take an offer up.
+  if (notes.upgrade && notes.upgrading && head.version == Version::Http11 && framing.kind == Framing::Kind::None) {
     for (std::string_view rest = notes.upgrade->value; !rest.empty() && head.protocol.empty();)
-      if (const auto protocol = trim(next_part(rest, ',')); !equals_ignore_case(protocol, "h2c")) head.protocol = protocol;
+      if (const auto offer = trim(next_part(rest, ',')); is_protocol(offer) && !equals_ignore_case(offer, "h2c"))
+        head.protocol = offer;
   }
   // RFC 9112 3.2.2: the target's authority is the host, whatever Host said.
   if (head.form == Form::Absolute) head.headers.set(HeaderId::Host, head.authority);

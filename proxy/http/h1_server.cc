@@ -42,7 +42,7 @@ bool H1Server::skip_blank_lines(Buffer& input) {
 
 StreamEvents* H1Server::next_stream() {
   ++id_;
-  in_ended_ = out_ended_ = head_sent_ = wants_sendable_ = partial_ = to_head_ = http10_ = body_at_hand_ = false;
+  in_ended_ = out_ended_ = head_sent_ = wants_sendable_ = tunnel_ = partial_ = to_head_ = http10_ = body_at_hand_ = false;
   outstanding_ = 0;
   blanks_ = 0;
   events_ = owner_->on_stream(id_);
@@ -82,13 +82,20 @@ bool H1Server::take_head(Buffer& input) {
     return false;
   }
   // Behind a tunnel's head the bytes may be of another protocol: none of them is read as a request.
-  keep_alive_ = framing.keep_alive && !head_->tunnel();
+  const bool tunnel = head_->tunnel();
+  keep_alive_ = framing.keep_alive && !tunnel;
   body_at_hand_ = framing.kind == Framing::Kind::Length && framing.length <= input.size();
   begin_body(framing);
-  const bool end = in_ == In::Done;
+  const bool end = in_ == In::Done && !tunnel;
   if (end) end_input();
   to->on_head(end);
   return true;
+}
+
+// A tunnel whose client had ended its side before it was open.
+bool H1Server::between(Buffer&) {
+  if (events_ && tunnel_ && !in_ended_) tell_end();
+  return false;
 }
 
 // The answer may still come, and is the last one.
@@ -135,6 +142,15 @@ void H1Server::send_interim(StreamId id, const ResponseHead& head) {
 void H1Server::send_response(StreamId id, const ResponseHead& head, bool end) {
   if (!events_ || id != id_ || head_sent_) return;
   const bool was_empty = output_.empty();
+  if (head.status == 101) {
+    head_sent_ = true;
+    write_interim(output_, head, head_->protocol);
+    open_tunnel();
+    if (input_ended_) in_ = In::Done;
+    owner_->on_hungry();
+    return note_output(was_empty);
+  }
+  in_ended_ |= in_ == In::Done;  // nothing follows the head of a tunnel that is not opened
   ResponseShape shape{end, to_head_, http10_, keep_alive_ && !draining_ && !input_ended_ && (in_ended_ || body_at_hand_)};
   out_ = write_response(output_, head, shape);
   keep_alive_ = shape.keep_alive;
@@ -155,7 +171,7 @@ void H1Server::detach(StreamId id) {
   events_ = nullptr;
   outstanding_ = 0;
   if (out_ended_ && is_body() && body_at_hand_ && reusable()) return owner_->on_hungry();
-  if (head_sent_ && !out_ended_) cut();
+  if (head_sent_ && !out_ended_ && !tunnel_) cut();
   close_behind();
   owner_->on_idle();
 }
@@ -178,7 +194,8 @@ Result<Done> H1Server::end_of_input() {
     owner_->on_idle();  // an answer is still to be written: the owner closes behind it
     return Done{};
   }
-  if (in_ended_ || in_ == In::Dead) return Done{};  // half closed, and waiting for the answer
+  if (in_ended_ || in_ == In::Dead || in_ == In::Done) return Done{};  // half closed, and waiting for the answer
+  if (tunnel_) return tell_end(), Done{};
   const auto why = gone("request_cut_short");
   abandon(why);
   return why;

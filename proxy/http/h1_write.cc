@@ -39,6 +39,10 @@ class HeadWriter {
     at_ += bytes.size();
   }
   void put(uint64_t number) { at_ = std::to_chars(at_, at_ + 20, number).ptr; }
+  void upgrade(std::string_view protocol) {
+    field("Connection", "Upgrade");
+    field("Upgrade", protocol);
+  }
   void field(std::string_view name, std::string_view value) {
     put(name);
     put(": ");
@@ -69,9 +73,12 @@ size_t bytes_of(std::span<const Field> fields) {
 
 BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Field> own, bool end) {
   const size_t target_room = 3 * (head.path.size() + head.authority.size());
-  HeadWriter writer(out, head.headers.arena(),
-                    head.headers.bytes() + bytes_of(own) + head.method_text.size() + target_room + kFramingRoom);
-  writer.put(is_token(head.method_text) ? head.method_text : "GET");
+  HeadWriter writer(
+      out, head.headers.arena(),
+      head.headers.bytes() + bytes_of(own) + head.method_text.size() + head.protocol.size() + target_room + kFramingRoom);
+  const bool upgrading = !head.protocol.empty();
+  const bool extended_connect = upgrading && head.method == Method::Connect;  // a GET to HTTP/1 (RFC 8441 5)
+  writer.put(is_token(head.method_text) && !extended_connect ? head.method_text : "GET");
   writer.put(" ");
   if (head.form == Form::Authority) writer.put(written_target(head.authority, head.headers.arena()));
   else
@@ -79,6 +86,10 @@ BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Fiel
                    ? "/"
                    : written_target(head.path, head.headers.arena()));  // absolute targets become origin ones: Host says the rest
   writer.put(" HTTP/1.1\r\n");
+  if (upgrading) {
+    writer.upgrade(head.protocol);
+    end = true;
+  }
 
   const auto length = declared_length(head.headers);
   bool length_written = false;
@@ -154,13 +165,14 @@ BodyOut write_response(Buffer& out, const ResponseHead& head, ResponseShape& sha
   return body;
 }
 
-void write_interim(Buffer& out, const ResponseHead& head) {
-  HeadWriter writer(out, head.headers.arena(), head.headers.bytes() + head.reason.size() + kFramingRoom);
+void write_interim(Buffer& out, const ResponseHead& head, std::string_view protocol) {
+  HeadWriter writer(out, head.headers.arena(), head.headers.bytes() + head.reason.size() + protocol.size() + kFramingRoom);
   writer.put("HTTP/1.1 ");
   writer.put(uint64_t{head.status});
   writer.put(" ");
   writer.put(head.reason.empty() || !is_field_value(head.reason) ? reason_of(head.status) : head.reason);
   writer.put("\r\n");
+  if (!protocol.empty()) writer.upgrade(protocol);
   for (const Field& field : head.headers.fields())
     if (!is_hop_by_hop(field.id) && field.id != HeaderId::ContentLength) writer.field(field);
   writer.put("\r\n");

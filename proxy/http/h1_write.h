@@ -23,10 +23,11 @@ struct ResponseShape {
   bool keep_alive = true;
 };
 
+// A head with a protocol goes out as a request to upgrade to it; nothing may follow before the answer.
 BodyOut write_request(Buffer& out, const RequestHead& head, std::span<const Field> own, bool end);
 // Clears shape.keep_alive where only the end of the connection can end the body, or where the head says close.
 BodyOut write_response(Buffer& out, const ResponseHead& head, ResponseShape& shape);
-void write_interim(Buffer& out, const ResponseHead& head);
+void write_interim(Buffer& out, const ResponseHead& head, std::string_view protocol = {});  // protocol: what a 101 switches to
 
 // The first n bytes of `data` as the body goes: small ones are copied behind what is there, large ones move.
 void write_piece(Buffer& out, Buffer& data, size_t n, const BodyOut& body);

@@ -151,6 +151,7 @@ void H2Callbacks::on_header_block(H2Codec& codec, H2Stream& stream, bool end) {
     return stream.events->on_interim();
   }
   stream.headed = stream.tell_head = true;
+  if (stream.extended && stream.response->status < 300) stream.response->status = 101;
   if (stream.request) {
     stream.to_head = stream.request->method == Method::Head;
     stream.to_connect = stream.tunnel = stream.request->tunnel();

@@ -12,7 +12,9 @@ namespace {
 
 constexpr uint32_t kConnectionWindow = 16;  // times a stream's
 constexpr uint32_t kUsualStreams = 100;     // until the peer has said how many it takes
-constexpr Error kExtendedConnect{Code::Protocol, Side::Upstream, Retry::No, 0, "extended_connect_unsupported"};
+// To HTTP/2 an upgrade is a CONNECT, and stands for GET alone (RFC 8441 5).
+constexpr Error kExtendedConnect{Code::Denied, Side::Upstream, Retry::No, 0, "extended_connect_unsupported", 502};
+constexpr Error kUpgradeMethod{Code::Denied, Side::Upstream, Retry::No, 0, "upgrade_method_not_get", 501};
 
 uint32_t code_of(Reset why) {
   switch (why) {
@@ -83,11 +85,12 @@ Result<Done> H2Codec::feed(Buffer& input) {
   }
   if (dead_) return fatal_;
   offer_room();
-  if (nghttp2_session_want_write(session_)) note_output();
+  if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();
   return Done{};
 }
 
 void H2Codec::tell() {
+  if (holding_ && settings_seen_ && !dead_) submit_held();
   if (goaway_ && !dead_ && !std::exchange(goaway_told_, true)) owner_.on_goaway();
   while (H2Stream* stream = dead_ ? nullptr : ready_.pop_front()) tell_one(*stream);
   if (!dead_ && std::exchange(alive_, false)) owner_.on_alive();
@@ -225,23 +228,41 @@ void H2Codec::send_request(StreamId id, const RequestHead& head, std::span<const
   if (!stream || stream->head_sent) return;
   stream->head_sent = true;
   stream->tunnel = head.tunnel();
-  if (!head.protocol.empty() && !nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL)) {
-    stream->closed = true;
-    return fail(*stream, kExtendedConnect);
+  stream->extended = !head.protocol.empty();
+  if (stream->extended && !settings_seen_) {  // whether it may be asked at all is not known yet (RFC 8441 3)
+    stream->held.reset(new H2Stream::Held{head, own});
+    holding_ = true;
+    return;
   }
+  submit(*stream, head, own, end);
+}
+
+void H2Codec::submit_held() {
+  holding_ = false;
+  while (H2Stream* stream = streams_.find_if([](const H2Stream& s) { return s.held != nullptr; })) {
+    const auto held = std::move(stream->held);
+    submit(*stream, held->head, held->own, false);
+  }
+}
+
+void H2Codec::submit(H2Stream& stream, const RequestHead& head, std::span<const Field> own, bool end) {
+  const auto refuse = [&](const Error& why) {
+    stream.closed = true;
+    fail(stream, why);
+  };
+  if (stream.extended && head.method != Method::Get && head.method != Method::Connect) return refuse(kUpgradeMethod);
+  if (stream.extended && !nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL))
+    return refuse(kExtendedConnect);
   write_h2_request(block_, head, own, end);
-  if (const auto length = declared_length(head.headers); length && !end && !stream->tunnel) {
-    stream->has_length = true;
-    stream->left = *length;
+  if (const auto length = declared_length(head.headers); length && !end && !stream.tunnel) {
+    stream.has_length = true;
+    stream.left = *length;
   }
-  stream->out_ended = end;
-  const nghttp2_data_provider body = H2Callbacks::body_of(*stream);
-  const int32_t wire_id = nghttp2_submit_request(session_, nullptr, block_.data(), block_.size(), end ? nullptr : &body, stream);
-  if (wire_id < 0) {
-    stream->closed = true;
-    return fail(*stream, peer_error(Code::Closed, "connection_used_up", Retry::Yes));
-  }
-  stream->wire_id = wire_id;
+  stream.out_ended = end;
+  const nghttp2_data_provider body = H2Callbacks::body_of(stream);
+  const int32_t wire_id = nghttp2_submit_request(session_, nullptr, block_.data(), block_.size(), end ? nullptr : &body, &stream);
+  if (wire_id < 0) return refuse(peer_error(Code::Closed, "connection_used_up", Retry::Yes));
+  stream.wire_id = wire_id;
   note_output();
 }
 
@@ -257,9 +278,9 @@ void H2Codec::send_response(StreamId id, const ResponseHead& head, bool end) {
   H2Stream* const stream = living(id);
   if (!stream || stream->head_sent) return;
   stream->head_sent = true;
-  const bool to_connect = stream->to_connect && head.status < 300;
+  const bool to_connect = stream->to_connect && head.status < 300;  // 101 is told as 200
   write_h2_response(block_, head, end, stream->to_head, to_connect);
-  stream->out_ended = end || stream->to_head || !may_have_body(head.status);
+  stream->out_ended = end || stream->to_head || !(to_connect || may_have_body(head.status));
   if (const auto length = declared_length(head.headers); length && !stream->out_ended && !to_connect) {
     stream->has_length = true;
     stream->left = *length;

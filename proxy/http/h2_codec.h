@@ -44,6 +44,8 @@ class H2Codec final : public Codec {
   void tell_one(H2Stream& stream);
   void note(H2Stream& stream) { ready_.push_back(stream); }
   void note_output();
+  void submit(H2Stream& stream, const RequestHead& head, std::span<const Field> own, bool end);
+  void submit_held();
   void fail(H2Stream& stream, const Error& why);
   void release(H2Stream& stream);
   void reset_stream(H2Stream& stream, uint32_t code);
@@ -72,7 +74,7 @@ class H2Codec final : public Codec {
   StreamId last_id_ = 0;           // client
   Error fatal_{};
   const char* verdict_ = nullptr;  // of the guard, or of nghttp2: why the connection ends
-  bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false;
+  bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false, holding_ = false;
   bool draining_ = false, goaway_ = false, goaway_told_ = false, goodbye_said_ = false, alive_ = false;
 };
 

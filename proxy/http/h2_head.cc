@@ -40,6 +40,9 @@ nghttp2_nv pair_of(std::string_view name, std::string_view value, bool never_ind
           uint8_t(never_index ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)};
 }
 
+// An extended CONNECT has no need of it (RFC 8441 5.1).
+bool is_websocket_key(std::string_view name) { return equals_ignore_case(name, "sec-websocket-key"); }
+
 // nghttp2 copies both, and lowers names, as they are handed over.
 void put(H2Block& block, const Field& field) {
   if (is_clean(field)) block.push_back(pair_of(field.name, field.value, field.never_index));
@@ -157,7 +160,7 @@ Refusal H2HeadReader::finish_request() {
     head.form = Form::Authority;
     return {};
   }
-  if (!head.protocol.empty() && !is_token(head.protocol)) return {400, "bad_protocol"};
+  if (!head.protocol.empty() && !is_protocol(head.protocol)) return {400, "bad_protocol"};
   if (!is_token(head.scheme)) return {400, "bad_scheme"};
   if (head.authority.empty() || head.authority.front() == ':') return {400, "missing_host"};
   if (!is_target(head.path) || head.path.find('#') != std::string_view::npos) return {400, "bad_target"};
@@ -185,7 +188,7 @@ void write_h2_request(H2Block& block, const RequestHead& head, std::span<const F
 
   bool length_written = false;
   for (const Field& field : head.headers.fields()) {
-    if (is_hop_by_hop(field.id) || field.id == HeaderId::Host) continue;
+    if (is_hop_by_hop(field.id) || field.id == HeaderId::Host || (tunnel && is_websocket_key(field.name))) continue;
     if (field.id == HeaderId::ContentLength) {
       const auto length = parse_number(field.value);
       if (length_written || tunnel || !length || (end && *length != 0)) continue;
@@ -205,9 +208,10 @@ void write_h2_request(H2Block& block, const RequestHead& head, std::span<const F
 }
 
 void write_h2_response(H2Block& block, const ResponseHead& head, bool end, bool to_head, bool to_connect) {
-  const bool bodiless = to_head || !may_have_body(head.status);
+  const uint16_t status = to_connect && head.status == 101 ? 200 : head.status;
+  const bool bodiless = to_head || !may_have_body(status);
   char* const digits = head.headers.arena().array<char>(3);
-  for (int i = 2, rest = head.status; i >= 0; --i, rest /= 10) digits[i] = char('0' + rest % 10);
+  for (int i = 2, rest = status; i >= 0; --i, rest /= 10) digits[i] = char('0' + rest % 10);
   block.clear();
   block.push_back(pair_of(":status", {digits, 3}));
   bool length_written = false;
@@ -215,7 +219,7 @@ void write_h2_response(H2Block& block, const ResponseHead& head, bool end, bool 
     if (is_hop_by_hop(field.id)) continue;
     if (field.id == HeaderId::ContentLength) {
       const auto length = parse_number(field.value);
-      if (length_written || !length || head.status == 204 || head.status < 200 || to_connect) continue;  // RFC 9110 8.6
+      if (length_written || !length || status == 204 || status < 200 || to_connect) continue;  // RFC 9110 8.6
       if (end && !bodiless && *length != 0) continue;
       length_written = true;
     }

@@ -18,10 +18,11 @@ void H2Stream::clear() {
     out_trailers->fields.clear();
     out_trailers->arena.reset();
   }
+  held.reset();
   failure = {};
   interims = 0;
   headed = in_ended = deaf = tell_head = tell_end = tell_failure = false;
-  head_sent = out_ended = out_sent = deferred = has_length = has_out_trailers = to_head = to_connect = tunnel = false;
+  head_sent = out_ended = out_sent = deferred = has_length = has_out_trailers = to_head = to_connect = tunnel = extended = false;
   peer_reset = unsent = closed = telling = false;
 }
 

@@ -22,6 +22,11 @@ struct H2Stream : ListHook<H2Ready>, ListHook<H2Waiting> {
     HeaderMap fields{arena};
   };
 
+  struct Held {  // a client's request
+    const RequestHead& head;
+    std::span<const Field> own;
+  };
+
   H2Stream* next = nullptr;        // in the table, or among the free
   StreamId id = 0;                 // ours; 0: free
   int32_t wire_id = 0;             // 0: a client's that has not sent its request
@@ -33,6 +38,7 @@ struct H2Stream : ListHook<H2Ready>, ListHook<H2Waiting> {
   Buffer out;                     // taken over, and not yet framed
   uint64_t left = 0;              // of a declared length going out
   std::unique_ptr<Trailers> out_trailers;
+  std::unique_ptr<Held> held;  // goes out when the peer has said that it may
   Error failure{};
   uint16_t interims = 0;
   // Coming in.
@@ -41,6 +47,7 @@ struct H2Stream : ListHook<H2Ready>, ListHook<H2Waiting> {
   // Going out. out_ended: all of it is in `out`; out_sent: its END_STREAM is framed; deferred: nghttp2 waits for resume().
   bool head_sent = false, out_ended = false, out_sent = false, deferred = false, has_length = false;
   bool has_out_trailers = false, to_head = false, to_connect = false, tunnel = false;
+  bool extended = false;                    // of a client: CONNECT with a protocol
   bool peer_reset = false, unsent = false;  // why it was closed: by the peer; never sent at all
   bool closed = false;                      // for nghttp2: only what is to be told keeps it
   bool telling = false;

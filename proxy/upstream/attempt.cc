@@ -144,8 +144,8 @@ void Attempt::on_limit() {
 
 // A stale connection and a limit of our own are no fault of the endpoint's.
 void Attempt::fail(const Error& why) {
-  const bool blameless =
-      why.side == Side::Local || why.code == Code::NoEndpoint || (why.retry == Retry::IfReused && lease_.reused);
+  const bool blameless = why.side == Side::Local || why.code == Code::NoEndpoint || why.code == Code::Denied ||
+                         (why.retry == Retry::IfReused && lease_.reused);
   state_ = State::Failed;
   error_ = why;
   limit_.cancel();

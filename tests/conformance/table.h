@@ -69,7 +69,13 @@ class LlhttpOrigin {
     Reader reader(*this);
     for (std::string bytes; !(bytes = connection.read_some(65536)).empty();) {
       reader.complete_now = 0;
-      if (llhttp_execute(&reader.parser, bytes.data(), bytes.size()) != HPE_OK) return note("garbage");
+      auto read = llhttp_execute(&reader.parser, bytes.data(), bytes.size());
+      while (read == HPE_PAUSED_UPGRADE) {  // not taken up: what follows would be requests
+        llhttp_resume_after_upgrade(&reader.parser);
+        const char* const rest = llhttp_get_error_pos(&reader.parser);
+        read = llhttp_execute(&reader.parser, rest, size_t(bytes.data() + bytes.size() - rest));
+      }
+      if (read != HPE_OK) return note("garbage");
       for (int i = 0; i < reader.complete_now; ++i) connection.send(ok("fine"));
     }
   }};

@@ -162,18 +162,6 @@ TEST(Http, OldClientsGetWhatTheyUnderstand) {
   EXPECT_TRUE(all.ends_with("\r\n\r\nhello")) << all;
 }
 
-TEST(Http, TunnelsAreRefusedCleanly) {
-  Recorder recorder;
-  Proxy proxy(Proxy::edge({recorder.origin->text()}));
-  for (const char* head : {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
-                           "GET /chat HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"}) {
-    const Message answer = request(proxy.address(), head);
-    EXPECT_EQ(answer.status(), 501);
-    EXPECT_NE(answer.field("x-outrider-reason"), "");
-  }
-  EXPECT_EQ(recorder.count(), 0u);
-}
-
 struct Refusal {
   const char* send;
   int status;

@@ -119,7 +119,7 @@ TEST(Sanitize, WhatIsNotServedIsRefused) {
   EXPECT_EQ(connect.run().error().status, 501);
   Request upgrade;
   upgrade.head.protocol = "websocket";
-  EXPECT_EQ(upgrade.run().error().status, 501);
+  EXPECT_TRUE(upgrade.run());
   Request trace({{"Content-Length", "1"}});
   trace.head.method = http::Method::Trace;
   EXPECT_STREQ(trace.run().error().what, "trace_with_body");

@@ -169,6 +169,53 @@ TEST(H1Client, ABrokenChunkEndsWhatHadBegun) {
             lines({"head 200 OK [Transfer-Encoding: chunked]", "body hi", "reset bad_chunk_end", "fatal bad_chunk_end"}));
 }
 
+// --- tunnels -----------------------------------------------------------------------------------------------------------
+
+struct Upgrading {
+  Upgrading() {
+    stream.id = rig.codec->open(stream);
+    stream.request.method_text = "GET";
+    stream.request.method = Method::Get;
+    stream.request.protocol = "x/1";
+    rig.codec->send_request(stream.id, stream.request, {}, false);
+    rig.take_output();
+  }
+  std::string send(std::string_view bytes, bool end) {
+    Buffer data(rig.pool);
+    data.append(bytes);
+    rig.written.clear();
+    rig.codec->send_body(stream.id, data, end);
+    rig.take_output();
+    return rig.written;
+  }
+  Rig rig{Role::Client, {}};
+  RecordingStream stream{rig, 0};
+};
+
+TEST(H1Client, ATunnelIsBytesBothWaysOnceItIsOpen) {
+  Upgrading client;
+  EXPECT_EQ(client.rig.written, "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x/1\r\n\r\n");
+  EXPECT_EQ(client.send("too early", false), "");
+  client.rig.read("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Go\r\nUpgrade: x/1\r\nContent-Length: 1\r\n\r\nHTTP/1.1 ");
+  EXPECT_EQ(client.send("GET /", false), "GET /");
+  EXPECT_FALSE(client.rig.codec->wants_shut_write());
+  EXPECT_EQ(client.send(" ...", true), " ...");
+  EXPECT_TRUE(client.rig.codec->wants_shut_write());
+  client.rig.read("204");
+  client.rig.finish();
+  EXPECT_EQ(client.rig.transcript().events,
+            lines({"interim 103", "head 101 Go [Upgrade: x/1] [Content-Length: 1]", "body HTTP/1.1 204", "end"}));
+  EXPECT_FALSE(client.rig.codec->reusable());
+}
+
+TEST(H1Client, ATunnelThatWasRefusedLeavesNothingBehindIt) {
+  Upgrading client;
+  client.rig.read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  EXPECT_EQ(client.send("GET /", true), "");
+  EXPECT_EQ(client.rig.transcript().events, lines({"head 200 OK [Content-Length: 2]", "body hi", "end"}));
+  EXPECT_FALSE(client.rig.codec->reusable());
+}
+
 // --- what must never reach the next request ----------------------------------------------------------------------------
 
 struct Client {

@@ -9,6 +9,10 @@ std::string closing(int status, const char* phrase) {
   return "HTTP/1.1 " + std::to_string(status) + " " + phrase + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 }
 
+const std::string kChat = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket, x\r\n\r\n";
+const char kChatTold[] =
+    "head GET /chat upgrade=websocket @a [Host: a] [Connection: keep-alive, Upgrade] [Upgrade: websocket, x]";
+
 // --- what is read --------------------------------------------------------------------------------------------------
 
 TEST(H1Server, ReadsARequestWithoutABody) {
@@ -81,18 +85,54 @@ TEST(H1Server, KnowsTheFormsOfATarget) {
   EXPECT_EQ(requests("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n").events, lines({"head GET / @[::1]:80 [Host: [::1]:80]", "end"}));
 }
 
-// --- tunnels: told, and refused by whoever hears of them -------------------------------------------------------------
+// --- tunnels -----------------------------------------------------------------------------------------------------------
 
 TEST(H1Server, NothingBehindATunnelsHeadIsReadAsARequest) {
-  auto t = requests("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_EQ(t.events, lines({"head CONNECT  authority @a:443 [Host: a:443]", "end"}));
+  ServerScript refusing;
+  refusing.on_head = [](Rig& rig, RecordingStream& stream) { respond(rig, stream, 501, true); };
+  auto t = requests("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", refusing);
+  EXPECT_EQ(t.events, lines({"head CONNECT  authority @a:443 [Host: a:443]"}));
   EXPECT_FALSE(t.reusable);
-  t = requests("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket, x\r\n\r\n\x81\x01g");
-  EXPECT_EQ(
-      t.events,
-      lines({"head GET /chat upgrade=websocket @a [Host: a] [Connection: keep-alive, Upgrade] [Upgrade: websocket, x]", "end"}));
-  EXPECT_TRUE(t.written.ends_with("Connection: close\r\n\r\n"));
+  t = requests(kChat + "GET / HTTP/1.1\r\nHost: a\r\n\r\n", refusing);
+  EXPECT_EQ(t.events, lines({kChatTold}));
+  EXPECT_EQ(t.written, closing(501, "Not Implemented"));
   EXPECT_FALSE(t.reusable);
+}
+
+TEST(H1Server, NothingBehindATunnelsHeadIsToldBeforeItIsOpen) {
+  const auto t = requests(kChat + "abc", {.fin = true});
+  EXPECT_EQ(t.events, lines({kChatTold}));
+  EXPECT_EQ(t.written, "");
+}
+
+TEST(H1Server, AnOpenTunnelIsBytesUntilItsEnd) {
+  ServerScript script;
+  script.on_head = [](Rig& rig, RecordingStream& stream) { respond(rig, stream, 101, false); };
+  auto t = requests(kChat + "GET / HTTP/1.1\r\n\r\n", script);
+  EXPECT_EQ(t.events, lines({kChatTold, "body GET / HTTP/1.1\r\n\r\n"}));
+  EXPECT_EQ(t.written, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  script.fin = true;
+  t = requests(kChat, script);
+  EXPECT_EQ(t.events, lines({kChatTold, "end"}));
+  EXPECT_FALSE(t.reusable);
+}
+
+// RFC 9110 7.8: whatever comes after the body would be another protocol, and the offer need not be taken up.
+TEST(H1Server, AnUpgradeWithABodyIsARequestLikeAnyOther) {
+  const auto t = requests(
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\nhi"
+      "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(t.events, lines({"head POST / @a [Host: a] [Connection: Upgrade] [Upgrade: x] [Content-Length: 2]", "body hi", "end",
+                             "head GET /2 @a [Host: a]", "end"}));
+}
+
+TEST(H1Server, AnUpgradeToWhatIsNoProtocolIsNone) {
+  for (const char* offer : {"", "h2c", "H2C, h2c", "a b", "a/", "/1", "a/b/c"})
+    EXPECT_TRUE(requests("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: " + std::string(offer) + "\r\n\r\n")
+                    .events.ends_with("end\n"))
+        << offer;
+  EXPECT_TRUE(requests("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, spdy/3.1\r\n\r\n")
+                  .events.starts_with("head GET / upgrade=spdy/3.1 "));
 }
 
 TEST(H1Server, AnUpgradeNobodyAskedForProperlyIsNone) {

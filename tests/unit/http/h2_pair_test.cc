@@ -219,12 +219,26 @@ TEST_F(H2Pair, AWebSocketIsAnExtendedConnect) {
   auto& stream = ask("GET", {}, false, "websocket");
   settle();
   EXPECT_EQ(server.events, "head CONNECT /a upgrade=websocket @web:80 [Host: web:80]\n");
-  answer(served[0], 200, {}, false);
+  answer(served[0], 101, {}, false);
   settle();
-  EXPECT_EQ(client.events, "head 200 \n");
+  EXPECT_EQ(client.events, "head 101 \n");
   client.codec->reset(stream.id, Reset::Cancelled);
   settle();
   EXPECT_TRUE(server.events.ends_with("reset stream_reset\n"));
+}
+
+TEST_F(H2Pair, AnUpgradeStandsForAGetAlone) {
+  ask("POST", {}, false, "websocket");
+  settle();
+  EXPECT_EQ(client.events, "reset upgrade_method_not_get 501\n");
+  EXPECT_EQ(server.events, "");
+  EXPECT_EQ(client.codec->open_streams(), 0u);
+}
+
+TEST_F(H2Pair, AWebSocketsKeyStaysBehind) {
+  ask("GET", {{"Sec-WebSocket-Key", "x"}, {"Sec-WebSocket-Version", "13"}}, false, "websocket");
+  settle();
+  EXPECT_EQ(server.events, "head CONNECT /a upgrade=websocket @web:80 [Host: web:80] [sec-websocket-version: 13]\n");
 }
 
 TEST_F(H2Pair, ARefusedStreamMayBeTriedElsewhere) {

@@ -125,6 +125,19 @@ TEST(H2Server, ConnectHasAnAuthorityAndNothingElse) {
   EXPECT_EQ(heard.events, "head CONNECT  authority @db:5432 [Host: db:5432]\nbody hi\nend\n");
 }
 
+// Its SETTINGS, an answer to PING: what no stream has a part in.
+TEST(H2Server, TellsOfOutputThatIsItsOwnAffair) {
+  Rig rig(Role::Server, {}, Wire::Http2);
+  for (const auto& bytes : {kPreface + frame(NGHTTP2_SETTINGS, 0, 0), frame(NGHTTP2_PING, 0, 0, "12345678")}) {
+    rig.input.append(bytes);
+    rig.outputs = 0;
+    ASSERT_TRUE(rig.codec->feed(rig.input));
+    EXPECT_GT(rig.outputs, 0);
+    rig.take_output();
+  }
+  EXPECT_NE(rig.written.find("12345678"), std::string::npos);
+}
+
 TEST(H2Server, ExtendedConnectNamesItsProtocol) {
   const auto heard = to_server(headers(
       1, {{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":path", "/chat"}, {":authority", "web"}},

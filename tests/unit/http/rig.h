@@ -117,6 +117,7 @@ class RecordingStream final : public StreamEvents {
   void on_head(bool end) override {
     rig_.note(response.status ? status_line() : request_line());
     if (end) ended();
+    else if (request.tunnel() && on_tunnel) on_tunnel();
   }
   void on_body(Buffer&& data, bool end) override {
     rig_.note_body(data.text());
@@ -141,7 +142,7 @@ class RecordingStream final : public StreamEvents {
   Arena arena;
   RequestHead request{arena};
   ResponseHead response{arena};
-  std::function<void()> on_ended;
+  std::function<void()> on_ended, on_tunnel;
   std::function<void(const Error&)> on_refused;
   StreamId id;
   std::string body;

@@ -25,10 +25,18 @@ inline Transcript three_ways(std::string_view bytes,
   return whole;
 }
 
+inline void respond(Rig& rig, const RecordingStream& stream, uint16_t status, bool end) {
+  Arena arena;
+  ResponseHead head(arena);
+  head.status = status;
+  rig.codec->send_response(stream.id, head, end);
+}
+
 // What a server makes of requests. Each is answered at its end with "200" and its number, malformed ones with their status.
 struct ServerScript {
   CodecLimits limits{};
-  bool fin = false;  // behind the bytes
+  bool fin = false;                                     // behind the bytes
+  std::function<void(Rig&, RecordingStream&)> on_head;  // of a tunnel
   std::function<void(Rig&, RecordingStream&)> answer = [](Rig& rig, RecordingStream& stream) {
     Arena arena;
     ResponseHead head(arena);
@@ -45,12 +53,11 @@ inline Transcript requests(std::string_view bytes, const ServerScript& script = 
     rig.serve = [&](StreamId id) {
       auto& stream = streams.emplace_back(rig, id);
       stream.on_ended = [&] { script.answer(rig, stream); };
-      stream.on_refused = [&, id](const Error& why) {
-        if (!why.status) return;
-        Arena arena;
-        ResponseHead head(arena);
-        head.status = why.status;
-        rig.codec->send_response(id, head, true);
+      stream.on_refused = [&](const Error& why) {
+        if (why.status) respond(rig, stream, why.status, true);
+      };
+      stream.on_tunnel = [&] {
+        if (script.on_head) script.on_head(rig, stream);
       };
       return &stream;
     };
