@@ -197,7 +197,7 @@ void Exchange::commit() {
 // --- events: written down, then advance() -----------------------------------------------------------------------
 
 void Exchange::Down::on_head(bool end) {
-  x.raw_ = x.tunnel_ = x.session_->plan().wire == http::Wire::Raw;
+  x.raw_ = x.tunnel_ = x.session_->connection().wire() == http::Wire::Raw;
   x.upgrading_ = !x.raw_ && x.request_.tunnel();
   x.request_pipe_.ended = end;
   x.advance();
@@ -231,6 +231,7 @@ void Exchange::Down::on_reset(const Error& why) {
     else x.fail(why);
   } else {
     x.client_gone_ = true;
+    x.unsaid_ = why.what == http::kPresumedWrongly;
     x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
     x.reason_ = why.what;
   }
