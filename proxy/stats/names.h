@@ -32,6 +32,8 @@ inline constexpr Name kRequestBytes{  // direction, route, cluster
     "outrider_request_bytes_total", "Body bytes of requests.", Kind::Counter};
 inline constexpr Name kResponseBytes{  // direction, route, cluster
     "outrider_response_bytes_total", "Body bytes of responses.", Kind::Counter};
+inline constexpr Name kGrpcResponses{  // direction, route, cluster, grpc_status: 0 to 16
+    "outrider_grpc_responses_total", "Calls of gRPC that have ended, with the status the client got.", Kind::Counter};
 inline constexpr Name kProxyOverhead{  // direction
     "outrider_proxy_overhead_seconds", "Time a request spent in the proxy itself, both ways together.",
     Kind::Histogram, kMicro, Range::Fine};
@@ -156,7 +158,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kProxyOverhead,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
     &kMalformedRequests, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
