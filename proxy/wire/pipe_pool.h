@@ -22,7 +22,7 @@ struct PipeLoan : ListHook<PipeLoan> {
 // one that has been of no use for the longest is taken back, so connections that once moved bulk hold no descriptors.
 class PipePool {
  public:
-  static constexpr size_t kPipeBytes = 256 * 1024;
+  static constexpr size_t kPipeBytes = 512 * 1024;
   static constexpr size_t kLent = 256;
   static constexpr size_t kScratch = 64 * 1024;
   PipePool() = default;

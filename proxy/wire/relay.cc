@@ -10,9 +10,8 @@ namespace outrider::wire {
 
 namespace {
 
-constexpr size_t kTrickle = 16 * 1024;    // a wake-up that moves less is one of small messages
-constexpr uint32_t kTrickles = 16;        // so many of them in a row, and the pipe is given back
-constexpr size_t kPerTurn = 1024 * 1024;  // one connection must not keep a worker from the others
+constexpr size_t kTrickle = 16 * 1024;  // a wake-up that moves less is one of small messages
+constexpr uint32_t kTrickles = 16;      // so many of them in a row, and the pipe is given back
 
 }  // namespace
 
@@ -49,10 +48,10 @@ void Relay::start() {
     }
 }
 
+// One round a wake-up: a socket with more to read wakes us again, behind the others, and has more to move by then.
 void Relay::move(Direction& way) {
   if (over_ || way.over) return;
-  size_t moved = 0;
-  while (moved < kPerTurn && (way.pipe.active() ? move_by_splice(way, moved) : move_by_block(way, moved))) {}
+  const size_t moved = way.pipe.active() ? move_by_splice(way) : move_by_block(way);
   if (!over_) settle(way, moved);
 }
 
@@ -62,40 +61,37 @@ void Relay::fail(HttpConnection& side, const Error& why) {
   side.fail(why);
 }
 
-// Both return whether another round may move more.
-bool Relay::move_by_block(Direction& way, size_t& moved) {
+// Both return how many bytes the far side took.
+size_t Relay::move_by_block(Direction& way) {
   if (way.waiting()) {
     const auto wrote = way.to.transport().write(way.held);
-    if (!wrote) return fail(way.to, wrote.error()), false;
-    moved += *wrote;
+    if (!wrote) return fail(way.to, wrote.error()), 0;
     way.bytes += *wrote;
-    return way.held.empty();
+    return *wrote;
   }
-  if (way.ended || way.unread == 0) return false;
+  if (way.ended || way.unread == 0) return 0;
   const auto room = pipes_.scratch().first(size_t(std::min<uint64_t>(PipePool::kScratch, way.unread)));
   const auto got = way.from.transport().read(room);
-  if (!got) return fail(way.from, got.error()), false;
+  if (!got) return fail(way.from, got.error()), 0;
   if (got->ended) way.from.note_input_end();
   way.ended = got->ended;
-  if (got->bytes == 0) return false;
+  if (got->bytes == 0) return 0;
   way.unread -= got->bytes;
   const std::string_view bytes(room.data(), got->bytes);
   const auto wrote = way.to.transport().write(bytes);
-  if (!wrote) return fail(way.to, wrote.error()), false;
-  moved += *wrote;
+  if (!wrote) return fail(way.to, wrote.error()), 0;
   way.bytes += *wrote;
-  if (*wrote < bytes.size()) return way.held.append(bytes.substr(*wrote)), false;
-  if (got->full && way.unread > 0) pipes_.lend(way.pipe);
-  return got->full;
+  if (*wrote < bytes.size()) way.held.append(bytes.substr(*wrote));
+  else if (got->full && way.unread > 0) pipes_.lend(way.pipe);
+  return *wrote;
 }
 
-bool Relay::move_by_splice(Direction& way, size_t& moved) {
+size_t Relay::move_by_splice(Direction& way) {
   PipeLoan& pipe = way.pipe;
-  bool progress = false;
   const auto room = size_t(std::min<uint64_t>(PipePool::kPipeBytes - std::min(pipe.held, PipePool::kPipeBytes), way.unread));
   if (!way.ended && room > 0) {
     const ssize_t n = ::splice(way.from.transport().fd(), nullptr, pipe.write, nullptr, room, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return fail(way.from, net::socket_error(errno, Side::Local)), false;
+    if (n < 0 && errno != EAGAIN && errno != EINTR) return fail(way.from, net::socket_error(errno, Side::Local)), 0;
     if (n == 0) {
       way.ended = true;
       way.from.note_input_end();
@@ -103,20 +99,15 @@ bool Relay::move_by_splice(Direction& way, size_t& moved) {
     if (n > 0) {
       pipe.held += size_t(n);
       way.unread -= uint64_t(n);
-      progress = true;
     }
   }
-  if (pipe.held == 0) return false;
+  if (pipe.held == 0) return 0;
   const ssize_t n = ::splice(pipe.read, nullptr, way.to.transport().fd(), nullptr, pipe.held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  if (n < 0 && errno != EAGAIN && errno != EINTR) return fail(way.to, net::socket_error(errno, Side::Local)), false;
-  if (n > 0) {
-    pipe.held -= size_t(n);
-    way.bytes += uint64_t(n);
-    moved += size_t(n);
-    return true;
-  }
-  // The far side is full. What the pipe can still take is read once more: the next write is larger for it.
-  return progress && pipe.held < PipePool::kPipeBytes && way.unread > 0 && !way.ended;
+  if (n < 0 && errno != EAGAIN && errno != EINTR) return fail(way.to, net::socket_error(errno, Side::Local)), 0;
+  if (n <= 0) return 0;
+  pipe.held -= size_t(n);
+  way.bytes += uint64_t(n);
+  return size_t(n);
 }
 
 void Relay::settle(Direction& way, size_t moved) {

@@ -61,8 +61,8 @@ class Relay {
     Direction& way;
   };
   void move(Direction& way);
-  bool move_by_block(Direction& way, size_t& moved);
-  bool move_by_splice(Direction& way, size_t& moved);
+  size_t move_by_block(Direction& way);
+  size_t move_by_splice(Direction& way);
   void settle(Direction& way, size_t moved);
   void fail(HttpConnection& side, const Error& why);
   PipePool& pipes_;
