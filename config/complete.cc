@@ -283,7 +283,8 @@ struct Completion {
         reading.error(at, path + ".protocol",
                       std::string("a tcp listener leads here; expected tcp, got \"") + name_of(cluster.protocol) + "\"");
       else if (http && cluster.protocol == Protocol::Tcp)
-        reading.error(at, path + ".protocol", "an http listener leads here; expected auto, http, http1, http2 or grpc, got \"tcp\"");
+        reading.error(at, path + ".protocol",
+                      "an http listener leads here; expected auto, http, http1, http2 or grpc, got \"tcp\"");
       if (tcp) cluster.protocol = Protocol::Tcp;
       // Because an exchange's limit would cut a connection that is meant to stay: only the cluster's own applies.
       if (cluster.protocol == Protocol::Tcp && !(own && own->is_map() && own->find("timeout"))) {
@@ -301,8 +302,7 @@ struct Completion {
       const uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
       char text[17];
       std::snprintf(text, sizeof text, "%016llx",
-                    (unsigned long long)mix(h ^ hash(cluster.name + "\n" + cluster.service + "\n" + name_of(cluster.protocol) +
-                                                     (cluster.timeout_implied ? "\nimplied" : ""))));
+                    (unsigned long long)mix(h ^ hash(cluster.name + "\n" + cluster.service + "\n" + name_of(cluster.protocol))));
       cluster.digest = text;
     }
     char text[17];

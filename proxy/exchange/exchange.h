@@ -38,10 +38,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool route();  // finds the rule and what hangs on it; false: nobody serves this
   void act();    // redirect and direct response
   bool check_body_limit();
-  milliseconds limit() const;                             // of the whole exchange; 0: none
+  milliseconds limit() const;                          // of the whole exchange; 0: none
   bool unlimited() const { return tunnel_ || grpc_; }  // may be silent for long
-  http::Wire wire() const;                                // to the endpoint
-  bool pump(Way way);  // pump.cc: body bytes on; true: all of it, the end included
+  http::Wire wire() const;                             // to the endpoint
+  bool pump(Way way);                                  // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
   bool try_relay();             // pump.cc: sockets joined; true: the relay has taken over
@@ -49,12 +49,12 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void commit();                // response_ and the response pipe are the attempt's
   void fail(const Error& why);  // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
-  std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
+  std::string_view explain(const Error& why);                   // answer.cc: the sentence a person reads
   void answer_grpc(uint16_t status, std::string_view message);  // grpc.cc
   bool end_grpc(http::GrpcStatus status);
   void pass_deadline_on();
   std::optional<http::GrpcStatus> grpc_status();  // what the client was told or makes of it; null: not gRPC
-  void finish();                               // filters' on_complete, access log, stats, give back
+  void finish();                                  // filters' on_complete, access log, stats, give back
   RequestCounters& find_counters();
   void note_activity() { active_at_ = site_.loop.now(); }
   void count_in();  // to requests in flight, once the label of its cluster is known
@@ -119,12 +119,12 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool dropped_ = false;  // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
-  http::HeaderMap* own_trailers_ = nullptr;  // behind a response that we had to end
-  http::Field own_;                          // grpc-timeout of this try
+  http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
+  http::Field own_;                              // grpc-timeout of this try
   std::optional<wire::Relay> relay_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0;
   TimePoint active_at_{};  // the loop's time when bytes last moved
-  TimePoint due_{};  // of deadline_, while that is armed
+  TimePoint due_{};        // of deadline_, while that is armed
   TimePoint started_{}, first_byte_{};
   BoundPlace<Exchange, &Exchange::on_place> place_{*this};
   net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};

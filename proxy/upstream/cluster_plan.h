@@ -12,7 +12,7 @@ namespace outrider::upstream {
 
 struct HealthPlan {
   enum class Kind : uint8_t { Off, Tcp, Http, Grpc } kind = Kind::Off;
-  std::string path = "/";               // Grpc: the service's name
+  std::string path = "/";  // Grpc: the service's name
   milliseconds interval{10000}, timeout{1000};
   uint32_t healthy = 2, unhealthy = 3;  // in a row, to flip
   double jitter = 0.1;                  // of the interval
@@ -46,7 +46,7 @@ struct ClusterPlan {
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds timeout{0};         // of a whole exchange; 0: none
   milliseconds stream_timeout{0};  // of one of gRPC: only what somebody has written
-  uint32_t retries = 2;     // of requests that never reached an endpoint
+  uint32_t retries = 2;            // of requests that never reached an endpoint
   bool retry_connect_failure = true, retry_reset_before_request = true;
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   http::CodecLimits codec;

@@ -23,6 +23,7 @@ using grpc::Status;
 using grpc::StatusCode;
 
 constexpr int kLargest = 64 << 20;
+constexpr std::chrono::seconds kNoLimit{0};
 
 ByteBuffer bytes_of(const std::string& text) {
   const grpc::Slice slice(text);
@@ -49,14 +50,15 @@ void say(const std::string& line) {
 class Served final : public grpc::ServerGenericBidiReactor {
  public:
   explicit Served(grpc::GenericCallbackServerContext& context) : context_(context), method_(context.method()) {
-    if (is("Hold") || is("Count") || is("Sum") || is("Talk")) say("call");
-    if (!is("Echo") && !is("Fail") && !is("Hold") && !is("Count") && !is("Sum") && !is("Talk"))
-      return end(Status(StatusCode::UNIMPLEMENTED, "not served"));
-    StartRead(&in_);
+    if (is("Hold") || is("Count") || is("Sum") || is_talk()) say("call");
+    if (!is("Echo") && !is("Fail") && !is("Hold") && !is("Count") && !is("Sum") && !is_talk())
+      end(Status(StatusCode::UNIMPLEMENTED, "not served"));
+    else StartRead(&in_);
   }
 
  private:
   bool is(const char* name) const { return method_ == std::string("/test.Calls/") + name; }
+  bool is_talk() const { return is("Talk") || is("Linger"); }
 
   void OnReadDone(bool ok) override {
     std::lock_guard lock(mutex_);
@@ -73,8 +75,8 @@ class Served final : public grpc::ServerGenericBidiReactor {
       context_.AddTrailingMetadata("x-why", "asked for");
       return end(Status(StatusCode(std::stoi(std::string(code->second.data(), code->second.size()))), message));
     }
-    if (is("Talk") && message == "abort") return end(Status(StatusCode::ABORTED, "as you wish"));
-    if (is("Talk")) said_.push_back(message);
+    if (is_talk() && message == "abort") return end(Status(StatusCode::ABORTED, "as you wish"));
+    if (is_talk()) said_.push_back(message);
     if (is("Count"))
       for (int i = 0; i < std::stoi(message); ++i) said_.push_back(std::to_string(i));
     if (is("Sum")) ++messages_, sum_ += message.size();
@@ -111,7 +113,7 @@ class Served final : public grpc::ServerGenericBidiReactor {
   }
 
   void finish_if_all_is_said() {
-    if (!read_all_ || writing_ || !said_.empty() || ended_ || is("Hold")) return;
+    if (!read_all_ || writing_ || !said_.empty() || ended_ || is("Hold") || is("Linger")) return;
     if (!is("Sum")) return end(Status::OK);
     ended_ = true;
     out_ = bytes_of(std::to_string(messages_) + " messages, " + std::to_string(sum_) + " bytes");
@@ -120,9 +122,7 @@ class Served final : public grpc::ServerGenericBidiReactor {
 
   void OnCancel() override {
     std::lock_guard lock(mutex_);
-    if (ended_) return;
-    say("cancelled");
-    end(Status::CANCELLED);
+    if (!ended_) end(Status::CANCELLED);
   }
 
   void end(const Status& status) {
@@ -130,7 +130,10 @@ class Served final : public grpc::ServerGenericBidiReactor {
     Finish(status);
   }
 
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    if (context_.IsCancelled()) say("cancelled");
+    delete this;
+  }
 
   grpc::GenericCallbackServerContext& context_;
   const std::string method_;
@@ -168,9 +171,11 @@ int serve() {
 class Call final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
  public:
   using Each = std::function<void(Call&, const std::string& message)>;
-  Call(grpc::GenericStub& stub, const std::string& method, Each each = {}) : each_(std::move(each)) {
+  Call(grpc::GenericStub& stub, const std::string& method, Each each = {}, std::chrono::seconds limit = kNoLimit)
+      : each_(std::move(each)) {
+    if (limit != kNoLimit) context.set_deadline(std::chrono::system_clock::now() + limit);
     stub.PrepareBidiStreamingCall(&context, "/test.Calls/" + method, {}, this);
-    AddHold();  // until end(): writes may come from outside
+    AddHold();  // until wait(): writes may come from outside
   }
   void start() {
     StartRead(&in_);
@@ -187,9 +192,10 @@ class Call final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
     write_next();
   }
   Status wait() {
-    release();
+    RemoveHold();
     return over_.get_future().get();
   }
+  std::string first() const { return messages.empty() ? "(none)" : messages[0]; }
   grpc::ClientContext context;
   std::vector<std::string> messages;
 
@@ -219,7 +225,6 @@ class Call final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
     StartRead(&in_);
   }
   void OnDone(const Status& status) override { over_.set_value(status); }
-  void release() { RemoveHold(); }
   Each each_;
   std::mutex mutex_;
   ByteBuffer in_, out_;
@@ -229,7 +234,8 @@ class Call final : public grpc::ClientBidiReactor<ByteBuffer, ByteBuffer> {
 };
 
 std::string text_of(const Status& status) {
-  return std::to_string(status.error_code()) + (status.error_code() == StatusCode::DEADLINE_EXCEEDED ? "" : " " + status.error_message());
+  return std::to_string(status.error_code()) +
+         (status.error_code() == StatusCode::DEADLINE_EXCEEDED ? "" : " " + status.error_message());
 }
 
 std::string text_of(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, const char* name) {
@@ -265,7 +271,7 @@ struct Client {
     const Status end = ask(call, "hello");
     const auto& head = call.context.GetServerInitialMetadata();
     const auto& trailing = call.context.GetServerTrailingMetadata();
-    say("unary, with metadata both ways: " + text_of(end) + " " + call.messages.at(0) + " " + text_of(head, "x-text") + " " +
+    say("unary, with metadata both ways: " + text_of(end) + " " + call.first() + " " + text_of(head, "x-text") + " " +
         (text_of(head, "x-bytes-bin") == every ? "equal" : "other") + " " + text_of(trailing, "trailing-x-text") + " " +
         (text_of(trailing, "trailing-x-bytes-bin") == every ? "equal" : "other"));
   }
@@ -294,7 +300,7 @@ struct Client {
     for (int i = 0; i < 3000; ++i) sum.write(std::to_string(i));
     sum.end();
     const Status summed = sum.wait();
-    say("a stream of the client: " + text_of(summed) + " " + (sum.messages.empty() ? "" : sum.messages[0]));
+    say("a stream of the client: " + text_of(summed) + " " + sum.first());
     Call talk(stub, "Talk", [](Call& call, const std::string&) {
       if (call.messages.size() < 300) call.write(std::to_string(call.messages.size()));
       else call.end();
@@ -313,15 +319,13 @@ struct Client {
     abort.write("one");
     const Status aborted = abort.wait();
     say("a server that aborts: " + text_of(aborted) + " " + std::to_string(abort.messages.size()));
-    Call cancel(stub, "Talk", [](Call& call, const std::string&) { call.context.TryCancel(); });
+    Call cancel(stub, "Linger", [](Call& call, const std::string&) { call.context.TryCancel(); });
     cancel.start();
     cancel.write("one");
     say("a client that cancels: " + text_of(cancel.wait()));
-    Call hold(stub, "Hold");
-    hold.context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
+    Call hold(stub, "Hold", {}, std::chrono::seconds(1));
     say("a deadline before any answer: " + text_of(ask(hold, "x")));
-    Call late(stub, "Talk");
-    late.context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
+    Call late(stub, "Linger", {}, std::chrono::seconds(1));
     late.start();
     late.write("one");
     const Status passed = late.wait();
@@ -333,7 +337,8 @@ struct Client {
     for (size_t i = 0; i < message.size(); ++i) message[i] = char(i * 2654435761u >> 16);
     Call call(stub, "Echo");
     const Status end = ask(call, message);
-    say("a message of 16 MiB: " + text_of(end) + (call.messages.size() == 1 && call.messages[0] == message ? " equal" : " other"));
+    say("a message of 16 MiB: " + text_of(end) +
+        (call.first() == message ? " equal" : " other"));
   }
 
   void many() {

@@ -121,7 +121,7 @@ const kScenarios = {
 
   async 'a client that cancels a conversation'(calls, service) {
     const before = service.cancelled;
-    const { code } = await calls.stream('Talk', undefined, {
+    const { code } = await calls.stream('Linger', undefined, {
       started(call) { call.write(Buffer.from('one')); },
       each(call) { call.cancel(); },
     });
@@ -148,7 +148,7 @@ const kScenarios = {
 
   async 'a deadline that passes in a conversation'(calls, service) {
     const before = service.cancelled;
-    const { code, messages } = await calls.stream('Talk', undefined, {
+    const { code, messages } = await calls.stream('Linger', undefined, {
       options: { deadline: Date.now() + 1000 }, started(call) { call.write(Buffer.from('one')); },
     });
     await until('the server hears of the deadline', () => service.cancelled === before + 1);

@@ -36,6 +36,13 @@ function loadGrpc(folder) {
   }
 }
 
+// What is begun here ends with this program, whatever happens.
+function begin(...command) {
+  const child = spawn(...command);
+  process.on('exit', () => child.kill('SIGKILL'));
+  return child;
+}
+
 // Below the range that the system gives out by itself.
 async function freePort() {
   for (;;) {
@@ -69,7 +76,7 @@ admin: {address: off, health: off}
 lifecycle: {drain: {delay: 0}}
 overload: {threads: 1}
 `);
-    this.process = spawn(this.program, ['run', '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] });
+    this.process = begin(this.program, ['run', '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.process.on('exit', (code, signal) => { this.exited = signal || String(code); });
     await until('the proxy listens', () => {
       if (this.exited) throw new Error(`the proxy has ended: ${this.exited}`);
@@ -129,7 +136,7 @@ async function compare(grpc, folder, between, port, service) {
 class Served {
   constructor(program) {
     this.calls = this.cancelled = 0;
-    this.process = spawn(program, ['serve'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.process = begin(program, ['serve'], { stdio: ['pipe', 'pipe', 'inherit'] });
     readline.createInterface({ input: this.process.stdout }).on('line', (line) => {
       if (line === 'call') ++this.calls;
       else if (line === 'cancelled') ++this.cancelled;

@@ -14,6 +14,7 @@ const kMethods = {
   Count: method('Count', false, true),      // as many messages as the request says
   Sum: method('Sum', true, false),          // how many bytes and messages came
   Talk: method('Talk', true, true),         // each message comes back; "abort" ends it with a status
+  Linger: method('Linger', true, true),     // the same, but it does not end when the client has said all
   Missing: method('Missing', false, false), // not served
 };
 
@@ -36,6 +37,7 @@ class Service {
       Count: (call) => this.count(call),
       Sum: (call, done) => this.sum(call, done),
       Talk: (call) => this.talk(call),
+      Linger: (call) => this.talk(call, true),
     });
     // grpc.health.v1.Health: one field, the status; 1 is SERVING. The request's one field is the service's name.
     this.serving = true;
@@ -83,8 +85,10 @@ class Service {
 
   async count(call) {
     this.follow(call);
+    let goOn;
+    for (const event of ['drain', 'cancelled']) call.on(event, () => goOn && goOn());
     for (let i = 0; i < Number(call.request.toString()) && !call.cancelled; ++i)
-      if (!call.write(Buffer.from(String(i)))) await new Promise((resolve) => { call.once('drain', resolve); call.once('cancelled', resolve); });
+      if (!call.write(Buffer.from(String(i)))) await new Promise((resolve) => { goOn = resolve; });
     call.end();
   }
 
@@ -95,13 +99,13 @@ class Service {
     call.on('end', () => done(null, Buffer.from(`${messages} messages, ${bytes} bytes`)));
   }
 
-  talk(call) {
+  talk(call, lingers = false) {
     this.follow(call);
     call.on('data', (message) => {
       if (message.toString() === 'abort') call.emit('error', { code: this.grpc.status.ABORTED, details: 'as you wish' });
       else call.write(message);
     });
-    call.on('end', () => call.end());
+    call.on('end', () => { if (!lingers) call.end(); });
     call.on('error', () => {});
   }
 }

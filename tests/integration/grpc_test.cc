@@ -2,12 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <future>
-#include <sstream>
 
-#include "tests/support/h2_peer.h"
-#include "tests/support/origin.h"
+#include "tests/support/grpc.h"
 #include "tests/support/proxy.h"
 #include "tests/support/quiet.h"
 
@@ -15,25 +12,6 @@ namespace outrider::test {
 namespace {
 
 using namespace http;
-
-const Fields kCall{{"content-type", "application/grpc"}, {"te", "trailers"}};
-
-Fields call(Fields more = {}, Fields first = kCall) {
-  for (auto& field : more) first.push_back(std::move(field));
-  return request_fields(std::move(first), "POST");
-}
-
-const std::string kMessage("\0\0\0\0\2hi", 7);
-
-std::string whole_call(uint32_t stream, Fields more = {}) {
-  return headers(stream, call(std::move(more)), kEndHeaders) + data(stream, kMessage, true);
-}
-
-// The answer of an endpoint that has no objections.
-std::string fine(uint32_t stream) {
-  return headers(stream, {{":status", "200"}, {"content-type", "application/grpc"}}, kEndHeaders) + data(stream, kMessage) +
-         headers(stream, {{"grpc-status", "0"}, {"x-more", "trailing"}});
-}
 
 std::string edge_with_rules(const std::string& rules, const std::string& endpoint) {
   return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [" +
@@ -44,28 +22,18 @@ void expect_status(Proxy& proxy, int status, double count = 1) {
   proxy.expect_metric(count, "outrider_grpc_responses_total", "grpc_status=\"" + std::to_string(status) + "\"");
 }
 
-// An endpoint whose every connection is one script.
-struct Endpoint {
-  explicit Endpoint(std::function<void(H2Peer&)> script)
-      : origin([script = std::move(script)](Stream& accepted) {
-          H2Peer peer(accepted);
-          script(peer);
-        }) {}
-  Origin origin;
-};
-
 TEST(Grpc, ACallGoesByHttp2AndComesBackWithItsTrailers) {
-  Endpoint endpoint([](H2Peer& peer) {
+  GrpcEndpoint endpoint([](H2Peer& peer) {
     const auto lines = peer.read_until("DATA 1 end");
     EXPECT_TRUE(has(lines, "[te: trailers]")) << lines;
-    peer.send(fine(1));
+    peer.send(grpc_answer(1));
     peer.read_until("nothing more");
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}));
   H2Peer client(proxy.address());
-  client.send(whole_call(1));
+  client.send(grpc_call(1));
   const auto lines = client.read_until("[grpc-status: 0]");
-  EXPECT_TRUE(has(lines, "DATA 1 " + kMessage)) << lines;
+  EXPECT_TRUE(has(lines, "DATA 1 " + kGrpcMessage)) << lines;
   EXPECT_TRUE(has(lines, "HEADERS 1 end [grpc-status: 0] [x-more: trailing]")) << lines;
   expect_status(proxy, 0);
 }
@@ -78,7 +46,7 @@ struct Told {
 };
 
 TEST(Grpc, AnswersOfOurOwnAreOneHeadWithTheStatusThatClientsKnow) {
-  Endpoint silent([](H2Peer& peer) { peer.read_until("nothing"); });
+  GrpcEndpoint silent([](H2Peer& peer) { peer.read_until("nothing"); });
   const Told table[] = {
       {"{match: {host: other}, cluster: web}", false, 12, "no_route"},
       {"{cluster: web}", true, 14, "outrider: "},
@@ -91,7 +59,7 @@ TEST(Grpc, AnswersOfOurOwnAreOneHeadWithTheStatusThatClientsKnow) {
   for (const Told& told : table) {
     Proxy proxy(edge_with_rules(told.rule, told.refusing ? refusing_address().text() : silent.origin.text()));
     H2Peer client(proxy.address());
-    client.send(whole_call(1));
+    client.send(grpc_call(1));
     const auto lines = client.read_until("HEADERS 1");
     EXPECT_TRUE(has(lines, "HEADERS 1 end [:status: 200]")) << told.rule << '\n' << lines;
     EXPECT_TRUE(has(lines, "[content-type: application/grpc]")) << lines;
@@ -113,21 +81,21 @@ TEST(Grpc, AnswersOfOurOwnAreTheSameOverHttp1) {
 
 TEST(Grpc, WhatOnlyLooksLikeItIsAnsweredAsHttp) {
   Proxy proxy(Proxy::edge({refusing_address().text()}));
-  const auto answer = request(
-      proxy.address(), "POST /a HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n");
+  const auto answer = request(proxy.address(),
+                              "POST /a HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(answer.status(), 502);
   EXPECT_EQ(answer.field("grpc-status"), "");
 }
 
 TEST(Grpc, ADeadlineIsPassedOnAndKept) {
   std::promise<std::string> seen;
-  Endpoint endpoint([&](H2Peer& peer) {
+  GrpcEndpoint endpoint([&](H2Peer& peer) {
     seen.set_value(peer.read_until("HEADERS 1"));
     EXPECT_TRUE(has(peer.read_until("RST_STREAM 1"), "RST_STREAM 1 CANCEL"));
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}, "retry: {attempts: 0}"));
   H2Peer client(proxy.address());
-  client.send(whole_call(1, {{"grpc-timeout", "200m"}}));
+  client.send(grpc_call(1, {{"grpc-timeout", "200m"}}));
   const auto lines = client.read_until("HEADERS 1");
   EXPECT_TRUE(has(lines, "[grpc-status: 4]")) << lines;
   const auto told = seen.get_future().get();
@@ -139,41 +107,40 @@ TEST(Grpc, ADeadlineIsPassedOnAndKept) {
 }
 
 TEST(Grpc, TheShorterOfRuleAndCallIsTheDeadline) {
-  Endpoint silent([](H2Peer& peer) { peer.read_until("nothing"); });
+  GrpcEndpoint silent([](H2Peer& peer) { peer.read_until("nothing"); });
   Proxy proxy(edge_with_rules("{cluster: web, timeout: 20ms}", silent.origin.text()));
   H2Peer client(proxy.address());
-  client.send(whole_call(1, {{"grpc-timeout", "1H"}}));
+  client.send(grpc_call(1, {{"grpc-timeout", "1H"}}));
   EXPECT_TRUE(has(client.read_until("HEADERS 1"), "[grpc-status: 4]"));
 }
 
 TEST(Grpc, AMalformedTimeoutIsTheEndpointsToJudge) {
-  Endpoint endpoint([](H2Peer& peer) {
+  GrpcEndpoint endpoint([](H2Peer& peer) {
     EXPECT_TRUE(has(peer.read_until("DATA 1 end"), "[grpc-timeout: soon]"));
-    peer.send(fine(1));
+    peer.send(grpc_answer(1));
     peer.read_until("nothing more");
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}));
   H2Peer client(proxy.address());
-  client.send(whole_call(1, {{"grpc-timeout", "soon"}}));
+  client.send(grpc_call(1, {{"grpc-timeout", "soon"}}));
   EXPECT_TRUE(has(client.read_until("[grpc-status"), "[grpc-status: 0]"));
 }
 
 // An ordinary request that came later is cut by all of the limits; the call is still there.
 TEST(Grpc, ASilentCallOutlivesTheLimitsOfRequests) {
   std::promise<void> go_on;
-  Endpoint endpoint([&](H2Peer& peer) {
+  GrpcEndpoint endpoint([&](H2Peer& peer) {
     peer.read_until("HEADERS 1");
     peer.read_until("HEADERS 3");
     go_on.get_future().wait();
-    peer.send(fine(1));
+    peer.send(grpc_answer(1));
     peer.read_until("nothing more");
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}, "protocol: http2, retry: {attempts: 0}",
-                          "timeouts: {stream_idle: 60ms, request: 40ms}") +
-                  "",
+                          "timeouts: {stream_idle: 60ms, request: 40ms}"),
               {"overload.threads=1"});
   H2Peer client(proxy.address());
-  client.send(headers(1, call(), kEndHeaders));
+  client.send(headers(1, grpc_fields(), kEndHeaders));
   client.send(headers(3, request_fields()));
   EXPECT_TRUE(has(client.read_until("HEADERS 3"), "[:status: 504]"));
   H2Peer another(proxy.address());
@@ -184,29 +151,30 @@ TEST(Grpc, ASilentCallOutlivesTheLimitsOfRequests) {
 }
 
 TEST(Grpc, ACallThatBreaksHalfWayEndsWithAStatus) {
-  Endpoint endpoint([](H2Peer& peer) {
+  GrpcEndpoint endpoint([](H2Peer& peer) {
     peer.read_until("DATA 1 end");
-    peer.send(headers(1, {{":status", "200"}, {"content-type", "application/grpc"}}, kEndHeaders) + data(1, kMessage));
+    peer.send(grpc_head(1) + data(1, kGrpcMessage));
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}));
   H2Peer client(proxy.address());
-  client.send(whole_call(1));
+  client.send(grpc_call(1));
   const auto lines = client.read_until("[grpc-status");
-  EXPECT_TRUE(has(lines, "DATA 1 " + kMessage)) << lines;
+  EXPECT_TRUE(has(lines, "DATA 1 " + kGrpcMessage)) << lines;
   EXPECT_TRUE(has(lines, "HEADERS 1 end [grpc-status: 14] [grpc-message: outrider: ")) << lines;
   expect_status(proxy, 14);
+  client.close();
   expect_quiet(proxy);
 }
 
 TEST(Grpc, ADeadlineHalfWayEndsWithItsStatus) {
-  Endpoint endpoint([](H2Peer& peer) {
+  GrpcEndpoint endpoint([](H2Peer& peer) {
     peer.read_until("DATA 1 end");
-    peer.send(headers(1, {{":status", "200"}, {"content-type", "application/grpc"}}, kEndHeaders) + data(1, kMessage));
+    peer.send(grpc_head(1) + data(1, kGrpcMessage));
     EXPECT_TRUE(has(peer.read_until("RST_STREAM 1"), "RST_STREAM 1 CANCEL"));
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}));
   H2Peer client(proxy.address());
-  client.send(whole_call(1, {{"grpc-timeout", "300m"}}));
+  client.send(grpc_call(1, {{"grpc-timeout", "300m"}}));
   const auto lines = client.read_until("[grpc-status");
   EXPECT_TRUE(has(lines, "HEADERS 1 end [grpc-status: 4]")) << lines;
   expect_status(proxy, 4);
@@ -217,15 +185,15 @@ TEST(Grpc, AResetOfTheEndpointsIsTheStatusThatItMeans) {
   const std::pair<uint32_t, int> table[] = {{NGHTTP2_CANCEL, 1}, {NGHTTP2_INTERNAL_ERROR, 13}, {NGHTTP2_PROTOCOL_ERROR, 13}};
   for (const bool begun : {false, true})
     for (const auto& [code, status] : table) {
-      Endpoint endpoint([&, code = code](H2Peer& peer) {
+      GrpcEndpoint endpoint([&, code = code](H2Peer& peer) {
         peer.read_until("DATA 1 end");
-        if (begun) peer.send(headers(1, {{":status", "200"}, {"content-type", "application/grpc"}}, kEndHeaders));
+        if (begun) peer.send(grpc_head(1));
         peer.send(frame(NGHTTP2_RST_STREAM, 0, 1, number(code)));
         peer.read_until("nothing more");
       });
       Proxy proxy(Proxy::edge({endpoint.origin.text()}));
       H2Peer client(proxy.address());
-      client.send(whole_call(1));
+      client.send(grpc_call(1));
       const auto lines = client.read_until("[grpc-status");
       EXPECT_TRUE(has(lines, "[grpc-status: " + std::to_string(status) + "]")) << begun << code << '\n' << lines;
     }
@@ -233,14 +201,14 @@ TEST(Grpc, AResetOfTheEndpointsIsTheStatusThatItMeans) {
 
 TEST(Grpc, ACancelledCallIsCancelledAtTheEndpoint) {
   std::promise<std::string> heard;
-  Endpoint endpoint([&](H2Peer& peer) {
+  GrpcEndpoint endpoint([&](H2Peer& peer) {
     peer.read_until("HEADERS 1");
-    peer.send(headers(1, {{":status", "200"}, {"content-type", "application/grpc"}}, kEndHeaders));
+    peer.send(grpc_head(1));
     heard.set_value(peer.read_until("RST_STREAM 1"));
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}));
   H2Peer client(proxy.address());
-  client.send(headers(1, call(), kEndHeaders));
+  client.send(headers(1, grpc_fields(), kEndHeaders));
   client.read_until("HEADERS 1");
   client.send(frame(NGHTTP2_RST_STREAM, 0, 1, number(NGHTTP2_CANCEL)));
   EXPECT_TRUE(has(heard.get_future().get(), "RST_STREAM 1 CANCEL"));
@@ -248,23 +216,23 @@ TEST(Grpc, ACancelledCallIsCancelledAtTheEndpoint) {
 }
 
 TEST(Grpc, StatusesAreCountedFromTrailersFromHeadsAndFromWhatIsNoAnswer) {
-  Endpoint endpoint([](H2Peer& peer) {
+  GrpcEndpoint endpoint([](H2Peer& peer) {
     peer.read_until("DATA 1 end");
     peer.send(headers(1, {{":status", "200"}, {"content-type", "application/grpc"}, {"grpc-status", "5"}}));
     peer.read_until("DATA 3 end");
-    peer.send(headers(3, {{":status", "200"}, {"content-type", "application/grpc"}}, kEndHeaders) +
-              headers(3, {{"grpc-status", "99"}}));
+    peer.send(grpc_head(3) + headers(3, {{"grpc-status", "99"}}));
     peer.read_until("DATA 5 end");
     peer.send(headers(5, {{":status", "403"}, {"content-type", "text/html"}}));
     peer.read_until("nothing more");
   });
   Proxy proxy(Proxy::edge({endpoint.origin.text()}), {"overload.threads=1"});
   H2Peer client(proxy.address());
-  client.send(whole_call(1));
-  EXPECT_TRUE(has(client.read_until("HEADERS 1"), "HEADERS 1 end [:status: 200] [content-type: application/grpc] [grpc-status: 5]"));
-  client.send(whole_call(3));
+  client.send(grpc_call(1));
+  EXPECT_TRUE(
+      has(client.read_until("HEADERS 1"), "HEADERS 1 end [:status: 200] [content-type: application/grpc] [grpc-status: 5]"));
+  client.send(grpc_call(3));
   EXPECT_TRUE(has(client.read_until("[grpc-status: 99]"), "HEADERS 3 end [grpc-status: 99]"));
-  client.send(whole_call(5));
+  client.send(grpc_call(5));
   EXPECT_TRUE(has(client.read_until("HEADERS 5"), "[:status: 403]"));
   expect_status(proxy, 5);
   expect_status(proxy, 2);

@@ -30,6 +30,17 @@ TEST(Http2, IsSpokenToWhoBeginsWithItsPreface) {
   EXPECT_EQ(answer->body, "GET /b HTTP/1.1 web");
 }
 
+// Some clients ask for nothing before they know the settings.
+TEST(Http2, SettingsAreSaidBeforeAnythingIsAsked) {
+  const auto origin = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({origin->text()}));
+  Stream client = proxy.connect();
+  client.send(kPreface + frame(NGHTTP2_SETTINGS, 0, 0));
+  const auto head = client.read_exactly(9);
+  ASSERT_TRUE(head);
+  EXPECT_EQ((*head)[3], NGHTTP2_SETTINGS);
+}
+
 TEST(Http2, APrefaceMayComeInPiecesAndAlmostOneIsHttp1) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}));

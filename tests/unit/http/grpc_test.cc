@@ -28,8 +28,8 @@ TEST(Grpc, IsToldByItsContentType) {
 }
 
 TEST(Grpc, TimeoutsAreDigitsAndAUnit) {
-  const std::pair<const char*, int64_t> good[] = {{"1H", 3600000},  {"2M", 120000},       {"3S", 3000}, {"4m", 4},
-                                                  {"5000u", 5},     {"5001u", 6},         {"1n", 1},    {"1000001n", 2},
+  const std::pair<const char*, int64_t> good[] = {{"1H", 3600000},     {"2M", 120000},         {"3S", 3000}, {"4m", 4},
+                                                  {"5000u", 5},        {"5001u", 6},           {"1n", 1},    {"1000001n", 2},
                                                   {"00000001S", 1000}, {"99999999m", 99999999}};
   for (const auto& [text, ms] : good) {
     const auto timeout = parse_grpc_timeout(text);

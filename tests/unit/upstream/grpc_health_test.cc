@@ -25,13 +25,19 @@ TEST(GrpcHealth, OnlyServingIsServing) {
 }
 
 TEST(GrpcHealth, FieldsOfOtherVersionsArePassedOver) {
-  const std::string others("\x12\x03\x08\x02x\x18\x80\x01\x21" "12345678\x2d" "1234", 22);
+  const std::string others(
+      "\x12\x03\x08\x02x\x18\x80\x01\x21"
+      "12345678\x2d"
+      "1234",
+      22);
   EXPECT_TRUE(says_serving(framed(others + "\x08\x01")));
   EXPECT_TRUE(says_serving(framed("\x08\x01" + others)));
 }
 
 TEST(GrpcHealth, WhatIsCutOrCompressedIsNoAnswer) {
-  const std::string whole = framed("\x12\x03" "abc\x08\x01");
+  const std::string whole = framed(
+      "\x12\x03"
+      "abc\x08\x01");
   ASSERT_TRUE(says_serving(whole));
   for (size_t n = 0; n < whole.size(); ++n) EXPECT_FALSE(says_serving(whole.substr(0, n))) << n;
   EXPECT_FALSE(says_serving(whole + "x"));
