@@ -178,7 +178,7 @@ const kScenarios = {
 
 // Looks again and again; only a hang meets the limit.
 async function until(what, done) {
-  for (const limit = Date.now() + 60000; !done();) {
+  for (const limit = Date.now() + 60000; !await done();) {
     if (Date.now() > limit) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
