@@ -101,6 +101,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool grpc_ = false, has_own_ = false;
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
+  bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
   std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";
