@@ -215,6 +215,26 @@ TEST(Grpc, ACancelledCallIsCancelledAtTheEndpoint) {
   expect_status(proxy, 1);
 }
 
+TEST(Grpc, EndpointsAreAskedByTheProtocolOfGrpcHowTheyAre) {
+  const auto endpoint = [](char status, const char* grpc_status) {
+    return std::make_unique<GrpcEndpoint>([=](H2Peer& peer) {
+      const auto lines = peer.read_until("DATA 1 end");
+      EXPECT_TRUE(has(lines, "[:method: POST]") && has(lines, "[:path: /grpc.health.v1.Health/Check]")) << lines;
+      EXPECT_TRUE(has(lines, "\x0a\x09shop.Cart")) << lines;
+      const std::string answer{0, 0, 0, 0, 2, 8, status};
+      peer.send(grpc_head(1) + data(1, answer) + headers(1, {{"grpc-status", grpc_status}}));
+      peer.read_until("nothing more");
+    });
+  };
+  const auto serving = endpoint(1, "0"), not_serving = endpoint(2, "0"), failing = endpoint(1, "13");
+  const auto absent = refusing_address();
+  Proxy proxy(Proxy::edge(
+      {serving->origin.text(), not_serving->origin.text(), failing->origin.text(), absent.text()},
+      "health_check: {grpc: shop.Cart}"));
+  proxy.expect_metric(1, "outrider_cluster_endpoints", "state=\"ready\"");
+  proxy.expect_metric(3, "outrider_cluster_endpoints", "state=\"unhealthy\"");
+}
+
 TEST(Grpc, StatusesAreCountedFromTrailersFromHeadsAndFromWhatIsNoAnswer) {
   GrpcEndpoint endpoint([](H2Peer& peer) {
     peer.read_until("DATA 1 end");
