@@ -47,7 +47,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void accept(int fd, http::Wire wire, const http::CodecLimits& limits);
   // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
   // `raw_too`: its owner has a codec for bytes that are not HTTP.
-  void accept_resting(int fd, uint32_t input_mark, bool raw_too);
+  void accept_resting(int fd, uint32_t input_mark, bool raw_too = false);
   bool resting() const { return !codec_; }
   bool undecided() const { return fresh_; }  // it is not known yet who speaks
   // The client is silent, or has said what is hardly HTTP: from here on it is a tunnel, unless a silent one speaks HTTP

@@ -29,9 +29,9 @@ const std::vector<Heard>& table() {
       {"\r\n", Voice::Likely},
       {"", Voice::Unknown},
       {"GETTING ON", Voice::Unlikely},
-      {"get key\r\n", Voice::Other},                      // memcached
-      {"*1\r\n$4\r\nPING\r\n", Voice::Other},             // RESP
-      {"\0\0\0\x08\x04\xd2\x16\x2f"s, Voice::Other},      // an SSLRequest of PostgreSQL
+      {"get key\r\n", Voice::Other},                  // memcached
+      {"*1\r\n$4\r\nPING\r\n", Voice::Other},         // RESP
+      {"\0\0\0\x08\x04\xd2\x16\x2f"s, Voice::Other},  // an SSLRequest of PostgreSQL
       {"SSH-2.0-OpenSSH_9.2\r\n", Voice::Other},
       {"EHLO there\r\n", Voice::Other},
       {"\x80\x01", Voice::Other},
@@ -43,7 +43,7 @@ const std::vector<Heard>& table() {
       {"PRI * HTTP/1.1\r\n", Voice::Http1},
       {"\x16\x03\x01\x02\x00\x01\x00"s, Voice::Tls},
       {"\x16\x03\x01\x02\x00"s, Voice::Unknown},
-      {"\x16\x03\x01\x02\x00\x02"s, Voice::Other},        // a ServerHello
+      {"\x16\x03\x01\x02\x00\x02"s, Voice::Other},  // a ServerHello
       {"\x16\x02", Voice::Other},
   };
   return kTable;
