@@ -225,7 +225,7 @@ void Exchange::Down::on_body(Buffer&& data, bool end) {
   x.request_bytes_ += data.size();
   x.note_activity();
   const uint64_t limit = x.session_->plan().max_body;
-  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
+  if (limit && !x.tunnel_ && !x.refused_ && x.too_large(data, limit)) {
     x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
     if (x.committed_ && x.response_sent_) x.fail(*x.refused_);  // too late to say so
   }

@@ -52,6 +52,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   std::string_view explain(const Error& why);                   // answer.cc: the sentence a person reads
   void answer_grpc(uint16_t status, std::string_view message);  // grpc.cc
   bool end_grpc(http::GrpcStatus status);
+  bool too_large(Buffer& arrived, uint64_t limit);  // of gRPC one message, else all of the request's body so far
   void pass_deadline_on();
   std::optional<http::GrpcStatus> grpc_status();  // what the client was told or makes of it; null: not gRPC
   void finish();                                  // filters' on_complete, access log, stats, give back
@@ -121,7 +122,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
-  http::Field own_;                              // grpc-timeout of this try
+  http::GrpcFrames request_frames_;
+  http::Field own_;  // grpc-timeout of this try
   std::optional<wire::Relay> relay_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0;
   TimePoint active_at_{};  // the loop's time when bytes last moved

@@ -149,6 +149,7 @@ void Exchange::reset_for_reuse() {
   grpc_ = has_own_ = false;
   own_trailers_ = nullptr;
   grpc_answer_.reset();
+  request_frames_.clear();
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
   refused_.reset();

@@ -2,6 +2,9 @@
 
 #include "http/grpc.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
 
@@ -14,7 +17,7 @@ using http::HeaderId;
 void Exchange::answer_grpc(uint16_t status, std::string_view message) {
   if (message.ends_with('\n')) message.remove_suffix(1);
   answer_.headers.set_view(HeaderId::ContentType, "application/grpc");
-  http::set_grpc_status(answer_.headers, grpc_answer_.value_or(http::grpc_status_of(status)), message);
+  http::set_grpc_status(answer_.headers, std::exchange(grpc_answer_, {}).value_or(http::grpc_status_of(status)), message);
 }
 
 // A response that has begun cannot be replaced, but its last word is still to be said. Over HTTP/1 it is cut instead: trailers
@@ -26,6 +29,20 @@ bool Exchange::end_grpc(GrpcStatus status) {
   downstream().send_trailers(stream_, *own_trailers_);
   phase_ = Phase::Finish;
   return true;
+}
+
+// A stream has no end by which it could be too long.
+bool Exchange::too_large(Buffer& arrived, uint64_t limit) {
+  if (!grpc_) return request_bytes_ > limit;
+  Buffer seen(arrived.pool());
+  uint64_t longest = 0;
+  while (!arrived.empty()) {
+    const auto run = arrived.front();
+    longest = std::max<uint64_t>(longest, request_frames_.pass(run));
+    seen.append(arrived.take(run.size()));
+  }
+  arrived = std::move(seen);
+  return longest > limit;
 }
 
 // Whoever serves the request is to know how long anybody waits for it, whatever was lost of that on the way.

@@ -112,4 +112,24 @@ void set_grpc_status(HeaderMap& headers, GrpcStatus status, std::string_view mes
   if (!message.empty()) headers.set_view(HeaderId::GrpcMessage, write_grpc_message(message, headers.arena()));
 }
 
+// A byte of flags, four of length, the message.
+uint32_t GrpcFrames::pass(std::string_view bytes) {
+  uint32_t longest = 0;
+  while (!bytes.empty()) {
+    if (left_ > 0) {
+      const size_t n = size_t(std::min<uint64_t>(left_, bytes.size()));
+      left_ -= n;
+      bytes.remove_prefix(n);
+      continue;
+    }
+    if (head_ > 0) length_ = length_ << 8 | uint8_t(bytes.front());
+    bytes.remove_prefix(1);
+    if (++head_ < 5) continue;
+    longest = std::max(longest, length_);
+    left_ = length_;
+    head_ = 0;
+  }
+  return longest;
+}
+
 }  // namespace outrider::http

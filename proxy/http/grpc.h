@@ -54,4 +54,16 @@ std::string_view write_grpc_message(std::string_view text, Arena& arena);
 // Sets grpc-status and grpc-message.
 void set_grpc_status(HeaderMap& headers, GrpcStatus status, std::string_view message);
 
+// Where messages begin in the bytes of a stream, and how long they say they are.
+class GrpcFrames {
+ public:
+  uint32_t pass(std::string_view bytes);  // the longest of the messages whose length is known by their end
+  void clear() { *this = {}; }
+
+ private:
+  uint64_t left_ = 0;    // of the message
+  uint32_t length_ = 0;  // as far as it is read
+  uint8_t head_ = 0;     // bytes of its head that have come
+};
+
 }  // namespace outrider::http

@@ -71,6 +71,24 @@ TEST(Grpc, MessagesArePercentEncoded) {
   EXPECT_EQ(write_grpc_message(std::string(5000, 'a'), arena).size(), 1024u);
 }
 
+TEST(Grpc, TheLengthsOfMessagesAreFoundWhereverTheyAreCut) {
+  const auto message = [](uint32_t length) {
+    std::string text(1, '\0');
+    for (int shift = 24; shift >= 0; shift -= 8) text += char(length >> shift);
+    return text + std::string(length, '\xff');
+  };
+  const std::string stream = message(3) + message(0) + message(300) + message(7);
+  for (size_t piece = 1; piece <= stream.size(); ++piece) {
+    GrpcFrames frames;
+    uint32_t longest = 0;
+    for (size_t at = 0; at < stream.size(); at += piece) longest = std::max(longest, frames.pass(stream.substr(at, piece)));
+    EXPECT_EQ(longest, 300u) << piece;
+    EXPECT_EQ(frames.pass(message(2)), 2u) << "in step again";
+  }
+  GrpcFrames frames;
+  EXPECT_EQ(frames.pass(std::string_view("\0\xff\xff\xff\xff", 5)), 0xffffffffu);
+}
+
 TEST(Grpc, EveryStatusIsReadAsItWasSetAndOthersAreUnknown) {
   for (int i = 0; i < int(GrpcStatus::Count); ++i) {
     Arena arena;
