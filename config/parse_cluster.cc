@@ -69,10 +69,10 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
     fields.number("port", health.port);
   }
   if (parent.reading().catalog) return;
-  if (int(!http.empty()) + int(!tcp.empty()) + int(gives_grpc) > 1)
+  if (int(!http.empty()) + int(!tcp.empty()) + int(!grpc.empty()) > 1)
     return parent.error(key, *value, "http, tcp and grpc are different checks; give one");
   if (!http.empty()) health.kind = Health::Kind::Http, health.path = http;
-  else if (gives_grpc) health.kind = Health::Kind::Grpc, health.path = grpc;
+  else if (!grpc.empty()) health.kind = Health::Kind::Grpc, health.path = grpc == "*" ? "" : grpc;
   else if (!tcp.empty()) health.kind = Health::Kind::Tcp;
   else if (value && !fields.given("exec") && !gives_http && value->is_map())
     parent.error(key, *value, "expected http: /path, grpc: service or tcp: connect");

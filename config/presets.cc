@@ -18,7 +18,7 @@ Node preset(const char* name, const std::string& text) {
 std::string health_of(const Health& health) {
   if (health.kind == Health::Kind::Off) return "off";
   const std::string what = health.kind == Health::Kind::Http   ? "http: " + quote(health.path)
-                           : health.kind == Health::Kind::Grpc ? "grpc: " + quote(health.path)
+                           : health.kind == Health::Kind::Grpc ? "grpc: " + quote(health.path.empty() ? "*" : health.path)
                                                                : "tcp: connect";
   return "{" + what + ", interval: " + duration_text(health.interval) +
          ", timeout: " + duration_text(std::min(health.timeout, health.interval)) +
