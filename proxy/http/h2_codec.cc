@@ -85,7 +85,7 @@ Result<Done> H2Codec::feed(Buffer& input) {
   }
   if (dead_) return fatal_;
   offer_room();
-  if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();
+  if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();  // gathered above, too
   return Done{};
 }
 

@@ -4,40 +4,16 @@
 
 #include <atomic>
 
+#include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
-#include "tests/unit/http/frames.h"
 
 namespace outrider::test {
 namespace {
 
 using namespace http;
 
-// A client of HTTP/2 made of frames.
-class Client {
- public:
-  explicit Client(const net::Address& to) : stream_(Stream::connect(to)) { send(kPreface + frame(NGHTTP2_SETTINGS, 0, 0)); }
-  void send(const std::string& bytes) { EXPECT_TRUE(stream_.send(bytes)); }
-  // All lines of frames so far, once one of them holds `mark` or the connection has ended.
-  std::string read_until(std::string_view mark) {
-    while (lines_.find(mark) == std::string::npos) {
-      const auto head = stream_.read_exactly(9);
-      if (!head) return lines_;
-      const auto size = size_t(uint8_t((*head)[0])) << 16 | size_t(uint8_t((*head)[1])) << 8 | uint8_t((*head)[2]);
-      const auto payload = size ? stream_.read_exactly(size) : std::string();
-      if (!payload) return lines_;
-      lines_ += reader_.read(*head + *payload);
-    }
-    return lines_;
-  }
-
- private:
-  Stream stream_;
-  FrameReader reader_;
-  std::string lines_;
-};
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using Client = H2Peer;
 
 TEST(Http2, IsSpokenToWhoBeginsWithItsPreface) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.start + " " + request.field("host")); });
@@ -52,6 +28,17 @@ TEST(Http2, IsSpokenToWhoBeginsWithItsPreface) {
   const auto answer = other.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, "GET /b HTTP/1.1 web");
+}
+
+// Some clients ask for nothing before they know the settings.
+TEST(Http2, SettingsAreSaidBeforeAnythingIsAsked) {
+  const auto origin = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({origin->text()}));
+  Stream client = proxy.connect();
+  client.send(kPreface + frame(NGHTTP2_SETTINGS, 0, 0));
+  const auto head = client.read_exactly(9);
+  ASSERT_TRUE(head);
+  EXPECT_EQ((*head)[3], NGHTTP2_SETTINGS);
 }
 
 TEST(Http2, APrefaceMayComeInPiecesAndAlmostOneIsHttp1) {
