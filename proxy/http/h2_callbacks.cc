@@ -32,6 +32,17 @@ const char* name_of(uint32_t code) {
   }
 }
 
+// A peer that makes us reset its streams costs as much as one that does it itself.
+bool blames(uint32_t code) {
+  switch (code) {
+    case NGHTTP2_NO_ERROR:
+    case NGHTTP2_CANCEL:
+    case NGHTTP2_INTERNAL_ERROR:
+    case NGHTTP2_CONNECT_ERROR: return false;
+    default: return true;
+  }
+}
+
 }  // namespace
 
 const nghttp2_session_callbacks* H2Callbacks::table() {
@@ -63,8 +74,9 @@ nghttp2_session* H2Callbacks::open(H2Codec& codec) {
     return o;
   }();
   nghttp2_session* session = nullptr;
-  if (codec.role_ == Role::Server) nghttp2_session_server_new2(&session, table(), &codec, kOptions);
-  else nghttp2_session_client_new2(&session, table(), &codec, kOptions);
+  nghttp2_mem* const memory = codec.memory_.interface();
+  if (codec.role_ == Role::Server) nghttp2_session_server_new3(&session, table(), &codec, kOptions, memory);
+  else nghttp2_session_client_new3(&session, table(), &codec, kOptions, memory);
   return session;
 }
 
@@ -77,10 +89,28 @@ nghttp2_data_provider H2Callbacks::body_of(H2Stream& stream) {
 
 // --- in ------------------------------------------------------------------------------------------------------------
 
-int H2Callbacks::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+int H2Callbacks::on_begin_frame(nghttp2_session* session, const nghttp2_frame_hd* head, void* user) {
   H2Codec& codec = codec_of(user);
   codec.verdict_ = codec.guard_.frame(head->type, head->flags, head->length);
+  if (codec.role_ == Role::Server && !codec.verdict_) judge(session, codec, *head);
   return codec.verdict_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+// What nghttp2 lets pass because it keeps no memory of streams that are over (RFC 9113 5.1, 5.1.1, 6.3). What was on its
+// way when we took a stream back is no fault.
+void H2Callbacks::judge(nghttp2_session* session, H2Codec& codec, const nghttp2_frame_hd& head) {
+  const auto id = StreamId(head.stream_id);
+  const auto guilty = [&](uint32_t code, const char* what) {
+    codec.code_ = code;
+    codec.verdict_ = what;
+  };
+  if (head.type == NGHTTP2_PRIORITY && id == 0) return guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
+  if ((head.type != NGHTTP2_DATA && head.type != NGHTTP2_HEADERS) || id % 2 == 0 || id > codec.last_id_) return;
+  if (id <= codec.last_reset_ || codec.draining_ || nghttp2_session_find_stream(session, head.stream_id)) return;
+  if (nghttp2_session_get_outbound_queue_size(session) > 0) return;  // resets among it, perhaps
+  const bool skipped = id >= codec.skipped_from_ && id < codec.skipped_to_;
+  if (skipped && head.type == NGHTTP2_HEADERS) guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
+  else guilty(NGHTTP2_STREAM_CLOSED, "stream_closed");
 }
 
 int H2Callbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
@@ -89,6 +119,11 @@ int H2Callbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame*
   codec.reader_.nobody(codec.limits_);
   if (frame->hd.type != NGHTTP2_HEADERS) return 0;
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+    if (StreamId(id) > codec.last_id_ + 2) {
+      codec.skipped_from_ = codec.last_id_ + 1;
+      codec.skipped_to_ = StreamId(id);
+    }
+    codec.last_id_ = StreamId(id);
     StreamEvents* const events = codec.owner_.on_stream(StreamId(id));
     if (!events) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
@@ -101,6 +136,7 @@ int H2Callbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame*
     stream.request->clear();
     nghttp2_session_set_stream_user_data(session, id, &stream);
     codec.reader_.request(*stream.request, codec.limits_);
+    codec.heading_ = &stream;
     return 0;
   }
   H2Stream* const stream = stream_of(session, id);
@@ -164,6 +200,7 @@ int H2Callbacks::on_frame(nghttp2_session* session, const nghttp2_frame* frame, 
   const bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
+      codec.heading_ = nullptr;
       if (stream) on_header_block(codec, *stream, end);
       break;
     case NGHTTP2_DATA: break;
@@ -230,8 +267,10 @@ int H2Callbacks::send_body(nghttp2_session*, nghttp2_frame*, const uint8_t* head
                            void* user) {
   H2Codec& codec = codec_of(user);
   if (codec.output_.size() > codec.limits_.buffer) return NGHTTP2_ERR_WOULDBLOCK;
+  H2Stream& stream = *static_cast<H2Stream*>(source->ptr);
   codec.output_.append(std::string_view(reinterpret_cast<const char*>(head), 9));
-  codec.output_.pull(static_cast<H2Stream*>(source->ptr)->out, size, kCopied / 4);
+  codec.output_.pull(stream.out, size, kCopied / 4);
+  stream.swept = false;
   return 0;
 }
 
@@ -240,6 +279,12 @@ int H2Callbacks::on_frame_sent(nghttp2_session* session, const nghttp2_frame* fr
   if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
     codec.verdict_ = name_of(frame->goaway.error_code);
     if (!codec.feeding_) codec.owner_.on_hungry();
+  }
+  if (frame->hd.type == NGHTTP2_RST_STREAM && codec.role_ == Role::Server) {
+    const uint32_t code = frame->rst_stream.error_code;
+    codec.last_reset_ = std::max(codec.last_reset_, StreamId(frame->hd.stream_id));
+    if (code == NGHTTP2_FLOW_CONTROL_ERROR) codec.doom(code, name_of(code));  // perhaps of SETTINGS: the connection's
+    if (const char* const why = blames(code) ? codec.guard_.reset() : nullptr) codec.doom(NGHTTP2_ENHANCE_YOUR_CALM, why);
   }
   const bool carries = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
   H2Stream* const stream =
@@ -267,7 +312,7 @@ int H2Callbacks::on_stream_close(nghttp2_session* session, int32_t id, uint32_t 
   const bool server = codec.role_ == Role::Server, ended = stream->in_ended && stream->out_sent;
   const bool whole = server ? ended : stream->in_ended;
   if (whole) codec.guard_.finished();
-  else if (server && !stream->peer_reset) codec.guard_.reset();
+  if (codec.heading_ == stream) codec.heading_ = nullptr;
   if (stream->events && !whole && !stream->tell_failure) {
     const char* what = "stream_reset";
     Code kind = Code::Closed;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kConnectionWindow = 16;  // times a stream's
 constexpr uint32_t kUsualStreams = 100;     // until the peer has said how many it takes
+constexpr size_t kQueued = 1000;            // frames of ours that wait to be framed, besides a few a stream
 constexpr Error kExtendedConnect{Code::Protocol, Side::Upstream, Retry::No, 0, "extended_connect_unsupported"};
 
 uint32_t code_of(Reset why) {
@@ -35,7 +36,7 @@ void append_number(Buffer& out, uint32_t number) {
 }  // namespace
 
 H2Codec::H2Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool), streams_(pool) {
+    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool), memory_(pool), streams_(pool) {
   session_ = H2Callbacks::open(*this);
   const bool server = role == Role::Server;
   const nghttp2_settings_entry settings[] = {
@@ -66,24 +67,29 @@ Result<Done> H2Codec::feed(Buffer& input) {
     input_ = nullptr;
     if (got < 0) {
       if (got == NGHTTP2_ERR_FLOODED) verdict_ = "answers_not_read";
-      if (verdict_) die(NGHTTP2_ENHANCE_YOUR_CALM, verdict_);
+      if (verdict_) die(code_, verdict_);
       else die(NGHTTP2_PROTOCOL_ERROR, got == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "bad_preface" : "protocol_error");
       break;
     }
     input.drop(run.size());
     // What nghttp2 has found wrong by itself shows when it is framed.
     if (nghttp2_session_get_outbound_queue_size(session_) > 0) gather();
+    if (nghttp2_session_get_outbound_queue_size(session_) > kQueued + 4 * limits_.max_streams)
+      doom(NGHTTP2_ENHANCE_YOUR_CALM, "answers_not_read");
     tell();
+    if (doom_) break;
   }
   tell();
   feeding_ = false;
+  if (!dead_ && doom_) die(code_, doom_);
   if (!dead_ && verdict_) {
     dead_ = true;
     fatal_ = peer_error(Code::Protocol, verdict_);
   }
   if (dead_) return fatal_;
   offer_room();
-  if (nghttp2_session_want_write(session_)) note_output();
+  if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();
+  if (heading_) owner_.on_partial();
   return Done{};
 }
 
@@ -179,6 +185,7 @@ void H2Codec::note_output() {
 }
 
 void H2Codec::written() {
+  stuck_ = false;
   if (dead_) return;
   offer_room();
   if (output_.size() <= limits_.buffer && nghttp2_session_want_write(session_)) note_output();
@@ -375,12 +382,29 @@ void H2Codec::probe() {
   note_output();
 }
 
-void H2Codec::refuse(const Error& why) {
-  if (dead_) return;
-  while (H2Stream* stream = streams_.find_if([](const H2Stream& s) { return !s.headed && !s.deaf && s.events; })) {
-    stream->deaf = true;
-    fail(*stream, why);
-  }
+// Nothing else can come on the connection before the end of a head that has begun.
+bool H2Codec::refuse(const Error& why) {
+  if (dead_ || (!heading_ && settings_seen_)) return false;
+  die(NGHTTP2_ENHANCE_YOUR_CALM, why.what);
+  owner_.on_hungry();  // feed() says so
+  return true;
+}
+
+bool H2Codec::sweep() {
+  const bool pending = !output().empty();
+  if (dead_) return true;
+  if (std::exchange(stuck_, pending) && pending) return false;
+  streams_.for_each([this](H2Stream& stream) {
+    if (stream.events || stream.closed || !stream.head_sent) return;
+    if (stream.swept) reset_stream(stream, NGHTTP2_CANCEL);
+    stream.swept = true;
+  });
+  return true;
+}
+
+void H2Codec::doom(uint32_t code, const char* what) {
+  if (!std::exchange(doom_, what)) code_ = code;
+  if (!feeding_) owner_.on_hungry();
 }
 
 // In two steps, so that requests already on their way are still served (RFC 9113 6.8): "no more, please", and when that

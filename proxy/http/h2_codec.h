@@ -3,6 +3,7 @@
 
 #include "http/h2_guard.h"
 #include "http/h2_head.h"
+#include "http/h2_memory.h"
 #include "http/h2_stream.h"
 
 namespace outrider::http {
@@ -30,7 +31,8 @@ class H2Codec final : public Codec {
   void consumed(StreamId id, size_t n) override;
   void detach(StreamId id) override;
   void probe() override;
-  void refuse(const Error& why) override;
+  bool refuse(const Error& why) override;
+  bool sweep() override;
   void drain() override;
   size_t open_streams() const override { return dead_ ? 0 : streams_.size(); }
   bool reusable() const override { return !draining_ && !goaway_ && !dead_; }
@@ -52,6 +54,7 @@ class H2Codec final : public Codec {
   size_t room(const H2Stream& stream) const;
   void offer_room();
   void say_goodbye();
+  void doom(uint32_t code, const char* what);  // found while framing
   void die(uint32_t code, const char* what);
   Error peer_error(Code code, const char* what, Retry retry = Retry::No) const {
     return {code, role_ == Role::Server ? Side::Downstream : Side::Upstream, retry, 0, what};
@@ -61,6 +64,7 @@ class H2Codec final : public Codec {
   CodecEvents& owner_;
   const CodecLimits limits_;
   Buffer output_;
+  H2Memory memory_;
   nghttp2_session* session_ = nullptr;
   H2Streams streams_;
   IntrusiveList<H2Stream, H2Ready> ready_;      // something is to be told
@@ -69,10 +73,16 @@ class H2Codec final : public Codec {
   H2Guard guard_;
   H2Block block_;
   const Buffer* input_ = nullptr;  // while nghttp2 reads the first run of it
-  StreamId last_id_ = 0;           // client
+  StreamId last_id_ = 0;           // client: ours; server: the highest of the peer
+  StreamId last_reset_ = 0;        // server: the highest we took back
+  StreamId skipped_from_ = 0, skipped_to_ = 0;  // server: the last gap in the peer's numbers
   Error fatal_{};
-  const char* verdict_ = nullptr;  // of the guard, or of nghttp2: why the connection ends
+  const char* verdict_ = nullptr;  // why the connection ends, by nghttp2, which has said so, or by ourselves: `code_`
+  const char* doom_ = nullptr;     // the same, and GOAWAY is still to be written
+  uint32_t code_ = NGHTTP2_ENHANCE_YOUR_CALM;
+  H2Stream* heading_ = nullptr;    // whose head is being read
   bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false;
+  bool stuck_ = false;  // there was output at the last sweep, and none of it has gone
   bool draining_ = false, goaway_ = false, goaway_told_ = false, goodbye_said_ = false, alive_ = false;
 };
 

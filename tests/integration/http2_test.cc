@@ -4,45 +4,19 @@
 
 #include <atomic>
 
+#include "tests/support/frames_client.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
-#include "tests/unit/http/frames.h"
 
 namespace outrider::test {
 namespace {
 
 using namespace http;
 
-// A client of HTTP/2 made of frames.
-class Client {
- public:
-  explicit Client(const net::Address& to) : stream_(Stream::connect(to)) { send(kPreface + frame(NGHTTP2_SETTINGS, 0, 0)); }
-  void send(const std::string& bytes) { EXPECT_TRUE(stream_.send(bytes)); }
-  // All lines of frames so far, once one of them holds `mark` or the connection has ended.
-  std::string read_until(std::string_view mark) {
-    while (lines_.find(mark) == std::string::npos) {
-      const auto head = stream_.read_exactly(9);
-      if (!head) return lines_;
-      const auto size = size_t(uint8_t((*head)[0])) << 16 | size_t(uint8_t((*head)[1])) << 8 | uint8_t((*head)[2]);
-      const auto payload = size ? stream_.read_exactly(size) : std::string();
-      if (!payload) return lines_;
-      lines_ += reader_.read(*head + *payload);
-    }
-    return lines_;
-  }
-
- private:
-  Stream stream_;
-  FrameReader reader_;
-  std::string lines_;
-};
-
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 TEST(Http2, IsSpokenToWhoBeginsWithItsPreface) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.start + " " + request.field("host")); });
   Proxy proxy(Proxy::edge({origin->text()}));
-  Client client(proxy.address());
+  FramesClient client(proxy.address());
   client.send(headers(1, request_fields()) + headers(3, request_fields({{"x", "y"}})));
   client.read_until("DATA 3 end");
   const auto lines = client.read_until("DATA 1 end");
@@ -52,6 +26,16 @@ TEST(Http2, IsSpokenToWhoBeginsWithItsPreface) {
   const auto answer = other.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, "GET /b HTTP/1.1 web");
+}
+
+TEST(Http2, APrefaceAloneIsAnsweredWithSettingsAndAPingWithItsLike) {
+  const auto origin = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({origin->text()}));
+  Stream client = proxy.connect();
+  client.send(kPreface + frame(NGHTTP2_SETTINGS, 0, 0));
+  EXPECT_TRUE(client.read_until(frame(NGHTTP2_SETTINGS, kAck, 0)));
+  client.send(frame(NGHTTP2_PING, 0, 0, "12345678"));
+  EXPECT_TRUE(client.read_until(frame(NGHTTP2_PING, kAck, 0, "12345678")));
 }
 
 TEST(Http2, APrefaceMayComeInPiecesAndAlmostOneIsHttp1) {
@@ -93,7 +77,7 @@ TEST(Http2, BodiesAndTrailersGoThroughEveryPairOfWires) {
   Proxy first(Proxy::edge({last.address().text()}, "protocol: http2"));
   const std::string body(40000, 'b');
 
-  Client client(first.address());
+  FramesClient client(first.address());
   client.send(headers(1, request_fields({{"content-length", "40000"}}, "POST"), kEndHeaders));
   for (size_t at = 0; at < body.size(); at += 10000) client.send(data(1, body.substr(at, 10000), at + 10000 == body.size()));
   const auto lines = client.read_until("[x-sum: 40000]");
@@ -113,7 +97,7 @@ TEST(Http2, ManyRequestsShareOneConnectionUpstream) {
   const auto origin = Origin::answering("fine");
   Proxy last(Proxy::edge({origin->text()}));
   Proxy first(Proxy::edge({last.address().text()}, "protocol: http2, health_check: off"), {"overload.threads=1"});
-  Client client(first.address());
+  FramesClient client(first.address());
   std::string bytes;
   for (uint32_t i = 0; i < 50; ++i) bytes += headers(1 + 2 * i, request_fields());
   client.send(bytes);
@@ -128,7 +112,7 @@ TEST(Http2, ManyRequestsShareOneConnectionUpstream) {
 TEST(Http2, AMalformedRequestIsOneStreamsAffair) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}));
-  Client client(proxy.address());
+  FramesClient client(proxy.address());
   client.send(headers(1, request_fields({{"connection", "close"}})) + headers(3, request_fields({{"a", "b\r\nc: d"}})));
   client.read_until("RST_STREAM 3");
   const auto lines = client.read_until("RST_STREAM 1");
@@ -141,7 +125,7 @@ TEST(Http2, AMalformedRequestIsOneStreamsAffair) {
 TEST(Http2, AFloodIsEndedWithItsReasonAndOthersGoOn) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}));
-  Client good(proxy.address());
+  FramesClient good(proxy.address());
   Stream bad = proxy.connect();
   std::string bytes = kPreface + frame(NGHTTP2_SETTINGS, 0, 0);
   for (int i = 0; i < 1000; ++i) bytes += frame(NGHTTP2_PING, 0, 0, "12345678");
@@ -153,7 +137,7 @@ TEST(Http2, AFloodIsEndedWithItsReasonAndOthersGoOn) {
 
 TEST(Http2, AnEndpointThatIsGoneIsAnAnswer) {
   Proxy proxy(Proxy::edge({refusing_address().text()}, "protocol: http2"));
-  Client client(proxy.address());
+  FramesClient client(proxy.address());
   client.send(headers(1, request_fields()));
   EXPECT_TRUE(has(client.read_until("HEADERS 1"), "[:status: 502]"));
 }
