@@ -94,7 +94,10 @@ Result<Done> H2Codec::feed(Buffer& input) {
 }
 
 void H2Codec::tell() {
-  if (goaway_ && !dead_ && !std::exchange(goaway_told_, true)) owner_.on_goaway();
+  if (goaway_ && !dead_ && !std::exchange(goaway_told_, true)) {
+    owner_.on_goaway();
+    if (role_ == Role::Server && streams_.size() == 0) owner_.on_idle();
+  }
   while (H2Stream* stream = dead_ ? nullptr : ready_.pop_front()) tell_one(*stream);
   if (!dead_ && std::exchange(alive_, false)) owner_.on_alive();
 }
