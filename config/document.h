@@ -128,6 +128,8 @@ struct Listener {
   std::vector<std::string> addresses;  // "ip:port", "[ip]:port", ":port", "unix:/path"
   Protocol protocol = Protocol::Auto;
   Direction direction = Direction::Edge;
+  milliseconds detect_timeout{100};
+  bool detect_learn = true;
   bool http10 = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;

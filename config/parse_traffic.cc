@@ -72,7 +72,12 @@ void read_listener(Fields& fields, Listener& l, bool item) {
   fields.choice("direction", l.direction,
                 {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
   fields.later("transparent", {"off"});
-  fields.later("detect", {}, {"{timeout: 100ms, learn: true, opaque_ports: []}"});
+  {
+    Fields detect = fields.map("detect");
+    detect.duration("timeout", l.detect_timeout);
+    detect.flag("learn", l.detect_learn);
+    detect.later("opaque_ports", {"[]"});
+  }
   fields.later("proxy_protocol", {"off"});
   fields.later("tls", {"off"});
   read_http(fields, l);

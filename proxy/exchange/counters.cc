@@ -108,4 +108,16 @@ stats::Slot ConnectionCounters::malformed(const char* reason) {
   return malformed_.back().slot;
 }
 
+stats::Slot ConnectionCounters::recognized(http::Voice voice) {
+  for (const Recognized& known : recognized_)
+    if (known.voice == voice) return known.slot;
+  const char* protocol = "tcp";
+  if (voice == http::Voice::Http1) protocol = "http1";
+  else if (voice == http::Voice::Http2) protocol = "http2";
+  else if (voice == http::Voice::Tls) protocol = "tls";
+  const char* how = voice == http::Voice::Unknown ? "server_first" : "first_bytes";
+  recognized_.push_back({voice, catalog_.slot(names::kProtocolDetections, {{"protocol", protocol}, {"how", how}})});
+  return recognized_.back().slot;
+}
+
 }  // namespace outrider::exchange

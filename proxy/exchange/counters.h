@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "http/voice.h"
 #include "stats/stats.h"
 
 namespace outrider::exchange {
@@ -71,11 +72,16 @@ class ConnectionCounters {
   ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener);
   stats::Slot closed(Ending why);
   stats::Slot malformed(const char* reason);  // a literal
+  stats::Slot recognized(http::Voice voice);  // Unknown: the server spoke first
   stats::Slot total, active, duration;
 
  private:
   struct Closed {
     Ending why;
+    stats::Slot slot;
+  };
+  struct Recognized {
+    http::Voice voice;
     stats::Slot slot;
   };
   struct Reason {
@@ -86,6 +92,7 @@ class ConnectionCounters {
   std::string direction_, listener_;
   std::vector<Closed> closed_;
   std::vector<Reason> malformed_;
+  std::vector<Recognized> recognized_;
 };
 
 }  // namespace outrider::exchange

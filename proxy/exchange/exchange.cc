@@ -192,7 +192,7 @@ void Exchange::commit() {
 // --- events: written down, then advance() -----------------------------------------------------------------------
 
 void Exchange::Down::on_head(bool end) {
-  x.tunnel_ = x.session_->plan().wire == http::Wire::Raw;
+  x.tunnel_ = x.session_->connection().wire() == http::Wire::Raw;
   x.request_pipe_.ended = end;
   x.advance();
 }
@@ -225,6 +225,7 @@ void Exchange::Down::on_reset(const Error& why) {
     else x.fail(why);
   } else {
     x.client_gone_ = true;
+    x.unsaid_ = why.what == http::kPresumedWrongly;
     x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
     x.reason_ = why.what;
   }

@@ -92,6 +92,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool advancing_ = false, again_ = false, tunnel_ = false, committed_ = false, response_sent_ = false;
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
+  bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
   std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";

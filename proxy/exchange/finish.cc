@@ -36,8 +36,11 @@ void Exchange::finish() {
   }
   chain().run_complete(*this);
   const TimePoint now = net::Loop::clock();
-  count(now);
-  log(now);
+  if (counted_in_) site_.shard.sub(counters_->in_flight);
+  if (!unsaid_) {
+    count(now);
+    log(now);
+  }
   if (auto* last = attempt()) {
     const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
     whole ? last->finish() : last->cancel();
@@ -67,7 +70,6 @@ void Exchange::count_in() {
 void Exchange::count(TimePoint now) {
   if (!counters_) counters_ = &find_counters();
   stats::Shard& shard = site_.shard;
-  if (counted_in_) shard.sub(counters_->in_flight);
   shard.add(counters_->requests(status(), flag_));
   const uint64_t total = microseconds(started_, now);
   shard.observe(counters_->duration, total);
@@ -141,7 +143,7 @@ void Exchange::reset_for_reuse() {
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
-  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = false;
+  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
   refused_.reset();
   flag_ = Flag::None;

@@ -47,9 +47,11 @@ HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd,
       counted_ip_(counted_ip) {
   site_.shard.add(door_->counters.total);
   site_.shard.add(door_->counters.active);
-  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer);
+  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too);
   else connection_.accept(fd, plan().wire, plan().codec);
-  if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
+  if (plan().tcp_too && plan().detect_learn && *plan().server_first) connection_.presume_raw();
+  else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
+  else if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
   if (!plan().max_connection.count()) return;
   age_limit_.reset(new net::BoundTimer<HttpSession, &HttpSession::on_age_limit>(*this));
   site_.loop.arm(*age_limit_, plan().max_connection);
@@ -70,8 +72,8 @@ std::string_view HttpSession::local(Arena& arena) {
 }
 
 std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events, http::Wire wire) {
-  if (wire == http::Wire::Http2) {
-    if (!plan().detect) return nullptr;
+  if (wire != http::Wire::Http1) {
+    if (wire == http::Wire::Raw ? !plan().tcp_too : !plan().detect) return nullptr;
     return http::make_codec(wire, http::Role::Server, events, site_.loop.blocks(), plan().codec);
   }
   return site_.codecs.take(events, plan().codec, requests_);
@@ -91,7 +93,7 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
 }
 
 void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
-  const bool raw = plan().wire == http::Wire::Raw;
+  const bool raw = connection_.wire() == http::Wire::Raw;
   if (!client_gone) codec().detach(stream);
   if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
   if (raw && !client_gone) close(Ending::Finished);
@@ -107,7 +109,16 @@ void HttpSession::note_malformed(const char* reason) {
   if (!closing_) closing_ = Ending::Malformed;
 }
 
+void HttpSession::on_recognized(http::Voice voice) {
+  if (plan().detect) site_.shard.add(door_->counters.recognized(voice));
+  if (plan().tcp_too && plan().detect_learn) *plan().server_first = voice == http::Voice::Unknown;
+}
+
 void HttpSession::on_partial() {
+  if (connection_.undecided() && plan().tcp_too) {
+    if (awaited_ == Awaited::Nothing) await(Awaited::Voice, plan().detect_timeout);
+    return;
+  }
   if (awaited_ != Awaited::Head) await(Awaited::Head, plan().request_headers);
 }
 
@@ -129,7 +140,15 @@ void HttpSession::on_limit() {
   if (awaited_ == Awaited::Nothing) return;
   const auto left = due_ - site_.loop.now();
   if (left.count() > 0) return connection_.limit(std::chrono::ceil<milliseconds>(left));
-  awaited_ == Awaited::Head ? on_head_limit() : on_idle_limit();
+  switch (awaited_) {
+    case Awaited::Voice:
+      awaited_ = Awaited::Nothing;
+      if (!connection_.presume_raw()) await(Awaited::Head, plan().request_headers);
+      return;
+    case Awaited::Head: return on_head_limit();
+    case Awaited::Request: return on_idle_limit();
+    case Awaited::Nothing: return;
+  }
 }
 
 // Streams that are over for us have as long as others to make a step: they go between one and two of its lengths.
@@ -155,6 +174,7 @@ void HttpSession::on_head_limit() {
     return;
   }
   closing_ = Ending::HeaderTimeout;
+  connection_.presume_http();
   codec().refuse(kLate);
   if (connection_.open_streams() == 0) close(Ending::HeaderTimeout);
 }

@@ -71,6 +71,7 @@ bool Exchange::try_relay() {
   wire::HttpConnection &down = session_->connection(), &up = from.connection();
   wire::Relay::Bounds bounds{wire::Relay::kUnbounded, wire::Relay::kUnbounded};
   if (tunnel_) {
+    if (down.undecided()) return false;
     if (request_pipe_.ended || !request_pipe_.held.empty() || chain().wants_body(Way::Request)) return false;
     if (!downstream().bypass(stream_, Way::Request) || !from.codec().bypass(from.stream(), Way::Response)) return false;
     request_pipe_.keeping = false;

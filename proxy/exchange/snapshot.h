@@ -1,6 +1,7 @@
 #pragma once
 // What is served, compiled from one configuration.
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,7 +22,11 @@ struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
-  bool detect = false;  // HTTP/2 by its preface, too
+  bool detect = false;   // HTTP/2 by its preface, too
+  bool tcp_too = false;  // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
+  milliseconds detect_timeout{100};
+  bool detect_learn = true;
+  std::shared_ptr<std::atomic<bool>> server_first = std::make_shared<std::atomic<bool>>(false);  // the last one was
   bool transparent = false;
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none

@@ -162,7 +162,9 @@ void Loop::end_turn() {
 // turns need not even ask the wheel.
 void Loop::arm_wheel() {
   Handles& h = *handles_;
-  if (!end_of_turn_.empty() || !retired_.empty()) uv_timer_start(&h.again, [](uv_timer_t*) {}, 0, 0);
+  if (!end_of_turn_.empty() || !retired_.empty())
+    uv_timer_start(
+        &h.again, [](uv_timer_t*) {}, 0, 0);
   if (!std::exchange(wheel_stale_, false)) return;
   const TimePoint next = wheel_.next();
   if (next >= wheel_armed_for_) return;

@@ -109,6 +109,14 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   return rule;
 }
 
+// Whatever comes leads to one cluster, and nothing looks at it: a rule of TCP's.
+bool is_one_way(const config::Listener& listener) {
+  if (listener.routes.size() != 1) return false;
+  const auto& only = listener.routes.front();
+  return only.action == config::Route::Action::Cluster && only.hosts.empty() && only.prefixes.empty() && only.paths.empty() &&
+         only.filters.empty();
+}
+
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
@@ -117,6 +125,10 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
     if (auto address = net::Address::parse(text)) plan->addresses.push_back(*address);
   plan->wire = wire_of(listener.protocol);
   plan->detect = listener.protocol == Protocol::Auto || listener.protocol == Protocol::Http;
+  plan->detect_timeout = listener.detect_timeout;
+  plan->detect_learn = listener.detect_learn;
+  // Not at the edge: there a stranger's silence would cost a connection to an endpoint, and garbage would reach it.
+  plan->tcp_too = listener.protocol == Protocol::Auto && listener.direction != config::Direction::Edge && is_one_way(listener);
   plan->codec.max_streams = listener.max_streams;
   plan->codec.max_header_bytes = uint32_t(listener.max_header_bytes);
   plan->codec.max_headers = listener.max_headers;

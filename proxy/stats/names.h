@@ -39,6 +39,11 @@ inline constexpr Name kMalformedRequests{  // reason: the `what` of the codec's 
     "outrider_malformed_requests_total", "Requests refused because their form breaks the protocol or a limit.",
     Kind::Counter};
 
+// protocol: http1, http2, tls, tcp. how: first_bytes (of the client), server_first.
+inline constexpr Name kProtocolDetections{  // protocol, how
+    "outrider_protocol_detections_total", "Connections of listeners that tell protocols apart, once it was known who speaks.",
+    Kind::Counter};
+
 // Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
 // max_requests, too_many, too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, internal. way:
@@ -157,7 +162,7 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kProxyOverhead,
-    &kMalformedRequests, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,

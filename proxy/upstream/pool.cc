@@ -19,6 +19,9 @@ constexpr uint32_t kNoLimit = UINT32_MAX;
 constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
 constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
 constexpr Error kConnectTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "connect_timeout"};
+constexpr Error kPingTimeout{Code::Timeout, Side::Upstream, Retry::No, 0, "ping_timeout"};
+constexpr milliseconds kPingAnswer{10000};  // at the most; what a PING is waited for
+constexpr int kPingSilence = 6;             // times tcp_keepalive: servers of gRPC take more than one in 5 minutes for abuse
 constexpr Error kBadAddress{Code::Unreachable, Side::Upstream, Retry::Yes, 0, "bad_address"};
 
 // What one more connection is good for: as much as servers of HTTP/2 usually take.
@@ -54,6 +57,12 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
     doing = what;
     due_ = limit.count() > 0 ? pool.loop_.now() + limit : TimePoint::max();
     if (limit.count() > 0) pool.loop_.arm_within(limit_, limit);
+  }
+  // Streams may say nothing for hours; a process that hangs is found out by asking.
+  void begin_serving() {
+    heard_ = connection->bytes_in();
+    asked_ = false;
+    become(Doing::Busy, wire == http::Wire::Http2 ? silence() : milliseconds(0));
   }
   bool alive() const { return !lost && connection->transport().open(); }
   bool worn(const PoolPlan& plan) const {
@@ -95,9 +104,20 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
       case Doing::Connecting: return connection->fail(kConnectTimeout);
       case Doing::Idle: return pool.close(*this, Pool::After::Close);
       case Doing::Closing: return pool.close(*this, Pool::After::Cut);
-      case Doing::Busy: return;
+      case Doing::Busy: return look_for_life();
     }
   }
+  void look_for_life() {
+    if (lost) return;
+    const uint64_t before = std::exchange(heard_, connection->bytes_in());
+    if (before != heard_) asked_ = false;
+    else if (std::exchange(asked_, true)) return connection->fail(kPingTimeout);
+    else connection->codec().probe();
+    become(Doing::Busy, asked_ ? std::min(silence(), kPingAnswer) : silence());
+  }
+  milliseconds silence() const { return pool.cluster_.plan().pool.tcp_keepalive * kPingSilence; }
+  uint64_t heard_ = 0;  // bytes, when last looked
+  bool asked_ = false;  // by a PING, since
   TimePoint due_ = TimePoint::max();
   net::BoundTimer<PooledConnection, &PooledConnection::on_limit> limit_{*this};
 };
@@ -160,7 +180,7 @@ PooledConnection* Pool::take_idle(http::Wire wire) {
 void Pool::lease(PooledConnection& connection, Waiter& waiter) {
   if (connection.leases++ == 0) {
     unlist(connection);
-    connection.become(Doing::Busy);
+    connection.begin_serving();
     busy_.push_back(connection);
     ++busy_count_;
   }

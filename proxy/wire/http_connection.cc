@@ -11,7 +11,6 @@ constexpr uint32_t kSmallRead = 16 * 1024, kBulkRead = 256 * 1024;
 constexpr int kReadsATurn = 4;
 constexpr size_t kLingerBytes = 1 << 20;
 constexpr milliseconds kLinger{1000};
-constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 3.4
 
 }  // namespace
 
@@ -25,8 +24,9 @@ void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& li
   if (wire == http::Wire::Raw) on_hungry();  // its one stream is there before the first byte
 }
 
-void HttpConnection::accept_resting(int fd, uint32_t input_mark) {
+void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too) {
   input_mark_ = input_mark;
+  raw_too_ = raw_too;
   fresh_ = true;
   transport_.adopt(fd);
 }
@@ -67,22 +67,62 @@ void HttpConnection::on_readable() {
 }
 
 bool HttpConnection::recognize() {
-  Buffer& input = codec_->unread();
-  const size_t n = std::min(input.size(), kPreface.size());
-  if (n > 0 && input.contiguous(n) == kPreface.substr(0, n)) {
-    if (n < kPreface.size()) return input_ended_;
-    if (auto codec = owner_->codec_for(*this, http::Wire::Http2)) {
-      codec->unread().append(std::move(input));
-      codec_ = std::move(codec);
-      wire_ = http::Wire::Http2;
-    }
+  if (codec_->unread().empty()) {  // presumed raw, it goes on, and may still turn out to be another
+    if (input_ended_) fresh_ = false;
+    return true;
   }
-  fresh_ = false;
+  auto voice = heard();
+  if (voice <= http::Voice::Unlikely) {
+    if (!input_ended_ && (raw_too_ || voice == http::Voice::Unknown)) return false;
+    voice = raw_too_ ? http::Voice::Other : http::Voice::Http1;
+  }
+  decide(voice);
   return true;
 }
 
+http::Voice HttpConnection::heard() {
+  Buffer& input = codec_->unread();
+  return http::voice_of(input.contiguous(std::min(input.size(), http::kVoiceBytes)));
+}
+
+void HttpConnection::decide(http::Voice voice) {
+  fresh_ = false;
+  const auto wire = voice == http::Voice::Http1   ? http::Wire::Http1
+                    : voice == http::Voice::Http2 ? http::Wire::Http2
+                                                  : http::Wire::Raw;
+  if (auto codec = wire == wire_ ? nullptr : owner_->codec_for(*this, wire)) {
+    codec->unread().append(std::move(codec_->unread()));
+    codec_.swap(codec);
+    wire_ = wire;
+    codec->lost({Code::Canceled, Side::Downstream, Retry::No, 0, http::kPresumedWrongly});
+  }
+  owner_->on_recognized(voice);
+}
+
+bool HttpConnection::presume_raw() {
+  if (!fresh_ || gone_) return true;
+  if (codec_ && !codec_->unread().empty()) {
+    if (heard() <= http::Voice::Likely) return false;
+    decide(http::Voice::Other);
+  } else if (wire_ != http::Wire::Raw) {
+    if (auto codec = owner_->codec_for(*this, http::Wire::Raw)) {
+      codec_ = std::move(codec);
+      wire_ = http::Wire::Raw;
+    }
+  }
+  on_hungry();
+  return true;
+}
+
+void HttpConnection::presume_http() {
+  if (!fresh_ || gone_ || !codec_) return;
+  decide(http::Voice::Http1);
+  feed();
+}
+
 void HttpConnection::feed() {
-  if (gone_ || lingering_ || reads_ || !codec_ || (fresh_ && !recognize())) return;
+  if (gone_ || lingering_ || reads_ || !codec_) return;
+  if (fresh_ && !recognize()) return owner_->on_partial();
   Buffer& input = codec_->unread();
   if (const auto ok = codec_->feed(input); !ok) {
     if (wire_ == http::Wire::Http2 && transport_.connected()) (void)transport_.write(codec_->output());  // GOAWAY says why
@@ -119,6 +159,11 @@ void HttpConnection::flush() {
   }
   Buffer& output = codec_->output();
   if (!output.empty()) {
+    if (fresh_ && wire_ == http::Wire::Raw) {  // the far side was the first to speak
+      fresh_ = false;
+      owner_->on_recognized(http::Voice::Unknown);
+      on_hungry();
+    }
     const auto wrote = transport_.write(output);
     if (!wrote) return fail(wrote.error());
     bytes_out_ += *wrote;

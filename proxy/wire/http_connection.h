@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "http/codec.h"
+#include "http/voice.h"
 #include "net/transport.h"
 
 namespace outrider::wire {
@@ -16,9 +17,11 @@ class ConnectionOwner {
   virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
   virtual void on_draining() = 0;                                // no new streams, please
   virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
-  // A connection that rests has bytes again; with Http2, its first ones are the preface of that: null where HTTP/1 is
-  // to make of it what it can.
+  // A connection that rests has bytes again; its first ones, or its silence, speak for that wire: null where the codec
+  // there is, or HTTP/1, is to make of it what it can.
   virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&, http::Wire) { return nullptr; }
+  // Who speaks on a connection that was accepted resting; Unknown: the far side did first, or it is over.
+  virtual void on_recognized(http::Voice) {}
   virtual void on_limit() {}  // see HttpConnection::limit()
   virtual void on_over() {}   // the turn of leave() is over: the owner may go, and the connection with it
 
@@ -43,8 +46,14 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   HttpConnection(net::Loop& loop, ConnectionOwner& owner);
   void accept(int fd, http::Wire wire, const http::CodecLimits& limits);
   // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
-  void accept_resting(int fd, uint32_t input_mark);
+  // `raw_too`: its owner has a codec for bytes that are not HTTP.
+  void accept_resting(int fd, uint32_t input_mark, bool raw_too = false);
   bool resting() const { return !codec_; }
+  bool undecided() const { return fresh_; }  // it is not known yet who speaks
+  // The client is silent, or has said what is hardly HTTP: from here on it is a tunnel, unless a silent one speaks HTTP
+  // before the far side has said anything. False: it has begun what may well be HTTP, and is to be waited for.
+  bool presume_raw();
+  void presume_http();                  // what has come is not waited for any more: HTTP/1, cut short
   std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits);
   net::Loop& loop() { return transport_.loop(); }
@@ -93,6 +102,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_retired() override;
   void feed();
   bool recognize();  // false: too little has come to tell who speaks
+  http::Voice heard();
+  void decide(http::Voice voice);
   void linger();
   void on_limit();
   void discard();
@@ -104,6 +115,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
   bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
+  bool raw_too_ = false;
   bool fresh_ = false;  // accepted resting, and who speaks is not known yet
   http::Wire wire_ = http::Wire::Http1;
   uint32_t discarded_ = 0;

@@ -33,6 +33,8 @@ WORKLOADS = {
     "http-1m": Work("HTTP/1.1, 1 MiB answers, 16 connections", "http", load.saturated, 16, "/1m"),
     "tcp": Work("TCP, small answers, 64 connections", "tcp", load.saturated, 64),
     "tcp-1m": Work("TCP, 1 MiB answers, 16 connections", "tcp", load.saturated, 16, "/1m"),
+    "h2": Work("HTTP/2 to an HTTP/1.1 backend, small answers, 16 connections of 16 streams", "h2", load.streams, 16),
+    "h2-h2": Work("HTTP/2 on both sides, small answers, 16 connections of 16 streams", "h2-h2", load.streams, 16),
     "rate": Work(f"HTTP/1.1, small answers, {load.RATE} a second", "http", load.fixed_rate),
     "idle": Work("memory, idle keep-alive connections", "http", None),
     "growth": Work("HTTP/1.1, small answers, 64 connections, as the configuration grows", "http", load.saturated, 64),
@@ -49,14 +51,14 @@ class Bench:
         self.proxy_core, self.load_core = cores[0], cores[-1]
         if len(cores) < 2:
             self.notes.append("proxy, load and backend share one core: figures of CPU hold, the others say little")
-        self.backend_port = free_ports(1)[0]
+        self.backend_port, self.h2_port = free_ports(2)
         self.count = load.BackendCount(self.backend_port)
         raise_open_files()
         place = os.path.join(folder, "backend")
         os.mkdir(place)
         with peers.loopback_listener(self.backend_port) as listener:
-            backend = Running(peers.backend_command(place, self.backend_port), cores[-2] if len(cores) > 2 else cores[-1],
-                              listener)
+            backend = Running(peers.backend_command(place, self.backend_port, self.h2_port),
+                              cores[-2] if len(cores) > 2 else cores[-1], listener)
         stack.callback(backend.stop)
         backend.wait_open(self.backend_port)
 
@@ -71,7 +73,8 @@ class Bench:
     def start(self, name, proxy, make, stack):
         """Running and its port; None where it cannot do this."""
         port = free_ports(1)[0]
-        command = make(tempfile.mkdtemp(dir=self.folder), WORKLOADS[name].mode, port, self.backend_port)
+        mode = WORKLOADS[name].mode
+        command = make(tempfile.mkdtemp(dir=self.folder), mode, port, self.h2_port if mode == "h2-h2" else self.backend_port)
         if not command:
             self.notes.append(f"{name}: this {proxy} cannot do it")
             return None

@@ -17,6 +17,8 @@ GOOD = {                     # workload -> proxy -> figures within budget
     "tcp": {"outrider": {"cpu_us": 20}, "haproxy": {"cpu_us": 20}, "nginx": {"cpu_us": 22}},
     "tcp-1m": {"outrider": {"cpu_us": 300}, "haproxy": {"cpu_us": 900}, "nginx": {"cpu_us": 800}},
     "http-1m": {"outrider": {"cpu_us": 500}, "haproxy": {"cpu_us": 800}, "nginx": {"cpu_us": 900}},
+    "h2": {"outrider": {"cpu_us": 16}, "haproxy": {"cpu_us": 17}, "nginx": {"cpu_us": 31}},
+    "h2-h2": {"outrider": {"cpu_us": 9}, "haproxy": {"cpu_us": 10}},
     "idle": {"outrider": {"start_mib": 7, "idle_bytes": 500}, "outrider-dht": {"start_mib": 20, "idle_bytes": 500}},
     "growth": {name: {"cpu_us": 20} for name in ("small", "endpoints-256", "endpoints", "endpoints-even", "routes", "clusters")},
 }

@@ -36,6 +36,16 @@ def saturated(port, work, seconds, core):
     return {"requests": int(requests), "rate": int(requests) / float(took), "errors": errors}
 
 
+def streams(port, work, seconds, core):
+    """As much as goes through over HTTP/2, with as many streams at a time on each connection as there are connections."""
+    text = subprocess.run(on(core, program("h2load"), "-t", "1", "-c", str(work.connections), "-m", str(work.connections),
+                             "-D", str(seconds), f"http://{HOST}:{port}{work.path}"),
+                          capture_output=True, text=True, check=True).stdout
+    rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", text).group(1))
+    done, failed, errored = map(int, re.search(r"(\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored", text).groups())
+    return {"requests": done, "rate": rate, "errors": failed + errored}
+
+
 def fixed_rate(port, work, seconds, core):
     """So many a second, whatever the answers take: what latency means for a client."""
     with tempfile.NamedTemporaryFile(mode="r", prefix="outrider-bench-") as log:

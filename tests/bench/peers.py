@@ -42,14 +42,15 @@ def loopback_listener(port):
     return listener
 
 
-def backend_command(folder, port):
-    """Inherits the listener."""
+def backend_command(folder, port, h2_port):
+    """Inherits the first listener."""
     write(os.path.join(folder, "small"), "hello, world\n")
     with open(os.path.join(folder, "1m"), "wb") as out:
         out.write(os.urandom(1 << 20))
     return nginx_command(folder, "http { access_log off; sendfile on; keepalive_timeout 600s; "
                                  f"keepalive_requests {FOREVER};\nserver {{ listen 0.0.0.0:{port} backlog=4096; "
-                                 f"root {folder}; location = /status {{ stub_status; }} }} }}\n", 16384)
+                                 f"root {folder}; location = /status {{ stub_status; }} }}\n"
+                                 f"server {{ listen {HOST}:{h2_port} http2 backlog=4096; root {folder}; }} }}\n", 16384)
 
 
 def stream_module():
@@ -63,7 +64,9 @@ def stream_module():
 
 
 def nginx(folder, mode, port, to):
-    listen = f"listen {HOST}:{port} backlog=4096;"
+    listen = f"listen {HOST}:{port} {'http2 ' if mode == 'h2' else ''}backlog=4096;"
+    if mode == "h2-h2":
+        return None
     if mode == "tcp":
         module = stream_module()
         return None if module is None else nginx_command(
@@ -76,9 +79,11 @@ def nginx(folder, mode, port, to):
 
 def haproxy(folder, mode, port, to):
     config = write(os.path.join(folder, "haproxy.cfg"),
-                   f"global\n  nbthread 1\n  maxconn {CLIENTS}\ndefaults\n  mode {mode}\n  timeout connect 5s\n"
+                   f"global\n  nbthread 1\n  maxconn {CLIENTS}\ndefaults\n  mode {'tcp' if mode == 'tcp' else 'http'}\n"
+                   "  timeout connect 5s\n"
                    "  timeout client 600s\n  timeout server 600s\n  timeout http-keep-alive 600s\n"
-                   f"listen web\n  bind {HOST}:{port} backlog 4096\n  server a {HOST}:{to}\n")
+                   f"listen web\n  bind {HOST}:{port} backlog 4096{' proto h2' if mode.startswith('h2') else ''}\n"
+                   f"  server a {HOST}:{to}{' proto h2' if mode == 'h2-h2' else ''}\n")
     return [program("haproxy"), "-db", "-f", config]
 
 
@@ -95,6 +100,8 @@ def outrider(binary, dht=False):
         words += ["--set", f"listeners.edge.limits.connections={CLIENTS}", "--set", "listeners.edge.timeouts.idle=600s"]
         if mode == "tcp":
             words += ["--set", "listeners.edge.protocol=tcp", "--set", "clusters.web.protocol=tcp"]
+        if mode == "h2-h2":
+            words += ["--set", "clusters.web.protocol=http2"]
         if dht:
             words += ["--set", "registry.kind=dht", "--set", f"registry.bind={HOST}:{free_ports(1)[0]}",
                       "--set", "registry.snapshot=off"]

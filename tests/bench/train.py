@@ -29,7 +29,8 @@ def main():
         kinds = {"http": (bench.Work("", "http", load.saturated, 32), bench.Work("", "http", load.saturated, 32, "/small", BROWSER),
                           bench.Work("", "http", load.saturated, 32, "/small", {}, script),
                           bench.Work("", "http", load.saturated, 8, "/1m")),
-                 "tcp": (bench.Work("", "tcp", load.saturated, 32), bench.Work("", "tcp", load.saturated, 8, "/1m"))}
+                 "tcp": (bench.Work("", "tcp", load.saturated, 32), bench.Work("", "tcp", load.saturated, 8, "/1m")),
+                 "h2": (bench.Work("", "h2", load.streams, 16),), "h2-h2": (bench.Work("", "h2-h2", load.streams, 16),)}
         ground = bench.Bench(options, folder, stack)
         for mode, works in kinds.items():
             running, port = ground.start(mode, "outrider", peers.outrider(ground.binary), stack)

@@ -142,5 +142,47 @@ TEST(Http2, AnEndpointThatIsGoneIsAnAnswer) {
   EXPECT_TRUE(has(client.read_until("HEADERS 1"), "[:status: 502]"));
 }
 
+// A process that hangs has a kernel that still acknowledges.
+TEST(Http2, AnEndpointThatAnswersNoPingIsGivenUp) {
+  std::atomic<bool> asked{false};
+  Origin origin([&](Stream& connection) {
+    connection.send(frame(NGHTTP2_SETTINGS, 0, 0));
+    const std::string ping = frame(NGHTTP2_PING, 0, 0, "12345678").substr(0, 5);
+    std::string seen;
+    for (std::string bytes = connection.read_some(4096); !bytes.empty(); bytes = connection.read_some(4096)) {
+      seen += bytes;
+      asked = asked || has(seen, ping);
+    }
+  });
+  Proxy proxy(Proxy::edge({origin.text()}, "protocol: http2, pool: {tcp_keepalive: 10ms}"));
+  Stream client = proxy.connect();
+  client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+  const auto answer = client.read_message();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), 504) << answer->start;
+  EXPECT_TRUE(asked);
+}
+
+TEST(Http2, AnEndpointThatAnswersPingsMayTakeItsTime) {
+  Origin origin([](Stream& connection) {
+    connection.send(frame(NGHTTP2_SETTINGS, 0, 0));
+    ASSERT_TRUE(connection.read_exactly(kPreface.size()));
+    while (const auto head = connection.read_exactly(9)) {
+      const auto size = size_t(uint8_t((*head)[0])) << 16 | size_t(uint8_t((*head)[1])) << 8 | uint8_t((*head)[2]);
+      const auto payload = size ? connection.read_exactly(size) : std::string();
+      if (!payload) return;
+      if ((*head)[3] != NGHTTP2_PING || (*head)[4] != 0) continue;
+      connection.send(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, *payload));
+      connection.send(headers(1, {{":status", "200"}}));
+    }
+  });
+  Proxy proxy(Proxy::edge({origin.text()}, "protocol: http2, pool: {tcp_keepalive: 500ms}"));
+  Stream client = proxy.connect();
+  client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+  const auto answer = client.read_message();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), 200);
+}
+
 }  // namespace
 }  // namespace outrider::test

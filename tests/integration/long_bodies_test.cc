@@ -86,7 +86,9 @@ TEST_P(LongBodiesCutShort, AreSeenToBe) {
   ASSERT_TRUE(answer);
   EXPECT_FALSE(answer->whole);
   EXPECT_TRUE(client.ended_by_reset());
-  if (!reset) EXPECT_LE(answer->body.size(), kLong / 2);
+  if (!reset) {
+    EXPECT_LE(answer->body.size(), kLong / 2);
+  }
   EXPECT_TRUE(answer->body == content().substr(0, answer->body.size()));
   proxy.expect_metric(1, "outrider_requests_total", "code=\"200\",flag=\"upstream_reset\"");
   expect_quiet(proxy);
