@@ -49,7 +49,6 @@ const nghttp2_session_callbacks* H2Callbacks::table() {
   static const nghttp2_session_callbacks* const kTable = [] {
     nghttp2_session_callbacks* t = nullptr;
     nghttp2_session_callbacks_new(&t);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(t, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(t, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(t, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(t, on_invalid_header);
@@ -88,30 +87,6 @@ nghttp2_data_provider H2Callbacks::body_of(H2Stream& stream) {
 }
 
 // --- in ------------------------------------------------------------------------------------------------------------
-
-int H2Callbacks::on_begin_frame(nghttp2_session* session, const nghttp2_frame_hd* head, void* user) {
-  H2Codec& codec = codec_of(user);
-  codec.verdict_ = codec.guard_.frame(head->type, head->flags, head->length);
-  if (codec.role_ == Role::Server && !codec.verdict_) judge(session, codec, *head);
-  return codec.verdict_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
-// What nghttp2 lets pass because it keeps no memory of streams that are over (RFC 9113 5.1, 5.1.1, 6.3). What was on its
-// way when we took a stream back is no fault.
-void H2Callbacks::judge(nghttp2_session* session, H2Codec& codec, const nghttp2_frame_hd& head) {
-  const auto id = StreamId(head.stream_id);
-  const auto guilty = [&](uint32_t code, const char* what) {
-    codec.code_ = code;
-    codec.verdict_ = what;
-  };
-  if (head.type == NGHTTP2_PRIORITY && id == 0) return guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
-  if ((head.type != NGHTTP2_DATA && head.type != NGHTTP2_HEADERS) || id % 2 == 0 || id > codec.last_id_) return;
-  if (id <= codec.last_reset_ || codec.draining_ || nghttp2_session_find_stream(session, head.stream_id)) return;
-  if (nghttp2_session_get_outbound_queue_size(session) > 0) return;  // resets among it, perhaps
-  const bool skipped = id >= codec.skipped_from_ && id < codec.skipped_to_;
-  if (skipped && head.type == NGHTTP2_HEADERS) guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
-  else guilty(NGHTTP2_STREAM_CLOSED, "stream_closed");
-}
 
 int H2Callbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
   H2Codec& codec = codec_of(user);

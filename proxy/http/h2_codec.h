@@ -1,6 +1,7 @@
 #pragma once
 // HTTP/2 on one connection, either role, by nghttp2. See codec.h for the contract.
 
+#include "http/h2_frames.h"
 #include "http/h2_guard.h"
 #include "http/h2_head.h"
 #include "http/h2_memory.h"
@@ -11,6 +12,10 @@ namespace outrider::http {
 // nghttp2 must not be entered from its own callbacks: what they find out is written down in the streams, and told when
 // it has returned; several DATA frames of one read are then one event. Output is framed when it is asked for, at the end
 // of the turn. Owned by a connection, on its worker; ends with it.
+//
+// What it may hold at most, whatever its peer does: of each of max_streams streams `buffer` bytes that have been taken over
+// and are not framed yet; `buffer` bytes of output and one frame; in nghttp2's queue 1,000 small frames and four a stream;
+// two tables of HPACK of 4 KiB. What has come, and heads, are the exchanges', as large as the limits let them be.
 class H2Codec final : public Codec {
  public:
   H2Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits);
@@ -42,6 +47,8 @@ class H2Codec final : public Codec {
   friend struct H2Callbacks;  // nghttp2's, in h2_callbacks.cc
   H2Stream* living(StreamId id) const;
   void gather();
+  bool read(std::string_view run);  // false: the connection is dead
+  void judge(const H2Frame& frame);
   void tell();  // what the callbacks have written down
   void tell_one(H2Stream& stream);
   void note(H2Stream& stream) { ready_.push_back(stream); }
@@ -69,18 +76,20 @@ class H2Codec final : public Codec {
   H2Streams streams_;
   IntrusiveList<H2Stream, H2Ready> ready_;      // something is to be told
   IntrusiveList<H2Stream, H2Waiting> waiting_;  // send_body left something
+  H2Frames frames_;
   H2HeadReader reader_;
   H2Guard guard_;
   H2Block block_;
-  const Buffer* input_ = nullptr;  // while nghttp2 reads the first run of it
-  StreamId last_id_ = 0;           // client: ours; server: the highest of the peer
-  StreamId last_reset_ = 0;        // server: the highest we took back
+  const Buffer* input_ = nullptr;               // while nghttp2 reads the first run of it
+  StreamId last_id_ = 0;                        // client: ours; server: the highest of the peer
+  StreamId seen_id_ = 0;                        // server: the same, of what may not have been fed yet
+  StreamId last_reset_ = 0;                     // server: the highest we took back
   StreamId skipped_from_ = 0, skipped_to_ = 0;  // server: the last gap in the peer's numbers
   Error fatal_{};
   const char* verdict_ = nullptr;  // why the connection ends, by nghttp2, which has said so, or by ourselves: `code_`
   const char* doom_ = nullptr;     // the same, and GOAWAY is still to be written
   uint32_t code_ = NGHTTP2_ENHANCE_YOUR_CALM;
-  H2Stream* heading_ = nullptr;    // whose head is being read
+  H2Stream* heading_ = nullptr;  // whose head is being read
   bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false;
   bool stuck_ = false;  // there was output at the last sweep, and none of it has gone
   bool draining_ = false, goaway_ = false, goaway_told_ = false, goodbye_said_ = false, alive_ = false;

@@ -59,6 +59,7 @@ FLOODS = {
     "PING": (flood(lambda i: frame(PING, 0, 0, b"12345678")), "ping_flood"),
     "empty DATA": (flood(lambda i: frame(DATA, 0, 1), headers(1, POST, END_HEADERS)), "empty_frame_flood"),
     "PRIORITY": (flood(lambda i: frame(PRIORITY, 0, 1, b"\0\0\0\0\1"), headers(1, POST, END_HEADERS)), "empty_frame_flood"),
+    "unknown frames": (flood(lambda i: frame(0xee, 0, 0)), "empty_frame_flood"),
     "WINDOW_UPDATE": (flood(lambda i: credit(1, 1), headers(1, POST, END_HEADERS)), "window_update_flood"),
 }
 

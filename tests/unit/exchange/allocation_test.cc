@@ -55,7 +55,9 @@ const std::string kHttp2Yaml =
 // Bytes that begin stream after stream, as the next of which each call of them is made.
 using OfStream = std::function<std::string(uint32_t id)>;
 
-std::string http2_get(uint32_t id) { return http::headers(id, http::request_fields({{"user-agent", "test"}, {"cookie", "a=b"}})); }
+std::string http2_get(uint32_t id) {
+  return http::headers(id, http::request_fields({{"user-agent", "test"}, {"cookie", "a=b"}}));
+}
 
 std::string http2_answer(uint32_t id) {
   return http::headers(id, {{":status", "200"}, {"content-length", "5"}, {"x-one", "two"}}, http::kEndHeaders) +

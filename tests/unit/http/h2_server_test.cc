@@ -204,9 +204,12 @@ INSTANTIATE_TEST_SUITE_P(
                             return headers(3 + 2 * i, request_fields()) + frame(NGHTTP2_RST_STREAM, 0, 3 + 2 * i, number(8));
                           }},
                     Flood{"rapid_reset",  // by us, who are made to
-                          [](uint32_t i) { return headers(3 + 2 * i, request_fields({{"Upper", "case"}})); }},
+                          [](uint32_t i) {
+                            return headers(3 + 2 * i, request_fields({{"Upper", "case"}}));
+                          }},
                     Flood{"empty_frame_flood", [](uint32_t) { return data(1, ""); }},
                     Flood{"empty_frame_flood", [](uint32_t) { return frame(NGHTTP2_PRIORITY, 0, 1, number(0) + "x"); }},
+                    Flood{"empty_frame_flood", [](uint32_t) { return frame(0xee, 0, 0); }},
                     Flood{"window_update_flood", [](uint32_t) { return frame(NGHTTP2_WINDOW_UPDATE, 0, 1, number(1)); }},
                     Flood{"continuation_flood",
                           [](uint32_t i) { return i ? frame(NGHTTP2_CONTINUATION, 0, 3) : frame(NGHTTP2_HEADERS, 0, 3); }},
@@ -351,8 +354,8 @@ TEST(H2Server, HoldsNoMoreThanItsLimitsSay) {
 // Its owner writes only when it is told to.
 TEST(H2Server, SaysThatThereIsOutputWhateverMadeIt) {
   Server server;
-  for (const auto& bytes : {frame(NGHTTP2_PING, 0, 0, "12345678"), frame(NGHTTP2_SETTINGS, 0, 0),
-                            headers(1, request_fields({{"Upper", "case"}}))}) {
+  for (const auto& bytes :
+       {frame(NGHTTP2_PING, 0, 0, "12345678"), frame(NGHTTP2_SETTINGS, 0, 0), headers(1, request_fields({{"Upper", "case"}}))}) {
     server.frames();
     const int before = server.rig.outputs;
     server.rig.input.append(bytes);
