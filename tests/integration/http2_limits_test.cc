@@ -28,8 +28,7 @@ TEST(Http2Limits, APrefaceThatDoesNotComeWholeEndsTheConnection) {
     Proxy proxy(Proxy::edge({origin->text()}, "", "timeouts: {request_headers: 50ms}"));
     Stream client = proxy.connect();
     client.send(begun);
-    const auto said = client.read_all();
-    EXPECT_EQ(has(said, "request_header_timeout"), begun == kPreface) << said;
+    EXPECT_TRUE(has(client.read_all(), "request_header_timeout")) << "by 408, or by GOAWAY: " << begun;
     expect_closed(proxy, "header_timeout");
     expect_quiet(proxy);
   }
