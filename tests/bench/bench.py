@@ -22,7 +22,7 @@ import load
 import peers
 import report
 from local import free_ports
-from process import Running, raise_open_files, read
+from process import Running, outweigh, raise_open_files, read
 from tracer import NotPermitted
 
 Work = collections.namedtuple("Work", "title mode send connections path headers script", defaults=(0, "/small", {}, None))
@@ -54,6 +54,7 @@ class Bench:
         self.backend_port, self.h2_port = free_ports(2)
         self.count = load.BackendCount(self.backend_port)
         raise_open_files()
+        outweigh()
         place = os.path.join(folder, "backend")
         os.mkdir(place)
         with peers.loopback_listener(self.backend_port) as listener:
