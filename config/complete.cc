@@ -283,7 +283,8 @@ struct Completion {
         reading.error(at, path + ".protocol",
                       std::string("a tcp listener leads here; expected tcp, got \"") + name_of(cluster.protocol) + "\"");
       else if (http && cluster.protocol == Protocol::Tcp)
-        reading.error(at, path + ".protocol", "an http listener leads here; expected auto, http, http1 or http2, got \"tcp\"");
+        reading.error(at, path + ".protocol",
+                      "an http listener leads here; expected auto, http, http1, http2 or grpc, got \"tcp\"");
       if (tcp) cluster.protocol = Protocol::Tcp;
       // Because an exchange's limit would cut a connection that is meant to stay: only the cluster's own applies.
       if (cluster.protocol == Protocol::Tcp && !(own && own->is_map() && own->find("timeout"))) {

@@ -12,6 +12,7 @@ const char* name_of(Protocol protocol) {
     case Protocol::Http: return "http";
     case Protocol::Http1: return "http1";
     case Protocol::Http2: return "http2";
+    case Protocol::Grpc: return "grpc";
     case Protocol::Tcp: return "tcp";
   }
   return "";

@@ -20,7 +20,7 @@ struct Where {
 };
 
 enum class Mode : uint8_t { Sidecar, Edge };
-enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Tcp };
+enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Grpc, Tcp };
 enum class Direction : uint8_t { Inbound, Outbound, Edge };
 const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
@@ -39,8 +39,8 @@ struct Self {           // `node`: who this proxy is
 };
 
 struct Health {
-  enum class Kind : uint8_t { Off, Tcp, Http } kind = Kind::Off;
-  std::string path = "/";
+  enum class Kind : uint8_t { Off, Tcp, Http, Grpc } kind = Kind::Off;
+  std::string path = "/";  // Grpc: the service's name; empty: the whole server
   milliseconds interval{10000}, timeout{1000};
   uint32_t healthy = 2, unhealthy = 3;  // in a row, to change the verdict
   double jitter = 0.1;                  // share of the interval
@@ -173,6 +173,7 @@ struct Cluster {
   Health health_check;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds connect_timeout{1000}, timeout{0};
+  bool timeout_implied = true;  // by a preset: nobody has thought of streams
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
   uint32_t retry_attempts = 2;
   uint64_t retry_buffer = 64 * 1024;

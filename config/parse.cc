@@ -53,7 +53,7 @@ void read_node(Fields& top, Self& node) {
 
 void read_ports(Fields& fields, Service& service) {
   const Node* single = fields.given("port");
-  const auto protocol_of = [&](Fields& item, Port& port) { read_protocol(item, port.protocol, {"grpc", "udp", "tls"}); };
+  const auto protocol_of = [&](Fields& item, Port& port) { read_protocol(item, port.protocol, {"udp", "tls"}); };
   Port port;
   if (single || fields.reading().catalog) {
     fields.number("port", port.port, 1);

@@ -13,6 +13,7 @@ void read_protocol(Fields& fields, Protocol& protocol, Texts later) {
                  {"http", Protocol::Http},
                  {"http1", Protocol::Http1},
                  {"http2", Protocol::Http2},
+                 {"grpc", Protocol::Grpc},
                  {"tcp", Protocol::Tcp}},
                 later);
 }
@@ -48,13 +49,13 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
   }
   const Node* value = parent.given(key);
   Fields fields = parent.map(key);
-  std::string http, tcp = health.kind == Health::Kind::Tcp ? "connect" : "";
-  const bool gives_http = fields.given("http") != nullptr;
-  if (gives_http) tcp.clear();
+  std::string http, grpc, tcp = health.kind == Health::Kind::Tcp ? "connect" : "";
+  const bool gives_http = fields.given("http") != nullptr, gives_grpc = fields.given("grpc") != nullptr;
+  if (gives_http || gives_grpc) tcp.clear();
   fields.text("http", http, "path", check_path);
   fields.text("tcp", tcp, "connect",
               [](std::string& text) { return text == "connect" ? std::string() : "expected connect, got \"" + text + "\""; });
-  fields.later("grpc");
+  fields.text("grpc", grpc, "service of gRPC");
   fields.later("exec");
   fields.duration("interval", health.interval, milliseconds(10));
   fields.duration("timeout", health.timeout, milliseconds(1));
@@ -68,11 +69,13 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
     fields.number("port", health.port);
   }
   if (parent.reading().catalog) return;
-  if (!http.empty() && !tcp.empty()) return parent.error(key, *value, "http and tcp are two checks; give one");
+  if (int(!http.empty()) + int(!tcp.empty()) + int(!grpc.empty()) > 1)
+    return parent.error(key, *value, "http, tcp and grpc are different checks; give one");
   if (!http.empty()) health.kind = Health::Kind::Http, health.path = http;
+  else if (!grpc.empty()) health.kind = Health::Kind::Grpc, health.path = grpc == "*" ? "" : grpc;
   else if (!tcp.empty()) health.kind = Health::Kind::Tcp;
-  else if (value && !fields.given("grpc") && !fields.given("exec") && !gives_http && value->is_map())
-    parent.error(key, *value, "expected http: /path or tcp: connect");
+  else if (value && !fields.given("exec") && !gives_http && value->is_map())
+    parent.error(key, *value, "expected http: /path, grpc: service or tcp: connect");
   if (value && health.timeout > health.interval)
     parent.error(
         key, *value,
@@ -179,7 +182,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.later("endpoints_file", {"\"\""});
   if (item) read_endpoints(fields, c);
   fields.later("dns", {"{name: \"\", port: 0, type: A, min_ttl: 1s, max_ttl: 5m, on_failure: keep}"});
-  read_protocol(fields, c.protocol, {"grpc", "udp"});
+  read_protocol(fields, c.protocol, {"udp"});
   using Balancer = Cluster::Balancer;
   fields.choice("lb", c.lb,
                 {{"ewma", Balancer::Ewma},
@@ -213,6 +216,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   }
   fields.duration("connect_timeout", c.connect_timeout, milliseconds(1));
   fields.duration("timeout", c.timeout);
+  if (const Node* given = fields.given("timeout")) c.timeout_implied = given->origin().kind == Origin::Kind::Preset;
   read_retry(fields, c);
   fields.later("hedge", {"off"});
   fields.later("tls", {"off"}, {"auto"});

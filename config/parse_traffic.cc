@@ -68,7 +68,7 @@ void read_attachment(Fields& fields, std::string_view key) {
 
 void read_listener(Fields& fields, Listener& l, bool item) {
   if (item) fields.texts("address", l.addresses, "addresses", check_listen);
-  read_protocol(fields, l.protocol, {"grpc", "tls", "udp"});
+  read_protocol(fields, l.protocol, {"tls", "udp"});
   fields.choice("direction", l.direction,
                 {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
   fields.later("transparent", {"off"});

@@ -17,7 +17,9 @@ Node preset(const char* name, const std::string& text) {
 // Whether the app answers decides whether it is registered: `service.health`, as the local cluster's check.
 std::string health_of(const Health& health) {
   if (health.kind == Health::Kind::Off) return "off";
-  const std::string what = health.kind == Health::Kind::Http ? "http: " + quote(health.path) : "tcp: connect";
+  const std::string what = health.kind == Health::Kind::Http   ? "http: " + quote(health.path)
+                           : health.kind == Health::Kind::Grpc ? "grpc: " + quote(health.path.empty() ? "*" : health.path)
+                                                               : "tcp: connect";
   return "{" + what + ", interval: " + duration_text(health.interval) +
          ", timeout: " + duration_text(std::min(health.timeout, health.interval)) +
          ", healthy: " + std::to_string(health.healthy) + ", unhealthy: " + std::to_string(health.unhealthy) + "}";
@@ -35,8 +37,8 @@ listeners:
   if (!service || service.ports.empty()) return preset("sidecar", text);
   const Port& port = service.ports.front();
   const std::string host = service.address.find(':') == std::string::npos ? service.address : "[" + service.address + "]";
-  const std::string protocol =
-      port.protocol == Protocol::Tcp || port.protocol == Protocol::Http2 ? name_of(port.protocol) : "auto";
+  const bool told = port.protocol == Protocol::Tcp || port.protocol == Protocol::Http2 || port.protocol == Protocol::Grpc;
+  const std::string protocol = told ? name_of(port.protocol) : "auto";
   text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " +
           std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + "}\n";
   text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) +

@@ -62,6 +62,7 @@ void append_json_line(std::string& out, const AccessEntry& e) {
   text("host", e.host);
   text("path", e.path);
   number("status", e.status);
+  if (e.grpc_status) number("grpc_status", uint64_t(*e.grpc_status));
   text("flag", e.flag);
   text("reason", e.reason);
   text("route", e.route);

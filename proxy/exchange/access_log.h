@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "http/grpc.h"
 #include "net/loop.h"
 
 namespace outrider::exchange {
@@ -50,6 +51,7 @@ struct AccessEntry {
   std::string_view direction, listener, route, cluster, endpoint, method, host, path, client, request_id, flag, reason,
       user_agent, protocol;
   uint16_t status = 0;
+  std::optional<http::GrpcStatus> grpc_status;
   uint32_t tries = 0;
   uint64_t request_bytes = 0, response_bytes = 0, duration_us = 0, first_byte_us = 0;
 };

@@ -89,6 +89,12 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   if (auto* last = attempt(); last && last->state() < upstream::Attempt::State::Ended) last->cancel();
   committed_ = false;
   response_ = &answer_;
+  if (status >= 400 && !tunnel_ && http::is_grpc(request_.headers)) {
+    grpc_ = true;
+    answer_grpc(status, body);
+    status = 200;
+    body = {};
+  }
   answer_.status = status;
   answer_.reason = http::reason_of(status);
   answer_pipe_.clear();

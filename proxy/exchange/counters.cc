@@ -64,6 +64,15 @@ stats::Slot RequestCounters::requests(uint16_t status, Flag flag) {
   return slot;
 }
 
+stats::Slot RequestCounters::grpc_responses(http::GrpcStatus status) {
+  stats::Slot& slot = grpc_responses_[size_t(status)];
+  if (slot == stats::kNowhere)
+    slot = catalog_.slot(
+        names::kGrpcResponses,
+        {{"direction", direction_}, {"route", route_}, {"cluster", cluster_}, {"grpc_status", std::to_string(unsigned(status))}});
+  return slot;
+}
+
 stats::Slot RequestCounters::retries(const char* reason, bool succeeded) {
   return catalog_.slot(names::kClusterRetries,
                        {{"cluster", cluster_}, {"reason", reason}, {"result", succeeded ? "success" : "failure"}});

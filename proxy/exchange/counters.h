@@ -1,12 +1,14 @@
 #pragma once
 // Slots of the request and connection metrics, found once per label set and then only indexed.
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
+#include "http/grpc.h"
 #include "http/voice.h"
 #include "stats/stats.h"
 
@@ -38,6 +40,7 @@ class RequestCounters {
     return cluster == cluster_ && route == route_ && direction == direction_;
   }
   stats::Slot requests(uint16_t status, Flag flag);  // looked up in the catalog the first time only
+  stats::Slot grpc_responses(http::GrpcStatus status);
   stats::Slot retries(const char* reason, bool succeeded);
   stats::Slot tcp_bytes(bool up);
   stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
@@ -51,6 +54,7 @@ class RequestCounters {
   stats::Catalog& catalog_;
   std::string direction_, route_, cluster_;
   std::vector<Outcome> outcomes_;
+  std::array<stats::Slot, size_t(http::GrpcStatus::Count)> grpc_responses_{};  // kNowhere: not met yet
 };
 
 // All of one worker's. Owned by the Site; label sets are few (configuration, and services found by name, bounded).

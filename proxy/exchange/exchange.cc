@@ -58,6 +58,7 @@ bool Exchange::step() {
           return fail(ok.error()), true;
         }
       }
+      grpc_ = !tunnel_ && http::is_grpc(request_.headers);
       phase_ = Phase::Route;
       return true;
 
@@ -95,7 +96,8 @@ bool Exchange::step() {
       phase_ = Phase::AwaitResponse;
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
-      attempt()->start(*this, *cluster_, std::move(seat), tunnel_ ? http::Wire::Raw : cluster_->plan().wire, milliseconds{0});
+      if (grpc_) pass_deadline_on();
+      attempt()->start(*this, *cluster_, std::move(seat), wire(), milliseconds{0});
       return true;
     }
 
@@ -149,7 +151,6 @@ bool Exchange::route() {
   route_ = plan.router->match(without_port(request_.authority), request_.path);
   if (!route_) return false;
   chain_ = route_->chain.get();
-  milliseconds limit = route_->timeout.count() ? route_->timeout : plan.request;
   if (route_->action == Route::Action::Cluster) {
     if (route_->cluster == kByHost) {
       const auto service =
@@ -160,14 +161,37 @@ bool Exchange::route() {
     }
     if (!cluster_) return false;
     cluster_name_ = cluster_->plan().name;
-    if (!limit.count()) limit = cluster_->plan().timeout;
     request_pipe_.keeping = cluster_->plan().retries > 0;
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
-  if (limit.count() && !tunnel_) site_.loop.arm(deadline_, limit);
+  if (const milliseconds within = limit(); within.count()) {
+    site_.loop.arm(deadline_, within);
+    due_ = site_.loop.now() + within;
+  }
   note_activity();
-  if (plan.stream_idle.count() && !tunnel_) site_.loop.arm_within(idle_check_, plan.stream_idle);
+  if (plan.stream_idle.count() && !unlimited()) site_.loop.arm_within(idle_check_, plan.stream_idle);
   return true;
+}
+
+// Streams may go on for days: what nobody has asked for by name does not end them.
+milliseconds Exchange::limit() const {
+  if (tunnel_) return milliseconds(0);
+  milliseconds limit = route_->timeout;
+  if (grpc_) {
+    if (!limit.count() && cluster_) limit = cluster_->plan().stream_timeout;
+    const auto asked = http::parse_grpc_timeout(request_.headers.value(http::HeaderId::GrpcTimeout));
+    return asked && (!limit.count() || *asked < limit) ? *asked : limit;
+  }
+  if (!limit.count()) limit = session_->plan().request;
+  if (!limit.count() && cluster_) limit = cluster_->plan().timeout;
+  return limit;
+}
+
+// What is written with prior knowledge on one side is understood so on the other, unless the cluster says what it speaks.
+http::Wire Exchange::wire() const {
+  if (tunnel_) return http::Wire::Raw;
+  const auto& plan = cluster_->plan();
+  return grpc_ && request_.version == http::Version::Http2 ? plan.grpc_wire : plan.wire;
 }
 
 bool Exchange::check_body_limit() {
@@ -201,7 +225,7 @@ void Exchange::Down::on_body(Buffer&& data, bool end) {
   x.request_bytes_ += data.size();
   x.note_activity();
   const uint64_t limit = x.session_->plan().max_body;
-  if (limit && x.request_bytes_ > limit && !x.tunnel_ && !x.refused_) {
+  if (limit && !x.tunnel_ && !x.refused_ && x.too_large(data, limit)) {
     x.refused_ = Error{Code::TooLarge, Side::Downstream, Retry::No, 0, "body_too_large", 413};
     if (x.committed_ && x.response_sent_) x.fail(*x.refused_);  // too late to say so
   }
@@ -267,7 +291,7 @@ void Exchange::on_wait_limit() {
 
 // Armed once for many requests of a recycled exchange: the timer may belong to one that is long over.
 void Exchange::on_idle_check() {
-  if (!session_ || tunnel_ || !session_->plan().stream_idle.count()) return;
+  if (!session_ || unlimited() || !session_->plan().stream_idle.count()) return;
   if (relaying_) active_at_ = std::max(active_at_, relay_->moved_at());
   const auto left = active_at_ + session_->plan().stream_idle - site_.loop.now();
   if (left.count() > 0) return site_.loop.arm(idle_check_, std::chrono::ceil<milliseconds>(left));

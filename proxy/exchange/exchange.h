@@ -7,6 +7,7 @@
 
 #include "exchange/site.h"
 #include "filter/chain.h"
+#include "http/grpc.h"
 #include "http/pipe.h"
 #include "net/loop.h"
 #include "upstream/attempt.h"
@@ -37,7 +38,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool route();  // finds the rule and what hangs on it; false: nobody serves this
   void act();    // redirect and direct response
   bool check_body_limit();
-  bool pump(Way way);  // pump.cc: body bytes on; true: all of it, the end included
+  milliseconds limit() const;                          // of the whole exchange; 0: none
+  bool unlimited() const { return tunnel_ || grpc_; }  // may be silent for long
+  http::Wire wire() const;                             // to the endpoint
+  bool pump(Way way);                                  // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
   bool try_relay();             // pump.cc: sockets joined; true: the relay has taken over
@@ -45,8 +49,13 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void commit();                // response_ and the response pipe are the attempt's
   void fail(const Error& why);  // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
-  std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
-  void finish();                               // filters' on_complete, access log, stats, give back
+  std::string_view explain(const Error& why);                   // answer.cc: the sentence a person reads
+  void answer_grpc(uint16_t status, std::string_view message);  // grpc.cc
+  bool end_grpc(http::GrpcStatus status);
+  bool too_large(Buffer& arrived, uint64_t limit);  // of gRPC one message, else all of the request's body so far
+  void pass_deadline_on();
+  std::optional<http::GrpcStatus> grpc_status();  // what the client was told or makes of it; null: not gRPC
+  void finish();                                  // filters' on_complete, access log, stats, give back
   RequestCounters& find_counters();
   void note_activity() { active_at_ = site_.loop.now(); }
   void count_in();  // to requests in flight, once the label of its cluster is known
@@ -71,7 +80,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
     void on_reset(const Error& why) override;
     Exchange& x;
   } down_{*this};
-  upstream::Sending sending(upstream::Attempt&) override { return {request_, {}, request_pipe_}; }
+  upstream::Sending sending(upstream::Attempt&) override { return {request_, {&own_, size_t(has_own_)}, request_pipe_}; }
   void on_attempt(upstream::Attempt& attempt) override;
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
@@ -90,6 +99,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   http::StreamId stream_ = 0;
   Phase phase_ = Phase::Head;
   bool advancing_ = false, again_ = false, tunnel_ = false, committed_ = false, response_sent_ = false;
+  bool grpc_ = false, has_own_ = false;
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
@@ -110,9 +120,14 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const char* retry_reason_ = nullptr;
   bool dropped_ = false;  // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
+  std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
+  http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
+  http::GrpcFrames request_frames_;
+  http::Field own_;  // grpc-timeout of this try
   std::optional<wire::Relay> relay_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0;
   TimePoint active_at_{};  // the loop's time when bytes last moved
+  TimePoint due_{};        // of deadline_, while that is armed
   TimePoint started_{}, first_byte_{};
   BoundPlace<Exchange, &Exchange::on_place> place_{*this};
   net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};

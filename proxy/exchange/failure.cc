@@ -38,10 +38,25 @@ Verdict verdict_on(const Error& why) {
     case Code::Protocol: return why.side == Side::Upstream ? Verdict{502, Flag::UpstreamProtocol} : Verdict{400, Flag::Malformed};
     case Code::Denied: return {403, Flag::Denied};
     case Code::Canceled:
-    case Code::Config:
-    case Code::Internal: break;
+    case Code::Internal:
+      if (why.side == Side::Upstream) return {502, Flag::UpstreamReset};
+      break;
+    case Code::Config: break;
   }
   return {500, Flag::Internal};
+}
+
+// The same for gRPC: by that status, but where one status stands for different things.
+http::GrpcStatus grpc_status_for(const Error& why, uint16_t status) {
+  switch (why.code) {
+    case Code::Timeout:
+      return why.retry == Retry::Yes || why.os_error != 0 ? http::GrpcStatus::Unavailable : http::GrpcStatus::DeadlineExceeded;
+    case Code::TooLarge: return http::GrpcStatus::ResourceExhausted;
+    case Code::Protocol:
+    case Code::Internal: return http::GrpcStatus::Internal;
+    case Code::Canceled: return http::GrpcStatus::Cancelled;
+    default: return http::grpc_status_of(status);
+  }
 }
 
 }  // namespace
@@ -86,6 +101,7 @@ void Exchange::fail(const Error& why) {
     return;
   }
   if (response_sent_) {  // bytes of another answer are out already
+    if (end_grpc(grpc_status_for(why, verdict.status))) return;
     downstream().reset(stream_, why.code == Code::Timeout ? http::Reset::Timeout : http::Reset::Internal);
     phase_ = Phase::Finish;
     return;
@@ -96,6 +112,7 @@ void Exchange::fail(const Error& why) {
     return;
   }
   const uint16_t status = why.status ? why.status : verdict.status;
+  grpc_answer_ = grpc_status_for(why, status);
   answer(status, why.what, explain(why));
 }
 

@@ -71,6 +71,7 @@ void Exchange::count(TimePoint now) {
   if (!counters_) counters_ = &find_counters();
   stats::Shard& shard = site_.shard;
   shard.add(counters_->requests(status(), flag_));
+  if (const auto status = grpc_status()) shard.add(counters_->grpc_responses(*status));
   const uint64_t total = microseconds(started_, now);
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
@@ -94,7 +95,8 @@ void Exchange::count_retry(bool succeeded) {
 }
 
 void Exchange::log(TimePoint now) {
-  const bool error = flag_ != Flag::None || status() >= 500;
+  const auto grpc = grpc_status();
+  const bool error = flag_ != Flag::None || status() >= 500 || (grpc && http::is_grpc_failure(*grpc));
   if (!site_.access_log.wanted(error)) return;
   AccessEntry entry;
   entry.start = net::Loop::wall() - (now - started_);
@@ -112,6 +114,7 @@ void Exchange::log(TimePoint now) {
     entry.request_id = request_.headers.value(HeaderId::XRequestId);
     entry.user_agent = request_.headers.value(HeaderId::UserAgent);
     entry.status = status();
+    entry.grpc_status = grpc;
   }
   entry.flag = name_of(flag_);
   entry.reason = reason_;
@@ -143,6 +146,10 @@ void Exchange::reset_for_reuse() {
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
+  grpc_ = has_own_ = false;
+  own_trailers_ = nullptr;
+  grpc_answer_.reset();
+  request_frames_.clear();
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
   refused_.reset();

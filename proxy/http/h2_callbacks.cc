@@ -290,10 +290,11 @@ int H2Callbacks::on_stream_close(nghttp2_session* session, int32_t id, uint32_t 
   if (codec.heading_ == stream) codec.heading_ = nullptr;
   if (stream->events && !whole && !stream->tell_failure) {
     const char* what = "stream_reset";
-    Code kind = Code::Closed;
+    Code kind = server ? Code::Closed : code == NGHTTP2_CANCEL ? Code::Canceled : Code::Internal;
     Retry retry = Retry::No;
     if (!server && (stream->unsent || code == NGHTTP2_REFUSED_STREAM)) {
       what = "stream_refused";
+      kind = Code::Closed;
       retry = Retry::Yes;
     } else if (!stream->peer_reset) {  // nghttp2 has found it malformed
       what = "malformed";

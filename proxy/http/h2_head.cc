@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "http/grpc.h"
 
 namespace outrider::http {
 
@@ -201,7 +202,7 @@ void write_h2_request(H2Block& block, const RequestHead& head, std::span<const F
     if (!framing && !find_named(head.headers.fields(), field)) put(block, field);
   }
   // We read trailers whoever asked; gRPC servers want to be told.
-  if (head.headers.value(HeaderId::ContentType).starts_with("application/grpc")) block.push_back(pair_of("te", "trailers"));
+  if (is_grpc(head.headers)) block.push_back(pair_of("te", "trailers"));
 }
 
 void write_h2_response(H2Block& block, const ResponseHead& head, bool end, bool to_head, bool to_connect) {

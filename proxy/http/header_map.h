@@ -47,6 +47,9 @@ enum class HeaderId : uint8_t {
   Traceparent,
   Tracestate,
   XOutriderReason,
+  GrpcStatus,
+  GrpcMessage,
+  GrpcTimeout,
   Count
 };
 
@@ -72,7 +75,9 @@ constexpr bool breaks_as_trailer(HeaderId id) {
          (set_of(HeaderId::Host, HeaderId::ContentLength, HeaderId::Trailer, HeaderId::Expect) & set_of(id)) != 0;
 }
 constexpr bool may_be_trailer(HeaderId id) {
-  return (set_of(HeaderId::Other, HeaderId::Date, HeaderId::Server, HeaderId::XOutriderReason) & set_of(id)) != 0;
+  return (set_of(HeaderId::Other, HeaderId::Date, HeaderId::Server, HeaderId::XOutriderReason, HeaderId::GrpcStatus,
+                 HeaderId::GrpcMessage) &
+          set_of(id)) != 0;
 }
 
 struct Field {

@@ -10,12 +10,20 @@ using config::Protocol;
 
 namespace {
 
-upstream::HealthPlan plan_of(const config::Health& health) {
+upstream::HealthPlan::Kind kind_of(config::Health::Kind kind) {
   using Kind = upstream::HealthPlan::Kind;
+  switch (kind) {
+    case config::Health::Kind::Tcp: return Kind::Tcp;
+    case config::Health::Kind::Http: return Kind::Http;
+    case config::Health::Kind::Grpc: return Kind::Grpc;
+    case config::Health::Kind::Off: break;
+  }
+  return Kind::Off;
+}
+
+upstream::HealthPlan plan_of(const config::Health& health) {
   upstream::HealthPlan plan;
-  plan.kind = health.kind == config::Health::Kind::Tcp    ? Kind::Tcp
-              : health.kind == config::Health::Kind::Http ? Kind::Http
-                                                          : Kind::Off;
+  plan.kind = kind_of(health.kind);
   plan.path = health.path;
   plan.interval = health.interval;
   plan.timeout = health.timeout;
@@ -72,7 +80,8 @@ class Chains {
 http::Wire wire_of(Protocol protocol) {
   switch (protocol) {
     case Protocol::Tcp: return http::Wire::Raw;
-    case Protocol::Http2: return http::Wire::Http2;
+    case Protocol::Http2:
+    case Protocol::Grpc: return http::Wire::Http2;
     case Protocol::Auto:
     case Protocol::Http:
     case Protocol::Http1: break;
@@ -165,8 +174,9 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   plan.slow_start = cluster.slow_start;
   plan.panic = cluster.panic;
   plan.wire = wire_of(cluster.protocol);
+  plan.grpc_wire = cluster.protocol == Protocol::Auto ? http::Wire::Http2 : plan.wire;
   plan.health = plan_of(cluster.health_check);
-  plan.health.wire = plan.wire;
+  plan.health.wire = plan.health.kind == upstream::HealthPlan::Kind::Grpc ? http::Wire::Http2 : plan.wire;
   plan.pool.connect_timeout = cluster.connect_timeout;
   plan.pool.idle_timeout = cluster.pool_idle_timeout;
   plan.pool.max_requests = cluster.pool_max_requests;
@@ -176,6 +186,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   plan.max_pending = cluster.max_pending;
   plan.max_requests = cluster.max_requests;
   plan.timeout = cluster.timeout;
+  plan.stream_timeout = cluster.timeout_implied ? milliseconds(0) : cluster.timeout;
   plan.retries = cluster.retry_attempts;
   plan.retry_connect_failure = cluster.retry_connect_failure;
   plan.retry_reset_before_request = cluster.retry_reset_before_request;

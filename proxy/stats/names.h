@@ -17,7 +17,7 @@ inline constexpr double kMicro = 1e-6, kMilli = 1e-3;
 // Requests. direction: inbound, outbound, edge. route: *. cluster: *, or "" when none was chosen. code: 100 to 599, or
 // other (no answer at all, and TCP connections). flag, why it did not end as it should: none, no_route, no_endpoint,
 // connect_failure, connect_timeout, request_timeout, idle_timeout, upstream_reset, upstream_protocol, downstream_gone,
-// malformed, too_large, overload, draining, denied, internal.
+// malformed, too_large, overload, draining, denied, internal. grpc_status: 0 to 16.
 inline constexpr Name kRequests{  // direction, route, cluster, code, flag
     "outrider_requests_total", "Requests that have ended, with the status the client was sent.", Kind::Counter};
 inline constexpr Name kRequestDuration{  // direction, route, cluster
@@ -32,6 +32,8 @@ inline constexpr Name kRequestBytes{  // direction, route, cluster
     "outrider_request_bytes_total", "Body bytes of requests.", Kind::Counter};
 inline constexpr Name kResponseBytes{  // direction, route, cluster
     "outrider_response_bytes_total", "Body bytes of responses.", Kind::Counter};
+inline constexpr Name kGrpcResponses{  // direction, route, cluster, grpc_status
+    "outrider_grpc_responses_total", "Calls of gRPC that have ended, with the status the client got.", Kind::Counter};
 inline constexpr Name kProxyOverhead{  // direction
     "outrider_proxy_overhead_seconds", "Time a request spent in the proxy itself, both ways together.",
     Kind::Histogram, kMicro, Range::Fine};
@@ -161,7 +163,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kProxyOverhead,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
     &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,

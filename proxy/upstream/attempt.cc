@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "http/grpc.h"
 #include "upstream/cluster.h"
 
 namespace outrider::upstream {
@@ -176,11 +177,22 @@ void Attempt::release(Pool::After after) {
   pool.give_back(lease, after);
 }
 
+namespace {
+
+bool says_it_failed(const http::ResponseHead& head, const http::HeaderMap* trailers) {
+  if (head.status >= 500 || head.status == 429) return true;
+  auto status = http::grpc_status_in(head.headers);
+  if (!status && trailers) status = http::grpc_status_in(*trailers);
+  return status && http::is_grpc_failure(*status);
+}
+
+}  // namespace
+
 // An answer that says "not now" or "I am broken" is no quick answer, or the balancer would send ever more there.
 void Attempt::finish() {
   if (state_ == State::Idle || state_ == State::Failed) return cancel();
   limit_.cancel();
-  const bool refused = wire_ != http::Wire::Raw && (response_.status >= 500 || response_.status == 429);
+  const bool refused = wire_ != http::Wire::Raw && says_it_failed(response_, body.trailers);
   settle(refused ? Outcome::Kind::Failed : Outcome::Kind::Ok, nullptr);
   release(state_ == State::Ended && request_ended_ ? Pool::After::Keep : Pool::After::Close);
 }

@@ -11,8 +11,8 @@
 namespace outrider::upstream {
 
 struct HealthPlan {
-  enum class Kind : uint8_t { Off, Tcp, Http } kind = Kind::Off;
-  std::string path = "/";
+  enum class Kind : uint8_t { Off, Tcp, Http, Grpc } kind = Kind::Off;
+  std::string path = "/";  // Grpc: the service's name
   milliseconds interval{10000}, timeout{1000};
   uint32_t healthy = 2, unhealthy = 3;  // in a row, to flip
   double jitter = 0.1;                  // of the interval
@@ -40,11 +40,13 @@ struct ClusterPlan {
   milliseconds slow_start{30000};
   double panic = 0.5;  // fewer usable than this share: use all
   http::Wire wire = http::Wire::Http1;
+  http::Wire grpc_wire = http::Wire::Http1;  // for gRPC that has come by HTTP/2
   HealthPlan health;
   PoolPlan pool;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
-  milliseconds timeout{0};  // of a whole exchange; 0: none
-  uint32_t retries = 2;     // of requests that never reached an endpoint
+  milliseconds timeout{0};         // of a whole exchange; 0: none
+  milliseconds stream_timeout{0};  // of one of gRPC: only what somebody has written
+  uint32_t retries = 2;            // of requests that never reached an endpoint
   bool retry_connect_failure = true, retry_reset_before_request = true;
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   http::CodecLimits codec;

@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "base/arena.h"
+#include "http/grpc.h"
+#include "upstream/grpc_health.h"
 #include "wire/http_connection.h"
 
 namespace outrider::upstream {
 
 namespace {
+constexpr size_t kLongestAnswer = 1024;
 constexpr milliseconds kStagger{2};  // between the first probes of a set, so that they are no burst
 constexpr milliseconds kSoon{50};    // until the first success, doubling: a program that starts is met early
 }  // namespace
@@ -23,7 +26,9 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   ~Check() { hang_up(); }
 
  private:
+  bool is_grpc() const;
   void probe();
+  void write_request();
   void over(bool passed);
   void hang_up() {
     limit_.cancel();
@@ -40,8 +45,8 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   void on_gone(const Error&) override { over(false); }
   http::ResponseHead* response_head() override { return &response_; }
   void on_head(bool end) override;
-  void on_body(Buffer&&, bool) override {}
-  void on_trailers(http::HeaderMap&) override {}
+  void on_body(Buffer&& data, bool end) override;
+  void on_trailers(http::HeaderMap& trailers) override;
   void on_sendable() override {}
   void on_reset(const Error&) override { over(false); }
 
@@ -52,6 +57,7 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   Arena arena_;
   http::RequestHead request_{arena_};
   http::ResponseHead response_{arena_};
+  std::string answer_;  // of gRPC
   http::StreamId stream_ = 0;
   bool asked_ = false;
   uint32_t passed_ = 0, failed_ = 0;  // in a row
@@ -67,6 +73,8 @@ struct HealthChecker::Group {
   std::unordered_map<const Endpoint*, std::unique_ptr<Check>> checks;
 };
 
+bool HealthChecker::Check::is_grpc() const { return group_.plan.kind == HealthPlan::Kind::Grpc; }
+
 void HealthChecker::Check::probe() {
   const HealthPlan& plan = group_.plan;
   net::Address to = endpoint_->socket;
@@ -80,24 +88,47 @@ void HealthChecker::Check::probe() {
 
 void HealthChecker::Check::on_connected() {
   if (group_.plan.kind == HealthPlan::Kind::Tcp) return over(true);
-  request_.clear();
-  response_.clear();
-  arena_.reset();
-  request_.method = http::Method::Get;
-  request_.method_text = "GET";
-  request_.path = arena_.copy(group_.plan.path);
-  request_.authority = endpoint_->address;
-  request_.headers.add("host", endpoint_->address);
-  request_.headers.add("user-agent", "outrider-health");
-  request_.headers.add("connection", "close");
+  write_request();
   http::Codec& codec = connection_->codec();
   stream_ = codec.open(*this);
   asked_ = true;
-  codec.send_request(stream_, request_, {}, true);
+  codec.send_request(stream_, request_, {}, !is_grpc());
+  if (!is_grpc()) return;
+  Buffer question(checker_.control_.blocks());
+  question.append(grpc_health_question(group_.plan.path));
+  codec.send_body(stream_, question, true);
 }
 
-void HealthChecker::Check::on_head(bool) {
+void HealthChecker::Check::write_request() {
+  request_.clear();
+  response_.clear();
+  arena_.reset();
+  answer_.clear();
+  request_.method = is_grpc() ? http::Method::Post : http::Method::Get;
+  request_.method_text = is_grpc() ? "POST" : "GET";
+  request_.path = is_grpc() ? kGrpcHealthPath : arena_.copy(group_.plan.path);
+  request_.authority = endpoint_->address;
+  request_.headers.add("host", endpoint_->address);
+  request_.headers.add("user-agent", "outrider-health");
+  if (is_grpc()) request_.headers.add("content-type", "application/grpc");
+  else request_.headers.add("connection", "close");
+}
+
+void HealthChecker::Check::on_head(bool end) {
+  if (is_grpc()) {
+    if (end || response_.status != 200) over(false);
+    return;
+  }
   over(response_.status >= group_.plan.expect_low && response_.status <= group_.plan.expect_high);
+}
+
+void HealthChecker::Check::on_body(Buffer&& data, bool end) {
+  for (; !data.empty(); data.drop(data.front().size())) answer_.append(data.front());
+  if (end || answer_.size() > kLongestAnswer) over(false);
+}
+
+void HealthChecker::Check::on_trailers(http::HeaderMap& trailers) {
+  over(http::grpc_status_in(trailers) == http::GrpcStatus::Ok && says_serving(answer_));
 }
 
 // The last thing it does is to tell: whoever hears may forget this check.

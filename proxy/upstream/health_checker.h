@@ -20,9 +20,9 @@ class HealthEvents {
   ~HealthEvents() = default;
 };
 
-// A probe is a connect (tcp), or one GET on a connection of its own (http). Flips Endpoint::health after `healthy`
-// successes or `unhealthy` failures in a row (the very first result flips Unknown at once), with jittered intervals.
-// Owned by the supervisor; control loop.
+// A probe is a connect (tcp), or one GET (http) or one call of grpc.health.v1.Health/Check (grpc) on a connection of its own.
+// Flips Endpoint::health after `healthy` successes or `unhealthy` failures in a row (the very first result flips Unknown at
+// once), with jittered intervals. Owned by the supervisor; control loop.
 class HealthChecker {
  public:
   HealthChecker(net::Loop& control, HealthEvents& events);

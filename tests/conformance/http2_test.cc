@@ -1,7 +1,7 @@
 // HTTP/2 on either side of HTTP/1: what a stream says is never more, on the other side, than one message with its fields.
 
 #include "tests/conformance/table.h"
-#include "tests/support/frames_client.h"
+#include "tests/support/h2_peer.h"
 
 // clang-format off
 namespace outrider::test {
@@ -76,7 +76,7 @@ const std::vector<Asked> kAsked{
 
 void check(const Asked& row, Proxy& proxy, LlhttpOrigin& origin) {
   SCOPED_TRACE(std::string(row.name) + " (" + row.rfc + ")");
-  FramesClient client(proxy.address());
+  H2Peer client(proxy.address());
   client.send(row.send);
   const bool reset = std::string_view(row.says).starts_with("RST_STREAM");
   const std::string said = client.read_until(reset ? "RST_STREAM 1 " : "DATA 1 end fine");
@@ -101,7 +101,7 @@ TEST(Http2Requests, CookieCrumbsAreOneFieldForHttp1) {
   for (const bool bridged : {false, true}) {
     const auto origin = Origin::answering([](const Message& request) { return ok(std::to_string(request.count("cookie")) + " " + request.field("cookie")); });
     Path path(origin->text(), bridged);
-    FramesClient client(path.proxy.address());
+    H2Peer client(path.proxy.address());
     client.send(ask({{"cookie", "a=1"}, {"x", "y"}, {"cookie", "b=2; c=3"}, {"cookie", "d=4"}}));
     const std::string said = client.read_until("DATA 1 end");
     EXPECT_TRUE(has(said, "DATA 1 end 1 a=1; b=2; c=3; d=4\n")) << said;

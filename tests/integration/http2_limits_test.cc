@@ -1,7 +1,7 @@
 // What a client of HTTP/2 may leave unfinished, and for how long; and that a connection ended by a limit says so and is
 // counted by its reason.
 
-#include "tests/support/frames_client.h"
+#include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 #include "tests/support/quiet.h"
@@ -37,8 +37,8 @@ TEST(Http2Limits, APrefaceThatDoesNotComeWholeEndsTheConnection) {
 TEST(Http2Limits, AConnectionMadeAheadOfItsNeedIsNotEndedByIt) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}, "", "timeouts: {request_headers: 500ms}"));
-  FramesClient client(proxy.address());
-  FramesClient late(proxy.address());  // ended, and by then the first one's time has come too
+  H2Peer client(proxy.address());
+  H2Peer late(proxy.address());  // ended, and by then the first one's time has come too
   late.send(frame(NGHTTP2_HEADERS, 0, 1, "\x82"));
   EXPECT_TRUE(late.reads("ENHANCE_YOUR_CALM request_header_timeout"));
   client.send(headers(1, request_fields()));
@@ -49,7 +49,7 @@ TEST(Http2Limits, AConnectionMadeAheadOfItsNeedIsNotEndedByIt) {
 TEST(Http2Limits, AHeadThatDoesNotEndEndsTheConnection) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}, "", "timeouts: {request_headers: 500ms}"));
-  FramesClient client(proxy.address());
+  H2Peer client(proxy.address());
   client.send(headers(1, request_fields()));
   EXPECT_TRUE(client.reads("DATA 1 end fine"));
   client.send(frame(NGHTTP2_HEADERS, 0, 3, block(request_fields())));
@@ -66,7 +66,7 @@ TEST(Http2Limits, AStreamThatIsNeverFinishedIsAnswered408AndItsConnectionGoesOn)
     connection.read_all();
   });
   Proxy proxy(Proxy::edge({origin.text()}, "", "timeouts: {stream_idle: 500ms}"));
-  FramesClient client(proxy.address());
+  H2Peer client(proxy.address());
   client.send(headers(1, request_fields({}, "POST"), kEndHeaders) + data(1, "half"));
   client.read_until("RST_STREAM 1");
   const auto lines = client.read_until("RST_STREAM 1");
@@ -81,7 +81,7 @@ TEST(Http2Limits, AStreamThatIsNeverFinishedIsAnswered408AndItsConnectionGoesOn)
 TEST(Http2Limits, AReaderWithoutCreditIsCutOffAndItsConnectionGoesOn) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}, "timeout: 0", "timeouts: {stream_idle: 500ms}"));
-  FramesClient client(proxy.address(), kNoWindow);
+  H2Peer client(proxy.address(), kNoWindow);
   client.send(headers(1, request_fields()));
   EXPECT_TRUE(client.reads("RST_STREAM 1 CANCEL"));
   expect_flag(proxy, "200", "idle_timeout");
@@ -95,7 +95,7 @@ TEST(Http2Limits, AReaderWithoutCreditIsCutOffAndItsConnectionGoesOn) {
 TEST(Http2Limits, AnAnswerNobodyTakesIsTakenBack) {
   const auto origin = Origin::answering(std::string(60000, 'x'));
   Proxy proxy(Proxy::edge({origin->text()}, "", "timeouts: {stream_idle: 500ms}"), {"overload.threads=1"});
-  FramesClient client(proxy.address());
+  H2Peer client(proxy.address());
   client.send(headers(1, request_fields()) + headers(3, request_fields()));  // 65535 bytes of credit for both
   const auto lines = client.read_until("RST_STREAM");
   EXPECT_TRUE(has(lines, "RST_STREAM 1 CANCEL") || has(lines, "RST_STREAM 3 CANCEL"));
@@ -106,7 +106,7 @@ TEST(Http2Limits, AnAnswerNobodyTakesIsTakenBack) {
 TEST(Http2Limits, AReaderWhoTakesNothingAtAllIsCutOff) {
   const auto origin = Origin::answering(std::string(60000, 'x'));
   Proxy proxy(Proxy::edge({origin->text()}, "", "timeouts: {stream_idle: 100ms, idle: 100ms}"));
-  FramesClient client(proxy.address(), number(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 2) + number(1 << 30));
+  H2Peer client(proxy.address(), number(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 2) + number(1 << 30));
   client.stream().set_buffers(4096);
   client.send(frame(NGHTTP2_WINDOW_UPDATE, 0, 0, number(1 << 30)));
   std::string many;

@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "tests/support/frames_client.h"
+#include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 
@@ -13,10 +13,12 @@ namespace {
 
 using namespace http;
 
+using Client = H2Peer;
+
 TEST(Http2, IsSpokenToWhoBeginsWithItsPreface) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.start + " " + request.field("host")); });
   Proxy proxy(Proxy::edge({origin->text()}));
-  FramesClient client(proxy.address());
+  Client client(proxy.address());
   client.send(headers(1, request_fields()) + headers(3, request_fields({{"x", "y"}})));
   client.read_until("DATA 3 end");
   const auto lines = client.read_until("DATA 1 end");
@@ -77,7 +79,7 @@ TEST(Http2, BodiesAndTrailersGoThroughEveryPairOfWires) {
   Proxy first(Proxy::edge({last.address().text()}, "protocol: http2"));
   const std::string body(40000, 'b');
 
-  FramesClient client(first.address());
+  Client client(first.address());
   client.send(headers(1, request_fields({{"content-length", "40000"}}, "POST"), kEndHeaders));
   for (size_t at = 0; at < body.size(); at += 10000) client.send(data(1, body.substr(at, 10000), at + 10000 == body.size()));
   const auto lines = client.read_until("[x-sum: 40000]");
@@ -97,7 +99,7 @@ TEST(Http2, ManyRequestsShareOneConnectionUpstream) {
   const auto origin = Origin::answering("fine");
   Proxy last(Proxy::edge({origin->text()}));
   Proxy first(Proxy::edge({last.address().text()}, "protocol: http2, health_check: off"), {"overload.threads=1"});
-  FramesClient client(first.address());
+  Client client(first.address());
   std::string bytes;
   for (uint32_t i = 0; i < 50; ++i) bytes += headers(1 + 2 * i, request_fields());
   client.send(bytes);
@@ -112,7 +114,7 @@ TEST(Http2, ManyRequestsShareOneConnectionUpstream) {
 TEST(Http2, AMalformedRequestIsOneStreamsAffair) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}));
-  FramesClient client(proxy.address());
+  Client client(proxy.address());
   client.send(headers(1, request_fields({{"connection", "close"}})) + headers(3, request_fields({{"a", "b\r\nc: d"}})));
   client.read_until("RST_STREAM 3");
   const auto lines = client.read_until("RST_STREAM 1");
@@ -125,7 +127,7 @@ TEST(Http2, AMalformedRequestIsOneStreamsAffair) {
 TEST(Http2, AFloodIsEndedWithItsReasonAndOthersGoOn) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}));
-  FramesClient good(proxy.address());
+  Client good(proxy.address());
   Stream bad = proxy.connect();
   std::string bytes = kPreface + frame(NGHTTP2_SETTINGS, 0, 0);
   for (int i = 0; i < 1000; ++i) bytes += frame(NGHTTP2_PING, 0, 0, "12345678");
@@ -137,7 +139,7 @@ TEST(Http2, AFloodIsEndedWithItsReasonAndOthersGoOn) {
 
 TEST(Http2, AnEndpointThatIsGoneIsAnAnswer) {
   Proxy proxy(Proxy::edge({refusing_address().text()}, "protocol: http2"));
-  FramesClient client(proxy.address());
+  Client client(proxy.address());
   client.send(headers(1, request_fields()));
   EXPECT_TRUE(has(client.read_until("HEADERS 1"), "[:status: 502]"));
 }

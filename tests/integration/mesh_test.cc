@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -10,7 +11,7 @@
 
 #include "identity/authority.h"
 #include "identity/seal.h"
-#include "tests/support/origin.h"
+#include "tests/support/grpc.h"
 #include "tests/support/program.h"
 #include "tests/support/proxy.h"
 #include "tests/unit/identity/pki.h"
@@ -58,8 +59,9 @@ class Mesh : public testing::Test {
     return set;
   }
   // A sidecar beside nothing, to call through. Everybody's turn comes: ewma may ask a slow starter again only much later.
-  std::unique_ptr<Proxy> caller(const std::string& name = "web", const std::string& account = "web") {
-    auto set = common(name, account);
+  std::unique_ptr<Proxy> caller(const std::string& name = "web", const std::string& account = "web",
+                                std::vector<std::string> set = {}) {
+    for (auto& each : common(name, account)) set.push_back(std::move(each));
     set.push_back("listeners.outbound.address=127.0.0.1:0");
     set.push_back("defaults.cluster.lb=round_robin");
     return std::make_unique<Proxy>("version: 1\nmode: sidecar\n", std::move(set));
@@ -180,6 +182,42 @@ TEST_F(Mesh, ReplicasAreFoundAndShareTheRequests) {
   web->expect_metric(3, "outrider_registry_records", "state=\"valid\"");
   web->expect_metric(1, "outrider_registry_info", "sealed=\"true\",signed=\"true\"");
   EXPECT_EQ(web->metric("outrider_registry_rejected_total"), 0);
+}
+
+// Call by call, not connection by connection; and who joins has its share of those that follow.
+TEST_F(Mesh, CallsOfGrpcOnOneConnectionGoToAllReplicas) {
+  const auto web = caller("web", "web", {"defaults.cluster.slow_start=0"});
+  seed = registry_of(*web);
+  std::array<CountingEndpoint, 5> apps;
+  std::vector<std::unique_ptr<Proxy>> sidecars;
+  const auto join = [&] {
+    const Origin& app = apps[sidecars.size()].endpoint.origin;
+    sidecars.push_back(sidecar("replica" + std::to_string(sidecars.size()), app));
+  };
+  H2Peer client(web->address("outbound"));
+  uint32_t stream = 1;
+  const auto call = [&] {
+    client.send(grpc_call(stream, {}, "shop"));
+    const std::string mark = "HEADERS " + std::to_string(stream) + " end";
+    const auto lines = client.read_until(mark);
+    stream += 2;
+    return lines.substr(std::min(lines.find(mark), lines.size()));
+  };
+  const auto called = [&](int count) {
+    std::array<int, 5> before, seen;
+    for (size_t i = 0; i < apps.size(); ++i) before[i] = apps[i].calls;
+    for (int i = 0; i < count; ++i) EXPECT_TRUE(has(call(), "[grpc-status: 0]"));
+    for (size_t i = 0; i < apps.size(); ++i) seen[i] = apps[i].calls - before[i];
+    return seen;
+  };
+  for (int i = 0; i < 4; ++i) join();
+  until("four registrations", [&] { return call(), known_to(*web) == 4; });
+  const auto four = called(80);
+  for (int i = 0; i < 4; ++i) EXPECT_NEAR(four[i], 20, 1) << i;
+  join();
+  until("the newcomer's first call", [&] { return call(), apps[4].calls > 0; });
+  const auto five = called(100);
+  for (int i = 0; i < 5; ++i) EXPECT_NEAR(five[i], 20, 1) << i;
 }
 
 TEST_F(Mesh, AnAppThatDoesNotAnswerIsNotRegisteredUntilItDoes) {

@@ -42,13 +42,14 @@ constexpr Row kRows[] = {
     {"service.ports[].port", S, "8080", "9000"},
     {"service.ports[].protocol", S, "auto", "tcp"},
     {"service.ports[].protocol", S, "auto", "http2"},
-    {"service.ports[].protocol", L, "auto", "grpc"},
+    {"service.ports[].protocol", S, "auto", "grpc"},
+    {"service.ports[].protocol", L, "auto", "udp"},
     {"service.address", S, "127.0.0.1", "10.0.0.1"},
     {"service.register", S, "true", "off"},
     {"service.weight", S, "100", "0"},
     {"service.health.tcp", S, "connect", "connect"},
     {"service.health.http", S, "/healthz", "/"},
-    {"service.health.grpc", L, kNone, "pkg.Svc"},
+    {"service.health.grpc", S, "pkg.Svc", "other.Svc"},
     {"service.health.exec", L, kNone, "no"},
     {"service.health.interval", S, "5s", "1s"},
     {"service.health.timeout", S, "1s", "2s"},
@@ -103,7 +104,7 @@ constexpr Row kRows[] = {
     {"listeners.edge.address", S, "127.0.0.1:0", "[\"[::1]:0\", \"unix:/run/x.sock\"]"},
     {"listeners.edge.protocol", S, "auto", "http1"},
     {"listeners.edge.protocol", S, "auto", "http2"},
-    {"listeners.edge.protocol", L, "auto", "grpc"},
+    {"listeners.edge.protocol", L, "auto", "udp"},
     {"listeners.edge.protocol", L, "auto", "tls"},
     {"listeners.edge.protocol", L, "auto", "udp"},
     {"listeners.edge.protocol", S, "http", "tcp"},
@@ -205,7 +206,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.dns.on_failure", L, "keep", "drop"},
     {"clusters.cart.protocol", S, "auto", "http1"},
     {"clusters.cart.protocol", S, "auto", "http2"},
-    {"clusters.cart.protocol", L, "auto", "grpc"},
+    {"clusters.cart.protocol", L, "auto", "udp"},
     {"clusters.cart.protocol", L, "auto", "udp"},
     {"clusters.cart.lb", S, "ewma", "least_request"},
     {"clusters.cart.lb", S, "round_robin", "random"},
@@ -228,7 +229,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.health_check", S, "off", "false"},
     {"clusters.cart.health_check.http", S, "/healthz", "/"},
     {"clusters.cart.health_check.tcp", S, "connect", "connect"},
-    {"clusters.cart.health_check.grpc", L, kNone, "pkg.Svc"},
+    {"clusters.cart.health_check.grpc", S, "pkg.Svc", "other.Svc"},
     {"clusters.cart.health_check.interval", S, "10s", "2s"},
     {"clusters.cart.health_check.timeout", S, "1s", "2s"},
     {"clusters.cart.health_check.healthy", S, "2", "1"},
@@ -367,7 +368,7 @@ std::string setting(const Row& row, const std::string& value) {
 std::vector<std::string> settings(const Row& row, const std::string& value) {
   const std::string key = row.key;
   std::vector<std::string> out;
-  if (key.starts_with("clusters.cart.health_check.") && !key.ends_with("tcp") && !key.ends_with("http")) out.push_back("clusters.cart.health_check.http=/h");
+  if (key.starts_with("clusters.cart.health_check.") && !key.ends_with("tcp") && !key.ends_with("http") && !key.ends_with("grpc")) out.push_back("clusters.cart.health_check.http=/h");
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
   out.push_back(setting(row, value));

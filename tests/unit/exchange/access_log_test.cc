@@ -72,6 +72,15 @@ AccessEntry usual() {
   return entry;
 }
 
+TEST_F(AccessLogTest, JsonHasTheStatusOfGrpcWhereThereIsOne) {
+  auto call = usual();
+  call.grpc_status = http::GrpcStatus::Unavailable;
+  log(Format::Json, {call, usual()});
+  ASSERT_EQ(lines().size(), 2u);
+  EXPECT_NE(lines()[0].find("\"status\":200,\"grpc_status\":14,"), std::string::npos) << lines()[0];
+  EXPECT_EQ(lines()[1].find("grpc"), std::string::npos) << lines()[1];
+}
+
 TEST_F(AccessLogTest, JsonHasWhatHappened) {
   log(Format::Json, {usual()});
   ASSERT_EQ(lines().size(), 1u);

@@ -1,20 +1,33 @@
 #pragma once
-// A client of HTTP/2 made of frames: what it sends is what a test says, and what it gets is text.
+// One end of an HTTP/2 connection made of frames, from a test's seat.
 
 #include <gtest/gtest.h>
+
+#include <string>
 
 #include "tests/support/stream.h"
 #include "tests/unit/http/frames.h"
 
 namespace outrider::test {
 
-// Owns its connection; used by one thread at a time.
-class FramesClient {
+inline bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+// A client that connects, or the server of a connection that was accepted. Used by one thread at a time.
+class H2Peer {
  public:
-  explicit FramesClient(const net::Address& to, const std::string& settings = {}) : stream_(Stream::connect(to)) {
+  explicit H2Peer(const net::Address& to, const std::string& settings = {}) : own_(Stream::connect(to)), stream_(own_) {
     send(http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0, settings));
   }
+  explicit H2Peer(Stream& accepted) : stream_(accepted) {
+    const auto preface = stream_.read_exactly(http::kPreface.size());
+    if (!preface) return;  // who only looked whether anybody is there
+    EXPECT_EQ(*preface, http::kPreface);
+    send(http::frame(NGHTTP2_SETTINGS, 0, 0) + http::frame(NGHTTP2_SETTINGS, http::kAck, 0));
+  }
+  H2Peer(const H2Peer&) = delete;
+  H2Peer& operator=(const H2Peer&) = delete;
   void send(const std::string& bytes) { EXPECT_TRUE(stream_.send(bytes)); }
+  void close() { stream_.close(); }
   // All lines of frames so far, once one of them holds `mark` or the connection has ended.
   std::string read_until(std::string_view mark) {
     while (lines_.find(mark) == std::string::npos) {
@@ -27,15 +40,14 @@ class FramesClient {
     }
     return lines_;
   }
-  bool reads(std::string_view mark) { return read_until(mark).find(mark) != std::string::npos; }
+  bool reads(std::string_view mark) { return has(read_until(mark), mark); }
   Stream& stream() { return stream_; }
 
  private:
-  Stream stream_;
+  Stream own_;
+  Stream& stream_;
   http::FrameReader reader_;
   std::string lines_;
 };
-
-inline bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace outrider::test
