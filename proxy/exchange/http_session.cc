@@ -97,6 +97,9 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   if (!client_gone) codec().detach(stream);
   if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
   if (raw && !client_gone) close(Ending::Finished);
+  // What was handed over whole may still wait for the client to take it.
+  if (!client_gone && connection_.wire() == http::Wire::Http2 && plan().stream_idle.count())
+    connection_.limit(plan().stream_idle);
 }
 
 void HttpSession::note_malformed(const char* reason) {
@@ -133,6 +136,7 @@ void HttpSession::await(Awaited what, milliseconds within) {
 }
 
 void HttpSession::on_limit() {
+  if (connection_.wire() == http::Wire::Http2 && !sweep()) return;
   if (awaited_ == Awaited::Nothing) return;
   const auto left = due_ - site_.loop.now();
   if (left.count() > 0) return connection_.limit(std::chrono::ceil<milliseconds>(left));
@@ -147,13 +151,31 @@ void HttpSession::on_limit() {
   }
 }
 
+// Streams that are over for us have as long as others to make a step: they go between one and two of its lengths.
+bool HttpSession::sweep() {
+  const auto within = plan().stream_idle;
+  if (!within.count() || connection_.open_streams() == 0) return true;
+  if (sweep_due_ <= site_.loop.now()) {
+    if (!codec().sweep()) return abort(Ending::Idle), false;
+    sweep_due_ = site_.loop.now() + within;
+  }
+  connection_.limit(std::chrono::ceil<milliseconds>(sweep_due_ - site_.loop.now()));
+  return true;
+}
+
 // The codec hands what there is of a request to an exchange, which answers 408; where there is nothing, there is
-// nobody to answer.
+// nobody to answer. Over HTTP/2 the connection ends, or was made ahead of its need.
 void HttpSession::on_head_limit() {
-  if (connection_.wire() == http::Wire::Http2) return await(Awaited::Request, plan().idle);  // connected ahead of its need
+  constexpr Error kLate{Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408};
+  if (connection_.wire() == http::Wire::Http2) {
+    if (codec().refuse(kLate)) closing_ = Ending::HeaderTimeout;
+    else if (connection_.open_streams() == 0) await(Awaited::Request, plan().idle);
+    else awaited_ = Awaited::Nothing;
+    return;
+  }
   closing_ = Ending::HeaderTimeout;
   connection_.presume_http();
-  codec().refuse({Code::Timeout, Side::Downstream, Retry::No, 0, "request_header_timeout", 408});
+  codec().refuse(kLate);
   if (connection_.open_streams() == 0) close(Ending::HeaderTimeout);
 }
 
@@ -196,6 +218,8 @@ void HttpSession::abort(Ending why) {
 }
 
 void HttpSession::on_gone(const Error& why) {
+  if (connection_.wire() == http::Wire::Http2 && why.code == Code::Protocol && !closing_)
+    site_.shard.add(door_->counters.malformed(why.what));
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
   site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
   site_.shard.sub(door_->counters.active);

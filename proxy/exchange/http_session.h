@@ -42,6 +42,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   enum class Awaited : uint8_t { Nothing, Voice, Head, Request };  // Head: the rest of one
   void await(Awaited what, milliseconds within);                   // 0: for ever
   void on_head_limit();
+  bool sweep();  // false: nobody reads, and it is cut off
   void on_idle_limit();
   void on_age_limit();
   void close(Ending why);
@@ -51,6 +52,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   wire::HttpConnection connection_;
   const net::Address peer_;
   TimePoint since_, due_;  // when it began; when what is awaited must have come
+  TimePoint sweep_due_{};  // h2
   uint64_t written_ = 0;   // as of the last look at a reader who takes his time
   uint32_t requests_ = 0;
   Awaited awaited_ = Awaited::Nothing;

@@ -48,6 +48,7 @@ class CodecEvents {
   virtual void on_hungry() = 0;                      // eating may go on with what feed() left
   virtual void on_idle() = 0;                        // the last open stream has ended on both sides
   virtual void on_alive() {}                         // an answer to probe()
+  virtual void on_partial() {}                       // h2 server: feed() has left a request's head half read
 
  protected:
   ~CodecEvents() = default;
@@ -89,9 +90,12 @@ class Codec {
   virtual uint64_t bypass(StreamId, Way) const { return 0; }               // body bytes that may go socket to socket just now
   virtual void bypassed(StreamId, Way, uint64_t) {}                        // that many went
   virtual void probe() {}                                                  // h2 PING
-  // Server: the request that is half there is not waited for any more: as if malformed, with this error. Nothing there:
-  // does nothing.
-  virtual void refuse(const Error&) {}
+  // Server: the request that is half there is not waited for any more: as if malformed, with this error; of h2 it is the
+  // connection that ends. False: there is none.
+  virtual bool refuse(const Error&) { return false; }
+  // h2: takes back what nobody attends to any more and of which nothing has gone since the last call. False: there is
+  // output, and none of it has gone.
+  virtual bool sweep() { return true; }
   virtual void drain() = 0;  // GOAWAY, or `Connection: close` on what is left
   virtual size_t open_streams() const = 0;
   virtual bool reusable() const = 0;                       // another stream could follow on this connection

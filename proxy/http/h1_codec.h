@@ -92,7 +92,7 @@ class H1Server final : public H1Codec {
   void send_response(StreamId id, const ResponseHead& head, bool end) override;
   void reset(StreamId id, Reset why) override;
   void detach(StreamId id) override;
-  void refuse(const Error& why) override;
+  bool refuse(const Error& why) override;
   bool wants_input() const override;
   bool vacant() const override;
   void serve(CodecEvents& owner, const CodecLimits& limits, StreamId last) override;

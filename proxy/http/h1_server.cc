@@ -176,13 +176,14 @@ void H1Server::detach(StreamId id) {
   owner_->on_idle();
 }
 
-void H1Server::refuse(const Error& why) {
-  if (events_ ? in_ended_ || in_ == In::Dead : in_ != In::Head || !partial_) return;
+bool H1Server::refuse(const Error& why) {
+  if (events_ ? in_ended_ || in_ == In::Dead : in_ != In::Head || !partial_) return false;
   StreamEvents* const to = events_ ? events_ : next_stream();
   close_behind();
   in_ended_ = true;
   if (to && out_ended_) events_ = nullptr;
   if (to) to->on_reset(why);
+  return true;
 }
 
 Result<Done> H1Server::end_of_input() {

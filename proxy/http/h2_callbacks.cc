@@ -32,13 +32,23 @@ const char* name_of(uint32_t code) {
   }
 }
 
+// A peer that makes us reset its streams costs as much as one that does it itself.
+bool blames(uint32_t code) {
+  switch (code) {
+    case NGHTTP2_NO_ERROR:
+    case NGHTTP2_CANCEL:
+    case NGHTTP2_INTERNAL_ERROR:
+    case NGHTTP2_CONNECT_ERROR: return false;
+    default: return true;
+  }
+}
+
 }  // namespace
 
 const nghttp2_session_callbacks* H2Callbacks::table() {
   static const nghttp2_session_callbacks* const kTable = [] {
     nghttp2_session_callbacks* t = nullptr;
     nghttp2_session_callbacks_new(&t);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(t, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(t, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(t, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(t, on_invalid_header);
@@ -63,8 +73,9 @@ nghttp2_session* H2Callbacks::open(H2Codec& codec) {
     return o;
   }();
   nghttp2_session* session = nullptr;
-  if (codec.role_ == Role::Server) nghttp2_session_server_new2(&session, table(), &codec, kOptions);
-  else nghttp2_session_client_new2(&session, table(), &codec, kOptions);
+  nghttp2_mem* const memory = codec.memory_.interface();
+  if (codec.role_ == Role::Server) nghttp2_session_server_new3(&session, table(), &codec, kOptions, memory);
+  else nghttp2_session_client_new3(&session, table(), &codec, kOptions, memory);
   return session;
 }
 
@@ -77,18 +88,17 @@ nghttp2_data_provider H2Callbacks::body_of(H2Stream& stream) {
 
 // --- in ------------------------------------------------------------------------------------------------------------
 
-int H2Callbacks::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
-  H2Codec& codec = codec_of(user);
-  codec.verdict_ = codec.guard_.frame(head->type, head->flags, head->length);
-  return codec.verdict_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
 int H2Callbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
   H2Codec& codec = codec_of(user);
   const int32_t id = frame->hd.stream_id;
   codec.reader_.nobody(codec.limits_);
   if (frame->hd.type != NGHTTP2_HEADERS) return 0;
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+    if (StreamId(id) > codec.last_id_ + 2) {
+      codec.skipped_from_ = codec.last_id_ + 1;
+      codec.skipped_to_ = StreamId(id);
+    }
+    codec.last_id_ = StreamId(id);
     StreamEvents* const events = codec.owner_.on_stream(StreamId(id));
     if (!events) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
@@ -101,6 +111,7 @@ int H2Callbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame*
     stream.request->clear();
     nghttp2_session_set_stream_user_data(session, id, &stream);
     codec.reader_.request(*stream.request, codec.limits_);
+    codec.heading_ = &stream;
     return 0;
   }
   H2Stream* const stream = stream_of(session, id);
@@ -165,6 +176,7 @@ int H2Callbacks::on_frame(nghttp2_session* session, const nghttp2_frame* frame, 
   const bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
+      codec.heading_ = nullptr;
       if (stream) on_header_block(codec, *stream, end);
       break;
     case NGHTTP2_DATA: break;
@@ -231,8 +243,10 @@ int H2Callbacks::send_body(nghttp2_session*, nghttp2_frame*, const uint8_t* head
                            void* user) {
   H2Codec& codec = codec_of(user);
   if (codec.output_.size() > codec.limits_.buffer) return NGHTTP2_ERR_WOULDBLOCK;
+  H2Stream& stream = *static_cast<H2Stream*>(source->ptr);
   codec.output_.append(std::string_view(reinterpret_cast<const char*>(head), 9));
-  codec.output_.pull(static_cast<H2Stream*>(source->ptr)->out, size, kCopied / 4);
+  codec.output_.pull(stream.out, size, kCopied / 4);
+  stream.swept = false;
   return 0;
 }
 
@@ -241,6 +255,12 @@ int H2Callbacks::on_frame_sent(nghttp2_session* session, const nghttp2_frame* fr
   if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
     codec.verdict_ = name_of(frame->goaway.error_code);
     if (!codec.feeding_) codec.owner_.on_hungry();
+  }
+  if (frame->hd.type == NGHTTP2_RST_STREAM && codec.role_ == Role::Server) {
+    const uint32_t code = frame->rst_stream.error_code;
+    codec.last_reset_ = std::max(codec.last_reset_, StreamId(frame->hd.stream_id));
+    if (code == NGHTTP2_FLOW_CONTROL_ERROR) codec.doom(code, name_of(code));  // perhaps of SETTINGS: the connection's
+    if (const char* const why = blames(code) ? codec.guard_.reset() : nullptr) codec.doom(NGHTTP2_ENHANCE_YOUR_CALM, why);
   }
   const bool carries = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
   H2Stream* const stream =
@@ -268,7 +288,7 @@ int H2Callbacks::on_stream_close(nghttp2_session* session, int32_t id, uint32_t 
   const bool server = codec.role_ == Role::Server, ended = stream->in_ended && stream->out_sent;
   const bool whole = server ? ended : stream->in_ended;
   if (whole) codec.guard_.finished();
-  else if (server && !stream->peer_reset) codec.guard_.reset();
+  if (codec.heading_ == stream) codec.heading_ = nullptr;
   if (stream->events && !whole && !stream->tell_failure) {
     const char* what = "stream_reset";
     Code kind = server ? Code::Closed : code == NGHTTP2_CANCEL ? Code::Canceled : Code::Internal;

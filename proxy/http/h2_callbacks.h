@@ -15,7 +15,6 @@ struct H2Callbacks {
 
  private:
   static const nghttp2_session_callbacks* table();
-  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* codec);
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* codec);
   static int on_header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf* name, nghttp2_rcbuf* value, uint8_t, void* codec);
   static int on_invalid_header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf*, nghttp2_rcbuf*, uint8_t, void*);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint32_t kConnectionWindow = 16;  // times a stream's
 constexpr uint32_t kUsualStreams = 100;     // until the peer has said how many it takes
+constexpr size_t kQueued = 1000;            // frames of ours that wait to be framed, besides a few a stream
 // To HTTP/2 an upgrade is a CONNECT, and stands for GET alone (RFC 8441 5).
 constexpr Error kExtendedConnect{Code::Denied, Side::Upstream, Retry::No, 0, "extended_connect_unsupported", 502};
 constexpr Error kUpgradeMethod{Code::Denied, Side::Upstream, Retry::No, 0, "upgrade_method_not_get", 501};
@@ -37,7 +38,8 @@ void append_number(Buffer& out, uint32_t number) {
 }  // namespace
 
 H2Codec::H2Codec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits)
-    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool), streams_(pool) {
+    : Codec(pool), role_(role), owner_(owner), limits_(limits), output_(pool), memory_(pool), streams_(pool),
+      frames_(role == Role::Server ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   session_ = H2Callbacks::open(*this);
   const bool server = role == Role::Server;
   const nghttp2_settings_entry settings[] = {
@@ -62,36 +64,89 @@ Result<Done> H2Codec::feed(Buffer& input) {
   while (!input.empty() && !dead_ && !verdict_) {
     const auto run = input.front();
     input_ = &input;
-    inside_ = true;
-    const auto got = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(run.data()), run.size());
-    inside_ = false;
+    const bool ok = read(run);
     input_ = nullptr;
-    if (got < 0) {
-      if (got == NGHTTP2_ERR_FLOODED) verdict_ = "answers_not_read";
-      if (verdict_) die(NGHTTP2_ENHANCE_YOUR_CALM, verdict_);
-      else die(NGHTTP2_PROTOCOL_ERROR, got == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "bad_preface" : "protocol_error");
-      break;
-    }
+    if (!ok) break;
     input.drop(run.size());
     // What nghttp2 has found wrong by itself shows when it is framed.
     if (nghttp2_session_get_outbound_queue_size(session_) > 0) gather();
+    if (nghttp2_session_get_outbound_queue_size(session_) > kQueued + 4 * limits_.max_streams)
+      doom(NGHTTP2_ENHANCE_YOUR_CALM, "answers_not_read");
     tell();
+    if (doom_) break;
   }
   tell();
   feeding_ = false;
+  if (!dead_ && doom_) die(code_, doom_);
   if (!dead_ && verdict_) {
     dead_ = true;
     fatal_ = peer_error(Code::Protocol, verdict_);
   }
   if (dead_) return fatal_;
   offer_room();
-  if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();  // gathered above, too
+  if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();
+  if (heading_) owner_.on_partial();
   return Done{};
+}
+
+// Looks at the head of each frame before nghttp2 does.
+bool H2Codec::read(std::string_view run) {
+  size_t fed = 0;
+  bool reset = false;  // one is among what has not been fed
+  const auto feed_to = [&](size_t end) {
+    inside_ = true;
+    const auto got = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(run.data()) + fed, end - fed);
+    inside_ = false;
+    fed = end;
+    if (got >= 0) return true;
+    if (got == NGHTTP2_ERR_FLOODED) verdict_ = "answers_not_read";
+    if (verdict_) die(code_, verdict_);
+    else die(NGHTTP2_PROTOCOL_ERROR, got == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "bad_preface" : "protocol_error");
+    return false;
+  };
+  H2Frame frame;
+  for (std::string_view rest = run; frames_.next(rest, frame);) {
+    const size_t behind = run.size() - rest.size(), before = behind - std::min(behind, H2Frames::size_of_head(frame));
+    if (frame.type == NGHTTP2_DATA || frame.type == NGHTTP2_HEADERS) {  // judged by what came before
+      if ((reset || (last_id_ < seen_id_ && frame.stream < seen_id_)) && !feed_to(std::max(fed, before))) return false;
+      reset = false;
+      if (frame.type == NGHTTP2_HEADERS) seen_id_ = std::max(seen_id_, frame.stream);
+    }
+    reset |= frame.type == NGHTTP2_RST_STREAM;
+    if (const char* const why = guard_.frame(frame.type, frame.flags, frame.length)) doom_ = why;
+    else if (role_ == Role::Server) judge(frame);
+    if (!doom_) continue;
+    if (feed_to(std::max(fed, before))) die(code_, doom_);
+    return false;
+  }
+  return feed_to(run.size());
+}
+
+// What nghttp2 lets pass because it keeps no memory of streams that are over (RFC 9113 5.1, 5.1.1), and does not look at
+// priorities (RFC 7540 5.3.1, RFC 9113 6.3). What was on its way when we took a stream back is no fault.
+void H2Codec::judge(const H2Frame& frame) {
+  const auto guilty = [this](uint32_t code, const char* what) {
+    code_ = code;
+    doom_ = what;
+  };
+  const StreamId id = frame.stream;
+  if (frame.type == NGHTTP2_PRIORITY && (id == 0 || id == frame.depends_on))
+    return guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
+  if ((frame.type != NGHTTP2_DATA && frame.type != NGHTTP2_HEADERS) || id % 2 == 0 || id > last_id_) return;
+  if (id <= last_reset_ || draining_ || nghttp2_session_find_stream(session_, int32_t(id))) return;
+  gather();
+  if (id <= last_reset_ || nghttp2_session_get_outbound_queue_size(session_) > 0) return;
+  if (frame.type == NGHTTP2_HEADERS && id >= skipped_from_ && id < skipped_to_)
+    return guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
+  guilty(NGHTTP2_STREAM_CLOSED, "stream_closed");
 }
 
 void H2Codec::tell() {
   if (holding_ && settings_seen_ && !dead_) submit_held();
-  if (goaway_ && !dead_ && !std::exchange(goaway_told_, true)) owner_.on_goaway();
+  if (goaway_ && !dead_ && !std::exchange(goaway_told_, true)) {
+    owner_.on_goaway();
+    if (role_ == Role::Server && streams_.size() == 0) owner_.on_idle();
+  }
   while (H2Stream* stream = dead_ ? nullptr : ready_.pop_front()) tell_one(*stream);
   if (!dead_ && std::exchange(alive_, false)) owner_.on_alive();
 }
@@ -182,6 +237,7 @@ void H2Codec::note_output() {
 }
 
 void H2Codec::written() {
+  stuck_ = false;
   if (dead_) return;
   offer_room();
   if (output_.size() <= limits_.buffer && nghttp2_session_want_write(session_)) note_output();
@@ -396,12 +452,29 @@ void H2Codec::probe() {
   note_output();
 }
 
-void H2Codec::refuse(const Error& why) {
-  if (dead_) return;
-  while (H2Stream* stream = streams_.find_if([](const H2Stream& s) { return !s.headed && !s.deaf && s.events; })) {
-    stream->deaf = true;
-    fail(*stream, why);
-  }
+// Nothing else can come on the connection before the end of a head that has begun.
+bool H2Codec::refuse(const Error& why) {
+  if (dead_ || (!heading_ && settings_seen_)) return false;
+  die(NGHTTP2_ENHANCE_YOUR_CALM, why.what);
+  owner_.on_hungry();  // feed() says so
+  return true;
+}
+
+bool H2Codec::sweep() {
+  const bool pending = !output().empty();
+  if (dead_) return true;
+  if (std::exchange(stuck_, pending) && pending) return false;
+  streams_.for_each([this](H2Stream& stream) {
+    if (stream.events || stream.closed || !stream.head_sent) return;
+    if (stream.swept) reset_stream(stream, NGHTTP2_CANCEL);
+    stream.swept = true;
+  });
+  return true;
+}
+
+void H2Codec::doom(uint32_t code, const char* what) {
+  if (!std::exchange(doom_, what)) code_ = code;
+  if (!feeding_) owner_.on_hungry();
 }
 
 // In two steps, so that requests already on their way are still served (RFC 9113 6.8): "no more, please", and when that

@@ -14,7 +14,7 @@ class H2Guard {
  public:
   // Each gives the reason to end the connection (a literal), or null.
   const char* frame(uint8_t type, uint8_t flags, size_t length);
-  const char* reset();  // a stream was taken back, or spoilt, by the peer
+  const char* reset();  // a stream was taken back by the peer, or had to be because of it
   void turn();          // bytes were read
   void finished();      // a stream came to its end
 

@@ -23,7 +23,7 @@ void H2Stream::clear() {
   interims = 0;
   headed = in_ended = deaf = tell_head = tell_end = tell_failure = false;
   head_sent = out_ended = out_sent = deferred = has_length = has_out_trailers = to_head = to_connect = tunnel = extended = false;
-  peer_reset = unsent = closed = telling = false;
+  peer_reset = unsent = closed = telling = swept = false;
 }
 
 H2Streams::~H2Streams() {

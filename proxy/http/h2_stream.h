@@ -51,6 +51,7 @@ struct H2Stream : ListHook<H2Ready>, ListHook<H2Waiting> {
   bool peer_reset = false, unsent = false;  // why it was closed: by the peer; never sent at all
   bool closed = false;                      // for nghttp2: only what is to be told keeps it
   bool telling = false;
+  bool swept = false;  // a sweep has passed, and nothing been framed since
 };
 
 // Finds streams by our number.
@@ -71,10 +72,18 @@ class H2Streams {
         if (wanted(*stream)) return stream;
     return nullptr;
   }
+  template <class Each>
+  void for_each(Each&& each) const {
+    for (H2Stream* first : buckets_)
+      for (H2Stream *stream = first, *next; stream; stream = next) {
+        next = stream->next;
+        each(*stream);
+      }
+  }
 
  private:
   static constexpr size_t kBuckets = 64;
-  static constexpr size_t kKeptFree = 16;
+  static constexpr size_t kKeptFree = 128;
   static size_t bucket(StreamId id) { return (id >> 1) % kBuckets; }
   BlockPool& pool_;
   std::array<H2Stream*, kBuckets> buckets_{};

@@ -168,7 +168,7 @@ void HttpConnection::flush() {
     if (!wrote) return fail(wrote.error());
     bytes_out_ += *wrote;
     if (closing_ && *wrote > 0 && flush_limit_.count()) loop().arm(limit_, flush_limit_);
-    codec_->written();
+    if (*wrote > 0) codec_->written();
     if (gone_) return;
   }
   // What fits is with the kernel; the rest would not make it a whole message.
@@ -282,6 +282,10 @@ void HttpConnection::on_hungry() {
 void HttpConnection::on_idle() {
   idle_ = true;
   if (!gone_) loop().at_end_of_turn(*this);
+}
+
+void HttpConnection::on_partial() {
+  if (!left_) owner_->on_partial();
 }
 
 void HttpConnection::on_retired() { owner_ ? owner_->on_over() : delete this; }

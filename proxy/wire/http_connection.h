@@ -13,7 +13,7 @@ class ConnectionOwner {
  public:
   virtual http::StreamEvents* on_stream(http::StreamId id) = 0;  // server role
   virtual void on_connected() {}                                 // client role: streams may be opened
-  virtual void on_partial() {}                                   // server role: bytes came that are not a whole request yet
+  virtual void on_partial() {}                                   // server role: bytes came that are not a whole head yet
   virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
   virtual void on_draining() = 0;                                // no new streams, please
   virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
@@ -95,6 +95,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_output() override;  // asks the loop for one on_end_of_turn()
   void on_hungry() override;  // feeds what was left, at the end of the turn
   void on_idle() override;
+  void on_partial() override;
   // All connections' writes stand behind all reads of a turn: sending one by one in between cost 8 % more CPU, because the
   // kernel's way down and our parsing drove each other out of the caches.
   void on_end_of_turn() override;  // one write for everything this turn produced

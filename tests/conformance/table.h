@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <llhttp.h>
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -113,10 +114,35 @@ inline void check(const Row& row, Proxy& proxy, LlhttpOrigin& origin) {
   EXPECT_EQ(origin.take(), arrives + (arrives.empty() ? "GET /marker" : "; GET /marker"));
 }
 
-inline void check_all(const std::vector<Row>& rows, const std::string& listener = {}) {
+// A proxy before an endpoint that speaks HTTP/1; `bridged`: with another in between, and HTTP/2 from the one to the other.
+class Path {
+ public:
+  Path(const std::string& endpoint, bool bridged, const std::string& cluster = {}, const std::string& listener = {})
+      : last_(bridged ? std::make_unique<Proxy>(Proxy::edge({endpoint}, cluster)) : nullptr),
+        proxy(bridged ? Proxy::edge({last_->address().text()}, "protocol: http2" + (cluster.empty() ? "" : ", " + cluster), listener)
+                      : Proxy::edge({endpoint}, cluster, listener)) {}
+
+ private:
+  std::unique_ptr<Proxy> last_;
+
+ public:
+  Proxy proxy;
+};
+
+// An answer that is cut short by a reset of its stream is none at all where nothing of it has gone on by then.
+inline std::string settled(const std::string& seen, std::string_view expected) {
+  return expected.ends_with('!') && seen.starts_with("502 ") ? std::string(expected) : seen;
+}
+
+inline void check_over(bool bridged, const std::vector<Row>& rows, const std::string& listener = {}) {
+  SCOPED_TRACE(bridged ? "over HTTP/2" : "over HTTP/1");
   LlhttpOrigin origin;
-  Proxy proxy(Proxy::edge({origin.text()}, "", listener));
-  for (const Row& row : rows) check(row, proxy, origin);
+  Path path(origin.text(), bridged, {}, listener);
+  for (const Row& row : rows) check(row, path.proxy, origin);
+}
+
+inline void check_all(const std::vector<Row>& rows, const std::string& listener = {}) {
+  for (const bool bridged : {false, true}) check_over(bridged, rows, listener);
 }
 
 }  // namespace outrider::test

@@ -329,7 +329,7 @@ struct Client {
     late.start();
     late.write("one");
     const Status passed = late.wait();
-    say("a deadline in a conversation: " + text_of(passed) + " " + std::to_string(late.messages.size()));
+    say("a deadline in a conversation: " + text_of(passed));
   }
 
   void large() {

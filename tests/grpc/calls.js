@@ -148,11 +148,11 @@ const kScenarios = {
 
   async 'a deadline that passes in a conversation'(calls, service) {
     const before = service.cancelled;
-    const { code, messages } = await calls.stream('Linger', undefined, {
+    const { code } = await calls.stream('Linger', undefined, {
       options: { deadline: Date.now() + 1000 }, started(call) { call.write(Buffer.from('one')); },
     });
     await until('the server hears of the deadline', () => service.cancelled === before + 1);
-    return [code, messages.length];
+    return code;
   },
 
   async 'a message of 16 MiB there and back'(calls) {

@@ -15,8 +15,8 @@ inline bool has(const std::string& text, std::string_view part) { return text.fi
 // A client that connects, or the server of a connection that was accepted. Used by one thread at a time.
 class H2Peer {
  public:
-  explicit H2Peer(const net::Address& to) : own_(Stream::connect(to)), stream_(own_) {
-    send(http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0));
+  explicit H2Peer(const net::Address& to, const std::string& settings = {}) : own_(Stream::connect(to)), stream_(own_) {
+    send(http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0, settings));
   }
   explicit H2Peer(Stream& accepted) : stream_(accepted) {
     const auto preface = stream_.read_exactly(http::kPreface.size());
@@ -40,6 +40,8 @@ class H2Peer {
     }
     return lines_;
   }
+  bool reads(std::string_view mark) { return has(read_until(mark), mark); }
+  Stream& stream() { return stream_; }
 
  private:
   Stream own_;

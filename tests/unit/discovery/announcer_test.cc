@@ -111,12 +111,11 @@ TEST_F(AnnouncerTest, WhoeverComesBackIsANewVersionOverItsTombstone) {
 }
 
 TEST_F(AnnouncerTest, ARecordIsSignedAnewBeforeItEnds) {
-  options.valid = milliseconds(200);
+  options.valid = milliseconds(2000);  // at half of it, which leaves a second for a machine that stands still
   announcer.announce(kCart, self());
-  ASSERT_TRUE(until([&] { return table.puts.size() == 3; }));
+  ASSERT_TRUE(until([&] { return table.puts.size() == 2; }));
   EXPECT_GT(put(1).sequence, put(0).sequence);
   EXPECT_LT(to_ms(put(1).issued), to_ms(put(0).not_after));
-  EXPECT_LT(to_ms(put(2).issued), to_ms(put(1).not_after));
 }
 
 TEST_F(AnnouncerTest, WhatNobodyAcknowledgedIsPutAgainOnceSomebodyAnswers) {

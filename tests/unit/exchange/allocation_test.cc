@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <mutex>
 
 #include "tests/support/world.h"
+#include "tests/unit/http/frames.h"
 
 namespace outrider::exchange {
 namespace {
@@ -41,6 +43,59 @@ TEST(WarmPath, APostWithABodyCallsNeither) {
 TEST(WarmPath, ChunksBothWaysCallNeither) {
   expect_none("PUT /a HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfine!\r\n0\r\nX-Sum: 5\r\n\r\n", "X-Sum: 5\r\n\r\n");
+}
+
+// --- HTTP/2: every request is a stream of its own --------------------------------------------------------------------
+
+const std::string kHttp2Yaml =
+    "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+    "routes: {edge: [{match: {host: web, prefix: /a}, cluster: web}]}\n"
+    "clusters: {web: {endpoints: [\"127.0.0.1:1\"], lb: ewma, protocol: http2}}\n";
+
+// Bytes that begin stream after stream, as the next of which each call of them is made.
+using OfStream = std::function<std::string(uint32_t id)>;
+
+std::string http2_get(uint32_t id) {
+  return http::headers(id, http::request_fields({{"user-agent", "test"}, {"cookie", "a=b"}}));
+}
+
+std::string http2_answer(uint32_t id) {
+  return http::headers(id, {{":status", "200"}, {"content-length", "5"}, {"x-one", "two"}}, http::kEndHeaders) +
+         http::data(id, "fine!", true);
+}
+
+void expect_none_of_streams(const std::string& yaml, const OfStream& request, const OfStream& answer) {
+  if (!test::kCountsCalls) GTEST_SKIP() << "a sanitizer has its own malloc";
+  World world(yaml);
+  const std::string settings = http::frame(NGHTTP2_SETTINGS, 0, 0);
+  uint32_t id = 1;
+  const auto run = [&](const std::string& before_request, const std::string& before_answer) {
+    const bool answered = world.exchange(before_request + request(id), before_answer + answer(id), "fine!");
+    id += 2;
+    return answered;
+  };
+  ASSERT_TRUE(run(http::kPreface + settings, answer(1).starts_with("HTTP/1") ? "" : settings));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(run("", ""));
+  allocations = locks = 0;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(run("", "")) << i;
+  EXPECT_EQ(allocations, 0) << "in 1000 exchanges";
+  EXPECT_EQ(locks, 0) << "in 1000 exchanges";
+}
+
+TEST(WarmPath, AStreamOverAStreamCallsNeither) { expect_none_of_streams(kHttp2Yaml, http2_get, http2_answer); }
+
+TEST(WarmPath, AStreamOverHttp1CallsNeither) {
+  expect_none_of_streams(World::kYaml, http2_get, [](uint32_t) { return kAnswer; });
+}
+
+TEST(WarmPath, AStreamWithABodyAndTrailersCallsNeither) {
+  expect_none_of_streams(
+      kHttp2Yaml,
+      [](uint32_t id) {
+        return http::headers(id, http::request_fields({{"content-type", "text/plain"}}, "POST"), http::kEndHeaders) +
+               http::data(id, "0123456789") + http::headers(id, {{"x-sum", "10"}});
+      },
+      http2_answer);
 }
 
 // The counters count: what is not warm yet does allocate.

@@ -88,12 +88,13 @@ class Rig : public CodecEvents {
   void on_hungry() override { hungry = true; }
   void on_idle() override { ++idles; }
   void on_alive() override { note("alive"); }
+  void on_partial() override { ++partials; }
 
   BlockPool pool;
   Buffer input;
   std::string events, written;
   std::function<StreamEvents*(StreamId)> serve;
-  int outputs = 0, idles = 0;
+  int outputs = 0, idles = 0, partials = 0;
   bool hungry = false, fatal = false;
   std::unique_ptr<Codec> codec;
 
