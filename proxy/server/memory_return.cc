@@ -23,10 +23,15 @@ MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<Tally> connection
 void MemoryReturn::on_second() {
   const uint32_t now = connections_->now();
   most_ = std::max({most_, now, connections_->take_most()});  // a crowd may have come and gone since
-  if (most_ - now >= std::max(kMany, most_ / 2)) {
+  const bool crowd_left = most_ - now >= std::max(kMany, most_ / 2);
+  // The rest of a crowd holds a page each, here and there: once more, when it has stopped leaving.
+  const bool rest_left = returned_ && most_ > now && now == last_;
+  if (crowd_left || rest_left) {
     ::malloc_trim(0);
     most_ = now;
+    returned_ = crowd_left;
   }
+  last_ = now;
   control_.arm(second_, kSecond);
 }
 

@@ -136,12 +136,18 @@ TEST(Requests, TheirConnection) {
       {"HTTP/1.0 may do without a Host", "3.2", "GET /a HTTP/1.0\r\n\r\n", "200", Closed, "GET /a"},
       {"HTTP/1.0 with two of them", "3.2", "GET /a HTTP/1.0\r\nHost: web\r\nHost: web\r\n\r\n", "400 duplicate_host", Closed},
       {"a bad one behind a good one", "9.3.2", get + "GET /b HTTP/1.1\r\n\r\n" + get, "200 400 missing_host", Closed, "GET /a"},
-      {"nothing behind an upgrade is a request", "RFC 9110 7.8", "GET /a HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + get, "200", Closed, "GET /a"},
       {"an offer of h2c is not taken up", "RFC 9110 7.8", "GET /a HTTP/1.1\r\nHost: web\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n", "200", Kept, "GET /a"},
       {"a tunnel is refused", "RFC 9110 9.3.6", "CONNECT web:443 HTTP/1.1\r\nHost: web:443\r\n\r\n" + get, "501 connect_not_supported", Closed},
       {"a tunnel in the wrong form", "3.2.3", "CONNECT /a HTTP/1.1\r\nHost: web\r\n\r\n", "400 bad_target", Closed},
       {"an answer to HEAD has no body", "6.3", "HEAD /a HTTP/1.1\r\nHost: web\r\n\r\n", "200", Kept, "HEAD /a"},
   });
+}
+
+// Over HTTP/2 an upgrade that the endpoint ignores has no answer: a 2xx would say that there is a tunnel (RFC 8441 4).
+TEST(Requests, TheirUpgrade) {
+  const std::string both = "GET /a HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /b HTTP/1.1\r\nHost: web\r\n\r\n";
+  check_over(false, {{"nothing behind it is a request", "RFC 9110 7.8", both, "200", Closed, "GET /a"}});
+  check_over(true, {{"nothing behind it is a request", "RFC 9110 7.8", both, "502 upgrade_ignored", Closed, "GET /a"}});
 }
 
 TEST(Requests, TheirLimits) {

@@ -119,8 +119,9 @@ class Path {
  public:
   Path(const std::string& endpoint, bool bridged, const std::string& cluster = {}, const std::string& listener = {})
       : last_(bridged ? std::make_unique<Proxy>(Proxy::edge({endpoint}, cluster)) : nullptr),
-        proxy(bridged ? Proxy::edge({last_->address().text()}, "protocol: http2" + (cluster.empty() ? "" : ", " + cluster), listener)
-                      : Proxy::edge({endpoint}, cluster, listener)) {}
+        proxy(bridged
+                  ? Proxy::edge({last_->address().text()}, "protocol: http2" + (cluster.empty() ? "" : ", " + cluster), listener)
+                  : Proxy::edge({endpoint}, cluster, listener)) {}
 
  private:
   std::unique_ptr<Proxy> last_;

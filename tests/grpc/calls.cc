@@ -337,8 +337,7 @@ struct Client {
     for (size_t i = 0; i < message.size(); ++i) message[i] = char(i * 2654435761u >> 16);
     Call call(stub, "Echo");
     const Status end = ask(call, message);
-    say("a message of 16 MiB: " + text_of(end) +
-        (call.first() == message ? " equal" : " other"));
+    say("a message of 16 MiB: " + text_of(end) + (call.first() == message ? " equal" : " other"));
   }
 
   void many() {

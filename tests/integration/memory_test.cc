@@ -118,5 +118,25 @@ TEST(Memory, OfIdleConnectionsIsLittleAndIsGivenBack) {
       << (double(crowd.resident()) - double(start)) / kMiB << " MiB are not back";
 }
 
+// The last few hold a page each, here and there, when most of it goes back.
+TEST(Memory, OfACrowdThatDoesNotLeaveAtOnceIsGivenBackToo) {
+  if (!OUTRIDER_MEASURES_MEMORY) GTEST_SKIP() << "a sanitizer has its own malloc";
+  const size_t many = as_many_as_allowed(1);
+  if (many < 2000) GTEST_SKIP() << "too few descriptors: " << many;
+  Crowd crowd("http", "routes: {edge: [{respond: {status: 200, body: fine}}]}\n");
+  const std::string ask = "GET /a HTTP/1.1\r\nHost: web\r\n\r\n";
+  crowd.grow(1, ask, "fine");
+  const size_t start = crowd.resident();
+  crowd.grow(many, ask, "fine");
+  const size_t full = crowd.resident();
+  std::vector<Fd> last;
+  for (size_t i = 0; i < many; i += many / 450) last.push_back(std::move(crowd.clients[i]));
+  crowd.clients.clear();
+  EXPECT_TRUE(until([&] { return crowd.resident() < full - (full - start) / 4; })) << "most of it is not back";
+  const double held = double(crowd.resident()) - double(start);
+  last.clear();
+  EXPECT_TRUE(until([&] { return double(crowd.resident()) - double(start) < held / 2; })) << held / kMiB << " MiB are still held";
+}
+
 }  // namespace
 }  // namespace outrider::test
