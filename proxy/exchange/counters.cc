@@ -118,15 +118,14 @@ stats::Slot ConnectionCounters::malformed(const char* reason) {
 }
 
 stats::Slot ConnectionCounters::recognized(http::Voice voice) {
-  for (const Recognized& known : recognized_)
-    if (known.voice == voice) return known.slot;
+  stats::Slot& slot = recognized_[size_t(voice)];
+  if (slot != stats::kNowhere) return slot;
   const char* protocol = "tcp";
   if (voice == http::Voice::Http1) protocol = "http1";
   else if (voice == http::Voice::Http2) protocol = "http2";
   else if (voice == http::Voice::Tls) protocol = "tls";
   const char* how = voice == http::Voice::Unknown ? "server_first" : "first_bytes";
-  recognized_.push_back({voice, catalog_.slot(names::kProtocolDetections, {{"protocol", protocol}, {"how", how}})});
-  return recognized_.back().slot;
+  return slot = catalog_.slot(names::kProtocolDetections, {{"protocol", protocol}, {"how", how}});
 }
 
 }  // namespace outrider::exchange

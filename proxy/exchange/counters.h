@@ -84,10 +84,6 @@ class ConnectionCounters {
     Ending why;
     stats::Slot slot;
   };
-  struct Recognized {
-    http::Voice voice;
-    stats::Slot slot;
-  };
   struct Reason {
     const char* text;
     stats::Slot slot;
@@ -96,7 +92,7 @@ class ConnectionCounters {
   std::string direction_, listener_;
   std::vector<Closed> closed_;
   std::vector<Reason> malformed_;
-  std::vector<Recognized> recognized_;
+  std::array<stats::Slot, size_t(http::Voice::Other) + 1> recognized_{};  // kNowhere: not met yet
 };
 
 }  // namespace outrider::exchange

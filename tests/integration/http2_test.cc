@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "http/h2_callbacks.h"
 #include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
@@ -148,13 +149,9 @@ TEST(Http2, AnEndpointThatIsGoneIsAnAnswer) {
 TEST(Http2, AnEndpointThatAnswersNoPingIsGivenUp) {
   std::atomic<bool> asked{false};
   Origin origin([&](Stream& connection) {
-    connection.send(frame(NGHTTP2_SETTINGS, 0, 0));
-    const std::string ping = frame(NGHTTP2_PING, 0, 0, "12345678").substr(0, 5);
-    std::string seen;
-    for (std::string bytes = connection.read_some(4096); !bytes.empty(); bytes = connection.read_some(4096)) {
-      seen += bytes;
-      asked = asked || has(seen, ping);
-    }
+    H2Peer peer(connection);
+    asked = peer.reads("PING\n");
+    peer.read_until("nothing more");
   });
   Proxy proxy(Proxy::edge({origin.text()}, "protocol: http2, pool: {tcp_keepalive: 10ms}"));
   Stream client = proxy.connect();
@@ -167,16 +164,11 @@ TEST(Http2, AnEndpointThatAnswersNoPingIsGivenUp) {
 
 TEST(Http2, AnEndpointThatAnswersPingsMayTakeItsTime) {
   Origin origin([](Stream& connection) {
-    connection.send(frame(NGHTTP2_SETTINGS, 0, 0));
-    ASSERT_TRUE(connection.read_exactly(kPreface.size()));
-    while (const auto head = connection.read_exactly(9)) {
-      const auto size = size_t(uint8_t((*head)[0])) << 16 | size_t(uint8_t((*head)[1])) << 8 | uint8_t((*head)[2]);
-      const auto payload = size ? connection.read_exactly(size) : std::string();
-      if (!payload) return;
-      if ((*head)[3] != NGHTTP2_PING || (*head)[4] != 0) continue;
-      connection.send(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, *payload));
-      connection.send(headers(1, {{":status", "200"}}));
-    }
+    H2Peer peer(connection);
+    peer.read_until("PING\n");
+    peer.send(frame(NGHTTP2_PING, kAck, 0, std::string_view(reinterpret_cast<const char*>(H2Callbacks::kProbe), 8)));
+    peer.send(headers(1, {{":status", "200"}}));
+    peer.read_until("nothing more");
   });
   Proxy proxy(Proxy::edge({origin.text()}, "protocol: http2, pool: {tcp_keepalive: 500ms}"));
   Stream client = proxy.connect();
