@@ -2,6 +2,7 @@
 'use strict';
 
 const crypto = require('crypto');
+const { until } = require('../support/script.js');
 const { kMethods, kOptions } = require('./service.js');
 
 const hash = (bytes) => crypto.createHash('sha256').update(bytes).digest('hex');
@@ -176,12 +177,4 @@ const kScenarios = {
   },
 };
 
-// Looks again and again; only a hang meets the limit.
-async function until(what, done) {
-  for (const limit = Date.now() + 60000; !await done();) {
-    if (Date.now() > limit) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-module.exports = { Calls, kScenarios, until };
+module.exports = { Calls, kScenarios };

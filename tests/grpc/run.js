@@ -3,122 +3,17 @@
 //   --modules: where @grpc/grpc-js is, or is put by npm; ends with 77 where it cannot be had. --calls: calls.cc, built.
 'use strict';
 
-const { execFile, execFileSync, spawn } = require('child_process');
-const fs = require('fs');
-const http = require('http');
-const net = require('net');
-const os = require('os');
-const path = require('path');
+const { execFile } = require('child_process');
 const readline = require('readline');
 const { isDeepStrictEqual } = require('util');
-const { Calls, kScenarios, until } = require('./calls.js');
+const { Proxy, begin, freePort } = require('../support/proxy.js');
+const { option, packages, check, until, main } = require('../support/script.js');
+const { Calls, kScenarios } = require('./calls.js');
 const { Service } = require('./service.js');
-
-function option(name) {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? undefined : process.argv[at + 1];
-}
-const kHost = '127.0.0.1';
-
-function loadGrpc(folder) {
-  const place = path.join(folder, 'node_modules', '@grpc', 'grpc-js');
-  try {
-    if (!fs.existsSync(path.join(place, 'package.json'))) {
-      fs.mkdirSync(folder, { recursive: true });
-      fs.copyFileSync(path.join(__dirname, 'package.json'), path.join(folder, 'package.json'));
-      execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'],
-        { cwd: folder, stdio: 'pipe', timeout: 240000 });
-    }
-    return require(place);
-  } catch (error) {
-    console.log(`skipped: npm could not install @grpc/grpc-js: ${String(error.message).split('\n')[0]}`);
-    process.exit(77);
-  }
-}
-
-// What is begun here ends with this program, whatever happens.
-const children = [];
-process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
-function begin(...command) {
-  children.push(spawn(...command));
-  return children[children.length - 1];
-}
-
-// Below the range that the system gives out by itself.
-async function freePort() {
-  for (;;) {
-    const port = 20000 + Math.floor(Math.random() * 12000);
-    const free = await new Promise((resolve) => {
-      const server = net.createServer().once('error', () => resolve(false));
-      server.listen(port, kHost, () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-}
-
-class Proxy {
-  constructor(program, folder) {
-    this.program = program;
-    this.folder = folder;
-  }
-
-  async start(endpoints, cluster = '') {
-    this.port = await freePort();
-    this.metricsPort = await freePort();
-    const file = path.join(this.folder, `${this.port}.yaml`);
-    fs.writeFileSync(file, `
-version: 1
-registry: {kind: none}
-listeners: {edge: {address: "${kHost}:${this.port}", http: {max_body: off}}}
-routes: {edge: [{cluster: web}]}
-clusters: {web: {endpoints: [${endpoints.map((port) => `"${kHost}:${port}"`).join(', ')}]${cluster}}}
-telemetry: {metrics: {address: "${kHost}:${this.metricsPort}"}, log: {level: error}}
-admin: {address: off, health: off}
-lifecycle: {drain: {delay: 0}}
-overload: {threads: 1}
-`);
-    this.process = begin(this.program, ['run', '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] });
-    this.process.on('exit', (code, signal) => { this.exited = signal || String(code); });
-    await until('the proxy listens', () => {
-      if (this.exited) throw new Error(`the proxy has ended: ${this.exited}`);
-      this.page().then((page) => { this.up = page !== ''; });
-      return this.up;
-    });
-    return this;
-  }
-
-  page() {
-    return new Promise((resolve) => http.get({ host: kHost, port: this.metricsPort, path: '/metrics' }, (answer) => {
-      let text = '';
-      answer.on('data', (part) => { text += part; });
-      answer.on('end', () => resolve(text));
-    }).on('error', () => resolve('')));
-  }
-
-  // The sum of all series of that name with these labels.
-  async metric(name, labels = '') {
-    let sum = 0;
-    for (const line of (await this.page()).split('\n'))
-      if (line.startsWith(`${name}{`) && line.includes(labels)) sum += Number(line.split(' ').pop());
-    return sum;
-  }
-
-  async stop() {
-    if (!this.exited) this.process.kill('SIGTERM');
-    await until('the proxy ends', () => this.exited);
-    if (this.exited !== '0') throw new Error(`the proxy ended with ${this.exited}`);
-  }
-}
-
-const failures = [];
-function check(what, good, seen) {
-  console.log(`${good ? 'ok    ' : 'FAILED'} ${what}${good ? '' : `: ${JSON.stringify(seen)}`}`);
-  if (!good) failures.push(what);
-}
 
 // Each scenario without and with the proxy. `service`: its port, and what it has heard.
 async function compare(grpc, folder, between, port, service) {
-  const proxy = await new Proxy(option('outrider'), folder).start([port]);
+  const proxy = await new Proxy(folder).start([port]);
   const direct = new Calls(grpc, port), proxied = new Calls(grpc, proxy.port);
   for (const [name, scenario] of Object.entries(kScenarios)) {
     const wanted = await scenario(direct, service), seen = await scenario(proxied, service);
@@ -155,7 +50,7 @@ class Served {
 
 // What the client in C++ says, without and with the proxy.
 async function compareLines(folder, between, port) {
-  const proxy = await new Proxy(option('outrider'), folder).start([port]);
+  const proxy = await new Proxy(folder).start([port]);
   const lines = (at) => new Promise((resolve) => execFile(option('calls'), ['call', String(at)], { timeout: 240000 },
     (error, out) => resolve([error ? String(error) : 'ended well', ...out.split('\n')])));
   const wanted = await lines(port), seen = await lines(proxy.port);
@@ -166,7 +61,7 @@ async function compareLines(folder, between, port) {
 
 async function brokenServer(grpc, folder) {
   const service = new Service(grpc);
-  const proxy = await new Proxy(option('outrider'), folder).start([await service.start()]);
+  const proxy = await new Proxy(folder).start([await service.start()]);
   const calls = new Calls(grpc, proxy.port);
   const { code, messages } = await calls.stream('Talk', undefined, {
     started(call) { call.write(Buffer.from('one')); }, each() { service.stop(); },
@@ -188,7 +83,7 @@ async function spread(grpc, folder) {
   const ports = [];
   for (const service of services) ports.push(await service.start());
   for (const [balancer, least, most] of [['round_robin', 99, 101], ['random', 60, 140], ['least_request', 60, 140]]) {
-    const proxy = await new Proxy(option('outrider'), folder).start(ports, `, lb: ${balancer}`);
+    const proxy = await new Proxy(folder).start(ports, `, lb: ${balancer}`);
     const calls = new Calls(grpc, proxy.port);
     const before = counts(services);
     for (let i = 0; i < 4; ++i) await Promise.all(Array.from({ length: 100 }, () => calls.call('Echo', Buffer.from('x'))));
@@ -198,7 +93,7 @@ async function spread(grpc, folder) {
     await proxy.stop();
   }
   // Calls that stay: of two endpoints the one with fewer of them.
-  const proxy = await new Proxy(option('outrider'), folder).start(ports, ', lb: least_request');
+  const proxy = await new Proxy(folder).start(ports, ', lb: least_request');
   const calls = new Calls(grpc, proxy.port);
   const before = counts(services), open = [];
   await Promise.all(Array.from({ length: 120 }, () => new Promise((resolve) => calls.stream('Talk', undefined, {
@@ -218,7 +113,7 @@ async function health(grpc, folder) {
   const ports = [];
   for (const service of services.slice(0, 4)) ports.push(await service.start());
   ports.push(await freePort());
-  const proxy = await new Proxy(option('outrider'), folder).start(ports,
+  const proxy = await new Proxy(folder).start(ports,
     ', lb: round_robin, slow_start: 0, health_check: {grpc: test.Calls, interval: 1s, timeout: 1s, healthy: 1}');
   const stateIs = (name, count) => until(`${count} are ${name}`,
     async () => await proxy.metric('outrider_cluster_endpoints', `state="${name}"`) === count);
@@ -247,32 +142,22 @@ async function health(grpc, folder) {
   services.forEach((service) => service.stop());
 }
 
-(async () => {
-  const grpc = loadGrpc(option('modules'));
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'outrider-grpc-'));
-  try {
-    const service = new Service(grpc);
-    const port = await service.start();
-    await compare(grpc, folder, 'JavaScript to JavaScript', port, service);
-    if (option('calls')) {
-      const served = new Served(option('calls'));
-      await compare(grpc, folder, 'JavaScript to C++', await served.start(), served);
-      await compareLines(folder, 'C++ to C++', served.port);
-      await compareLines(folder, 'C++ to JavaScript', port);
-      served.stop();
-    } else {
-      console.log('without C++: libgrpc++-dev is not installed');
-    }
-    service.stop();
-    await brokenServer(grpc, folder);
-    await spread(grpc, folder);
-    await health(grpc, folder);
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+main(async (folder) => {
+  const grpc = packages(__dirname)['@grpc/grpc-js'];
+  const service = new Service(grpc);
+  const port = await service.start();
+  await compare(grpc, folder, 'JavaScript to JavaScript', port, service);
+  if (option('calls')) {
+    const served = new Served(option('calls'));
+    await compare(grpc, folder, 'JavaScript to C++', await served.start(), served);
+    await compareLines(folder, 'C++ to C++', served.port);
+    await compareLines(folder, 'C++ to JavaScript', port);
+    served.stop();
+  } else {
+    console.log('without C++: libgrpc++-dev is not installed');
   }
-  console.log(failures.length ? `${failures.length} failed` : 'all good');
-  process.exit(failures.length ? 1 : 0);
-})().catch((error) => {
-  console.error(error);
-  process.exit(1);
+  service.stop();
+  await brokenServer(grpc, folder);
+  await spread(grpc, folder);
+  await health(grpc, folder);
 });
