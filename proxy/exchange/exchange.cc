@@ -171,8 +171,7 @@ bool Exchange::route() {
     site_.loop.arm(deadline_, within);
     due_ = site_.loop.now() + within;
   }
-  note_activity();
-  if (plan.stream_idle.count() && !unlimited()) site_.loop.arm_within(idle_check_, plan.stream_idle);
+  watch_idleness();
   return true;
 }
 
@@ -188,6 +187,16 @@ milliseconds Exchange::limit() const {
   if (!limit.count()) limit = session_->plan().request;
   if (!limit.count() && cluster_) limit = cluster_->plan().timeout;
   return limit;
+}
+
+milliseconds Exchange::idle_limit() const {
+  if (raw_ || grpc_) return milliseconds(0);
+  return tunnel_ ? session_->plan().tunnel_idle : session_->plan().stream_idle;
+}
+
+void Exchange::watch_idleness() {
+  note_activity();
+  if (const milliseconds limit = idle_limit(); limit.count()) site_.loop.arm_within(idle_check_, limit);
 }
 
 // What is written with prior knowledge on one side is understood so on the other, unless the cluster says what it speaks.
@@ -297,12 +306,13 @@ void Exchange::on_wait_limit() {
 
 // Armed once for many requests of a recycled exchange: the timer may belong to one that is long over.
 void Exchange::on_idle_check() {
-  if (!session_ || unlimited() || !session_->plan().stream_idle.count()) return;
+  const milliseconds limit = session_ ? idle_limit() : milliseconds(0);
+  if (!limit.count()) return;
   if (relaying_) active_at_ = std::max(active_at_, relay_->moved_at());
-  const auto left = active_at_ + session_->plan().stream_idle - site_.loop.now();
+  const auto left = active_at_ + limit - site_.loop.now();
   if (left.count() > 0) return site_.loop.arm(idle_check_, std::chrono::ceil<milliseconds>(left));
   const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
-  fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
+  fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, tunnel_ ? kTunnelIdle : kStreamIdle});
   advance();
 }
 

@@ -18,7 +18,7 @@ namespace outrider::exchange {
 
 class HttpSession;
 
-inline constexpr char kStreamIdle[] = "stream_idle";
+inline constexpr char kStreamIdle[] = "stream_idle", kTunnelIdle[] = "tunnel_idle";  // as the keys of the limits
 
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
@@ -39,9 +39,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool route();  // finds the rule and what hangs on it; false: nobody serves this
   void act();    // redirect and direct response
   bool check_body_limit();
-  milliseconds limit() const;                          // of the whole exchange; 0: none
-  bool unlimited() const { return tunnel_ || grpc_; }  // may be silent for long
-  http::Wire wire() const;                             // to the endpoint
+  milliseconds limit() const;       // of the whole exchange; 0: none
+  milliseconds idle_limit() const;  // of silence; 0: none
+  void watch_idleness();
+  http::Wire wire() const;  // to the endpoint
   bool pump(Way way);                                  // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
