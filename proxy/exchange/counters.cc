@@ -53,24 +53,21 @@ RequestCounters::RequestCounters(stats::Catalog& catalog, std::string_view direc
 }
 
 stats::Slot RequestCounters::requests(uint16_t status, Flag flag) {
-  for (const Outcome& known : outcomes_)
-    if (known.status == status && known.flag == flag) return known.slot;
-  const auto slot = catalog_.slot(names::kRequests, {{"direction", direction_},
-                                                     {"route", route_},
-                                                     {"cluster", cluster_},
-                                                     {"code", code_label(status)},
-                                                     {"flag", name_of(flag)}});
-  outcomes_.push_back({status, flag, slot});
-  return slot;
+  return outcomes_.find({status, flag}, [&] {
+    return catalog_.slot(names::kRequests, {{"direction", direction_},
+                                            {"route", route_},
+                                            {"cluster", cluster_},
+                                            {"code", code_label(status)},
+                                            {"flag", name_of(flag)}});
+  });
 }
 
 stats::Slot RequestCounters::grpc_responses(http::GrpcStatus status) {
-  stats::Slot& slot = grpc_responses_[size_t(status)];
-  if (slot == stats::kNowhere)
-    slot = catalog_.slot(
+  return grpc_responses_.find(status, [&] {
+    return catalog_.slot(
         names::kGrpcResponses,
         {{"direction", direction_}, {"route", route_}, {"cluster", cluster_}, {"grpc_status", std::to_string(unsigned(status))}});
-  return slot;
+  });
 }
 
 stats::Slot RequestCounters::retries(const char* reason, bool succeeded) {
@@ -103,29 +100,25 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
 }
 
 stats::Slot ConnectionCounters::closed(Ending why) {
-  for (const Closed& known : closed_)
-    if (known.why == why) return known.slot;
-  const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"reason", name_of(why)}};
-  closed_.push_back({why, catalog_.slot(names::kConnectionsClosed, labels)});
-  return closed_.back().slot;
+  return closed_.find(why, [&] {
+    return catalog_.slot(names::kConnectionsClosed,
+                         {{"direction", direction_}, {"listener", listener_}, {"reason", name_of(why)}});
+  });
 }
 
 stats::Slot ConnectionCounters::malformed(const char* reason) {
-  for (const Reason& known : malformed_)
-    if (std::string_view(known.text) == reason) return known.slot;
-  malformed_.push_back({reason, catalog_.slot(names::kMalformedRequests, {{"reason", reason}})});
-  return malformed_.back().slot;
+  return malformed_.find(reason, [&] { return catalog_.slot(names::kMalformedRequests, {{"reason", reason}}); });
 }
 
 stats::Slot ConnectionCounters::recognized(http::Voice voice) {
-  stats::Slot& slot = recognized_[size_t(voice)];
-  if (slot != stats::kNowhere) return slot;
   const char* protocol = "tcp";
   if (voice == http::Voice::Http1) protocol = "http1";
   else if (voice == http::Voice::Http2) protocol = "http2";
   else if (voice == http::Voice::Tls) protocol = "tls";
   const char* how = voice == http::Voice::Unknown ? "server_first" : "first_bytes";
-  return slot = catalog_.slot(names::kProtocolDetections, {{"protocol", protocol}, {"how", how}});
+  return recognized_.find(voice, [&] {
+    return catalog_.slot(names::kProtocolDetections, {{"protocol", protocol}, {"how", how}});
+  });
 }
 
 }  // namespace outrider::exchange

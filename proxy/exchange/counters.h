@@ -1,10 +1,10 @@
 #pragma once
 // Slots of the request and connection metrics, found once per label set and then only indexed.
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -32,6 +32,21 @@ enum class Ending : uint8_t {
 // clang-format on
 const char* name_of(Ending ending);
 
+// Slots told apart by a key, each looked up in the catalog when its key is met first. Few keys.
+template <class Key>
+class Slots {
+ public:
+  template <class LookUp>
+  stats::Slot find(Key key, LookUp look_up) {
+    for (const auto& [known, slot] : known_)
+      if (known == key) return slot;
+    return known_.emplace_back(key, look_up()).second;
+  }
+
+ private:
+  std::vector<std::pair<Key, stats::Slot>> known_;
+};
+
 // One (direction, route, cluster) as one worker counts it.
 class RequestCounters {
  public:
@@ -39,22 +54,17 @@ class RequestCounters {
   bool is(std::string_view direction, std::string_view route, std::string_view cluster) const {
     return cluster == cluster_ && route == route_ && direction == direction_;
   }
-  stats::Slot requests(uint16_t status, Flag flag);  // looked up in the catalog the first time only
+  stats::Slot requests(uint16_t status, Flag flag);
   stats::Slot grpc_responses(http::GrpcStatus status);
   stats::Slot retries(const char* reason, bool succeeded);
   stats::Slot tcp_bytes(bool up);
   stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
 
  private:
-  struct Outcome {
-    uint16_t status;
-    Flag flag;
-    stats::Slot slot;
-  };
   stats::Catalog& catalog_;
   std::string direction_, route_, cluster_;
-  std::vector<Outcome> outcomes_;
-  std::array<stats::Slot, size_t(http::GrpcStatus::Count)> grpc_responses_{};  // kNowhere: not met yet
+  Slots<std::pair<uint16_t, Flag>> outcomes_;
+  Slots<http::GrpcStatus> grpc_responses_;
 };
 
 // All of one worker's. Owned by the Site; label sets are few (configuration, and services found by name, bounded).
@@ -80,19 +90,11 @@ class ConnectionCounters {
   stats::Slot total, active, duration;
 
  private:
-  struct Closed {
-    Ending why;
-    stats::Slot slot;
-  };
-  struct Reason {
-    const char* text;
-    stats::Slot slot;
-  };
   stats::Catalog& catalog_;
   std::string direction_, listener_;
-  std::vector<Closed> closed_;
-  std::vector<Reason> malformed_;
-  std::array<stats::Slot, size_t(http::Voice::Other) + 1> recognized_{};  // kNowhere: not met yet
+  Slots<Ending> closed_;
+  Slots<std::string_view> malformed_;
+  Slots<http::Voice> recognized_;
 };
 
 }  // namespace outrider::exchange

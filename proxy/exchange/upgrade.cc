@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::string_view kKey = "Sec-WebSocket-Key", kAccept = "Sec-WebSocket-Accept";
 
-std::string_view value_of(const http::HeaderMap& headers, std::string_view name) {
-  const http::Field* const field = headers.find(name);
-  return field ? field->value : std::string_view{};
-}
-
 }  // namespace
 
 // A tunnel may last for as long as both sides like, and be silent for long. Without one, whatever the client has sent behind its
@@ -41,12 +36,12 @@ const char* Exchange::finish_handshake() {
   http::HeaderMap& headers = response_->headers;
   if (!to_http2 && !list_contains(headers.value(HeaderId::Upgrade), request_.protocol)) return "unexpected_upgrade";
   if (from_http2 == to_http2 || !http::is_websocket(request_.protocol)) return nullptr;
-  const auto accept = http::websocket_accept_of(value_of(request_.headers, kKey), arena_);
+  const auto accept = http::websocket_accept_of(request_.headers.value(kKey), arena_);
   if (to_http2) {
     headers.set(kAccept, accept);
     return nullptr;
   }
-  if (value_of(headers, kAccept) != accept) return "wrong_websocket_accept";
+  if (headers.value(kAccept) != accept) return "wrong_websocket_accept";
   headers.remove(kAccept);
   return nullptr;
 }

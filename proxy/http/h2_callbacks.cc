@@ -132,7 +132,7 @@ int H2Callbacks::on_header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf
                            void* user) {
   H2Codec& codec = codec_of(user);
   if (codec.reader_.field(name, value)) return 0;
-  codec.verdict_ = "header_list_flood";
+  codec.doom(NGHTTP2_ENHANCE_YOUR_CALM, "header_list_flood");
   return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -183,8 +183,11 @@ int H2Callbacks::on_frame(nghttp2_session* session, const nghttp2_frame* frame, 
     case NGHTTP2_RST_STREAM:
       if (!stream) return 0;
       stream->peer_reset = true;
-      if (codec.role_ == Role::Server && !stream->out_sent && (codec.verdict_ = codec.guard_.reset()))
+      if (codec.role_ == Role::Client || stream->out_sent) return 0;
+      if (const char* const why = codec.guard_.reset()) {
+        codec.doom(NGHTTP2_ENHANCE_YOUR_CALM, why);
         return NGHTTP2_ERR_CALLBACK_FAILURE;
+      }
       return 0;
     case NGHTTP2_SETTINGS: codec.settings_seen_ |= !(frame->hd.flags & NGHTTP2_FLAG_ACK); return 0;
     case NGHTTP2_PING:
@@ -252,10 +255,8 @@ int H2Callbacks::send_body(nghttp2_session*, nghttp2_frame*, const uint8_t* head
 
 int H2Callbacks::on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
   H2Codec& codec = codec_of(user);
-  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
-    codec.verdict_ = name_of(frame->goaway.error_code);
-    if (!codec.feeding_) codec.owner_.on_hungry();
-  }
+  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+    codec.doom(frame->goaway.error_code, name_of(frame->goaway.error_code), true);
   if (frame->hd.type == NGHTTP2_RST_STREAM && codec.role_ == Role::Server) {
     const uint32_t code = frame->rst_stream.error_code;
     codec.last_reset_ = std::max(codec.last_reset_, StreamId(frame->hd.stream_id));

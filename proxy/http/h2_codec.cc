@@ -48,22 +48,20 @@ Result<Done> H2Codec::feed(Buffer& input) {
     input_ = &input;
     const bool ok = read(run);
     input_ = nullptr;
-    if (!ok) break;
+    if (!ok) {
+      die();
+      break;
+    }
     input.drop(run.size());
     // What nghttp2 has found wrong by itself shows when it is framed.
     if (nghttp2_session_get_outbound_queue_size(session_) > 0) gather();
     if (nghttp2_session_get_outbound_queue_size(session_) > kQueued + 4 * limits_.max_streams)
       doom(NGHTTP2_ENHANCE_YOUR_CALM, "answers_not_read");
     tell();
-    if (doom_) break;
   }
   tell();
   feeding_ = false;
-  if (!dead_ && doom_) die(code_, doom_);
-  if (!dead_ && verdict_) {
-    dead_ = true;
-    fatal_ = peer_error(Code::Protocol, verdict_);
-  }
+  if (!dead_ && verdict_) die();
   if (dead_) return fatal_;
   offer_room();
   if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();
@@ -81,9 +79,8 @@ bool H2Codec::read(std::string_view run) {
     inside_ = false;
     fed = end;
     if (got >= 0) return true;
-    if (got == NGHTTP2_ERR_FLOODED) verdict_ = "answers_not_read";
-    if (verdict_) die(code_, verdict_);
-    else die(NGHTTP2_PROTOCOL_ERROR, got == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "bad_preface" : "protocol_error");
+    if (got == NGHTTP2_ERR_FLOODED) doom(NGHTTP2_ENHANCE_YOUR_CALM, "answers_not_read");
+    else doom(NGHTTP2_PROTOCOL_ERROR, got == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "bad_preface" : "protocol_error");
     return false;
   };
   H2Frame frame;
@@ -95,10 +92,10 @@ bool H2Codec::read(std::string_view run) {
       if (frame.type == NGHTTP2_HEADERS) seen_id_ = std::max(seen_id_, frame.stream);
     }
     reset |= frame.type == NGHTTP2_RST_STREAM;
-    if (const char* const why = guard_.frame(frame.type, frame.flags, frame.length)) doom_ = why;
+    if (const char* const why = guard_.frame(frame.type, frame.flags, frame.length)) doom(NGHTTP2_ENHANCE_YOUR_CALM, why);
     else if (role_ == Role::Server) judge(frame);
-    if (!doom_) continue;
-    if (feed_to(std::max(fed, before))) die(code_, doom_);
+    if (!verdict_) continue;
+    feed_to(std::max(fed, before));
     return false;
   }
   return feed_to(run.size());
@@ -107,20 +104,16 @@ bool H2Codec::read(std::string_view run) {
 // What nghttp2 lets pass because it keeps no memory of streams that are over (RFC 9113 5.1, 5.1.1), and does not look at
 // priorities (RFC 7540 5.3.1, RFC 9113 6.3). What was on its way when we took a stream back is no fault.
 void H2Codec::judge(const H2Frame& frame) {
-  const auto guilty = [this](uint32_t code, const char* what) {
-    code_ = code;
-    doom_ = what;
-  };
   const StreamId id = frame.stream;
   if (frame.type == NGHTTP2_PRIORITY && (id == 0 || id == frame.depends_on))
-    return guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
+    return doom(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
   if ((frame.type != NGHTTP2_DATA && frame.type != NGHTTP2_HEADERS) || id % 2 == 0 || id > last_id_) return;
   if (id <= last_reset_ || draining_ || nghttp2_session_find_stream(session_, int32_t(id))) return;
   gather();
   if (id <= last_reset_ || nghttp2_session_get_outbound_queue_size(session_) > 0) return;
   if (frame.type == NGHTTP2_HEADERS && id >= skipped_from_ && id < skipped_to_)
-    return guilty(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
-  guilty(NGHTTP2_STREAM_CLOSED, "stream_closed");
+    return doom(NGHTTP2_PROTOCOL_ERROR, "protocol_error");
+  doom(NGHTTP2_STREAM_CLOSED, "stream_closed");
 }
 
 void H2Codec::tell() {

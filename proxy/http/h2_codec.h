@@ -63,8 +63,8 @@ class H2Codec final : public Codec {
   size_t room(const H2Stream& stream) const;
   void offer_room();
   void say_goodbye();
-  void doom(uint32_t code, const char* what);  // found while framing
-  void die(uint32_t code, const char* what);
+  void doom(uint32_t code, const char* what, bool said = false);  // the first verdict stands
+  void die();                                                     // of it
   Error peer_error(Code code, const char* what, Retry retry = Retry::No) const {
     return {code, role_ == Role::Server ? Side::Downstream : Side::Upstream, retry, 0, what};
   }
@@ -88,10 +88,10 @@ class H2Codec final : public Codec {
   StreamId last_reset_ = 0;                     // server: the highest we took back
   StreamId skipped_from_ = 0, skipped_to_ = 0;  // server: the last gap in the peer's numbers
   Error fatal_{};
-  const char* verdict_ = nullptr;  // why the connection ends, by nghttp2, which has said so, or by ourselves: `code_`
-  const char* doom_ = nullptr;     // the same, and GOAWAY is still to be written
-  uint32_t code_ = NGHTTP2_ENHANCE_YOUR_CALM;
-  H2Stream* heading_ = nullptr;  // whose head is being read
+  const char* verdict_ = nullptr;  // why the connection ends, and
+  uint32_t code_ = 0;              // what its GOAWAY says
+  bool said_ = false;              // it has been written, by nghttp2
+  H2Stream* heading_ = nullptr;    // whose head is being read
   bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false, holding_ = false;
   bool stuck_ = false;  // there was output at the last sweep, and none of it has gone
   bool draining_ = false, goaway_ = false, goaway_told_ = false, goodbye_said_ = false, alive_ = false;

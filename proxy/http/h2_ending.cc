@@ -95,8 +95,8 @@ void H2Codec::probe() {
 // Nothing else can come on the connection before the end of a head that has begun.
 bool H2Codec::refuse(const Error& why) {
   if (dead_ || (!heading_ && settings_seen_)) return false;
-  die(NGHTTP2_ENHANCE_YOUR_CALM, why.what);
-  owner_.on_hungry();  // feed() says so
+  doom(NGHTTP2_ENHANCE_YOUR_CALM, why.what);  // and feed() says so
+  die();
   return true;
 }
 
@@ -112,8 +112,11 @@ bool H2Codec::sweep() {
   return true;
 }
 
-void H2Codec::doom(uint32_t code, const char* what) {
-  if (!std::exchange(doom_, what)) code_ = code;
+void H2Codec::doom(uint32_t code, const char* what, bool said) {
+  if (verdict_) return;
+  verdict_ = what;
+  code_ = code;
+  said_ = said;
   if (!feeding_) owner_.on_hungry();
 }
 
@@ -135,17 +138,18 @@ void H2Codec::say_goodbye() {
 }
 
 // By hand: nghttp2 may not go on after a callback has failed.
-void H2Codec::die(uint32_t code, const char* what) {
+void H2Codec::die() {
   gather();
   dead_ = true;
-  fatal_ = peer_error(Code::Protocol, what);
-  const size_t length = std::strlen(what);
+  fatal_ = peer_error(Code::Protocol, verdict_);
+  if (said_) return;
+  const size_t length = std::strlen(verdict_);
   append_number(output_, uint32_t((8 + length) << 8 | NGHTTP2_GOAWAY));
   output_.append(std::string_view("\0", 1));
   append_number(output_, 0);
   append_number(output_, uint32_t(nghttp2_session_get_last_proc_stream_id(session_)));
-  append_number(output_, code);
-  output_.append(what);
+  append_number(output_, code_);
+  output_.append(verdict_);
   note_output();
 }
 

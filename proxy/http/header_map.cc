@@ -29,11 +29,6 @@ const Field* HeaderMap::find(std::string_view name) const {
   return nullptr;
 }
 
-std::string_view HeaderMap::value(HeaderId id) const {
-  const Field* field = find(id);
-  return field ? field->value : std::string_view{};
-}
-
 void HeaderMap::add(std::string_view name, std::string_view value) {
   add_view(header_id(name), arena_.copy(name), arena_.copy(value));
   fields_[count_ - 1].clean = false;

@@ -100,8 +100,12 @@ class HeaderMap {
   bool has_any(HeaderSet ids) const { return present_ & ids; }
   const Field* find(HeaderId id) const { return has_any(set_of(id)) ? find_present(id) : nullptr; }  // the first of that name
   const Field* find(std::string_view name) const;                                                    // ignores case
-  std::string_view value(HeaderId id) const;                                                         // empty when absent
-  void add(std::string_view name, std::string_view value);                                           // copies both into the arena
+  template <class Name>
+  std::string_view value(Name name) const {  // empty when absent
+    const Field* const field = find(name);
+    return field ? field->value : std::string_view{};
+  }
+  void add(std::string_view name, std::string_view value);  // copies both into the arena
   void set(std::string_view name, std::string_view value);  // replaces every field of that name, in its place
   void set(HeaderId id, std::string_view value) { set_copied(id, header_name(id), arena_.copy(value), false); }
   // Views of what lives as long as the arena, and is clean (see Field); verbatim where it stands so in a message.

@@ -246,6 +246,18 @@ TEST(H2Server, APeerThatReadsNoneOfOurAnswersIsLeft) {
   EXPECT_STREQ(ok.error().what, "answers_not_read");
 }
 
+TEST(H2Server, TheFirstReasonToEndAConnectionIsTheOneThatIsSaid) {
+  Server server;
+  server.rig.read(headers(1, request_fields({}, "POST"), kEndHeaders));
+  std::string bytes = frame(NGHTTP2_WINDOW_UPDATE, 0, 1, number(0x7fffffff));
+  for (uint32_t i = 0; i < 1001; ++i) bytes += headers(3 + 2 * i, request_fields({{"Upper", "case"}}));
+  server.rig.read(bytes);
+  const auto frames = server.frames();
+  const auto goaway = frames.find("GOAWAY ");
+  ASSERT_NE(goaway, std::string::npos) << frames.substr(0, 400);
+  EXPECT_EQ(frames.substr(goaway), "GOAWAY 255 FLOW_CONTROL_ERROR flow_control_error\n");
+}
+
 // --- what does not come to its end -----------------------------------------------------------------------------------
 
 constexpr Error kLate{Code::Timeout, Side::Downstream, Retry::No, 0, "late", 408};
