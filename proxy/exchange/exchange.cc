@@ -58,7 +58,7 @@ bool Exchange::step() {
           return fail(ok.error()), true;
         }
       }
-      grpc_ = !tunnel_ && http::is_grpc(request_.headers);
+      note_grpc();
       phase_ = Phase::Route;
       return true;
 
@@ -203,7 +203,7 @@ void Exchange::watch_idleness() {
 http::Wire Exchange::wire() const {
   if (tunnel_) return http::Wire::Raw;
   const auto& plan = cluster_->plan();
-  return grpc_ && request_.version == http::Version::Http2 ? plan.grpc_wire : plan.wire;
+  return is_native_grpc() ? plan.grpc_wire : plan.wire;
 }
 
 bool Exchange::check_body_limit() {
@@ -281,7 +281,9 @@ void Exchange::on_interim(Attempt&, const http::ResponseHead& head) {
   if (session_ && !response_sent_ && request_.version != http::Version::Http10) downstream().send_interim(stream_, head);
 }
 
+// Behind the head of another answer it is too late for one.
 void Exchange::respond(uint16_t status, const char* reason, std::string_view body) {
+  if (response_sent_) return fail({Code::Denied, Side::Downstream, Retry::No, 0, reason, status});
   flag_ = Flag::Denied;
   reason_ = reason;
   answer(status, reason, body);
@@ -290,6 +292,11 @@ void Exchange::respond(uint16_t status, const char* reason, std::string_view bod
 void Exchange::resume(Way way) {
   (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
   advance();
+}
+
+const http::HeaderMap* Exchange::take_trailers() {
+  response_pipe().trailers_taken = true;
+  return response_pipe().trailers;
 }
 
 void Exchange::on_deadline() {
