@@ -167,7 +167,7 @@ struct Cluster {
   std::vector<Endpoint> endpoints;
   Protocol protocol = Protocol::Auto;
   Balancer lb = Balancer::Ewma;
-  uint32_t choices = 2;
+  uint32_t choices = 2, subset_size = 128;
   milliseconds decay{10000}, failure_penalty{5000};
   milliseconds slow_start{30000};
   double panic = 0.5;

@@ -171,6 +171,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   plan.digest = cluster.digest;
   plan.balancer = config::name_of(cluster.lb);
   plan.choices = cluster.choices;
+  plan.subset_size = cluster.subset_size;
   plan.decay = cluster.decay;
   plan.failure_penalty = cluster.failure_penalty;
   plan.slow_start = cluster.slow_start;

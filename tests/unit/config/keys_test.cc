@@ -219,7 +219,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.lb_options.failure_penalty", S, "5s", "1s"},
     {"clusters.cart.lb_options.hash", L, "source", "header.x"},
     {"clusters.cart.lb_options.bounded_load", L, "1.25", "2"},
-    {"clusters.cart.lb_options.subset_size", L, "0", "10"},
+    {"clusters.cart.lb_options.subset_size", S, "128", "10"},
     {"clusters.cart.locality.prefer", L, "zone", "region"},
     {"clusters.cart.locality.spill", L, "70%", "50%"},
     {"clusters.cart.locality", S, "off", "false"},
