@@ -88,11 +88,9 @@ async function webScenarios(port, way, service) {
     const back = await call(port, 'Echo', large, { text });
     check(with_('a message of 16 MiB there and back'), back.code === 0 && back.messages[0].equals(large), back.code);
     const before = service.cancelled;
-    let seen = 0;
-    const gone = call(port, 'Linger', Buffer.from('first'), { text, each: (request, count) => { seen = count; request.destroy(); } });
-    await gone.catch(() => {});
-    await until('the server hears that the client has gone', () => service.cancelled === before + 1);
-    check(with_('a message comes before the end of its stream, and a client that goes is noticed'), seen === 1, seen);
+    const gone = await call(port, 'Count', Buffer.from('1000000000'), { text, each: (request) => request.destroy() });
+    await until('the server hears that the client has gone', () => service.cancelled > before);
+    check(with_('a client that goes in the middle of a stream'), gone.messages.length < 1000000, gone.messages.length);
     const late = await call(port, 'Linger', Buffer.from('first'), { text, fields: { 'grpc-timeout': '300m' } });
     check(with_('a deadline in a stream'), late.code === 4, late);
   }
