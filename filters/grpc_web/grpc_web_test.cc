@@ -2,11 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "base/text.h"
+#include "base/random.h"
 #include "config/load.h"
 #include "filters/all.h"
 #include "filters/grpc_web/base64.h"
-#include "tests/support/seed.h"
 
 namespace outrider::filters {
 namespace {
@@ -171,9 +170,12 @@ TEST(GrpcWebFilter, WhatIsNoBase64IsRefused) {
 }
 
 TEST(GrpcWebFilter, BytesOfEveryLengthComeBackFromTheirText) {
-  Random random = test::seeded_random();
+  const uint64_t seed = random_seed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Random random(seed);
   for (size_t size : {0u, 1u, 2u, 3u, 4u, 5u, 1000u, 4097u, 300'000u, 1'000'001u}) {
-    const std::string bytes = test::random_bytes(random, size);
+    std::string bytes(size, '\0');
+    for (char& c : bytes) c = char(random.next());
     const std::string text = encoded(bytes);
     EXPECT_EQ(text.size(), (size + 2) / 3 * 4);
     EXPECT_TRUE(Seat("application/grpc-web-text").send(text, true) == bytes) << size;
