@@ -130,7 +130,7 @@ struct Listener {
   Direction direction = Direction::Edge;
   milliseconds detect_timeout{100};
   bool detect_learn = true;
-  bool http10 = true;
+  bool http10 = true, websocket = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
   uint32_t max_headers = 128;
@@ -141,7 +141,8 @@ struct Listener {
   Forwarded forwarded = Forwarded::Append;
   uint32_t trusted_hops = 0;  // Forwarded::Trust
   uint32_t max_requests = 0;  // per connection; 0: no limit
-  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0}, request{0};  // 0: none
+  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};  // 0: none
+  milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves
@@ -166,7 +167,7 @@ struct Cluster {
   std::vector<Endpoint> endpoints;
   Protocol protocol = Protocol::Auto;
   Balancer lb = Balancer::Ewma;
-  uint32_t choices = 2;
+  uint32_t choices = 2, subset_size = 128;
   milliseconds decay{10000}, failure_penalty{5000};
   milliseconds slow_start{30000};
   double panic = 0.5;

@@ -197,7 +197,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     options.duration("failure_penalty", c.failure_penalty);
     options.later("hash", {"source"});
     options.later("bounded_load", {"1.25"});
-    options.later("subset_size", {"0"});
+    options.number("subset_size", c.subset_size, 0);
   }
   fields.later("locality", {"off"}, {"{prefer: zone, spill: 70%}"});
   fields.later("constraints", {"{require: {}, prefer: {}}"});

@@ -9,8 +9,25 @@ namespace outrider::server {
 namespace {
 constexpr milliseconds kSecond{1000};
 constexpr uint32_t kMany = 500;  // what fewer leave behind is soon used again
-constexpr int kKept = 1 << 20;   // at the end of a worker's heap, where malloc_trim() does not come: free() sees to it
+constexpr uint32_t kAfter = 10;
+constexpr int kKept = 1 << 20;  // at the end of a worker's heap, where malloc_trim() does not come: free() sees to it
 }  // namespace
+
+bool Ebb::look(uint32_t now, uint32_t most) {
+  most_ = std::max({most_, now, most});
+  const bool crowd_left = most_ - now >= std::max(kMany, most_ / 2);
+  const bool stopped = after_ > 0 && now == last_ && now != stopped_at_;
+  if (crowd_left) {
+    most_ = now;
+    after_ = kAfter;
+    stopped_at_.reset();
+  } else if (after_ > 0) {
+    after_--;
+    if (stopped) stopped_at_ = now;
+  }
+  last_ = now;
+  return crowd_left || stopped;
+}
 
 MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<Tally> connections)
     : control_(control), connections_(std::move(connections)) {
@@ -21,17 +38,8 @@ MemoryReturn::MemoryReturn(net::Loop& control, std::shared_ptr<Tally> connection
 }
 
 void MemoryReturn::on_second() {
-  const uint32_t now = connections_->now();
-  most_ = std::max({most_, now, connections_->take_most()});  // a crowd may have come and gone since
-  const bool crowd_left = most_ - now >= std::max(kMany, most_ / 2);
-  // The rest of a crowd holds a page each, here and there: once more, when it has stopped leaving.
-  const bool rest_left = returned_ && most_ > now && now == last_;
-  if (crowd_left || rest_left) {
-    ::malloc_trim(0);
-    most_ = now;
-    returned_ = crowd_left;
-  }
-  last_ = now;
+  // A crowd may have come and gone since.
+  if (ebb_.look(connections_->now(), connections_->take_most())) ::malloc_trim(0);
   control_.arm(second_, kSecond);
 }
 

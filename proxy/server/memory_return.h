@@ -2,15 +2,29 @@
 // What malloc keeps of connections that are gone goes back to the system.
 
 #include <memory>
+#include <optional>
 
 #include "base/tally.h"
 #include "net/loop.h"
 
 namespace outrider::server {
 
-// Looks once a second; once half of many connections have left, and when no more of them do, the free pages of every
-// worker's heap are given back, on this thread: a worker waits for it only where it needs memory just then. Owned by the
-// supervisor; control loop.
+// Says when a crowd of connections has left, and once more whenever its rest has stopped leaving, for ten seconds: the
+// last few hundred hold a page each, here and there, and a connection is gone a moment before its memory is free.
+class Ebb {
+ public:
+  // To be called once a second with the connections of now and the most there were since. True: memory is to go back.
+  bool look(uint32_t now, uint32_t most);
+
+ private:
+  uint32_t most_ = 0;   // since the crowd before left
+  uint32_t last_ = 0;   // a second ago
+  uint32_t after_ = 0;  // seconds in which the rest may leave
+  std::optional<uint32_t> stopped_at_;
+};
+
+// Looks once a second; what the ebb leaves free in every worker's heap is given back, on this thread: a worker waits for
+// it only where it needs memory just then. Owned by the supervisor; control loop.
 class MemoryReturn {
  public:
   MemoryReturn(net::Loop& control, std::shared_ptr<Tally> connections);
@@ -19,9 +33,7 @@ class MemoryReturn {
   void on_second();
   net::Loop& control_;
   const std::shared_ptr<Tally> connections_;
-  uint32_t most_ = 0;      // since the last return
-  uint32_t last_ = 0;      // a second ago
-  bool returned_ = false;  // the last return was for a crowd, part of which may still leave
+  Ebb ebb_;
   net::BoundTimer<MemoryReturn, &MemoryReturn::on_second> second_{*this};
 };
 

@@ -31,8 +31,7 @@ void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, http:
   if (!cluster.enter(cluster.limits().requests, cluster.plan().max_requests, cluster.stats().breaker_requests))
     return fail(kTooManyRequests);
   counted_ = true;
-  ++seat_->in_flight;
-  seat_->member.endpoint->in_flight.fetch_add(1, std::memory_order_relaxed);
+  cluster.begin(*seat_);
   if (limit.count()) loop_.arm(limit_, limit);
   cluster.pool(*seat_).acquire(*this);
 }
@@ -156,8 +155,6 @@ void Attempt::fail(const Error& why) {
 
 void Attempt::settle(Outcome::Kind kind, const Error* failure) {
   if (!std::exchange(counted_, false)) return;
-  --seat_->in_flight;
-  seat_->member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
   cluster_->leave(cluster_->limits().requests, cluster_->plan().max_requests, cluster_->stats().breaker_requests);
   Outcome outcome{kind};
   if (headed_) outcome.first_byte_us = microseconds(opened_at_, headed_at_);

@@ -20,12 +20,12 @@ struct Seat {
   explicit Seat(Member m);
   ~Seat();
   uint32_t holders = 0;
-  uint32_t in_flight = 0;  // this worker's own; no atomics
-  bool usable = true;      // health, ejection, draining, weight and panic rule, as of the last refresh
-  uint32_t weight = 100;   // effective, in hundredths of the record's: slow start applied
-  float latency_us = 0;    // moving average of this worker's own observations; 0: none yet
+  bool usable = true;     // health, ejection, draining, weight and panic rule, as of the last refresh
+  uint32_t weight = 100;  // effective, in hundredths of the record's: slow start applied
+  float latency_us = 0;   // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
   uint32_t answers = 0;  // that ewma has learnt from, counted until it knows the seat
+  double lot = 1;        // of Aperture
   Member member;
   std::unique_ptr<Pool> pool;       // made at first use
   static void recycle(Seat* seat);  // drains the pool; may be called from inside an event of that pool

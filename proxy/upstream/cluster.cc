@@ -68,7 +68,7 @@ void Seat::recycle(Seat* seat) {
 
 Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan, std::shared_ptr<Limits> limits)
     : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, label()),
-      balancer_(make_balancer(*plan_, context.loop.random())) {
+      balancer_(make_balancer(*plan_, context.loop.random())), aperture_(plan_->subset_size, context.loop.random().next()) {
   if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
 }
 
@@ -80,6 +80,7 @@ Cluster::~Cluster() {
 // Its seats go first, so that whatever they retire stands before this in the list of the retired.
 void Cluster::recycle(Cluster* cluster) {
   cluster->refresh_due_.cancel();
+  cluster->narrow_due_.cancel();
   cluster->usable_.clear();
   cluster->balancer_->rebuild({});
   cluster->seats_.clear();
@@ -114,6 +115,7 @@ void Cluster::rebuild() {
     const auto survivor = before.find(member.endpoint.get());
     if (survivor == before.end()) {
       seats.emplace_back(new Seat(member));
+      seats.back()->lot = aperture_.lot_of(*member.endpoint);
       continue;
     }
     seats.push_back(std::move(survivor->second));
@@ -152,9 +154,8 @@ bool Cluster::choose_usable() {
   panicking_ = double(fit_count) < plan_->panic * double(taking);
   set_lamp(limits_->panic, panicking_, stats_.panic);
 
-  std::vector<Seat*> usable;
-  usable.reserve(taking);
-  bool changed = false;
+  std::vector<Aperture::Candidate> candidates;
+  candidates.reserve(taking);
   ramping_ = false;
   const int64_t window = plan_->slow_start.count();
   for (const auto& seat : seats_) {
@@ -168,9 +169,16 @@ bool Cluster::choose_usable() {
       ramping_ = true;
       weight = std::max(1u, uint32_t(weight * (kSlowStartFrom + (1 - kSlowStartFrom) * double(age) / double(window))));
     }
+    candidates.push_back({seat.get(), weight});
+  }
+  aperture_.narrow(candidates);
+  std::vector<Seat*> usable;
+  usable.reserve(candidates.size());
+  bool changed = false;
+  for (const auto& [seat, weight] : candidates) {
     changed |= weight != seat->weight;
     seat->weight = weight;
-    usable.push_back(seat.get());
+    usable.push_back(seat);
   }
   changed |= usable != usable_;
   usable_.swap(usable);
@@ -190,7 +198,20 @@ void Cluster::arm_refresh(int64_t now_ms) {
 
 void Cluster::on_refresh_due() { refresh(); }
 
+void Cluster::widen() {
+  aperture_.widen(in_flight_);
+  refresh();
+  if (!narrow_due_.armed()) context_.loop.arm(narrow_due_, plan_->subset_hold);
+}
+
+// What no longer gets requests closes by its idle timeout.
+void Cluster::on_narrow_due() {
+  if (aperture_.shrink(in_flight_)) refresh();
+  if (aperture_.is_widened()) context_.loop.arm(narrow_due_, plan_->subset_hold);
+}
+
 Ref<Seat> Cluster::pick(const Pick& what) {
+  if (aperture_.is_too_small(in_flight_)) widen();
   Seat* seat = usable_.empty() ? nullptr : balancer_->pick(what);
   if (!seat) return {};
   seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
@@ -203,7 +224,14 @@ Pool& Cluster::pool(Seat& seat) {
   return *seat.pool;
 }
 
+void Cluster::begin(Seat& seat) {
+  ++in_flight_;
+  seat.member.endpoint->in_flight.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Cluster::report(Seat& seat, const Outcome& outcome, const Error* failure) {
+  --in_flight_;
+  seat.member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
   balancer_->on_done(seat, outcome, context_.loop.now());
   if (failure) on_connect_failure(*seat.member.endpoint, *failure);
 }

@@ -7,6 +7,7 @@
 #include "base/place.h"
 #include "net/loop.h"
 #include "stats/stats.h"
+#include "upstream/aperture.h"
 #include "upstream/balancer.h"
 #include "upstream/limits.h"
 
@@ -44,6 +45,7 @@ class Cluster {
   bool panicking() const { return panicking_; }
   size_t usable_count() const { return usable_.size(); }
   Pool& pool(Seat& seat);
+  void begin(Seat& seat);  // once per attempt, and then report()
   // Once per attempt: balancer, counters; a connect failure (failure->code Refused, Unreachable, Timeout before the
   // connection stood) demotes the endpoint for a time that doubles from 1 s to 30 s.
   void report(Seat& seat, const Outcome& outcome, const Error* failure);
@@ -72,6 +74,8 @@ class Cluster {
   bool choose_usable();  // true: seats or weights are others than before
   void set_lamp(Lamp& lamp, bool on, stats::Slot gauge);
   void arm_refresh(int64_t now_ms);
+  void widen();
+  void on_narrow_due();
   void on_refresh_due();  // an ejection ends, slow start goes on
   Context context_;
   std::shared_ptr<const ClusterPlan> plan_;
@@ -82,9 +86,12 @@ class Cluster {
   std::vector<Ref<Seat>> seats_;
   std::vector<Seat*> usable_;
   std::unique_ptr<Balancer> balancer_;
+  Aperture aperture_;
+  uint32_t in_flight_ = 0;
   IntrusiveList<Place> awaiting_;
   bool panicking_ = false, ramping_ = false;
   net::BoundTimer<Cluster, &Cluster::on_refresh_due> refresh_due_{*this};
+  net::BoundTimer<Cluster, &Cluster::on_narrow_due> narrow_due_{*this};  // the aperture is wide
 };
 
 }  // namespace outrider::upstream

@@ -20,7 +20,7 @@ GOOD = {                     # workload -> proxy -> figures within budget
     "h2": {"outrider": {"cpu_us": 16}, "haproxy": {"cpu_us": 17}, "nginx": {"cpu_us": 31}},
     "h2-h2": {"outrider": {"cpu_us": 9}, "haproxy": {"cpu_us": 10}},
     "idle": {"outrider": {"start_mib": 7, "idle_bytes": 500}, "outrider-dht": {"start_mib": 20, "idle_bytes": 500}},
-    "growth": {name: {"cpu_us": 20} for name in ("small", "endpoints-256", "endpoints", "endpoints-even", "routes", "clusters")},
+    "growth": {name: {"cpu_us": 20} for name in ("small", "endpoints", "endpoints-even", "endpoints-all", "routes", "clusters")},
 }
 
 

@@ -4,17 +4,17 @@ import os
 from local import HOST
 from peers import quiet_settings, write
 
-SMALL = "small"              # what the others are compared with: one endpoint, ten routes, one cluster
+SMALL = "small"              # what the others are compared with: ten endpoints, ten routes, one cluster
 MANY_ENDPOINTS, BUSY, MANY_ROUTES, MANY_CLUSTERS = 10_000, 256, 10_000, 1_000
 WARM = 15_000                # requests, after which there is a connection to each endpoint that is asked in turn
 
 # name -> endpoints, routes, clusters, what it is
 VARIANTS = {
-    SMALL: (1, 10, 1, "1 endpoint, 10 routes, 1 cluster"),
-    "endpoints-256": (BUSY, 10, 1, f"{BUSY:,} endpoints"),
+    SMALL: (10, 10, 1, "10 endpoints, 10 routes, 1 cluster"),
     "endpoints": (MANY_ENDPOINTS, 10, 1, f"{MANY_ENDPOINTS:,} endpoints, {BUSY:,} of them with 99.6 % of the weight"),
-    "endpoints-even": (MANY_ENDPOINTS, 10, 1, f"{MANY_ENDPOINTS:,} endpoints in turn, a connection to each"),
-    "routes": (1, MANY_ROUTES, 1, f"{MANY_ROUTES:,} routes by host or path, the last one matches"),
+    "endpoints-even": (MANY_ENDPOINTS, 10, 1, f"{MANY_ENDPOINTS:,} endpoints of one weight, in turn"),
+    "endpoints-all": (MANY_ENDPOINTS, 10, 1, "the same without subset_size: a connection to each"),
+    "routes": (10, MANY_ROUTES, 1, f"{MANY_ROUTES:,} routes by host or path, the last one matches"),
     "clusters": (1, MANY_CLUSTERS, MANY_CLUSTERS, f"{MANY_CLUSTERS:,} clusters and their routes, the last one is asked"),
     "clusters-even": (1, MANY_CLUSTERS, MANY_CLUSTERS, f"{MANY_CLUSTERS:,} clusters, all asked in turn"),
 }
@@ -42,9 +42,11 @@ def route(number, last, clusters):
 
 def config(name, port, to):
     endpoints, routes, clusters, _ = VARIANTS[name]
-    even = name.endswith("-even") or endpoints == 1
+    even = name != "endpoints"
     members = ", ".join(endpoint(i, to, even) for i in range(endpoints))
-    lb = "round_robin" if name == "endpoints-even" else "ewma"
+    lb = "round_robin" if name in ("endpoints-even", "endpoints-all") else "ewma"
+    if name == "endpoints-all":
+        lb += ", lb_options: {subset_size: 0}"
     text = f'version: 1\nregistry: {{kind: none}}\nlisteners: {{edge: {{address: "{HOST}:{port}"}}}}\nroutes:\n  edge:\n'
     text += "".join(route(i, routes - 1, clusters) for i in range(routes)) + "clusters:\n"
     for i in range(clusters):

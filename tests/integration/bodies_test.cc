@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "tests/support/origin.h"
-#include "tests/support/proxy.h"
+#include "tests/support/wires.h"
 
 namespace outrider::test {
 namespace {
@@ -86,7 +86,10 @@ TEST_P(BigResponse, ToASlowReaderArrivesWholeInBoundedMemory) {
   EXPECT_EQ(at, kBig);
 }
 
-TEST(Bodies, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
+class BodiesOfPairs : public EveryPair {};
+OUTRIDER_EVERY_PAIR(BodiesOfPairs);
+
+TEST_P(BodiesOfPairs, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
   std::atomic<bool> right{false};
   std::promise<void> go_on;
   auto may_go_on = go_on.get_future().share();
@@ -97,8 +100,8 @@ TEST(Bodies, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
     right = take(connection, kBig, 1 << 20);
     connection.send(ok("done"));
   });
-  Proxy proxy(unlimited(origin));
-  Stream client = proxy.connect();
+  Proxy& proxy = chain.start({chain.to(origin)}, "timeout: 0", "http: {max_body: off}");
+  Stream client = chain.connect();
   double held = 0;
   std::thread sender([&] {
     client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(kBig) + "\r\n\r\n");
@@ -115,7 +118,7 @@ TEST(Bodies, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
   EXPECT_LT(held, kFew);
 }
 
-TEST(Bodies, AChunkedBodyOfAnySizePasses) {
+TEST_P(BodiesOfPairs, AChunkedBodyOfAnySizePasses) {
   Origin origin([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -123,8 +126,8 @@ TEST(Bodies, AChunkedBodyOfAnySizePasses) {
       if (!connection.send("10000\r\n" + piece_at(at, 65536) + "\r\n")) return;
     connection.send("0\r\n\r\n");
   });
-  Proxy proxy(unlimited(origin));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)}, "timeout: 0", "http: {max_body: off}");
+  Stream client = chain.connect();
   client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);
@@ -132,14 +135,14 @@ TEST(Bodies, AChunkedBodyOfAnySizePasses) {
   EXPECT_TRUE(answer->body == piece_at(0, 8 << 20));
 }
 
-TEST(Bodies, ABodyThatEndsWithItsConnectionPasses) {
+TEST_P(BodiesOfPairs, ABodyThatEndsWithItsConnectionPasses) {
   Origin origin([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send("HTTP/1.0 200 OK\r\n\r\n");
     give(connection, 3 << 20);
   });
-  Proxy proxy(unlimited(origin));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)}, "timeout: 0", "http: {max_body: off}");
+  Stream client = chain.connect();
   client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);

@@ -10,7 +10,7 @@
 #include <mutex>
 
 #include "tests/support/origin.h"
-#include "tests/support/proxy.h"
+#include "tests/support/wires.h"
 
 namespace outrider::test {
 namespace {
@@ -36,10 +36,13 @@ struct Recorder {
   }
 };
 
-TEST(Http, RequestAndResponseArriveAsTheyWereSent) {
+class HttpPairs : public EveryPair {};
+OUTRIDER_EVERY_PAIR(HttpPairs);
+
+TEST_P(HttpPairs, RequestAndResponseArriveAsTheyWereSent) {
   Recorder recorder;
-  Proxy proxy(Proxy::edge({recorder.origin->text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(*recorder.origin)});
+  Stream client = chain.connect();
   client.send(
       "POST /p?q=1 HTTP/1.1\r\nHost: web\r\nX-MiXed-Case: One\r\nConnection: keep-alive, X-Gone\r\nX-Gone: 1\r\n"
       "Keep-Alive: timeout=5\r\nContent-Length: 5\r\n\r\nhello");
@@ -56,15 +59,15 @@ TEST(Http, RequestAndResponseArriveAsTheyWereSent) {
   EXPECT_EQ(seen.field("x-forwarded-for"), "127.0.0.1");
   EXPECT_EQ(seen.field("x-forwarded-proto"), "http");
   EXPECT_EQ(seen.field("x-request-id").size(), 32u);
-  bool cased = false;
-  for (const auto& [name, value] : seen.fields) cased |= name == "X-MiXed-Case" && value == "One";
-  EXPECT_TRUE(cased);
+  const char* name = chain.wires().any_http2() ? "x-mixed-case" : "X-MiXed-Case";
+  EXPECT_TRUE(std::find(seen.fields.begin(), seen.fields.end(), std::pair<std::string, std::string>(name, "One")) !=
+              seen.fields.end());
 }
 
-TEST(Http, ConnectionsAreKeptOnBothSides) {
+TEST_P(HttpPairs, ConnectionsAreKeptOnBothSides) {
   Recorder recorder;
-  Proxy proxy(Proxy::edge({recorder.origin->text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(*recorder.origin)});
+  Stream client = chain.connect();
   for (int i = 0; i < 20; ++i) {
     ASSERT_TRUE(client.send(kGet));
     const auto answer = client.read_message();
@@ -75,10 +78,10 @@ TEST(Http, ConnectionsAreKeptOnBothSides) {
   EXPECT_EQ(recorder.count(), 20u);
 }
 
-TEST(Http, PipelinedRequestsAreAnsweredInOrder) {
+TEST_P(HttpPairs, PipelinedRequestsAreAnsweredInOrder) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.start); });
-  Proxy proxy(Proxy::edge({origin->text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(*origin)});
+  Stream client = chain.connect();
   std::string all;
   for (int i = 0; i < 50; ++i) all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: web\r\n\r\n";
   client.send(all);
@@ -89,7 +92,7 @@ TEST(Http, PipelinedRequestsAreAnsweredInOrder) {
   }
 }
 
-TEST(Http, ChunkedBodiesAndTrailersPassBothWays) {
+TEST_P(HttpPairs, ChunkedBodiesAndTrailersPassBothWays) {
   std::string up;
   Message seen;
   Origin origin([&](Stream& connection) {
@@ -99,8 +102,8 @@ TEST(Http, ChunkedBodiesAndTrailersPassBothWays) {
     connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n");
     connection.send("5\r\ndefgh\r\n0\r\nX-Sum: 8\r\n\r\n");
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)});
+  Stream client = chain.connect();
   client.send("POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n");
   client.send("5;ext=1\r\npedia\r\n0\r\nX-Check: yes\r\n\r\n");
   const auto answer = client.read_message();
@@ -111,10 +114,10 @@ TEST(Http, ChunkedBodiesAndTrailersPassBothWays) {
   EXPECT_EQ(answer->trailers[0].second, "8");
   EXPECT_EQ(seen.body, "wikipedia");
   ASSERT_EQ(seen.trailers.size(), 1u);
-  EXPECT_EQ(seen.trailers[0].first, "X-Check");
+  EXPECT_EQ(seen.trailers[0].first, chain.wires().any_http2() ? "x-check" : "X-Check");
 }
 
-TEST(Http, ContinueIsTheOriginsToGive) {
+TEST_P(HttpPairs, ContinueIsTheOriginsToGive) {
   Origin origin([](Stream& connection) {
     const auto head = connection.read_until("\r\n\r\n");
     if (!head || head->find("100-continue") == std::string::npos) return;
@@ -122,8 +125,8 @@ TEST(Http, ContinueIsTheOriginsToGive) {
     const auto body = connection.read_exactly(4);
     connection.send(ok(body ? *body : "none"));
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)});
+  Stream client = chain.connect();
   client.send("PUT / HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
   EXPECT_EQ(client.read_message()->status(), 100);
   EXPECT_EQ(client.read_message()->status(), 103);
@@ -131,14 +134,14 @@ TEST(Http, ContinueIsTheOriginsToGive) {
   EXPECT_EQ(client.read_message()->body, "body");
 }
 
-TEST(Http, MessagesWithoutBodiesEndAtTheirHead) {
+TEST_P(HttpPairs, MessagesWithoutBodiesEndAtTheirHead) {
   const auto origin = Origin::answering([](const Message& request) -> std::string {
     if (request.start.starts_with("HEAD")) return "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
     if (request.start.find("/204") != std::string::npos) return "HTTP/1.1 204 No Content\r\n\r\n";
     return "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 7\r\n\r\n";
   });
-  Proxy proxy(Proxy::edge({origin->text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(*origin)});
+  Stream client = chain.connect();
   client.send("HEAD / HTTP/1.1\r\nHost: web\r\n\r\n");
   auto answer = client.read_message(true);
   EXPECT_EQ(answer->field("content-length"), "1000");
@@ -150,12 +153,12 @@ TEST(Http, MessagesWithoutBodiesEndAtTheirHead) {
   EXPECT_EQ(client.read_message()->status(), 304);
 }
 
-TEST(Http, OldClientsGetWhatTheyUnderstand) {
+TEST_P(HttpPairs, OldClientsGetWhatTheyUnderstand) {
   const auto origin = Origin::answering([](const Message&) -> std::string {
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
   });
-  Proxy proxy(Proxy::edge({origin->text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(*origin)});
+  Stream client = chain.connect();
   client.send("GET / HTTP/1.0\r\n\r\n");
   const std::string all = client.read_all();
   EXPECT_EQ(all.find("chunked"), std::string::npos);
@@ -197,32 +200,33 @@ TEST(Http, MalformedRequestsGetAReasonAndNothingIsForwarded) {
   proxy.expect_metric(refused, "outrider_malformed_requests_total");
 }
 
-TEST(Http, LimitsAreAnsweredByTheirOwnStatus) {
+TEST_P(HttpPairs, LimitsAreAnsweredByTheirOwnStatus) {
   Recorder recorder;
-  Proxy proxy(Proxy::edge({recorder.origin->text()}, "", "http: {max_body: 10B, max_header_bytes: 4KiB, max_headers: 20}"));
+  chain.start({chain.to(*recorder.origin)}, "", "http: {max_body: 10B, max_header_bytes: 4KiB, max_headers: 20}");
   const std::string long_field = "X-Long: " + std::string(5000, 'x') + "\r\n";
-  EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\n" + long_field + "\r\n").status(), 431);
+  EXPECT_EQ(request(chain.address(), "GET / HTTP/1.1\r\nHost: web\r\n" + long_field + "\r\n").status(), 431);
   std::string many;
   for (int i = 0; i < 30; ++i) many += "X-" + std::to_string(i) + ": 1\r\n";
-  EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\n" + many + "\r\n").status(), 431);
-  EXPECT_EQ(request(proxy.address(), "GET /" + std::string(6000, 'p') + " HTTP/1.1\r\nHost: web\r\n\r\n").status(), 414);
-  EXPECT_EQ(request(proxy.address(), "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 11\r\n\r\nhello world").status(), 413);
+  EXPECT_EQ(request(chain.address(), "GET / HTTP/1.1\r\nHost: web\r\n" + many + "\r\n").status(), 431);
+  EXPECT_EQ(request(chain.address(), "GET /" + std::string(6000, 'p') + " HTTP/1.1\r\nHost: web\r\n\r\n").status(),
+            chain.wires().http2_in ? 431 : 414);  // there the target is a field as others are
+  EXPECT_EQ(request(chain.address(), "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 11\r\n\r\nhello world").status(), 413);
   EXPECT_EQ(recorder.count(), 0u);
-  Stream client = proxy.connect();
+  Stream client = chain.connect();
   client.send("POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n");
   EXPECT_EQ(client.read_message()->status(), 413);
 }
 
 // Too late for a 413: the answer is under way, and is cut; what is above the limit does not go on.
-TEST(Http, ABodyIsHeldToItsLimitThoughTheAnswerHasBegun) {
+TEST_P(HttpPairs, ABodyIsHeldToItsLimitThoughTheAnswerHasBegun) {
   std::promise<std::string> sent;
   Origin origin([&](Stream& connection) {
     if (!connection.read_until("\r\n\r\n")) return;
     connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n");
     sent.set_value(connection.read_all());
   });
-  Proxy proxy(Proxy::edge({origin.text()}, "", "http: {max_body: 10B}"));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)}, "", "http: {max_body: 10B}");
+  Stream client = chain.connect();
   client.send("POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n");
   EXPECT_TRUE(client.read_until("early"));
   client.send("14\r\n01234567890123456789\r\n");
@@ -231,10 +235,10 @@ TEST(Http, ABodyIsHeldToItsLimitThoughTheAnswerHasBegun) {
   EXPECT_EQ(sent.get_future().get(), "");
 }
 
-TEST(Http, NobodyThereSaysWhoAndSinceWhen) {
+TEST_P(HttpPairs, NobodyThereSaysWhoAndSinceWhen) {
   const auto nobody = refusing_address();
-  Proxy proxy(Proxy::edge({nobody.text()}));
-  const Message answer = request(proxy.address(), kGet);
+  Proxy& proxy = chain.start({nobody.text()});
+  const Message answer = request(chain.address(), kGet);
   EXPECT_EQ(answer.status(), 502);
   EXPECT_EQ(answer.field("x-outrider-cluster"), "web");
   EXPECT_NE(answer.field("x-outrider-reason"), "");
@@ -251,24 +255,25 @@ TEST(Http, AnEmptyClusterIs503) {
   EXPECT_EQ(answer.field("x-outrider-reason"), "no_endpoint");
 }
 
-TEST(Http, RefusedConnectionsGoElsewhereAtOnce) {
+TEST_P(HttpPairs, RefusedConnectionsGoElsewhereAtOnce) {
   const auto good = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({refusing_address().text(), good->text()}, "lb: round_robin"));
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(request(proxy.address(), kGet).body, "fine");
+  Proxy& proxy = chain.start({refusing_address().text(), chain.to(*good)}, "lb: round_robin");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(request(chain.address(), kGet).body, "fine");
   EXPECT_GE(proxy.metric("outrider_cluster_retries_total", "result=\"success\""), 1);
   EXPECT_EQ(proxy.metric("outrider_requests_total", "code=\"200\""), 10);
 }
 
 // The origin closes after each response without saying so: the next request on that connection meets a FIN.
-TEST(Http, StaleConnectionsAreRetried) {
+TEST_P(HttpPairs, StaleConnectionsAreRetried) {
+  if (chain.wires().http2_out) GTEST_SKIP() << "of HTTP/1 connections";
   const auto good = Origin::answering("fine");
   Origin closing([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send(ok("once"));
     connection.read_some(1);  // the second request: seen, not answered
   });
-  Proxy proxy(Proxy::edge({closing.text(), good->text()}, "lb: round_robin"));
-  Stream client = proxy.connect();
+  chain.start({chain.to(closing), chain.to(*good)}, "lb: round_robin");
+  Stream client = chain.connect();
   for (int i = 0; i < 20; ++i) {
     client.send(kGet);
     const auto answer = client.read_message();
@@ -277,7 +282,7 @@ TEST(Http, StaleConnectionsAreRetried) {
   }
 }
 
-TEST(Http, AnOriginThatDiesAtAnyByteNeverLooksWhole) {
+TEST_P(HttpPairs, AnOriginThatDiesAtAnyByteNeverLooksWhole) {
   const std::string whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
   std::atomic<size_t> cut{0};
   Origin origin([&](Stream& connection) {
@@ -286,10 +291,10 @@ TEST(Http, AnOriginThatDiesAtAnyByteNeverLooksWhole) {
       if (cut < whole.size()) return connection.abort();
     }
   });
-  Proxy proxy(Proxy::edge({origin.text()}, "retry: {attempts: 0}, panic: 0%"));
+  chain.start({chain.to(origin)}, "retry: {attempts: 0}, panic: 0%");
   for (size_t n = 0; n <= whole.size(); ++n) {
     cut = n;
-    Stream client = proxy.connect();
+    Stream client = chain.connect();
     client.send(kGet);
     const auto answer = client.read_message();
     if (n == whole.size()) {
@@ -304,40 +309,44 @@ TEST(Http, AnOriginThatDiesAtAnyByteNeverLooksWhole) {
   }
 }
 
-TEST(Http, AChunkedAnswerThatIsCutIsCutForTheClientToo) {
+TEST_P(HttpPairs, AChunkedAnswerThatIsCutIsCutForTheClientToo) {
   Origin origin([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
-  const Message answer = request(proxy.address(), kGet);
+  chain.start({chain.to(origin)});
+  const Message answer = request(chain.address(), kGet);
+  if (chain.wires().http2_out && answer.status() == 502) {  // the reset came with the head, of which nothing had gone on
+    EXPECT_EQ(answer.field("x-outrider-reason"), "stream_reset");
+    return;
+  }
   EXPECT_EQ(answer.status(), 200);
   EXPECT_EQ(answer.body, "hello");
   EXPECT_FALSE(answer.whole);
 }
 
-TEST(Http, AClientThatDiesAtAnyByteLeavesNothingBehind) {
+TEST_P(HttpPairs, AClientThatDiesAtAnyByteLeavesNothingBehind) {
   const auto origin = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({origin->text()}));
+  Proxy& proxy = chain.start({chain.to(*origin)});
   const std::string whole = "POST /a HTTP/1.1\r\nHost: web\r\nContent-Length: 10\r\n\r\n0123456789";
   for (size_t n = 0; n <= whole.size(); ++n) {
-    Stream client = proxy.connect();
+    Stream client = chain.connect();
     client.send(whole.substr(0, n));
     if (n % 2) client.abort();
   }
-  EXPECT_EQ(request(proxy.address(), kGet).status(), 200);
-  proxy.expect_metric(0, "outrider_connections_active");
+  EXPECT_EQ(request(chain.address(), kGet).status(), 200);
+  if (!chain.wires().http2_in) proxy.expect_metric(0, "outrider_connections_active");
   proxy.expect_metric(0, "outrider_requests_in_flight");
 }
 
-TEST(Http, AResponseMayEndBeforeItsRequest) {
+TEST_P(HttpPairs, AResponseMayEndBeforeItsRequest) {
   Origin origin([](Stream& connection) {
     if (!connection.read_until("\r\n\r\n")) return;
     connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
     connection.read_all();
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)});
+  Stream client = chain.connect();
   client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 100000\r\n\r\nstart");
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);
@@ -363,10 +372,10 @@ TEST(Http, SlowHeadersAndSilenceAreEnded) {
   proxy.expect_metric(1, "outrider_connections_closed_total", "reason=\"idle\"");
 }
 
-TEST(Http, ASilentEndpointIs504) {
+TEST_P(HttpPairs, ASilentEndpointIs504) {
   Origin origin([](Stream& connection) { connection.read_all(); });
-  Proxy proxy(Proxy::edge({origin.text()}, "timeout: 100ms"));
-  const Message answer = request(proxy.address(), kGet);
+  chain.start({chain.to(origin)}, "timeout: 100ms");
+  const Message answer = request(chain.address(), kGet);
   EXPECT_EQ(answer.status(), 504);
   EXPECT_EQ(answer.field("x-outrider-reason"), "request_timeout");
 }
@@ -406,7 +415,7 @@ TEST(Http, RoutesByHostAndPath) {
   EXPECT_EQ(at("/", "nobody.test").status(), 404);
 }
 
-TEST(Http, AnEndFinishesWhatRuns) {
+TEST_P(HttpPairs, AnEndFinishesWhatRuns) {
   std::promise<void> asked, answer_now;
   auto may_answer = answer_now.get_future().share();
   Origin origin([&, may_answer](Stream& connection) {
@@ -415,8 +424,8 @@ TEST(Http, AnEndFinishesWhatRuns) {
     may_answer.wait();
     connection.send(ok("late"));
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
-  Stream client = proxy.connect();
+  Proxy& proxy = chain.start({chain.to(origin)});
+  Stream client = chain.connect();
   client.send(kGet);
   asked.get_future().wait();
   proxy.begin_end();
@@ -424,19 +433,21 @@ TEST(Http, AnEndFinishesWhatRuns) {
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, "late");
-  EXPECT_TRUE(client.at_end());
+  if (!chain.wires().http2_in) {
+    EXPECT_TRUE(client.at_end());
+  }
   EXPECT_EQ(proxy.end(), 0);
 }
 
-TEST(Http, ADeadlineCutsAndSaysSo) {
+TEST_P(HttpPairs, ADeadlineCutsAndSaysSo) {
   std::promise<void> asked;
   Origin origin([&](Stream& connection) {
     if (!connection.read_message()) return;
     asked.set_value();
     connection.read_all();
   });
-  Proxy proxy(Proxy::edge({origin.text()}), {"lifecycle.drain.time=50ms"});
-  Stream client = proxy.connect();
+  Proxy& proxy = chain.start({chain.to(origin)}, "", "", {"lifecycle.drain.time=50ms"});
+  Stream client = chain.connect();
   client.send(kGet);
   asked.get_future().wait();
   EXPECT_EQ(proxy.end(), 1);

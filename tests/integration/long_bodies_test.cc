@@ -8,6 +8,7 @@
 #include "tests/support/origin.h"
 #include "tests/support/quiet.h"
 #include "tests/support/seed.h"
+#include "tests/support/wires.h"
 
 namespace outrider::test {
 namespace {
@@ -26,13 +27,16 @@ std::string head(size_t length) { return "HTTP/1.1 200 OK\r\nContent-Length: " +
 
 std::string get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: web\r\n\r\n"; }
 
-TEST(LongBodies, OneAfterAnotherShareTheirConnections) {
+class LongBodies : public EveryPair {};
+OUTRIDER_EVERY_PAIR(LongBodies);
+
+TEST_P(LongBodies, OneAfterAnotherShareTheirConnections) {
   const auto origin = Origin::answering([](const Message& request) {
     const size_t n = size_t(std::stoul(request.start.substr(5)));
     return head(n) + content().substr(0, n);
   });
-  Proxy proxy(Proxy::edge({origin->text()}));
-  Stream client = proxy.connect();
+  Proxy& proxy = chain.start({chain.to(*origin)});
+  Stream client = chain.connect();
   size_t sum = 0;
   for (const size_t n : {size_t(200000), kLong, size_t(13), size_t(65536), kLong + 1, size_t(0), size_t(81920), kLong + 999}) {
     client.send(get("/" + std::to_string(n)));
@@ -44,15 +48,15 @@ TEST(LongBodies, OneAfterAnotherShareTheirConnections) {
   EXPECT_EQ(origin->connections(), 1);
   proxy.expect_metric(double(sum), "outrider_response_bytes_total", "cluster=\"web\"");
   client.close();
-  expect_quiet(proxy);
+  chain.expect_quiet();
 }
 
-TEST(LongBodies, APipelinedRequestWaitsItsTurn) {
+TEST_P(LongBodies, APipelinedRequestWaitsItsTurn) {
   const auto origin = Origin::answering([](const Message& request) {
     return request.start.starts_with("GET /long") ? head(kLong) + content().substr(0, kLong) : ok("short");
   });
-  Proxy proxy(Proxy::edge({origin->text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(*origin)});
+  Stream client = chain.connect();
   client.send(get("/long") + get("/short") + get("/long") + get("/short"));
   for (int i = 0; i < 2; ++i) {
     const auto first = client.read_message();
@@ -63,7 +67,7 @@ TEST(LongBodies, APipelinedRequestWaitsItsTurn) {
     EXPECT_EQ(second->body, "short");
   }
   client.close();
-  expect_quiet(proxy);
+  chain.expect_quiet();
 }
 
 // Cut short by the endpoint, with FIN or with RST: the client must see that it has not got all.
@@ -94,23 +98,23 @@ TEST_P(LongBodiesCutShort, AreSeenToBe) {
   expect_quiet(proxy);
 }
 
-TEST(LongBodies, OneThatStopsIsCutVisibly) {
+TEST_P(LongBodies, OneThatStopsIsCutVisibly) {
   content();  // made now: not while the limit runs
   Origin origin([](Stream& connection) {
     if (!connection.read_message()) return;
     connection.send(head(kLong) + content().substr(0, kLong / 2));
     connection.read_all();
   });
-  Proxy proxy(Proxy::edge({origin.text()}, "", "timeouts: {stream_idle: 1s}"));
-  const Message half = request(proxy.address(), get("/"));
+  Proxy& proxy = chain.start({chain.to(origin)}, "", "timeouts: {stream_idle: 1s}");
+  const Message half = request(chain.address(), get("/"));
   EXPECT_EQ(half.status(), 200);
   EXPECT_FALSE(half.whole);
   EXPECT_TRUE(half.body == content().substr(0, half.body.size()));
   proxy.expect_metric(1, "outrider_requests_total", "code=\"200\",flag=\"idle_timeout\"");
-  expect_quiet(proxy);
+  chain.expect_quiet();
 }
 
-TEST(LongBodies, AClientThatLeavesEndsOnlyItsOwn) {
+TEST_P(LongBodies, AClientThatLeavesEndsOnlyItsOwn) {
   std::atomic<int> cut{0};
   Origin origin([&cut](Stream& connection) {
     while (connection.read_message())
@@ -121,9 +125,9 @@ TEST(LongBodies, AClientThatLeavesEndsOnlyItsOwn) {
           }())
         return;
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
+  Proxy& proxy = chain.start({chain.to(origin)});
   for (const bool reset : {false, true}) {
-    Stream client = proxy.connect();
+    Stream client = chain.connect();
     client.send(get("/"));
     ASSERT_TRUE(client.read_exactly(1 << 20));
     reset ? client.abort() : client.close();
@@ -132,11 +136,11 @@ TEST(LongBodies, AClientThatLeavesEndsOnlyItsOwn) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (cut < 2 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
   EXPECT_EQ(cut, 2) << "the endpoint must hear of it";
-  expect_quiet(proxy);
+  chain.expect_quiet();
 }
 
 // An answer that begins before its request has ended: both bodies pass at once.
-TEST(LongBodies, ARequestMayStillBeComing) {
+TEST_P(LongBodies, ARequestMayStillBeComing) {
   Origin origin([](Stream& connection) {
     if (!connection.read_until("\r\n\r\n")) return;
     connection.send(head(kLong) + content().substr(0, kLong / 2));
@@ -145,8 +149,8 @@ TEST(LongBodies, ARequestMayStillBeComing) {
                                                                 : std::string(kLong / 2, '?'));
     connection.read_all();
   });
-  Proxy proxy(Proxy::edge({origin.text()}));
-  Stream client = proxy.connect();
+  chain.start({chain.to(origin)});
+  Stream client = chain.connect();
   client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(kLong) + "\r\n\r\n");
   ASSERT_TRUE(client.read_until("\r\n\r\n"));
   const auto first = client.read_exactly(kLong / 2);

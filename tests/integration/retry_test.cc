@@ -7,6 +7,7 @@
 
 #include "tests/support/origin.h"
 #include "tests/support/quiet.h"
+#include "tests/support/wires.h"
 
 namespace outrider::test {
 namespace {
@@ -32,15 +33,19 @@ Message ask(Stream& client, const std::string& bytes) {
   return answer ? *answer : Message{};
 }
 
-TEST(Retry, AConnectFailureGoesElsewhereWhateverTheMethod) {
+class RetryOfPairs : public EveryPair {};
+OUTRIDER_EVERY_PAIR(RetryOfPairs);
+
+TEST_P(RetryOfPairs, AConnectFailureGoesElsewhereWhateverTheMethod) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.body); });
-  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, panic: 0%"), {"overload.threads=1"});
-  EXPECT_EQ(request(proxy.address(), kPost).body, "hello");
-  EXPECT_EQ(request(proxy.address(), kPost).body, "hello");
+  Proxy& proxy =
+      chain.start({refusing_address().text(), chain.to(*origin)}, "lb: round_robin, panic: 0%", "", {"overload.threads=1"});
+  EXPECT_EQ(request(chain.address(), kPost).body, "hello");
+  EXPECT_EQ(request(chain.address(), kPost).body, "hello");
   EXPECT_EQ(origin->requests(), 2);
   proxy.expect_metric(1, "outrider_cluster_retries_total", "reason=\"connect_failure\",result=\"success\"");
   EXPECT_EQ(proxy.metric("outrider_cluster_connect_failures_total", "reason=\"refused\""), 1);
-  expect_quiet(proxy);
+  chain.expect_quiet();
 }
 
 TEST(Retry, AReusedConnectionThatClosesIsTriedElsewhereOnce) {
@@ -123,26 +128,26 @@ TEST(Retry, ABodyIsSentAgainWholeOrNotAtAll) {
   expect_quiet(proxy);
 }
 
-TEST(Retry, AttemptsAreWhatTheConfigurationSays) {
+TEST_P(RetryOfPairs, AttemptsAreWhatTheConfigurationSays) {
   for (const int attempts : {0, 1, 3, 8}) {
     SCOPED_TRACE(attempts);
-    Proxy proxy(Proxy::edge({refusing_address().text(), refusing_address().text()},
-                            "panic: 100%, retry: {attempts: " + std::to_string(attempts) + "}"));
-    const Message answer = request(proxy.address(), kGet);
+    Proxy& proxy = chain.start({refusing_address().text(), refusing_address().text()},
+                               "panic: 100%, retry: {attempts: " + std::to_string(attempts) + "}");
+    const Message answer = request(chain.address(), kGet);
     EXPECT_EQ(answer.status(), 502);
     EXPECT_EQ(answer.field("x-outrider-reason"), "connection_refused");
     proxy.expect_metric(attempts + 1, "outrider_cluster_connect_failures_total");
     EXPECT_EQ(proxy.metric("outrider_cluster_retries_total", "result=\"failure\""), attempts);
-    expect_quiet(proxy);
+    chain.expect_quiet();
   }
 }
 
-TEST(Retry, WhatIsNotListedIsNotRetried) {
+TEST_P(RetryOfPairs, WhatIsNotListedIsNotRetried) {
   const auto origin = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({refusing_address().text(), origin->text()}, "lb: round_robin, retry: {when: [reset_before_request]}"),
-              {"overload.threads=1"});
+  Proxy& proxy = chain.start({refusing_address().text(), chain.to(*origin)},
+                             "lb: round_robin, retry: {when: [reset_before_request]}", "", {"overload.threads=1"});
   int failed = 0;
-  for (int i = 0; i < 2; ++i) failed += request(proxy.address(), kGet).status() == 502;
+  for (int i = 0; i < 2; ++i) failed += request(chain.address(), kGet).status() == 502;
   EXPECT_EQ(failed, 1);
   EXPECT_EQ(proxy.metric("outrider_cluster_retries_total"), 0);
 }

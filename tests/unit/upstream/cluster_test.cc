@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <set>
+
 #include "ground.h"
 #include "stats/names.h"
 #include "upstream/cluster_table.h"
@@ -119,6 +122,10 @@ class ClusterTest : public testing::Test {
   Instances four() {
     return {instance("10.0.0.1:80"), instance("10.0.0.2:80"), instance("10.0.0.3:80"), instance("10.0.0.4:80")};
   }
+  static void attempt(Cluster& cluster, Seat& seat, const Outcome& outcome, const Error* failure) {
+    cluster.begin(seat);
+    cluster.report(seat, outcome, failure);
+  }
   uint64_t read(stats::Slot slot) { return ground.shard->read(slot); }
   Ground ground;
 };
@@ -189,6 +196,42 @@ TEST_F(ClusterTest, DrainingAndWeightZeroGetNothing) {
     const auto address = cluster->pick({})->member.endpoint->address;
     EXPECT_TRUE(address == "10.0.0.1:80" || address == "10.0.0.4:80") << address;
   }
+}
+
+TEST_F(ClusterTest, KeepsToSomeOfManyAndTakesMoreWhileItHasMoreInFlight) {
+  Instances many;
+  for (int i = 0; i < 300; ++i) many.push_back(instance("10.0.1." + std::to_string(i) + ":80"));
+  ground.plan->subset_size = 16;
+  ground.plan->subset_hold = milliseconds(1);
+  auto cluster = ground.cluster(set_of(many));
+  std::set<Seat*> chosen;
+  for (int i = 0; i < 100; ++i) chosen.insert(cluster->pick({}).get());
+  EXPECT_EQ(chosen.size(), 16u);
+
+  std::vector<Ref<Seat>> busy;
+  for (int i = 0; i < 100; ++i) {
+    busy.push_back(cluster->pick({}));
+    cluster->begin(*busy.back());
+  }
+  EXPECT_EQ(cluster->usable_count(), 128u);
+  for (Seat* seat : chosen)
+    EXPECT_TRUE(std::any_of(busy.begin(), busy.end(), [&](auto& one) { return one.get() == seat; })) << "nobody was given up";
+  for (auto& seat : busy) cluster->report(*seat, {}, nullptr);
+  EXPECT_TRUE(ground.until([&] { return cluster->usable_count() == 16; }));
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(chosen.contains(cluster->pick({}).get()));
+}
+
+TEST_F(ClusterTest, AnotherOfTheManyStandsInForOneThatCannotBeReached) {
+  Instances many;
+  for (int i = 0; i < 100; ++i) many.push_back(instance("10.0.1." + std::to_string(i) + ":80"));
+  ground.plan->subset_size = 4;
+  auto cluster = ground.cluster(set_of(many));
+  const auto lost = cluster->pick({});
+  attempt(*cluster, *lost, kFailed, &kRefused);
+  std::set<Seat*> chosen;
+  for (int i = 0; i < 20; ++i) chosen.insert(cluster->pick({}).get());
+  EXPECT_EQ(chosen.size(), 4u);
+  EXPECT_FALSE(chosen.contains(lost.get()));
 }
 
 TEST_F(ClusterTest, CountsPicks) {
@@ -307,7 +350,7 @@ TEST_F(ClusterTest, AConnectFailureDemotesAtOnce) {
   cluster->ejections = &told;
   auto seat = cluster->pick({});
   const int64_t before = wall_ms();
-  cluster->report(*seat, kFailed, &kRefused);
+  attempt(*cluster, *seat, kFailed, &kRefused);
   EXPECT_EQ(cluster->usable_count(), 3u);
   EXPECT_GE(seat->member.endpoint->ejected_until_ms, before + 1000);
   EXPECT_LE(seat->member.endpoint->ejected_until_ms, wall_ms() + 1000);
@@ -319,7 +362,7 @@ TEST_F(ClusterTest, ManyFailuresOfOneOutageAreOne) {
   auto set = set_of(four());
   auto cluster = ground.cluster(set);
   auto seat = cluster->pick({});
-  for (int i = 0; i < 20; ++i) cluster->report(*seat, kFailed, &kRefused);
+  for (int i = 0; i < 20; ++i) attempt(*cluster, *seat, kFailed, &kRefused);
   EXPECT_EQ(seat->member.endpoint->connect_failures, 1u);
   EXPECT_LE(seat->member.endpoint->ejected_until_ms, wall_ms() + 1000);
 }
@@ -330,7 +373,7 @@ TEST_F(ClusterTest, TheTimeDoublesToHalfAMinute) {
   auto& endpoint = *seat->member.endpoint;
   for (const int64_t expected : {1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000}) {
     const int64_t before = wall_ms();
-    cluster->report(*seat, kFailed, &kRefused);
+    attempt(*cluster, *seat, kFailed, &kRefused);
     EXPECT_GE(endpoint.ejected_until_ms, before + expected);
     EXPECT_LE(endpoint.ejected_until_ms, wall_ms() + expected);
     endpoint.ejected_until_ms = wall_ms() - 1;  // its time is over
@@ -338,14 +381,14 @@ TEST_F(ClusterTest, TheTimeDoublesToHalfAMinute) {
   cluster->on_connected(endpoint);
   EXPECT_EQ(endpoint.connect_failures, 0u);
   const int64_t before = wall_ms();
-  cluster->report(*seat, kFailed, &kRefused);
+  attempt(*cluster, *seat, kFailed, &kRefused);
   EXPECT_LE(endpoint.ejected_until_ms - before, 1000 + (wall_ms() - before));
 }
 
 TEST_F(ClusterTest, AConnectionThatStandsEndsTheDemotion) {
   auto cluster = ground.cluster(set_of(four()));
   auto seat = cluster->pick({});
-  cluster->report(*seat, kFailed, &kRefused);
+  attempt(*cluster, *seat, kFailed, &kRefused);
   ASSERT_EQ(cluster->usable_count(), 3u);
   cluster->on_connected(*seat->member.endpoint);
   EXPECT_EQ(cluster->usable_count(), 4u);
@@ -358,7 +401,7 @@ TEST_F(ClusterTest, OtherFailuresDemoteNobody) {
                            Error{Code::Timeout, Side::Upstream, Retry::No, 0, "try_timeout"},
                            Error{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"},
                            Error{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"}})
-    cluster->report(*seat, kFailed, &why);
+    attempt(*cluster, *seat, kFailed, &why);
   EXPECT_EQ(cluster->usable_count(), 4u);
 }
 
@@ -375,7 +418,7 @@ TEST_F(ClusterTest, AllEjectedAreUsedAllTheSame) {
   auto set = set_of({instance("10.0.0.1:80")});
   auto cluster = ground.cluster(set);
   auto seat = cluster->pick({});
-  cluster->report(*seat, kFailed, &kRefused);
+  attempt(*cluster, *seat, kFailed, &kRefused);
   EXPECT_TRUE(cluster->panicking());
   EXPECT_EQ(cluster->pick({}).get(), seat.get());
 }

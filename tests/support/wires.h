@@ -1,0 +1,54 @@
+#pragma once
+// The same test over every pair of wires: what it says and hears is HTTP/1, what the proxy does may be HTTP/2.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/origin.h"
+#include "tests/support/quiet.h"
+
+namespace outrider::test {
+
+struct Wires {
+  bool http2_in = false, http2_out = false;
+  bool any_http2() const { return http2_in || http2_out; }
+};
+inline constexpr Wires kPairs[] = {{false, false}, {false, true}, {true, false}, {true, true}};
+inline std::string name_of(Wires wires) {
+  return std::string(wires.http2_in ? "Http2" : "Http1") + (wires.http2_out ? "Http2" : "Http1");
+}
+inline void PrintTo(const Wires& wires, std::ostream* out) { *out << name_of(wires); }
+
+// One proxy under test; before it, and before each of its endpoints, another one where HTTP/2 is wanted there, which does
+// nothing but change the wire.
+class Chain {
+ public:
+  explicit Chain(Wires wires) : wires_(wires) {}
+  std::string to(const Origin& origin);  // where the proxy under test is to find it
+  // As Proxy::edge().
+  Proxy& start(const std::vector<std::string>& endpoints, const std::string& cluster = {}, const std::string& listener = {},
+               std::vector<std::string> set = {});
+  Stream connect() { return Stream::connect(address()); }
+  net::Address address() const { return (before_ ? *before_ : *proxy_).address(); }  // for clients that speak HTTP/1
+  void expect_quiet();  // of the proxy under test, once nobody is connected to it
+  Wires wires() const { return wires_; }
+
+ private:
+  const Wires wires_;
+  std::vector<std::unique_ptr<Proxy>> behind_;
+  std::unique_ptr<Proxy> proxy_, before_;
+};
+
+class EveryPair : public testing::TestWithParam<Wires> {
+ protected:
+  Chain chain{GetParam()};
+};
+
+#define OUTRIDER_EVERY_PAIR(suite)                                       \
+  INSTANTIATE_TEST_SUITE_P(Wires, suite, ::testing::ValuesIn(kPairs),    \
+                           [](const auto& of) { return name_of(of.param); })
+
+}  // namespace outrider::test
