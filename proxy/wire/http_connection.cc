@@ -148,11 +148,11 @@ void HttpConnection::feed() {
 void HttpConnection::on_end_of_turn() {
   if (gone_) return;
   if (std::exchange(hungry_, false)) feed();
-  flush();
   if (enough_ && !gone_) {
     hungry_ = true;
     loop().at_end_of_next_turn(*this);
   }
+  if (!enough_ || codec_->output().size() >= kSmallRead) flush();  // else together with what comes of the rest
   if (gone_ || !std::exchange(idle_, false) || closing_) return;
   if (open_streams() == 0) owner_->on_idle();
 }
