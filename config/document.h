@@ -141,7 +141,8 @@ struct Listener {
   Forwarded forwarded = Forwarded::Append;
   uint32_t trusted_hops = 0;  // Forwarded::Trust
   uint32_t max_requests = 0;  // per connection; 0: no limit
-  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};  // 0: none
+  // Limits of time; 0: none.
+  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
