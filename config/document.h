@@ -170,7 +170,7 @@ struct Cluster {
   Balancer lb = Balancer::Ewma;
   uint32_t choices = 2, subset_size = 128;
   milliseconds decay{10000}, failure_penalty{5000};
-  milliseconds slow_start{30000};
+  milliseconds slow_start{0};
   double panic = 0.5;
   Health health_check;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;

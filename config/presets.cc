@@ -42,7 +42,7 @@ listeners:
   text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " +
           std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + "}\n";
   text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) +
-          "\"], slow_start: 0, protocol: " + protocol + ", health_check: " + health_of(service.health) + "}\n";
+          "\"], protocol: " + protocol + ", health_check: " + health_of(service.health) + "}\n";
   return preset("sidecar", text);
 }
 

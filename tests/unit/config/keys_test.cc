@@ -225,7 +225,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.locality", S, "off", "false"},
     {"clusters.cart.constraints.require", L, "{}", "{gpu: \"true\"}"},
     {"clusters.cart.constraints.prefer", L, "{}", "{gpu: \"true\"}"},
-    {"clusters.cart.slow_start", S, "30s", "0"},
+    {"clusters.cart.slow_start", S, "0", "30s"},
     {"clusters.cart.panic", S, "50%", "0%"},
     {"clusters.cart.health_check", S, "off", "false"},
     {"clusters.cart.health_check.http", S, "/healthz", "/"},
