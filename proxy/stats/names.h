@@ -59,6 +59,8 @@ inline constexpr Name kConnectionDuration{  // direction, listener
     Range::Long};
 inline constexpr Name kConnectionsClosed{  // direction, listener, reason
     "outrider_connections_closed_total", "Connections from clients that have ended, by reason.", Kind::Counter};
+inline constexpr Name kTlsHandshakes{  // result, version
+    "outrider_tls_handshakes_total", "Handshakes with clients; result: ok, or why not.", Kind::Counter};
 inline constexpr Name kTcpBytes{  // direction, cluster, way
     "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
 
@@ -164,7 +166,7 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
