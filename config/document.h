@@ -138,7 +138,7 @@ struct Listener {
   ListenerTls tls;
   milliseconds detect_timeout{100};
   bool detect_learn = true;
-  bool http10 = true;
+  bool http10 = true, websocket = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
   uint32_t max_headers = 128;
@@ -149,8 +149,8 @@ struct Listener {
   Forwarded forwarded = Forwarded::Append;
   uint32_t trusted_hops = 0;  // Forwarded::Trust
   uint32_t max_requests = 0;  // per connection; 0: no limit
-  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0},
-      request{0};  // 0: none
+  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000};  // 0: none
+  milliseconds tunnel_idle{3600000}, max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves

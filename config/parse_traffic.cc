@@ -43,7 +43,7 @@ void read_http(Fields& fields, Listener& l) {
   Fields http = fields.map("http");
   http.later("header_case", {"preserve"});
   http.flag("http10", l.http10);
-  http.later("websocket", {"off"}, {"on"});
+  http.flag("websocket", l.websocket);
   http.size("max_header_bytes", l.max_header_bytes, 1024, 1 << 20);
   http.number("max_headers", l.max_headers, 8, 10000);
   http.size("max_body", l.max_body, 0, uint64_t(1) << 50, true);
@@ -114,6 +114,7 @@ void read_listener(Fields& fields, Listener& l, bool item) {
     t.duration("request_headers", l.request_headers);
     t.duration("idle", l.idle);
     t.duration("stream_idle", l.stream_idle);
+    t.duration("tunnel_idle", l.tunnel_idle);
     t.duration("max_connection", l.max_connection);
     t.duration("request", l.request);
   }

@@ -3,7 +3,9 @@
 namespace outrider::filters {
 
 // One row a filter; nothing else in the tree needs to hear of it.
-#define OUTRIDER_FILTERS(ROW) ROW(headers)
+#define OUTRIDER_FILTERS(ROW) \
+  ROW(grpc_web)               \
+  ROW(headers)
 
 #define ROW(name) std::unique_ptr<const filter::Filter> make_##name(const config::Node&, filter::Complaint&);
 OUTRIDER_FILTERS(ROW)

@@ -14,6 +14,7 @@ class Seat final : public filter::Call {
  public:
   void respond(uint16_t, const char*, std::string_view) override { ADD_FAILURE() << "an answer of its own"; }
   void resume(http::Way) override { ADD_FAILURE() << "nothing was paused"; }
+  const http::HeaderMap* take_trailers() override { return nullptr; }
 };
 
 config::Node options_of(const std::string& text) { return config::parse(text, std::make_shared<const config::Origin>()).root; }

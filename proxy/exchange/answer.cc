@@ -90,8 +90,8 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   committed_ = upgrading_ = false;
   tunnel_ = raw_;
   response_ = &answer_;
-  if (status >= 400 && !tunnel_ && http::is_grpc(request_.headers)) {
-    grpc_ = true;
+  note_grpc();
+  if (status >= 400 && grpc_) {
     answer_grpc(status, body);
     status = 200;
     body = {};

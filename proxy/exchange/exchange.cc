@@ -58,7 +58,7 @@ bool Exchange::step() {
           return fail(ok.error()), true;
         }
       }
-      grpc_ = !tunnel_ && http::is_grpc(request_.headers);
+      note_grpc();
       phase_ = Phase::Route;
       return true;
 
@@ -171,8 +171,7 @@ bool Exchange::route() {
     site_.loop.arm(deadline_, within);
     due_ = site_.loop.now() + within;
   }
-  note_activity();
-  if (plan.stream_idle.count() && !unlimited()) site_.loop.arm_within(idle_check_, plan.stream_idle);
+  watch_idleness();
   return true;
 }
 
@@ -190,11 +189,21 @@ milliseconds Exchange::limit() const {
   return limit;
 }
 
+milliseconds Exchange::idle_limit() const {
+  if (raw_ || grpc_) return milliseconds(0);
+  return tunnel_ ? session_->plan().tunnel_idle : session_->plan().stream_idle;
+}
+
+void Exchange::watch_idleness() {
+  note_activity();
+  if (const milliseconds limit = idle_limit(); limit.count()) site_.loop.arm_within(idle_check_, limit);
+}
+
 // What is written with prior knowledge on one side is understood so on the other, unless the cluster says what it speaks.
 http::Wire Exchange::wire() const {
   if (tunnel_) return http::Wire::Raw;
   const auto& plan = cluster_->plan();
-  return grpc_ && request_.version == http::Version::Http2 ? plan.grpc_wire : plan.wire;
+  return is_native_grpc() ? plan.grpc_wire : plan.wire;
 }
 
 bool Exchange::check_body_limit() {
@@ -272,7 +281,9 @@ void Exchange::on_interim(Attempt&, const http::ResponseHead& head) {
   if (session_ && !response_sent_ && request_.version != http::Version::Http10) downstream().send_interim(stream_, head);
 }
 
+// Behind the head of another answer it is too late for one.
 void Exchange::respond(uint16_t status, const char* reason, std::string_view body) {
+  if (response_sent_) return fail({Code::Denied, Side::Downstream, Retry::No, 0, reason, status});
   flag_ = Flag::Denied;
   reason_ = reason;
   answer(status, reason, body);
@@ -281,6 +292,11 @@ void Exchange::respond(uint16_t status, const char* reason, std::string_view bod
 void Exchange::resume(Way way) {
   (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
   advance();
+}
+
+const http::HeaderMap* Exchange::take_trailers() {
+  response_pipe().trailers_taken = true;
+  return response_pipe().trailers;
 }
 
 void Exchange::on_deadline() {
@@ -297,12 +313,13 @@ void Exchange::on_wait_limit() {
 
 // Armed once for many requests of a recycled exchange: the timer may belong to one that is long over.
 void Exchange::on_idle_check() {
-  if (!session_ || unlimited() || !session_->plan().stream_idle.count()) return;
+  const milliseconds limit = session_ ? idle_limit() : milliseconds(0);
+  if (!limit.count()) return;
   if (relaying_) active_at_ = std::max(active_at_, relay_->moved_at());
-  const auto left = active_at_ + session_->plan().stream_idle - site_.loop.now();
+  const auto left = active_at_ + limit - site_.loop.now();
   if (left.count() > 0) return site_.loop.arm(idle_check_, std::chrono::ceil<milliseconds>(left));
   const bool clients_turn = !request_pipe_.ended && request_pipe_.held.empty() && !response_sent_;
-  fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, kStreamIdle});
+  fail({Code::Timeout, clients_turn ? Side::Downstream : Side::Upstream, Retry::No, 0, tunnel_ ? kTunnelIdle : kStreamIdle});
   advance();
 }
 

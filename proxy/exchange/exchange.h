@@ -18,7 +18,7 @@ namespace outrider::exchange {
 
 class HttpSession;
 
-inline constexpr char kStreamIdle[] = "stream_idle";
+inline constexpr char kStreamIdle[] = "stream_idle", kTunnelIdle[] = "tunnel_idle";  // as the keys of the limits
 
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
@@ -39,10 +39,11 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool route();  // finds the rule and what hangs on it; false: nobody serves this
   void act();    // redirect and direct response
   bool check_body_limit();
-  milliseconds limit() const;                          // of the whole exchange; 0: none
-  bool unlimited() const { return tunnel_ || grpc_; }  // may be silent for long
-  http::Wire wire() const;                             // to the endpoint
-  bool pump(Way way);                                  // pump.cc: body bytes on; true: all of it, the end included
+  milliseconds limit() const;       // of the whole exchange; 0: none
+  milliseconds idle_limit() const;  // of silence; 0: none
+  void watch_idleness();
+  http::Wire wire() const;  // to the endpoint
+  bool pump(Way way);       // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
   bool try_relay();                // pump.cc: sockets joined; true: the relay has taken over
@@ -52,8 +53,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const char* finish_handshake();  // upgrade.cc: why not, else null
   void fail(const Error& why);     // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
-  std::string_view explain(const Error& why);                   // answer.cc: the sentence a person reads
-  void answer_grpc(uint16_t status, std::string_view message);  // grpc.cc
+  std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
+  void note_grpc();                            // grpc.cc
+  bool is_native_grpc() const;                 // to the endpoint
+  void answer_grpc(uint16_t status, std::string_view message);
   bool end_grpc(http::GrpcStatus status);
   bool too_large(Buffer& arrived, uint64_t limit);  // of gRPC one message, else all of the request's body so far
   void pass_deadline_on();
@@ -89,6 +92,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
   void resume(Way way) override;
+  const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }
   void on_deadline();
   void on_wait_limit();
@@ -102,8 +106,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   http::StreamId stream_ = 0;
   Phase phase_ = Phase::Head;
   bool advancing_ = false, again_ = false, committed_ = false, response_sent_ = false;
-  bool raw_ = false, upgrading_ = false, tunnel_ = false;  // no HTTP at all; asked for a tunnel; bytes both ways
-  bool grpc_ = false, has_own_ = false;
+  bool raw_ = false, upgrading_ = false, tunnel_ = false;   // no HTTP at all; asked for a tunnel; bytes both ways
+  bool grpc_ = false, grpc_web_ = false, has_own_ = false;  // of either; by gRPC-Web from the client
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged

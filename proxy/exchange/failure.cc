@@ -20,7 +20,8 @@ Verdict verdict_on_timeout(const Error& why) {
   if (why.retry == Retry::Yes) return {504, Flag::ConnectTimeout};
   if (why.os_error != 0) return {504, Flag::UpstreamReset};  // its host answers no more
   const uint16_t status = why.side == Side::Downstream ? 408 : 504;
-  return {status, std::string_view(why.what) == kStreamIdle ? Flag::IdleTimeout : Flag::RequestTimeout};
+  const std::string_view limit = why.what;
+  return {status, limit == kStreamIdle || limit == kTunnelIdle ? Flag::IdleTimeout : Flag::RequestTimeout};
 }
 
 // What a client is told. By code, except where the error names its own status.

@@ -144,10 +144,11 @@ void Exchange::reset_for_reuse() {
   request_.clear();
   answer_.clear();
   response_ = &answer_;
+  kept_ = nullptr;
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = raw_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
-  grpc_ = has_own_ = false;
+  grpc_ = grpc_web_ = has_own_ = false;
   own_trailers_ = nullptr;
   grpc_answer_.reset();
   request_frames_.clear();

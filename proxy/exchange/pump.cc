@@ -30,8 +30,8 @@ bool Exchange::pump_request() {
   if (moved > 0) {
     note_activity();
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
-    if (session_) downstream().consumed(stream_, moved);
   }
+  if (const size_t done = pipe.done_with(moved); done > 0 && session_) downstream().consumed(stream_, done);
   return to->request_ended();
 }
 
@@ -41,23 +41,24 @@ bool Exchange::pump_response() {
   if (chain().wants_body(Way::Response) && chain().run_body(*this, Way::Response, pipe) != Verdict::Continue) return false;
   const bool cut = from && from->state() == Attempt::State::Failed;
   const size_t before = pipe.held.size();
-  const bool had_end = pipe.ended;
-  if (before > 0 || (had_end && !response_ended_)) downstream().send_body(stream_, pipe.held, had_end && !pipe.trailers);
+  const bool had_end = pipe.ended, trails = pipe.trailers && !pipe.trailers_taken;
+  if (before > 0 || (had_end && !response_ended_)) downstream().send_body(stream_, pipe.held, had_end && !trails);
   pipe.held.settle();
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
     note_activity();
     response_bytes_ += moved;
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
-    if (from && !cut && from->state() != Attempt::State::Ended) from->codec().consumed(from->stream(), moved);
   }
+  const size_t done = pipe.done_with(moved);
+  if (done > 0 && from && !cut && from->state() != Attempt::State::Ended) from->codec().consumed(from->stream(), done);
   if (!pipe.held.empty()) return false;
   if (cut) {  // never a truncated message that looks whole
     fail(from->error());
     return true;
   }
   if (!had_end) return false;
-  if (pipe.trailers && !response_ended_) downstream().send_trailers(stream_, *pipe.trailers);
+  if (trails && !response_ended_) downstream().send_trailers(stream_, *pipe.trailers);
   response_ended_ = true;
   return true;
 }

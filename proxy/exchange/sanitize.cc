@@ -14,7 +14,7 @@ using http::HeaderId;
 namespace {
 
 constexpr Error refuse(uint16_t status, const char* what) {
-  return {status == 501 ? Code::Denied : Code::Protocol, Side::Downstream, Retry::No, 0, what, status};
+  return {status == 403 || status == 501 ? Code::Denied : Code::Protocol, Side::Downstream, Retry::No, 0, what, status};
 }
 
 int hex_value(char c) { return is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
@@ -150,6 +150,7 @@ std::string_view normalize_path(std::string_view target, Slash escaped_slash, Ar
 Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random) {
   const bool connect = head.method == http::Method::Connect;
   if (connect && head.protocol.empty()) return refuse(501, "connect_not_supported");
+  if (!plan.websocket && http::is_websocket(head.protocol)) return refuse(403, "websocket_off");
   if (head.method == http::Method::Trace &&
       (head.headers.find(HeaderId::ContentLength) || head.headers.find(HeaderId::TransferEncoding)))
     return refuse(400, "trace_with_body");  // RFC 9110 9.3.8

@@ -32,12 +32,14 @@ struct ListenerPlan {
   bool transparent = false;
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none
+  bool websocket = true;  // false: refused
   bool normalize_path = true;
   Slash escaped_slash = Slash::Keep;
   Forwarded forwarded = Forwarded::Append;
   uint32_t trusted_hops = 0;  // forwarded: trust: N: keeps the last N elements it was sent
   uint32_t max_requests = 0;  // per connection; 0: no limit
-  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, max_connection{0}, request{0};
+  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
+  milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   std::shared_ptr<const Router> router;
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers

@@ -14,7 +14,7 @@ constexpr std::string_view kKey = "Sec-WebSocket-Key", kAccept = "Sec-WebSocket-
 
 }  // namespace
 
-// A tunnel may be silent, and last, for as long as both sides like. Without one, whatever the client has sent behind its
+// A tunnel may last for as long as both sides like, and be silent for long. Without one, whatever the client has sent behind its
 // request was not for this endpoint.
 void Exchange::settle_upgrade() {
   upgrading_ = false;
@@ -26,6 +26,7 @@ void Exchange::settle_upgrade() {
   if (const char* bad = finish_handshake()) return fail({Code::Protocol, Side::Upstream, Retry::No, 0, bad});
   tunnel_ = true;
   deadline_.cancel();
+  watch_idleness();
 }
 
 // HTTP/2 names no protocol in its answer, and has no handshake of WebSocket: where just one side speaks HTTP/1, that side's is

@@ -1,11 +1,15 @@
 #pragma once
 // The request from a filter's seat.
 
+#include <type_traits>
+
 #include "base/arena.h"
 #include "http/message.h"
 #include "stats/stats.h"
 
 namespace outrider::filter {
+
+class Filter;
 
 struct Peer {                       // who is calling, as established by the connection
   std::string_view identity;        // verified workload identity, else empty
@@ -18,6 +22,16 @@ struct Peer {                       // who is calling, as established by the con
 // Lives on its worker from the request's head until on_complete().
 class Call {
  public:
+  // What a filter keeps of one call: made at first use, gone with the call.
+  template <class T>
+  T& state(const Filter& owner) {
+    static_assert(std::is_trivially_destructible_v<T>);
+    for (Kept* kept = kept_; kept; kept = kept->next)
+      if (kept->owner == &owner) return *static_cast<T*>(kept->state);
+    T* const state = arena_.make<T>();
+    kept_ = arena_.make<Kept>(Kept{&owner, state, kept_});
+    return *state;
+  }
   http::RequestHead& request() { return request_; }
   http::ResponseHead& response() { return *response_; }  // the endpoint's; before that our own answer's, to set headers on
   const Peer& peer() const { return peer_; }
@@ -26,6 +40,8 @@ class Call {
   // Our own answer instead of the endpoint's; then return Verdict::Answered. `reason` is a literal: x-outrider-reason.
   virtual void respond(uint16_t status, const char* reason, std::string_view body) = 0;
   virtual void resume(http::Way way) = 0;  // after Verdict::Pause; continues at the next filter
+  // The response's, from a body hook that is called with `end`, on which they do not go any further; null: there are none.
+  virtual const http::HeaderMap* take_trailers() = 0;
 
  protected:
   Call() : request_(arena_), answer_(arena_) {}
@@ -36,6 +52,12 @@ class Call {
   http::ResponseHead* response_ = &answer_;  // or the winning attempt's
   Peer peer_;                                // texts live as long as the call
   stats::Shard* shard_ = nullptr;
+  struct Kept {
+    const Filter* owner;
+    void* state;
+    Kept* next;
+  };
+  Kept* kept_ = nullptr;  // in the arena
 };
 
 }  // namespace outrider::filter

@@ -42,12 +42,14 @@ Verdict Chain::run_body(Call& call, Way way, Pipe& pipe) const {
   if (pipe.body_cursor >= filters.size()) pipe.body_cursor = 0;
   Buffer fresh = pipe.held.take(pipe.held.size());
   Buffer done = fresh.take(pipe.passed);
+  const size_t before = fresh.size();
   Verdict verdict = Verdict::Continue;
   while (pipe.body_cursor < filters.size() && verdict == Verdict::Continue) {
     const Filter& filter = *filters[pipe.body_cursor++];
     verdict =
         way == Way::Request ? filter.on_request_body(call, fresh, pipe.ended) : filter.on_response_body(call, fresh, pipe.ended);
   }
+  pipe.grown += int64_t(fresh.size()) - int64_t(before);
   const bool through = verdict == Verdict::Continue;
   done.append(std::move(fresh));
   if (through) {

@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::string_view kGrpc = "application/grpc";
+constexpr std::string_view kGrpc = "application/grpc", kWeb = "-web", kText = "-text";
 constexpr size_t kMostDigits = 8;
 constexpr int64_t kMostInOneUnit = 99'999'999;
 constexpr milliseconds kYear = std::chrono::hours(24 * 365);
@@ -23,13 +23,26 @@ std::string_view write_number(int64_t number, Arena& arena, std::string_view uni
   return arena.concat({digits, size_t(end - digits)}, unit);
 }
 
+bool drop_prefix(std::string_view& text, std::string_view prefix) {
+  if (text.size() < prefix.size() || !equals_ignore_case(text.substr(0, prefix.size()), prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+bool ends_a_type(std::string_view rest) { return rest.empty() || rest[0] == ';' || rest[0] == '+' || rest[0] == ' '; }
+
 }  // namespace
 
 bool is_grpc(const HeaderMap& headers) {
-  const std::string_view type = headers.value(HeaderId::ContentType);
-  if (type.size() < kGrpc.size() || !equals_ignore_case(type.substr(0, kGrpc.size()), kGrpc)) return false;
-  const char next = type.size() == kGrpc.size() ? ';' : type[kGrpc.size()];
-  return next == ';' || next == '+' || next == ' ';
+  std::string_view type = headers.value(HeaderId::ContentType);
+  return drop_prefix(type, kGrpc) && ends_a_type(type);
+}
+
+bool is_grpc_web(const HeaderMap& headers) {
+  std::string_view type = headers.value(HeaderId::ContentType);
+  if (!drop_prefix(type, kGrpc) || !drop_prefix(type, kWeb)) return false;
+  drop_prefix(type, kText);
+  return ends_a_type(type);
 }
 
 GrpcStatus grpc_status_of(uint16_t http_status) {

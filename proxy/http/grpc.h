@@ -33,6 +33,8 @@ enum class GrpcStatus : uint8_t {
 
 // application/grpc, with or without what its messages are made of; not application/grpc-web.
 bool is_grpc(const HeaderMap& headers);
+// application/grpc-web and application/grpc-web-text, likewise.
+bool is_grpc_web(const HeaderMap& headers);
 
 // What a client of gRPC is told where HTTP would have this status. An endpoint that could not be asked is Unavailable, which
 // clients may try again.

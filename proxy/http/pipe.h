@@ -1,6 +1,8 @@
 #pragma once
 // One direction of an exchange: body bytes in transit, and how far the filters have come with head and body.
 
+#include <algorithm>
+
 #include "base/buffer.h"
 #include "http/message.h"
 
@@ -13,15 +15,25 @@ struct Pipe {
   Buffer kept;           // gone on, but an attempt may need it again; up to retry.buffer
   bool keeping = false;  // false: `kept` was let go, the exchange is not repeatable any more
   bool ended = false, paused = false;
-  bool end_passed = false;  // the filters have seen the end
+  bool end_passed = false;      // the filters have seen the end
+  bool trailers_taken = false;  // a filter has: they are not sent
+  int64_t grown = 0;            // `held` by filters, which is less than nothing where they have let bytes go
   uint8_t head_cursor = 0, body_cursor = 0;
   HeaderMap* trailers = nullptr;  // with `ended`; lives in the head's arena
+
+  // With `moved` bytes gone on: how many of those that had come are done with. All are when nothing is held.
+  size_t done_with(size_t moved) {
+    const auto left = int64_t(held.size()), there = left + int64_t(moved) - grown;
+    grown = left - std::min(there, left);
+    return size_t(there - std::min(there, left));
+  }
 
   void clear() {
     held.clear();
     kept.clear();
     passed = 0;
-    keeping = ended = paused = end_passed = false;
+    keeping = ended = paused = end_passed = trailers_taken = false;
+    grown = 0;
     head_cursor = body_cursor = 0;
     trailers = nullptr;
   }

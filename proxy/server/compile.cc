@@ -159,6 +159,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->codec.http10 = listener.http10;
   plan->codec.strict = listener.strict;
   plan->max_body = listener.max_body;
+  plan->websocket = listener.websocket;
   plan->normalize_path = listener.normalize_path;
   plan->escaped_slash = slash_of(listener.escaped_slash);
   plan->forwarded = forwarded_of(listener.forwarded);
@@ -168,6 +169,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->request_headers = listener.request_headers;
   plan->idle = listener.idle;
   plan->stream_idle = listener.stream_idle;
+  plan->tunnel_idle = listener.tunnel_idle;
   plan->max_connection = listener.max_connection;
   plan->request = listener.request;
   plan->max_connections = listener.max_connections;

@@ -112,7 +112,7 @@ size_t Relay::move_by_splice(Direction& way) {
 }
 
 void Relay::settle(Direction& way, size_t moved) {
-  if (moved > 0 && way.bound != kUnbounded) moved_at_ = way.from.loop().now();
+  if (moved > 0) moved_at_ = way.from.loop().now();
   if (way.waiting()) {
     way.held.settle();
     way.from.transport().pause_reading();

@@ -38,7 +38,7 @@ class Relay {
   void stop();  // the sockets are their connections' again; may come from inside any event. Idempotent
   uint64_t bytes_up() const { return ways_[0].bytes; }  // from downstream to upstream
   uint64_t bytes_down() const { return ways_[1].bytes; }
-  TimePoint moved_at() const { return moved_at_; }  // the loop's time; of ways with a bound
+  TimePoint moved_at() const { return moved_at_; }  // the loop's time
 
  private:
   struct Direction {

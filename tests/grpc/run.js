@@ -10,6 +10,7 @@ const { Proxy, begin, freePort } = require('../support/proxy.js');
 const { option, packages, check, until, main } = require('../support/script.js');
 const { Calls, kScenarios } = require('./calls.js');
 const { Service } = require('./service.js');
+const { webDeadlines, webScenarios } = require('./web.js');
 
 // Each scenario without and with the proxy. `service`: its port, and what it has heard.
 async function compare(grpc, folder, between, port, service) {
@@ -142,6 +143,20 @@ async function health(grpc, folder) {
   services.forEach((service) => service.stop());
 }
 
+// From a client that has no trailers: by one proxy, and by one with another before it that sends its calls on by HTTP/2.
+async function web(folder, port, service) {
+  const bridge = await new Proxy(folder).start([port], '', '[{grpc_web: {}}]');
+  const before = await new Proxy(folder).start([bridge.port], ', protocol: http2');
+  await webScenarios(bridge.port, 'over HTTP/1', service);
+  await webScenarios(before.port, 'over HTTP/2', service);
+  await webDeadlines(bridge.port);
+  const counts = {};
+  for (const status of [0, 1, 4, 9, 12]) counts[status] = await bridge.metric('outrider_grpc_responses_total', `grpc_status="${status}"`);
+  check('gRPC-Web is counted by its status', isDeepStrictEqual(counts, { 0: 12, 1: 4, 4: 2, 9: 4, 12: 4 }), counts);
+  await before.stop();
+  await bridge.stop();
+}
+
 main(async (folder) => {
   const grpc = packages(__dirname)['@grpc/grpc-js'];
   const service = new Service(grpc);
@@ -156,6 +171,7 @@ main(async (folder) => {
   } else {
     console.log('without C++: libgrpc++-dev is not installed');
   }
+  await web(folder, port, service);
   service.stop();
   await brokenServer(grpc, folder);
   await spread(grpc, folder);

@@ -1,6 +1,7 @@
 // WebSockets and other tunnels through the whole proxy, on loopback: every pair of wires.
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <future>
 
@@ -286,6 +287,56 @@ TEST_P(Upgrades, ATunnelOutlivesTheLimitsOfRequests) {
     client->abort();
     proxy.reset();
   }
+}
+
+TEST_P(Upgrades, ATunnelInWhichNothingMovesIsEnded) {
+  std::promise<bool> was_reset;
+  start(upgrading([&](Stream& connection) {
+          connection.send("hello");
+          connection.read_all();
+          was_reset.set_value(connection.ended_by_reset());
+        }),
+        "", "timeouts: {tunnel_idle: 100ms}");
+  const auto client = connect();
+  ASSERT_EQ(client->ask(), 101);
+  EXPECT_EQ(client->read_all(), "hello");
+  EXPECT_TRUE(client->cut());
+  EXPECT_TRUE(was_reset.get_future().get());
+  proxy->expect_metric(1, "outrider_requests_total", "flag=\"idle_timeout\"");
+  proxy->expect_metric(0, "outrider_requests_in_flight");
+}
+
+// A round trip that takes longer than half of the limit says nothing of the proxy: it is begun again.
+TEST_P(Upgrades, ATunnelInWhichSomethingMovesIsNotIdle) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kLimit{200};
+  start(upgrading(), "", "timeouts: {tunnel_idle: " + std::to_string(kLimit.count()) + "ms}");
+  for (bool told = false; !told;) {
+    const auto client = connect();
+    ASSERT_EQ(client->ask(), 101);
+    const auto begin = Clock::now();
+    for (auto last = begin; !told; told = last > begin + 3 * kLimit) {
+      const bool echoed = client->echo("x") == "x";
+      const auto now = Clock::now();
+      if (now - last > kLimit / 2) break;
+      ASSERT_TRUE(echoed);
+      last = now;
+    }
+    client->abort();
+  }
+}
+
+TEST_P(Upgrades, WebSocketMayBeSwitchedOff) {
+  start(upgrading(), "", "http: {websocket: off}");
+  EXPECT_EQ(connect()->ask("early", "another"), 101);
+  EXPECT_EQ(origin->connections(), 1);
+  for (const char* name : {"websocket", "WebSocket"}) {
+    const auto client = connect();
+    EXPECT_EQ(client->ask({}, name), 403);
+    EXPECT_EQ(client->field("x-outrider-reason"), "websocket_off");
+  }
+  EXPECT_EQ(origin->connections(), 1);
+  proxy->expect_metric(2, "outrider_requests_total", "code=\"403\",flag=\"denied\"");
 }
 
 TEST_P(Upgrades, ATunnelEndsWithTheDeadlineOfTheDrain) {

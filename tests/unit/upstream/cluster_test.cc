@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "ground.h"
@@ -213,7 +214,8 @@ TEST_F(ClusterTest, KeepsToSomeOfManyAndTakesMoreWhileItHasMoreInFlight) {
     cluster->begin(*busy.back());
   }
   EXPECT_EQ(cluster->usable_count(), 128u);
-  for (Seat* seat : chosen) EXPECT_TRUE(std::find(busy.begin(), busy.end(), seat) != busy.end()) << "nobody was given up";
+  for (Seat* seat : chosen)
+    EXPECT_TRUE(std::any_of(busy.begin(), busy.end(), [&](auto& one) { return one.get() == seat; })) << "nobody was given up";
   for (auto& seat : busy) cluster->report(*seat, {}, nullptr);
   EXPECT_TRUE(ground.until([&] { return cluster->usable_count() == 16; }));
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(chosen.contains(cluster->pick({}).get()));
