@@ -238,7 +238,7 @@ void HttpSession::abort(Ending why) {
 void HttpSession::on_gone(const Error& why) {
   if (connection_.wire() == http::Wire::Http2 && why.code == Code::Protocol && !closing_)
     site_.shard.add(door_->counters.malformed(why.what));
-  if (why.code == Code::Tls) site_.shard.add(door_->counters.handshake(why.what, ""));
+  if (why.code == Code::Tls) site_.shard.add(door_->counters.handshake(why.what, "none"));
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
   site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
   site_.shard.sub(door_->counters.active);

@@ -49,8 +49,8 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::server(const Tl
   SSL_CTX_set_cipher_list(context, kCiphers12);
   SSL_CTX_set_ciphersuites(context, kCiphers13);
   SSL_CTX_set1_groups_list(context, kGroups);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                   SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets alone
   SSL_CTX_set_num_tickets(context, 1);

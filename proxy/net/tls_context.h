@@ -12,9 +12,9 @@ struct ssl_ctx_st;
 namespace outrider::net {
 
 struct TlsServerSettings {
-  std::string cert, key;       // PEM files; `cert` begins with the leaf
-  std::string client_ca;       // PEM; not empty: clients must have a certificate of one of them
-  bool tls12 = true;           // else 1.3 alone
+  std::string cert, key;          // PEM files; `cert` begins with the leaf
+  std::string client_ca;          // PEM; not empty: clients must have a certificate of one of them
+  bool tls12 = true;              // else 1.3 alone
   std::vector<std::string> alpn;  // the first of them that a client offers, too, is spoken; empty: whatever it offers
 };
 

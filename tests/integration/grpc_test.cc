@@ -81,8 +81,8 @@ TEST(Grpc, AnswersOfOurOwnAreTheSameOverHttp1) {
 
 TEST(Grpc, WhatOnlyLooksLikeItIsAnsweredAsHttp) {
   Proxy proxy(Proxy::edge({refusing_address().text()}));
-  const auto answer = request(proxy.address(),
-                              "POST /a HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc-website\r\nContent-Length: 0\r\n\r\n");
+  const auto answer = request(
+      proxy.address(), "POST /a HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc-website\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(answer.status(), 502);
   EXPECT_EQ(answer.field("grpc-status"), "");
 }

@@ -20,9 +20,8 @@ const std::string kGet = "GET /a HTTP/1.1\r\nHost: web\r\n\r\n";
 struct Tls : testing::Test {
   Certificates certificates;
   TlsClient client{certificates};
-  std::unique_ptr<Origin> origin = Origin::answering([](const Message& request) {
-    return ok(request.body.empty() ? request.field("x-forwarded-proto") : request.body);
-  });
+  std::unique_ptr<Origin> origin = Origin::answering(
+      [](const Message& request) { return ok(request.body.empty() ? request.field("x-forwarded-proto") : request.body); });
   void expect_handshakes(Proxy& proxy, double n, const char* result) {
     proxy.expect_metric(n, "outrider_tls_handshakes_total", std::string("result=\"") + result + "\"");
   }

@@ -55,7 +55,8 @@ class TlsClient {
     SSL_set1_host(ssl, "localhost");
     if (session) SSL_set_session(ssl, session);
     const std::string protocols = char(alpn.size()) + std::string(alpn);
-    if (!alpn.empty()) SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()), unsigned(protocols.size()));
+    if (!alpn.empty())
+      SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()), unsigned(protocols.size()));
     const bool done = SSL_connect(ssl) == 1;
     const unsigned char* chosen = nullptr;
     unsigned length = 0;
