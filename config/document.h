@@ -147,10 +147,11 @@ struct Listener {
   Slash escaped_slash = Slash::Keep;
   bool strict = true;
   Forwarded forwarded = Forwarded::Append;
-  uint32_t trusted_hops = 0;                                                                    // Forwarded::Trust
-  uint32_t max_requests = 0;                                                                    // per connection; 0: no limit
-  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000};  // 0: none
-  milliseconds tunnel_idle{3600000}, max_connection{0}, request{0};
+  uint32_t trusted_hops = 0;  // Forwarded::Trust
+  uint32_t max_requests = 0;  // per connection; 0: no limit
+  // Limits of time; 0: none.
+  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
+  milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves

@@ -52,7 +52,8 @@ void HttpConnection::on_ready() {
 void HttpConnection::on_readable() {
   if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
-  for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && transport_.reading(); ++i) {
+  if (enough_) return;
+  for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && !enough_ && transport_.reading(); ++i) {
     const auto got = transport_.read(codec().unread(), read_size_);
     if (!got) return fail(got.error());
     bytes_in_ += got->bytes;
@@ -122,6 +123,7 @@ void HttpConnection::presume_http() {
 }
 
 void HttpConnection::feed() {
+  enough_ = false;
   if (gone_ || lingering_ || reads_ || !codec_) return;
   if (fresh_ && !recognize()) return owner_->on_partial();
   Buffer& input = codec_->unread();
@@ -136,7 +138,7 @@ void HttpConnection::feed() {
     if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
     if (gone_) return;
   }
-  if (!input.empty()) {
+  if (!input.empty() && !enough_) {
     input.settle();
     if (!left_ && codec_->open_streams() == 0) owner_->on_partial();
   }
@@ -147,7 +149,11 @@ void HttpConnection::feed() {
 void HttpConnection::on_end_of_turn() {
   if (gone_) return;
   if (std::exchange(hungry_, false)) feed();
-  flush();
+  if (enough_ && !gone_) {
+    hungry_ = true;
+    loop().at_end_of_next_turn(*this);
+  }
+  if (!enough_ || codec_->output().size() >= kSmallRead) flush();  // else together with what comes of the rest
   if (gone_ || !std::exchange(idle_, false) || closing_) return;
   if (open_streams() == 0) owner_->on_idle();
 }
@@ -276,8 +282,14 @@ void HttpConnection::on_output() {
 }
 
 void HttpConnection::on_hungry() {
+  if (enough_) return;
   hungry_ = true;
   if (!gone_) loop().at_end_of_turn(*this);
+}
+
+void HttpConnection::on_enough() {
+  enough_ = true;
+  on_output();
 }
 
 void HttpConnection::on_idle() {

@@ -95,6 +95,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_goaway() override;
   void on_output() override;  // asks the loop for one on_end_of_turn()
   void on_hungry() override;  // feeds what was left, at the end of the turn
+  void on_enough() override;  // at that of the next
   void on_idle() override;
   void on_partial() override;
   // All connections' writes stand behind all reads of a turn: sending one by one in between cost 8 % more CPU, because the
@@ -114,7 +115,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
-  bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
+  bool hungry_ = false, enough_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false,
+       gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
   bool raw_too_ = false;
   bool fresh_ = false;  // accepted resting, and who speaks is not known yet
