@@ -16,19 +16,19 @@ constexpr milliseconds kLinger{1000};
 
 HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner) : owner_(&owner), transport_(loop, *this) {}
 
-void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits) {
+void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits, Tls tls) {
   wire_ = wire;
   codec_ = http::make_codec(wire, http::Role::Server, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
-  transport_.adopt(fd);
-  if (wire == http::Wire::Raw) on_hungry();  // its one stream is there before the first byte
+  transport_.adopt(fd, std::move(tls));
+  if (wire == http::Wire::Raw && !transport_.tls()) on_hungry();  // its one stream is there before the first byte
 }
 
-void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too) {
+void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too, Tls tls) {
   input_mark_ = input_mark;
   raw_too_ = raw_too;
   fresh_ = true;
-  transport_.adopt(fd);
+  transport_.adopt(fd, std::move(tls));
 }
 
 std::unique_ptr<http::Codec> HttpConnection::rest() {
@@ -45,6 +45,7 @@ Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, co
 
 void HttpConnection::on_ready() {
   owner_->on_connected();
+  hungry_ = transport_.tls() != nullptr && codec_;
   loop().at_end_of_turn(*this);
 }
 
@@ -182,7 +183,7 @@ void HttpConnection::flush() {
     transport_.abort();
     return fail({Code::Closed, Side::Local, Retry::No, 0, "message_cut_short"});
   }
-  if (!output.empty()) return;
+  if (!flushed()) return;
   if (codec_->wants_shut_write() && !std::exchange(shut_, true)) transport_.shut_write();
   if (closing_ && !lingering_ && codec_->open_streams() == 0) linger();  // a pipelined request may have come meanwhile
 }
