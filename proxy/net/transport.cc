@@ -74,10 +74,10 @@ struct Transport::Secured {
   TlsEngine engine;
   bool blocked = false;    // who writes waits for the end of the handshake
   bool finishing = false;  // FIN goes behind what is unsent
+  bool more = false;       // the last read was full: there may be bytes of which no event will speak
   void read_on() {
-    if (again.owner.reading_ && engine.established() && engine.has_input()) again.owner.loop_.arm(again, milliseconds(0));
+    if (more && again.owner.reading_) again.owner.loop_.arm(again, milliseconds(0));
   }
-  // What has been decrypted, or could be, brings no event of the socket.
   struct Again final : Timer {
     explicit Again(Transport& t) : owner(t) {}
     void on_timer() override {
@@ -230,7 +230,8 @@ Result<ReadResult> Transport::decrypt(std::span<char> into) {
   }
   if (engine.ended()) note_end();
   result.ended = ended_ && !result.full;
-  if (result.full) secured_->read_on();
+  secured_->more = result.full;
+  secured_->read_on();
   if (const auto ok = flush(); !ok) return ok.error();
   return result;
 }
@@ -349,10 +350,11 @@ void Transport::pause_reading() {
 }
 
 void Transport::resume_reading() {
-  if (reading_) return;
-  reading_ = true;
-  watch();
-  if (secured_) secured_->read_on();
+  if (!reading_) {
+    reading_ = true;
+    watch();
+  }
+  if (secured_) secured_->read_on();  // its owner may have let an event pass
 }
 
 void Transport::shut_write() {

@@ -53,6 +53,27 @@ TEST_F(Tls, BothVersionsOfHttpAreOfferedAndTheNewerIsTaken) {
   EXPECT_TRUE(stream->read_until("https")) << "the body of the answer";
 }
 
+// More requests at once than are read in one turn, and more bytes than one read takes: what has been decrypted is not
+// forgotten.
+TEST_F(Tls, ManyStreamsAtOnceAreAllServed) {
+  Proxy proxy(Proxy::edge({origin->text()}, "", certificates.listener()));
+  auto stream = client.connect(proxy.address(), "h2");
+  ASSERT_TRUE(stream);
+  constexpr uint32_t kStreams = 120;
+  std::string all = http::kPreface + http::frame(4, 0, 0, "");
+  for (uint32_t i = 0; i < kStreams; ++i)
+    all += http::headers(1 + 2 * i, http::request_fields({{"x-" + std::to_string(i), std::string(800, char('a' + i % 26))}}));
+  // In one piece, as if the proxy had been busy for a moment.
+  BIO* records = BIO_new(BIO_s_mem());
+  SSL_set0_wbio(client.last, records);
+  SSL_write(client.last, all.data(), int(all.size()));
+  char* bytes = nullptr;
+  const long n = BIO_get_mem_data(records, &bytes);
+  ASSERT_EQ(::send(stream->fd(), bytes, size_t(n), MSG_NOSIGNAL), n);
+  SSL_set0_wbio(client.last, BIO_new_socket(stream->fd(), BIO_NOCLOSE));
+  for (uint32_t ended = 0; ended < kStreams; ++ended) ASSERT_TRUE(stream->read_until("https")) << ended << " were served";
+}
+
 TEST_F(Tls, WhatAListenerDoesNotSpeakIsRefused) {
   Proxy proxy(Proxy::edge({origin->text()}, "", "protocol: http1, " + certificates.listener()));
   EXPECT_FALSE(client.connect(proxy.address(), "h2"));
