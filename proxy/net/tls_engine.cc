@@ -100,13 +100,6 @@ void TlsEngine::finish() {
 
 std::string_view TlsEngine::version() const { return SSL_get_version(ssl_); }
 
-std::string_view TlsEngine::protocol() const {
-  const unsigned char* name = nullptr;
-  unsigned length = 0;
-  SSL_get0_alpn_selected(ssl_, &name, &length);
-  return {reinterpret_cast<const char*>(name), length};
-}
-
 Error TlsEngine::error_of(int result) const {
   Error error{Code::Tls, Side::Downstream, Retry::No, 0, established_ ? "tls_broken" : "tls_handshake"};
   if (SSL_get_error(ssl_, result) != SSL_ERROR_SSL) return error;

@@ -28,9 +28,8 @@ class TlsEngine {
   Result<size_t> read(std::span<char> into);  // 0: more records are needed, or ended()
   bool ended() const { return ended_; }       // the peer has said that it is done
   Result<Done> write(std::string_view bytes);
-  void finish();                      // says that we are done
-  std::string_view version() const;   // "TLSv1.3"; a literal
-  std::string_view protocol() const;  // by ALPN; empty: none. Valid as long as this
+  void finish();                     // says that we are done
+  std::string_view version() const;  // "TLSv1.3"; a literal
 
  private:
   Error error_of(int result) const;

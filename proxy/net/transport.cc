@@ -41,6 +41,20 @@ constexpr size_t kRecord = 16 * 1024, kSmallRun = 4 * 1024;
 // threads; nobody cancels a worker.
 ssize_t receive(int fd, void* to, size_t n) { return ::syscall(SYS_recvfrom, fd, to, n, 0, nullptr, nullptr); }
 
+Result<ReadResult> receive_some(int fd, std::span<char> into) {
+  const ssize_t n = receive(fd, into.data(), into.size());
+  if (n > 0) return ReadResult{size_t(n), false, size_t(n) == into.size()};
+  if (n == 0) return ReadResult{0, true, false};
+  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
+  return socket_error(errno, Side::Local);
+}
+
+Result<ReadResult> receive_records(int fd, Buffer& into) {
+  const auto got = receive_some(fd, into.reserve(kRecords));
+  into.commit(got ? got->bytes : 0);
+  return got;
+}
+
 ssize_t send_some(int fd, const void* from, size_t n) { return ::syscall(SYS_sendto, fd, from, n, MSG_NOSIGNAL, nullptr, 0); }
 
 // Nothing has been sent yet: whatever it was, another endpoint may be tried.
@@ -189,12 +203,9 @@ Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
 bool Transport::step_handshake() {
   const auto* const poll = poll_;
   TlsEngine& engine = secured_->engine;
-  const auto room = engine.input.reserve(kRecords);
-  const ssize_t n = receive(fd_, room.data(), room.size());
-  const int os_error = errno;
-  engine.input.commit(n > 0 ? size_t(n) : 0);
-  if (n == 0) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"}), false;
-  if (n < 0 && os_error != EAGAIN && os_error != EINTR) return fail(socket_error(os_error, Side::Local)), false;
+  const auto got = receive_records(fd_, engine.input);
+  if (!got) return fail(got.error()), false;
+  if (got->ended) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"}), false;
   const auto over = engine.handshake();
   const auto sent = flush();  // an alert, too
   if (!over || !sent) return fail(over ? sent.error() : over.error()), false;
@@ -220,13 +231,10 @@ Result<ReadResult> Transport::decrypt(std::span<char> into) {
     result.bytes += *got;
     result.full = result.bytes == into.size();
     if (result.full || engine.ended() || dry) break;
-    const auto room = engine.input.reserve(kRecords);
-    const ssize_t n = receive(fd_, room.data(), room.size());
-    const int os_error = errno;
-    engine.input.commit(n > 0 ? size_t(n) : 0);
-    if (n < 0 && os_error != EAGAIN && os_error != EINTR) return socket_error(os_error, Side::Local);
-    if (n == 0) note_end();
-    dry = n < ssize_t(room.size());
+    const auto records = receive_records(fd_, engine.input);
+    if (!records) return records.error();
+    if (records->ended) note_end();
+    dry = !records->full;
   }
   if (engine.ended()) note_end();
   result.ended = ended_ && !result.full;
@@ -256,14 +264,9 @@ const TlsEngine* Transport::tls() const { return secured_ ? &secured_->engine : 
 
 Result<ReadResult> Transport::read(std::span<char> into) {
   if (secured_) return decrypt(into);
-  const ssize_t n = receive(fd_, into.data(), into.size());
-  if (n > 0) return ReadResult{size_t(n), false, size_t(n) == into.size()};
-  if (n == 0) {
-    note_end();
-    return ReadResult{0, true, false};
-  }
-  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
-  return socket_error(errno, Side::Local);
+  const auto got = receive_some(fd_, into);
+  if (got && got->ended) note_end();
+  return got;
 }
 
 Result<size_t> Transport::write(std::string_view from) {

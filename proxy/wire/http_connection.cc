@@ -45,7 +45,7 @@ Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, co
 
 void HttpConnection::on_ready() {
   owner_->on_connected();
-  hungry_ = transport_.tls() != nullptr && codec_;
+  hungry_ |= transport_.tls() != nullptr && codec_;
   loop().at_end_of_turn(*this);
 }
 
