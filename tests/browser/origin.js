@@ -2,7 +2,14 @@
 'use strict';
 
 const http = require('http');
+const http2 = require('http2');
 const { kHost } = require('../support/proxy.js');
+
+const kPage = '<!doctype html><link rel="icon" href="data:,"><title>loaded</title><p>hello';
+
+function listen(server) {
+  return new Promise((resolve) => server.listen(0, kHost, () => resolve(server.address().port)));
+}
 
 class Origin {
   constructor({ WebSocketServer }) {
@@ -15,7 +22,7 @@ class Origin {
         request.pipe(answer);
       } else {
         answer.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
-        answer.end('<!doctype html><link rel="icon" href="data:,"><title>loaded</title><p>hello');
+        answer.end(kPage);
       }
     });
     const sockets = new WebSocketServer({ server: this.server, maxPayload: 16 << 20, perMessageDeflate: false });
@@ -29,9 +36,27 @@ class Origin {
     });
   }
 
-  start() {
-    return new Promise((resolve) => this.server.listen(0, kHost, () => resolve(this.server.address().port)));
-  }
+  start() { return listen(this.server); }
 }
 
-module.exports = { Origin };
+// The same page by HTTP/2 alone, and a call of gRPC that answers with one message.
+class GrpcOrigin {
+  constructor() {
+    this.server = http2.createServer();
+    this.server.on('stream', (stream, request) => {
+      if (request[':path'] === '/') {
+        stream.respond({ ':status': 200, 'content-type': 'text/html; charset=utf-8' });
+        return stream.end(kPage);
+      }
+      const good = request['content-type'] === 'application/grpc+proto' && request.te === 'trailers';
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': good ? '0' : '2' }));
+      stream.resume();
+      stream.end(Buffer.from('\0\0\0\0\x03one'));
+    });
+  }
+
+  start() { return listen(this.server); }
+}
+
+module.exports = { GrpcOrigin, Origin };

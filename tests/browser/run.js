@@ -1,5 +1,5 @@
-// Chromium behind the proxy: pages, fetch and WebSocket, through one proxy and through two with HTTP/2 between them; and
-// 100 MiB there and back over one WebSocket.
+// Chromium behind the proxy: pages, fetch and WebSocket, through one proxy and through two with HTTP/2 between them; a call of
+// gRPC; and 100 MiB there and back over one WebSocket.
 // node run.js --outrider PROGRAM --modules FOLDER --chromium PROGRAM
 //   --modules: where npm's packages are, or are put. Ends with 77 where they cannot be had, or where there is no Chromium.
 'use strict';
@@ -8,7 +8,7 @@ const crypto = require('crypto');
 const path = require('path');
 const { Proxy, kHost } = require('../support/proxy.js');
 const { option, skip, packages, check, until, main } = require('../support/script.js');
-const { Origin } = require('./origin.js');
+const { GrpcOrigin, Origin } = require('./origin.js');
 
 const kLimit = 60000;   // of any wait for a browser: only a hang meets it
 
@@ -53,26 +53,50 @@ function talked(wish) {
   });
 }
 
+async function called() {
+  const answer = await fetch('/test.Calls/Say', {
+    method: 'POST', headers: { 'content-type': 'application/grpc-web+proto' }, body: new Uint8Array(5),
+  });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  return [answer.headers.get('content-type'), String.fromCharCode(...bytes)];
+}
+
 // --------------------------------------------------------------------------------------------------------------------
 
-async function browse(browser, origin, port, way) {
+async function open(browser, port, way) {
   const page = await browser.newPage();
   page.setDefaultTimeout(kLimit);
   const answer = await page.goto(`http://${kHost}:${port}/`);
   check(`${way}: a page is loaded`, answer.status() === 200 && await page.title() === 'loaded', answer.status());
+  return page;
+}
+
+async function evaluate(page, what, run, argument, wanted) {
+  const seen = await page.evaluate(run, argument);
+  check(what, JSON.stringify(seen) === JSON.stringify(wanted), seen);
+}
+
+async function browse(browser, origin, port, way) {
+  const page = await open(browser, port, way);
   await page.addScriptTag({ content: String(randomBytes) });
-  const evaluate = async (what, run, argument, wanted) => {
-    const seen = await page.evaluate(run, argument);
-    check(`${way}: ${what}`, JSON.stringify(seen) === JSON.stringify(wanted), seen);
-  };
-  await evaluate('fetch', fetched, undefined, [200, true]);
-  await evaluate('fetch with a body of 5 MB', posted, 5000000, [200, true]);
-  await evaluate('WebSocket, closed by the page', talked, false, ['gr\u00fc\u00df dich', 1 << 20, true, 1000, 'done', true]);
-  await evaluate('WebSocket, closed by the server', talked, true, ['gr\u00fc\u00df dich', 1 << 20, true, 1000, 'as you wish', true]);
+  await evaluate(page, `${way}: fetch`, fetched, undefined, [200, true]);
+  await evaluate(page, `${way}: fetch with a body of 5 MB`, posted, 5000000, [200, true]);
+  const back = ['gr\u00fc\u00df dich', 1 << 20, true, 1000];
+  await evaluate(page, `${way}: WebSocket, closed by the page`, talked, false, [...back, 'done', true]);
+  await evaluate(page, `${way}: WebSocket, closed by the server`, talked, true, [...back, 'as you wish', true]);
   await until('the server knows of both ends', () => origin.closes.length === 2);
   check(`${way}: the server has seen the same`, origin.closes.splice(0).join() === '1000,1000' &&
     origin.requests.splice(0).join() === 'GET /,GET /page,POST /echo', origin.requests);
   await page.close();
+}
+
+async function call(browser, folder) {
+  const proxy = await new Proxy(folder).start([await new GrpcOrigin().start()], ', protocol: http2', '[{grpc_web: {}}]');
+  const page = await open(browser, proxy.port, 'gRPC-Web');
+  await evaluate(page, 'gRPC-Web: a message and its trailers', called, undefined,
+    ['application/grpc-web+proto', '\0\0\0\0\x03one\x80\0\0\0\x10grpc-status: 0\r\n']);
+  await page.close();
+  await proxy.stop();
 }
 
 // One message after the other, a few of them under way.
@@ -117,6 +141,7 @@ main(async (folder) => {
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--no-proxy-server'],
   });
   for (const [way, port] of ways) await browse(browser, origin, port, way);
+  await call(browser, folder);
   await browser.close();
   // To the second of two proxies they are requests of HTTP/2, whose tunnels open with 200.
   const opened = await last.metric('outrider_requests_total', 'code="101"');
