@@ -120,6 +120,13 @@ struct Route {
   Chain filters;            // the listener's, what this rule takes out, then its own
 };
 
+struct ListenerTls {
+  bool on = false;
+  std::string cert, key, client_ca;  // files; client_ca empty: clients need no certificate
+  bool tls12 = true;                 // else 1.3 alone
+  std::vector<std::string> alpn;     // empty: what the listener's protocol allows
+};
+
 struct Listener {
   enum class Forwarded : uint8_t { Append, Replace, Trust, Off };
   enum class Slash : uint8_t { Keep, Decode, Reject };
@@ -128,6 +135,7 @@ struct Listener {
   std::vector<std::string> addresses;  // "ip:port", "[ip]:port", ":port", "unix:/path"
   Protocol protocol = Protocol::Auto;
   Direction direction = Direction::Edge;
+  ListenerTls tls;
   milliseconds detect_timeout{100};
   bool detect_learn = true;
   bool http10 = true, websocket = true;
@@ -142,7 +150,7 @@ struct Listener {
   uint32_t trusted_hops = 0;  // Forwarded::Trust
   uint32_t max_requests = 0;  // per connection; 0: no limit
   // Limits of time; 0: none.
-  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
+  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   uint64_t buffer = 64 * 1024;
@@ -170,7 +178,7 @@ struct Cluster {
   Balancer lb = Balancer::Ewma;
   uint32_t choices = 2, subset_size = 128;
   milliseconds decay{10000}, failure_penalty{5000};
-  milliseconds slow_start{30000};
+  milliseconds slow_start{0};
   double panic = 0.5;
   Health health_check;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;

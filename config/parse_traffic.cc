@@ -57,6 +57,33 @@ void read_http(Fields& fields, Listener& l) {
   http.number("max_requests", l.max_requests);
 }
 
+std::string check_alpn(std::string& name) {
+  return name == "h2" || name == "http/1.1" ? std::string() : "expected h2 or http/1.1, got \"" + name + "\"";
+}
+
+void read_tls(Fields& fields, ListenerTls& tls) {
+  if (fields.off("tls", !fields.given("tls"))) return;
+  const Node* value = fields.given("tls");
+  if (value && !value->is_map()) {
+    fields.later("tls", {"off"});
+    return;
+  }
+  Fields own = fields.map("tls");
+  own.text("cert", tls.cert, "file");
+  own.text("key", tls.key, "file");
+  own.text("client_ca", tls.client_ca, "file");
+  enum class Least : uint8_t { Tls12, Tls13 } least = Least::Tls12;
+  own.choice("min", least, {{"1.2", Least::Tls12}, {"1.3", Least::Tls13}});
+  own.texts("alpn", tls.alpn, "h2, http/1.1", check_alpn);
+  own.later("ocsp", {"off"}, {"auto"});
+  tls.on = true;
+  tls.tls12 = least == Least::Tls12;
+  if (!value) return;
+  if (tls.cert.empty())
+    fields.error("tls", *value, "needs cert: FILE, its certificate and what stands between it and its authority");
+  if (tls.key.empty()) fields.error("tls", *value, "needs key: FILE, the key of its certificate");
+}
+
 // The table of the same name, another's name, or the rules themselves: resolved in complete().
 void read_attachment(Fields& fields, std::string_view key) {
   const Node* value = fields.hand(key, "name or list", "the same name");
@@ -79,11 +106,11 @@ void read_listener(Fields& fields, Listener& l, bool item) {
     detect.later("opaque_ports", {"[]"});
   }
   fields.later("proxy_protocol", {"off"});
-  fields.later("tls", {"off"});
+  read_tls(fields, l.tls);
   read_http(fields, l);
   {
     Fields t = fields.map("timeouts");
-    t.later("tls", {"10s"});
+    t.duration("tls", l.tls_handshake);
     t.duration("request_headers", l.request_headers);
     t.duration("idle", l.idle);
     t.duration("stream_idle", l.stream_idle);

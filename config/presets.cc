@@ -41,8 +41,8 @@ listeners:
   const std::string protocol = told ? name_of(port.protocol) : "auto";
   text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " +
           std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + "}\n";
-  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) +
-          "\"], slow_start: 0, protocol: " + protocol + ", health_check: " + health_of(service.health) + "}\n";
+  text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], protocol: " + protocol +
+          ", health_check: " + health_of(service.health) + "}\n";
   return preset("sidecar", text);
 }
 

@@ -1,6 +1,7 @@
 #include "exchange/http_session.h"
 
 #include "exchange/exchange.h"
+#include "net/tls_engine.h"
 
 namespace outrider::exchange {
 
@@ -36,6 +37,7 @@ Ending ending_of(const Error& why) {
     case Code::Canceled: return Ending::Draining;
     case Code::Protocol:
     case Code::TooLarge: return Ending::Malformed;
+    case Code::Tls: return Ending::Tls;
     default: return Ending::Internal;
   }
 }
@@ -47,11 +49,10 @@ HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd,
       counted_ip_(counted_ip) {
   site_.shard.add(door_->counters.total);
   site_.shard.add(door_->counters.active);
-  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too);
-  else connection_.accept(fd, plan().wire, plan().codec);
-  if (plan().tcp_too && plan().detect_learn && *plan().server_first) connection_.presume_raw();
-  else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
-  else if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
+  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too, plan().tls);
+  else connection_.accept(fd, plan().wire, plan().codec, plan().tls);
+  if (plan().tls) await(Awaited::Handshake, plan().tls_handshake);
+  else expect_first();
   if (!plan().max_connection.count()) return;
   age_limit_.reset(new net::BoundTimer<HttpSession, &HttpSession::on_age_limit>(*this));
   site_.loop.arm(*age_limit_, plan().max_connection);
@@ -59,6 +60,7 @@ HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd,
 
 filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) const {
   filter::Peer peer;
+  peer.encrypted = plan().tls != nullptr;
   peer.remote_address = "unix";
   if (peer_.is_unix()) return peer;
   peer.remote_address = {text.data(), peer_.write_ip(text.data())};
@@ -69,6 +71,18 @@ filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) c
 
 std::string_view HttpSession::local(Arena& arena) {
   return arena.copy(net::Address::local_of(connection_.transport().fd()).text());
+}
+
+void HttpSession::expect_first() {
+  if (plan().tcp_too && plan().detect_learn && *plan().server_first) connection_.presume_raw();
+  else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
+  else if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
+}
+
+void HttpSession::on_connected() {
+  awaited_ = Awaited::Nothing;
+  expect_first();
+  site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
 }
 
 std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events, http::Wire wire) {
@@ -141,6 +155,10 @@ void HttpSession::on_limit() {
   const auto left = due_ - site_.loop.now();
   if (left.count() > 0) return connection_.limit(std::chrono::ceil<milliseconds>(left));
   switch (awaited_) {
+    case Awaited::Handshake: {
+      constexpr Error kLate{Code::Tls, Side::Downstream, Retry::No, 0, "tls_timeout"};
+      return connection_.fail(kLate);
+    }
     case Awaited::Voice:
       awaited_ = Awaited::Nothing;
       if (!connection_.presume_raw()) await(Awaited::Head, plan().request_headers);
@@ -220,6 +238,7 @@ void HttpSession::abort(Ending why) {
 void HttpSession::on_gone(const Error& why) {
   if (connection_.wire() == http::Wire::Http2 && why.code == Code::Protocol && !closing_)
     site_.shard.add(door_->counters.malformed(why.what));
+  if (why.code == Code::Tls) site_.shard.add(door_->counters.handshake(why.what, "none"));
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
   site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
   site_.shard.sub(door_->counters.active);

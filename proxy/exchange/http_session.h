@@ -32,6 +32,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;
   std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override;
+  void on_connected() override;
   void on_recognized(http::Voice voice) override;
   void on_partial() override;
   void on_idle() override;
@@ -39,8 +40,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_gone(const Error& why) override;
   void on_over() override { delete this; }
   void on_limit() override;
-  enum class Awaited : uint8_t { Nothing, Voice, Head, Request };  // Head: the rest of one
-  void await(Awaited what, milliseconds within);                   // 0: for ever
+  enum class Awaited : uint8_t { Nothing, Handshake, Voice, Head, Request };  // Head: the rest of one
+  void expect_first();                                                        // bytes of a new connection
+  void await(Awaited what, milliseconds within);                              // 0: for ever
   void on_head_limit();
   bool sweep();  // false: nobody reads, and it is cut off
   void on_idle_limit();

@@ -10,6 +10,7 @@
 #include "exchange/router.h"
 #include "http/codec.h"
 #include "net/address.h"
+#include "net/tls_context.h"
 #include "upstream/cluster_plan.h"
 #include "upstream/limits.h"
 
@@ -22,7 +23,8 @@ struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
-  bool detect = false;   // HTTP/2 by its preface, too
+  std::shared_ptr<const net::TlsContext> tls;  // null: clear text
+  bool detect = false;                         // HTTP/2 by its preface, too
   bool tcp_too = false;  // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
   milliseconds detect_timeout{100};
   bool detect_learn = true;
@@ -36,7 +38,7 @@ struct ListenerPlan {
   Forwarded forwarded = Forwarded::Append;
   uint32_t trusted_hops = 0;  // forwarded: trust: N: keeps the last N elements it was sent
   uint32_t max_requests = 0;  // per connection; 0: no limit
-  milliseconds request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
+  milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0;
   std::shared_ptr<const Router> router;

@@ -46,6 +46,7 @@ class CodecEvents {
   virtual void on_goaway() = 0;                      // the peer wants no more streams
   virtual void on_output() = 0;                      // output() is not empty any more
   virtual void on_hungry() = 0;                      // eating may go on with what feed() left
+  virtual void on_enough() { on_hungry(); }          // the same, and others should be served first
   virtual void on_idle() = 0;                        // the last open stream has ended on both sides
   virtual void on_alive() {}                         // an answer to probe()
   virtual void on_partial() {}                       // h2 server: feed() has left a request's head half read

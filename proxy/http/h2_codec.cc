@@ -41,18 +41,20 @@ H2Codec::~H2Codec() { nghttp2_session_del(session_); }
 // --- in ------------------------------------------------------------------------------------------------------------
 
 Result<Done> H2Codec::feed(Buffer& input) {
-  if (!input.empty()) guard_.turn();
+  if (!std::exchange(had_enough_, false) && !input.empty()) guard_.turn();
+  heads_ = 0;
   feeding_ = true;
-  while (!input.empty() && !dead_ && !verdict_) {
+  while (!input.empty() && !dead_ && !verdict_ && !had_enough_) {
     const auto run = input.front();
     input_ = &input;
-    const bool ok = read(run);
+    const size_t taken = read(run);
     input_ = nullptr;
-    if (!ok) {
+    if (taken == 0) {
       die();
       break;
     }
-    input.drop(run.size());
+    had_enough_ = taken < run.size();
+    input.drop(taken);
     // What nghttp2 has found wrong by itself shows when it is framed.
     if (nghttp2_session_get_outbound_queue_size(session_) > 0) gather();
     if (nghttp2_session_get_outbound_queue_size(session_) > kQueued + 4 * limits_.max_streams)
@@ -65,12 +67,13 @@ Result<Done> H2Codec::feed(Buffer& input) {
   if (dead_) return fatal_;
   offer_room();
   if (!output_.empty() || nghttp2_session_want_write(session_)) note_output();
-  if (heading_) owner_.on_partial();
+  if (had_enough_) owner_.on_enough();
+  else if (heading_) owner_.on_partial();
   return Done{};
 }
 
 // Looks at the head of each frame before nghttp2 does.
-bool H2Codec::read(std::string_view run) {
+size_t H2Codec::read(std::string_view run) {
   size_t fed = 0;
   bool reset = false;  // one is among what has not been fed
   const auto feed_to = [&](size_t end) {
@@ -87,18 +90,21 @@ bool H2Codec::read(std::string_view run) {
   for (std::string_view rest = run; frames_.next(rest, frame);) {
     const size_t behind = run.size() - rest.size(), before = behind - std::min(behind, H2Frames::size_of_head(frame));
     if (frame.type == NGHTTP2_DATA || frame.type == NGHTTP2_HEADERS) {  // judged by what came before
-      if ((reset || (last_id_ < seen_id_ && frame.stream < seen_id_)) && !feed_to(std::max(fed, before))) return false;
+      if ((reset || (last_id_ < seen_id_ && frame.stream < seen_id_)) && !feed_to(std::max(fed, before))) return 0;
       reset = false;
       if (frame.type == NGHTTP2_HEADERS) seen_id_ = std::max(seen_id_, frame.stream);
     }
     reset |= frame.type == NGHTTP2_RST_STREAM;
     if (const char* const why = guard_.frame(frame.type, frame.flags, frame.length)) doom(NGHTTP2_ENHANCE_YOUR_CALM, why);
     else if (role_ == Role::Server) judge(frame);
-    if (!verdict_) continue;
-    feed_to(std::max(fed, before));
-    return false;
+    if (verdict_) {
+      feed_to(std::max(fed, before));
+      return 0;
+    }
+    if (frame.type == NGHTTP2_HEADERS && role_ == Role::Server && ++heads_ > guard_.heads_a_turn())
+      return feed_to(behind) ? behind : 0;
   }
-  return feed_to(run.size());
+  return feed_to(run.size()) ? run.size() : 0;
 }
 
 // What nghttp2 lets pass because it keeps no memory of streams that are over (RFC 9113 5.1, 5.1.1), and does not look at

@@ -47,7 +47,7 @@ class H2Codec final : public Codec {
   friend struct H2Callbacks;  // nghttp2's, in h2_callbacks.cc
   H2Stream* living(StreamId id) const;
   void gather();
-  bool read(std::string_view run);  // false: the connection is dead
+  size_t read(std::string_view run);  // how much of it; 0: the connection is to die
   void judge(const H2Frame& frame);
   void tell();  // what the callbacks have written down
   void tell_one(H2Stream& stream);
@@ -93,7 +93,9 @@ class H2Codec final : public Codec {
   bool said_ = false;              // it has been written, by nghttp2
   H2Stream* heading_ = nullptr;    // whose head is being read
   bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false, holding_ = false;
-  bool stuck_ = false;  // there was output at the last sweep, and none of it has gone
+  bool stuck_ = false;       // there was output at the last sweep, and none of it has gone
+  uint32_t heads_ = 0;       // server: of this turn
+  bool had_enough_ = false;  // of them: the rest of the input is for another
   bool draining_ = false, goaway_ = false, goaway_told_ = false, goodbye_said_ = false, alive_ = false;
 };
 

@@ -44,6 +44,10 @@ void H2Guard::turn() {
     counted_[kind] = uint16_t(counted_[kind] - std::min(counted_[kind], kBudgets[kind].paid_back));
 }
 
+// A head is what costs most. A few dozen are what many streams ask for at once; of a peer that takes its own back, or makes
+// us do it, others should notice nothing.
+uint32_t H2Guard::heads_a_turn() const { return counted_[Resets] > kBudgets[Resets].limit / 64 ? 8 : 64; }
+
 void H2Guard::finished() {
   if (counted_[Resets] > 0) --counted_[Resets];
 }

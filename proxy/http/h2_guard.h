@@ -17,6 +17,7 @@ class H2Guard {
   const char* reset();  // a stream was taken back by the peer, or had to be because of it
   void turn();          // bytes were read
   void finished();      // a stream came to its end
+  uint32_t heads_a_turn() const;
 
  private:
   enum Kind : size_t { Pings, Settings, Resets, Empty, Windows, Continuations, Count };

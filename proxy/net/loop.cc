@@ -71,6 +71,7 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
   uv_prepare_start(&h.prepare, [](uv_prepare_t* p) { static_cast<Loop*>(p->loop->data)->end_turn(); });
   uv_check_start(&h.check, [](uv_check_t* c) {
     auto& self = *static_cast<Loop*>(c->loop->data);
+    self.end_of_turn_.splice(self.end_of_next_turn_);
     self.end_turn();
     const auto took = std::chrono::duration_cast<milliseconds>(coarse_clock() - self.now());
     self.longest_turn_ = std::max(self.longest_turn_, took);
@@ -123,6 +124,8 @@ void Loop::at_end_of_turn(EndOfTurn& work) {
   if (!work.linked()) end_of_turn_.push_back(work);
 }
 
+void Loop::at_end_of_next_turn(EndOfTurn& work) { end_of_next_turn_.push_back(work); }
+
 void Loop::retire(Retired& object) { retired_.push_back(object); }
 
 void Loop::post(std::unique_ptr<Message> message) {
@@ -162,7 +165,7 @@ void Loop::end_turn() {
 // turns need not even ask the wheel.
 void Loop::arm_wheel() {
   Handles& h = *handles_;
-  if (!end_of_turn_.empty() || !retired_.empty())
+  if (!end_of_turn_.empty() || !end_of_next_turn_.empty() || !retired_.empty())
     uv_timer_start(
         &h.again, [](uv_timer_t*) {}, 0, 0);
   if (!std::exchange(wheel_stale_, false)) return;

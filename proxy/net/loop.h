@@ -62,6 +62,7 @@ class Loop {
   // fires whether the time has really come.
   void arm_within(Timer& timer, milliseconds after);
   void at_end_of_turn(EndOfTurn& work);         // idempotent
+  void at_end_of_next_turn(EndOfTurn& work);    // and not before: when everybody else has had a turn
   void retire(Retired& object);                 // on_retired() after the end-of-turn work, in which it takes no part any more
   void post(std::unique_ptr<Message> message);  // thread-safe; wakes the loop. After stop() messages are dropped
   template <class F>
@@ -85,7 +86,7 @@ class Loop {
   TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the alarm is off
   bool wheel_stale_ = false;                      // the wheel may want to be called sooner than that
   milliseconds longest_turn_{0};
-  IntrusiveList<EndOfTurn> end_of_turn_;
+  IntrusiveList<EndOfTurn> end_of_turn_, end_of_next_turn_;
   IntrusiveList<Retired, EndOfTurn> retired_;
   std::mutex mail_mutex_;
   std::vector<std::unique_ptr<Message>> mail_;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "net/poll.h"
+#include "net/tls_engine.h"
 
 namespace outrider::net {
 
@@ -32,9 +33,27 @@ Error socket_error(int os_error, Side side) {
 
 namespace {
 
+constexpr size_t kRecords = 64 * 1024;  // asked of the socket at once
+constexpr size_t kUnsent = 64 * 1024;   // encrypted and waiting: above it nothing more is taken
+constexpr size_t kRecord = 16 * 1024, kSmallRun = 4 * 1024;
+
 // recv(2) and send(2). glibc's own are cancellation points, which costs two locked instructions a call in a program with
 // threads; nobody cancels a worker.
 ssize_t receive(int fd, void* to, size_t n) { return ::syscall(SYS_recvfrom, fd, to, n, 0, nullptr, nullptr); }
+
+Result<ReadResult> receive_some(int fd, std::span<char> into) {
+  const ssize_t n = receive(fd, into.data(), into.size());
+  if (n > 0) return ReadResult{size_t(n), false, size_t(n) == into.size()};
+  if (n == 0) return ReadResult{0, true, false};
+  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
+  return socket_error(errno, Side::Local);
+}
+
+Result<ReadResult> receive_records(int fd, Buffer& into) {
+  const auto got = receive_some(fd, into.reserve(kRecords));
+  into.commit(got ? got->bytes : 0);
+  return got;
+}
 
 ssize_t send_some(int fd, const void* from, size_t n) { return ::syscall(SYS_sendto, fd, from, n, MSG_NOSIGNAL, nullptr, 0); }
 
@@ -62,12 +81,33 @@ void keep_alive(int fd, milliseconds idle) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
+// What a transport with TLS has beyond others.
+struct Transport::Secured {
+  Secured(Transport& transport, std::shared_ptr<const TlsContext> context)
+      : engine(std::move(context), transport.loop_.blocks()), again(transport) {}
+  TlsEngine engine;
+  bool blocked = false;    // who writes waits for the end of the handshake
+  bool finishing = false;  // FIN goes behind what is unsent
+  bool more = false;       // the last read was full: there may be bytes of which no event will speak
+  void read_on() {
+    if (more && again.owner.reading_) again.owner.loop_.arm(again, milliseconds(0));
+  }
+  struct Again final : Timer {
+    explicit Again(Transport& t) : owner(t) {}
+    void on_timer() override {
+      if (owner.reading_) owner.owner_.on_readable();
+    }
+    Transport& owner;
+  } again;
+};
+
 Transport::Transport(Loop& loop, TransportEvents& owner) : loop_(loop), owner_(owner) {}
 
 Transport::~Transport() { close(); }
 
-void Transport::adopt(int fd) {
+void Transport::adopt(int fd, std::shared_ptr<const TlsContext> tls) {
   fd_ = fd;
+  if (tls) secured_ = std::make_unique<Secured>(*this, std::move(tls));
   connected_ = true;
   watch();
 }
@@ -129,8 +169,16 @@ void Transport::on_events(int status, int events) {
     const int os_error = pending_error(fd_);
     return fail(socket_error(os_error ? os_error : ECONNRESET, Side::Local));
   }
+  if (secured_ && !secured_->engine.established()) {
+    if (!step_handshake()) return;
+    return watch();
+  }
   if (events & UV_WRITABLE && want_write_) {
     want_write_ = false;
+    if (unsent() > 0) {
+      if (const auto ok = flush(); !ok) return fail(ok.error());
+      if (unsent() > 0) return;
+    }
     owner_.on_writable();
     if (poll->owner != this) return;  // closed from inside
     watch();
@@ -151,18 +199,83 @@ Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
   return got;
 }
 
-Result<ReadResult> Transport::read(std::span<char> into) {
-  const ssize_t n = receive(fd_, into.data(), into.size());
-  if (n > 0) return ReadResult{size_t(n), false, size_t(n) == into.size()};
-  if (n == 0) {
-    note_end();
-    return ReadResult{0, true, false};
+// All the input there is; on_ready() and what may follow it once that was enough.
+bool Transport::step_handshake() {
+  const auto* const poll = poll_;
+  TlsEngine& engine = secured_->engine;
+  const auto got = receive_records(fd_, engine.input);
+  if (!got) return fail(got.error()), false;
+  if (got->ended) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"}), false;
+  const auto over = engine.handshake();
+  const auto sent = flush();  // an alert, too
+  if (!over || !sent) return fail(over ? sent.error() : over.error()), false;
+  if (!*over) return true;
+  owner_.on_ready();
+  if (poll->owner != this) return false;
+  if (std::exchange(secured_->blocked, false)) owner_.on_writable();
+  if (poll->owner != this) return false;
+  if (reading_ && engine.has_input()) owner_.on_readable();
+  return poll->owner == this;
+}
+
+// As many records as there are and `into` has room for.
+Result<ReadResult> Transport::decrypt(std::span<char> into) {
+  TlsEngine& engine = secured_->engine;
+  ReadResult result;
+  for (bool dry = ended_;;) {
+    const auto got = engine.read(into.subspan(result.bytes));
+    if (!got) {
+      (void)flush();
+      return got.error();
+    }
+    result.bytes += *got;
+    result.full = result.bytes == into.size();
+    if (result.full || engine.ended() || dry) break;
+    const auto records = receive_records(fd_, engine.input);
+    if (!records) return records.error();
+    if (records->ended) note_end();
+    dry = !records->full;
   }
-  if (errno == EAGAIN || errno == EINTR) return ReadResult{};
-  return socket_error(errno, Side::Local);
+  if (engine.ended()) note_end();
+  result.ended = ended_ && !result.full;
+  secured_->more = result.full;
+  secured_->read_on();
+  if (const auto ok = flush(); !ok) return ok.error();
+  return result;
+}
+
+// What is encrypted goes to the kernel; on_writable() follows when the rest has.
+Result<Done> Transport::flush() {
+  if (!secured_ || secured_->engine.output.empty()) return Done{};
+  const auto sent = send(secured_->engine.output);
+  if (!sent) return sent.error();
+  if (unsent() > 0) {
+    want_write_ = true;
+    watch();
+  } else if (std::exchange(secured_->finishing, false)) {
+    ::shutdown(fd_, SHUT_WR);
+  }
+  return Done{};
+}
+
+size_t Transport::unsent() const { return secured_ ? secured_->engine.output.size() : 0; }
+
+const TlsEngine* Transport::tls() const { return secured_ ? &secured_->engine : nullptr; }
+
+Result<ReadResult> Transport::read(std::span<char> into) {
+  if (secured_) return decrypt(into);
+  const auto got = receive_some(fd_, into);
+  if (got && got->ended) note_end();
+  return got;
 }
 
 Result<size_t> Transport::write(std::string_view from) {
+  if (secured_) {
+    if (!secured_->engine.established() || unsent() >= kUnsent) return want_writable(), size_t{0};
+    if (const auto ok = secured_->engine.write(from); !ok) return ok.error();
+    if (const auto ok = flush(); !ok) return ok.error();
+    return from.size();
+  }
   const ssize_t n = send_some(fd_, from.data(), from.size());
   if (n >= 0) return size_t(n);
   if (errno == EAGAIN || errno == EINTR) return size_t{0};
@@ -175,6 +288,27 @@ void Transport::note_end() {
 }
 
 Result<size_t> Transport::write(Buffer& from) {
+  size_t total = 0;
+  if (!secured_) {
+    const auto sent = send(from);
+    if (!sent) return sent;
+    total = *sent;
+  } else if (secured_->engine.established()) {
+    while (!from.empty() && unsent() < kUnsent) {
+      // A head and its body in one record.
+      std::string_view run = from.front();
+      if (run.size() < kSmallRun) run = from.contiguous(std::min(from.size(), kRecord));
+      if (const auto ok = secured_->engine.write(run); !ok) return ok.error();
+      total += run.size();
+      from.drop(run.size());
+    }
+    if (const auto ok = flush(); !ok) return ok.error();
+  }
+  if (!from.empty()) want_writable();
+  return total;
+}
+
+Result<size_t> Transport::send(Buffer& from) {
   size_t total = 0;
   while (!from.empty()) {
     iovec parts[16];
@@ -194,18 +328,22 @@ Result<size_t> Transport::write(Buffer& from) {
     total += size_t(n);
     if (size_t(n) < offered) break;
   }
-  if (!from.empty()) want_writable();
   return total;
 }
 
 void Transport::want_writable() {
+  if (secured_ && !secured_->engine.established()) {
+    secured_->blocked = true;
+    return;
+  }
   want_write_ = true;
   watch();
 }
 
 bool Transport::has_unread() const {
   char byte;
-  return fd_ >= 0 && ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  if (fd_ < 0) return false;
+  return (secured_ && secured_->engine.has_input()) || ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void Transport::pause_reading() {
@@ -215,18 +353,29 @@ void Transport::pause_reading() {
 }
 
 void Transport::resume_reading() {
-  if (reading_) return;
-  reading_ = true;
-  watch();
+  if (!reading_) {
+    reading_ = true;
+    watch();
+  }
+  if (secured_) secured_->read_on();  // its owner may have let an event pass
 }
 
 void Transport::shut_write() {
-  if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
+  if (fd_ < 0) return;
+  if (secured_) {
+    secured_->engine.finish();
+    secured_->finishing = true;
+    (void)flush();  // whether it went or not: nothing more will
+    if (secured_->engine.output.empty() && std::exchange(secured_->finishing, false)) ::shutdown(fd_, SHUT_WR);
+    return;
+  }
+  ::shutdown(fd_, SHUT_WR);
 }
 
 void Transport::close() {
   if (poll_) std::exchange(poll_, nullptr)->release();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  if (secured_) secured_->again.cancel();
   watching_ = 0;
 }
 

@@ -9,15 +9,19 @@
 #include "base/result.h"
 #include "net/address.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace outrider::net {
+
+class TlsEngine;
 
 template <class Owner>
 struct PollHandle;  // poll.h
 
 class TransportEvents {
  public:
-  virtual void on_ready() = 0;  // connected (a transport that was adopted is ready at once, without this)
+  // Connected, and the handshake of TLS over (one that was adopted without TLS is ready at once, without this).
+  virtual void on_ready() = 0;
   virtual void on_readable() = 0;
   virtual void on_writable() = 0;                // after a write() that could not finish: it would take bytes again
   virtual void on_closed(const Error& why) = 0;  // once, last; the descriptor is gone
@@ -41,17 +45,20 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
   Loop& loop() const { return loop_; }
-  void adopt(int fd);                                     // accepted by a listener, non-blocking
+  // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
+  void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
   Result<Done> connect(const Address& to);                // on_ready or on_closed follows; an error means neither does
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
-  // What the kernel took has left `from`. Anything left: on_writable follows.
+  // What the kernel took has left `from`; with TLS, what was encrypted. Anything left: on_writable follows.
   Result<size_t> write(Buffer& from);
   // The same through memory of the caller's, for bytes that are not to be held: write() takes what goes at once.
   Result<ReadResult> read(std::span<char> into);
   Result<size_t> write(std::string_view from);
-  void want_writable();     // for those who write by the descriptor (splice)
-  void note_end();          // for those who read by it: FIN was seen, do not watch for more
-  bool has_unread() const;  // bytes have come that nobody has read
+  void want_writable();          // for those who write by the descriptor (splice)
+  void note_end();               // for those who read by it: FIN was seen, do not watch for more
+  bool has_unread() const;       // bytes have come that nobody has read
+  size_t unsent() const;         // encrypted, and not with the kernel yet
+  const TlsEngine* tls() const;  // null: plain; then reading and writing by the descriptor is allowed
   void pause_reading();
   void resume_reading();
   bool reading() const { return reading_; }
@@ -63,12 +70,19 @@ class Transport {
   int fd() const { return fd_; }
 
  private:
+  struct Secured;
   void watch();
+  void on_secured(int events);
+  bool step_handshake();  // false: it is closed
+  Result<ReadResult> decrypt(std::span<char> into);
+  Result<size_t> send(Buffer& from);
+  Result<Done> flush();
   void on_events(int status, int events);
   void fail(Error why);
   Loop& loop_;
   TransportEvents& owner_;
   PollHandle<Transport>* poll_ = nullptr;
+  std::unique_ptr<Secured> secured_;  // null: plain
   int fd_ = -1;
   int watching_ = 0;
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false;

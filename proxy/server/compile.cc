@@ -126,6 +126,20 @@ bool is_one_way(const config::Listener& listener) {
          only.filters.empty();
 }
 
+net::TlsServerSettings settings_of(const config::Listener& listener) {
+  net::TlsServerSettings settings{listener.tls.cert, listener.tls.key, listener.tls.client_ca, listener.tls.tls12,
+                                  listener.tls.alpn};
+  if (!settings.alpn.empty()) return settings;
+  switch (listener.protocol) {
+    case Protocol::Http1: settings.alpn = {"http/1.1"}; break;
+    case Protocol::Http2:
+    case Protocol::Grpc: settings.alpn = {"h2"}; break;
+    case Protocol::Tcp: break;
+    default: settings.alpn = {"h2", "http/1.1"};
+  }
+  return settings;
+}
+
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
@@ -151,6 +165,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->forwarded = forwarded_of(listener.forwarded);
   plan->trusted_hops = listener.forwarded == config::Listener::Forwarded::Trust ? listener.trusted_hops : 0;
   plan->max_requests = listener.max_requests;
+  plan->tls_handshake = listener.tls_handshake;
   plan->request_headers = listener.request_headers;
   plan->idle = listener.idle;
   plan->stream_idle = listener.stream_idle;
@@ -197,7 +212,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   return plan;
 }
 
-std::shared_ptr<const exchange::Snapshot> compile(const config::Document& document, uint64_t version) {
+identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = version;
   snapshot->digest = document.digest;
@@ -212,6 +227,11 @@ std::shared_ptr<const exchange::Snapshot> compile(const config::Document& docume
   Chains chains;
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
+    if (listener.tls.on) {
+      auto tls = net::TlsContext::server(settings_of(listener));
+      if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
+      plan->tls = *tls;
+    }
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
@@ -219,7 +239,7 @@ std::shared_ptr<const exchange::Snapshot> compile(const config::Document& docume
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }
-  return snapshot;
+  return std::shared_ptr<const exchange::Snapshot>(std::move(snapshot));
 }
 
 }  // namespace outrider::server

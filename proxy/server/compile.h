@@ -7,14 +7,15 @@
 
 #include "config/document.h"
 #include "exchange/snapshot.h"
+#include "identity/outcome.h"
 
 namespace outrider::server {
 
 // The plan of one cluster; also of `defaults.cluster`, for services found by name.
 upstream::ClusterPlan plan_of(const config::Cluster& cluster);
 
-// The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check, so
-// this does not fail.
-std::shared_ptr<const exchange::Snapshot> compile(const config::Document& document, uint64_t version);
+// The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check: what
+// may fail is the files it names.
+identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version);
 
 }  // namespace outrider::server

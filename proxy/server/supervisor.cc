@@ -102,7 +102,9 @@ std::string Supervisor::start() {
         log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
     if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
   }
-  snapshot_ = compile(document_, 1);
+  auto snapshot = compile(document_, 1);
+  if (!snapshot) return snapshot.why();
+  snapshot_ = *snapshot;
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),

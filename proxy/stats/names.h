@@ -48,8 +48,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 
 // Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
-// max_requests, too_many, too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, internal. way:
-// in (client to endpoint), out.
+// max_requests, too_many, too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, tls, internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -59,6 +58,14 @@ inline constexpr Name kConnectionDuration{  // direction, listener
     Range::Long};
 inline constexpr Name kConnectionsClosed{  // direction, listener, reason
     "outrider_connections_closed_total", "Connections from clients that have ended, by reason.", Kind::Counter};
+
+// result: ok, tls_handshake, tls_timeout, tls_plain_http, tls_not_tls, tls_version, tls_no_shared_cipher,
+// tls_no_shared_protocol, tls_no_certificate, tls_certificate_refused, tls_refused_by_client, tls_broken. version: TLSv1.3,
+// TLSv1.2, none (there was no end of it).
+inline constexpr Name kTlsHandshakes{  // result, version
+    "outrider_tls_handshakes_total", "Handshakes of TLS with clients, by how they ended.", Kind::Counter};
+
+// way: in (client to endpoint), out.
 inline constexpr Name kTcpBytes{  // direction, cluster, way
     "outrider_tcp_bytes_total", "Bytes relayed for TCP connections and tunnels.", Kind::Counter};
 
@@ -164,7 +171,7 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,

@@ -39,8 +39,8 @@ struct ClusterPlan {
   uint32_t subset_size = 128;       // endpoints that a worker keeps to, while it has fewer requests in flight; 0: all
   milliseconds subset_hold{30000};  // between two looks whether fewer endpoints would do again
   milliseconds decay{10000}, failure_penalty{5000};
-  milliseconds slow_start{30000};
-  double panic = 0.5;  // fewer usable than this share: use all
+  milliseconds slow_start{0};  // 0: who joins has its share at once
+  double panic = 0.5;          // fewer usable than this share: use all
   http::Wire wire = http::Wire::Http1;
   http::Wire grpc_wire = http::Wire::Http1;  // for gRPC that has come by HTTP/2
   HealthPlan health;

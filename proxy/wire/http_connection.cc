@@ -16,19 +16,19 @@ constexpr milliseconds kLinger{1000};
 
 HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner) : owner_(&owner), transport_(loop, *this) {}
 
-void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits) {
+void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits, Tls tls) {
   wire_ = wire;
   codec_ = http::make_codec(wire, http::Role::Server, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
-  transport_.adopt(fd);
-  if (wire == http::Wire::Raw) on_hungry();  // its one stream is there before the first byte
+  transport_.adopt(fd, std::move(tls));
+  if (wire == http::Wire::Raw && !transport_.tls()) on_hungry();  // its one stream is there before the first byte
 }
 
-void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too) {
+void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too, Tls tls) {
   input_mark_ = input_mark;
   raw_too_ = raw_too;
   fresh_ = true;
-  transport_.adopt(fd);
+  transport_.adopt(fd, std::move(tls));
 }
 
 std::unique_ptr<http::Codec> HttpConnection::rest() {
@@ -45,13 +45,15 @@ Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, co
 
 void HttpConnection::on_ready() {
   owner_->on_connected();
+  hungry_ |= transport_.tls() != nullptr && codec_;
   loop().at_end_of_turn(*this);
 }
 
 void HttpConnection::on_readable() {
   if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
-  for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && transport_.reading(); ++i) {
+  if (enough_) return;
+  for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && !enough_ && transport_.reading(); ++i) {
     const auto got = transport_.read(codec().unread(), read_size_);
     if (!got) return fail(got.error());
     bytes_in_ += got->bytes;
@@ -121,6 +123,7 @@ void HttpConnection::presume_http() {
 }
 
 void HttpConnection::feed() {
+  enough_ = false;
   if (gone_ || lingering_ || reads_ || !codec_) return;
   if (fresh_ && !recognize()) return owner_->on_partial();
   Buffer& input = codec_->unread();
@@ -135,7 +138,7 @@ void HttpConnection::feed() {
     if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
     if (gone_) return;
   }
-  if (!input.empty()) {
+  if (!input.empty() && !enough_) {
     input.settle();
     if (!left_ && codec_->open_streams() == 0) owner_->on_partial();
   }
@@ -146,7 +149,11 @@ void HttpConnection::feed() {
 void HttpConnection::on_end_of_turn() {
   if (gone_) return;
   if (std::exchange(hungry_, false)) feed();
-  flush();
+  if (enough_ && !gone_) {
+    hungry_ = true;
+    loop().at_end_of_next_turn(*this);
+  }
+  if (!enough_ || codec_->output().size() >= kSmallRead) flush();  // else together with what comes of the rest
   if (gone_ || !std::exchange(idle_, false) || closing_) return;
   if (open_streams() == 0) owner_->on_idle();
 }
@@ -176,7 +183,7 @@ void HttpConnection::flush() {
     transport_.abort();
     return fail({Code::Closed, Side::Local, Retry::No, 0, "message_cut_short"});
   }
-  if (!output.empty()) return;
+  if (!flushed()) return;
   if (codec_->wants_shut_write() && !std::exchange(shut_, true)) transport_.shut_write();
   if (closing_ && !lingering_ && codec_->open_streams() == 0) linger();  // a pipelined request may have come meanwhile
 }
@@ -275,8 +282,14 @@ void HttpConnection::on_output() {
 }
 
 void HttpConnection::on_hungry() {
+  if (enough_) return;
   hungry_ = true;
   if (!gone_) loop().at_end_of_turn(*this);
+}
+
+void HttpConnection::on_enough() {
+  enough_ = true;
+  on_output();
 }
 
 void HttpConnection::on_idle() {

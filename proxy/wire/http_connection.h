@@ -12,11 +12,11 @@ namespace outrider::wire {
 class ConnectionOwner {
  public:
   virtual http::StreamEvents* on_stream(http::StreamId id) = 0;  // server role
-  virtual void on_connected() {}                                 // client role: streams may be opened
-  virtual void on_partial() {}                                   // server role: bytes came that are not a whole head yet
-  virtual void on_idle() = 0;                                    // no stream left; keep, pool, or close
-  virtual void on_draining() = 0;                                // no new streams, please
-  virtual void on_gone(const Error& why) = 0;                    // once, last: the transport is closed, streams have been told
+  virtual void on_connected() {}               // client role: streams may be opened; server role, with TLS: its handshake is over
+  virtual void on_partial() {}                 // server role: bytes came that are not a whole head yet
+  virtual void on_idle() = 0;                  // no stream left; keep, pool, or close
+  virtual void on_draining() = 0;              // no new streams, please
+  virtual void on_gone(const Error& why) = 0;  // once, last: the transport is closed, streams have been told
   // A connection that rests has bytes again; its first ones, or its silence, speak for that wire: null where the codec
   // there is, or HTTP/1, is to make of it what it can.
   virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&, http::Wire) { return nullptr; }
@@ -44,10 +44,11 @@ class Diversion {
 class HttpConnection final : net::TransportEvents, http::CodecEvents, public net::Retired {
  public:
   HttpConnection(net::Loop& loop, ConnectionOwner& owner);
-  void accept(int fd, http::Wire wire, const http::CodecLimits& limits);
+  using Tls = std::shared_ptr<const net::TlsContext>;  // null: none
+  void accept(int fd, http::Wire wire, const http::CodecLimits& limits, Tls tls = nullptr);
   // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
   // `raw_too`: its owner has a codec for bytes that are not HTTP.
-  void accept_resting(int fd, uint32_t input_mark, bool raw_too = false);
+  void accept_resting(int fd, uint32_t input_mark, bool raw_too = false, Tls tls = nullptr);
   bool resting() const { return !codec_; }
   bool undecided() const { return fresh_; }  // it is not known yet who speaks
   // The client is silent, or has said what is hardly HTTP: from here on it is a tunnel, unless a silent one speaks HTTP
@@ -65,7 +66,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   http::Wire wire() const { return wire_; }
   size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
   bool connected() const { return transport_.connected(); }
-  bool flushed() const { return !codec_ || codec_->output().empty(); }  // nothing waits to be written
+  bool flushed() const { return (!codec_ || codec_->output().empty()) && transport_.unsent() == 0; }  // nothing waits
   // Writes what is there, FIN, drops input up to 1 s, then on_gone. A peer that takes nothing for `limit` is cut off
   // (with RST: it has not got all); 0: it may take its time.
   void close_after_flush(milliseconds limit = milliseconds(30000));
@@ -94,6 +95,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_goaway() override;
   void on_output() override;  // asks the loop for one on_end_of_turn()
   void on_hungry() override;  // feeds what was left, at the end of the turn
+  void on_enough() override;  // at that of the next
   void on_idle() override;
   void on_partial() override;
   // All connections' writes stand behind all reads of a turn: sending one by one in between cost 8 % more CPU, because the
@@ -113,7 +115,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full
-  bool hungry_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false, gone_ = false;
+  bool hungry_ = false, enough_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false,
+       gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
   bool raw_too_ = false;
   bool fresh_ = false;  // accepted resting, and who speaks is not known yet

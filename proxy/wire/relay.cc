@@ -18,7 +18,8 @@ constexpr uint32_t kTrickles = 16;      // so many of them in a row, and the pip
 Relay::Relay(HttpConnection& downstream, HttpConnection& upstream, PipePool& pipes, RelayEvents& owner, Bounds bounds)
     : pipes_(pipes), owner_(owner), ways_{Direction{downstream, upstream, downstream.loop().blocks(), bounds.up},
                                           Direction{upstream, downstream, downstream.loop().blocks(), bounds.down}},
-      sources_{Source{*this, ways_[0]}, Source{*this, ways_[1]}}, moved_at_(downstream.loop().now()) {}
+      sources_{Source{*this, ways_[0]}, Source{*this, ways_[1]}},
+      spliceable_(!downstream.transport().tls() && !upstream.transport().tls()), moved_at_(downstream.loop().now()) {}
 
 Relay::~Relay() {
   for (Direction& way : ways_) pipes_.take_back(way.pipe);
@@ -39,7 +40,7 @@ void Relay::start() {
     if (ways_[i].over) continue;
     ways_[i].from.divert_reads(&sources_[i]);
     ways_[i].to.divert_writes(&sources_[i]);
-    if (ways_[i].bound != kUnbounded) pipes_.lend(ways_[i].pipe);  // it is known to be long
+    if (spliceable_ && ways_[i].bound != kUnbounded) pipes_.lend(ways_[i].pipe);  // it is known to be long
   }
   for (Direction& way : ways_)
     if (!over_ && !way.over) {
@@ -82,7 +83,7 @@ size_t Relay::move_by_block(Direction& way) {
   if (!wrote) return fail(way.to, wrote.error()), 0;
   way.bytes += *wrote;
   if (*wrote < bytes.size()) way.held.append(bytes.substr(*wrote));
-  else if (got->full && way.unread > 0) pipes_.lend(way.pipe);
+  else if (spliceable_ && got->full && way.unread > 0) pipes_.lend(way.pipe);
   return *wrote;
 }
 

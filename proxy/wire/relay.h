@@ -69,6 +69,7 @@ class Relay {
   RelayEvents& owner_;
   std::array<Direction, 2> ways_;
   std::array<Source, 2> sources_;
+  const bool spliceable_;  // neither side is encrypted
   TimePoint moved_at_{};
   bool over_ = false;  // nothing moves any more
   bool stopped_ = false;

@@ -12,13 +12,18 @@ POST = request(b"POST", path=b"/silent")   # to where nobody answers
 
 def flood(piece, before=b""):
     """piece(i): the bytes of one go. What the victim said, and None when it let it all pass."""
+    flow = []                        # in batches, each kept when it has been made: an attacker loses no time
+
+    def batches():
+        for at in range(MANY // BATCH):
+            if at == len(flow):
+                flow.append(b"".join(piece(i) for i in range(at * BATCH, (at + 1) * BATCH)))
+            yield flow[at]
+
     def attack(port):
         connection = Connection(port)
-        sent = connection.send(before)
-        for at in range(0, MANY, BATCH):
-            sent = sent and connection.send(b"".join(piece(i) for i in range(at, at + BATCH)))
-        if sent:                     # else it is known to have been cut off
-            connection.socket.settimeout(20)
+        if connection.send(before) and all(connection.send(batch) for batch in batches()):
+            connection.socket.settimeout(20)   # else it is known to have been cut off
         return connection.reason()
     return attack
 

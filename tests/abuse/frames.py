@@ -1,4 +1,5 @@
 """HTTP/2 made of bytes: what an honest library would refuse to send can be said, too."""
+import select
 import socket
 import struct
 
@@ -54,9 +55,11 @@ class Connection:
             self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, settings))
 
     def send(self, data):
-        """False when the peer has gone."""
+        """False when the peer has gone. Takes what has come meanwhile: what nobody reads is lost when the peer goes."""
         try:
             self.socket.sendall(data)
+            while select.select([self.socket], [], [], 0)[0] and (more := self.socket.recv(65536)):
+                self.unread += more
             return True
         except (BrokenPipeError, ConnectionResetError):
             return False

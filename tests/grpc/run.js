@@ -115,7 +115,7 @@ async function health(grpc, folder) {
   for (const service of services.slice(0, 4)) ports.push(await service.start());
   ports.push(await freePort());
   const proxy = await new Proxy(folder).start(ports,
-    ', lb: round_robin, slow_start: 0, health_check: {grpc: test.Calls, interval: 1s, timeout: 1s, healthy: 1}');
+    ', lb: round_robin, health_check: {grpc: test.Calls, interval: 1s, timeout: 1s, healthy: 1}');
   const stateIs = (name, count) => until(`${count} are ${name}`,
     async () => await proxy.metric('outrider_cluster_endpoints', `state="${name}"`) === count);
   await stateIs('unhealthy', 1);

@@ -186,7 +186,7 @@ TEST_F(Mesh, ReplicasAreFoundAndShareTheRequests) {
 
 // Call by call, not connection by connection; and who joins has its share of those that follow.
 TEST_F(Mesh, CallsOfGrpcOnOneConnectionGoToAllReplicas) {
-  const auto web = caller("web", "web", {"defaults.cluster.slow_start=0"});
+  const auto web = caller();
   seed = registry_of(*web);
   std::array<CountingEndpoint, 5> apps;
   std::vector<std::unique_ptr<Proxy>> sidecars;

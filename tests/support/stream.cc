@@ -1,6 +1,7 @@
 #include "tests/support/stream.h"
 
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ Stream::Stream(Stream&& other) noexcept { *this = std::move(other); }
 Stream& Stream::operator=(Stream&& other) noexcept {
   close();
   fd_ = std::exchange(other.fd_, -1);
+  ssl_ = std::exchange(other.ssl_, nullptr);
   reset_ = other.reset_;
   ended_ = other.ended_;
   unread_ = std::move(other.unread_);
@@ -63,7 +65,9 @@ bool Stream::send(std::string_view bytes) {
       ADD_FAILURE() << "nobody takes what is sent";
       return false;
     }
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = ssl_ ? SSL_write(ssl_, bytes.data(), int(bytes.size()))
+                           : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (ssl_ && n <= 0) return false;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (n < 0) return false;
     bytes.remove_prefix(size_t(n));
@@ -74,15 +78,15 @@ bool Stream::send(std::string_view bytes) {
 bool Stream::fill() {
   if (ended_ || fd_ < 0) return false;
   pollfd wait{fd_, POLLIN, 0};
-  if (::poll(&wait, 1, kLimitMs) == 0) {
+  if (!(ssl_ && SSL_pending(ssl_)) && ::poll(&wait, 1, kLimitMs) == 0) {
     ADD_FAILURE() << "nothing comes, after \"" << unread_.substr(0, 200) << "\"";
     ended_ = true;
     return false;
   }
   char block[65536];
-  const ssize_t n = ::recv(fd_, block, sizeof block, 0);
+  const ssize_t n = ssl_ ? SSL_read(ssl_, block, sizeof block) : ::recv(fd_, block, sizeof block, 0);
   if (n > 0) return unread_.append(block, size_t(n)), true;
-  reset_ = n < 0;
+  reset_ = ssl_ ? !(SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) : n < 0;
   ended_ = true;
   return false;
 }
@@ -178,9 +182,11 @@ std::optional<Message> Stream::read_message(bool head_only) {
   return message;
 }
 
-void Stream::finish_sending() { ::shutdown(fd_, SHUT_WR); }
+void Stream::finish_sending() { ssl_ ? SSL_shutdown(ssl_) : ::shutdown(fd_, SHUT_WR); }
 
 void Stream::close() {
+  if (ssl_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // else its session is not resumed again
+  SSL_free(std::exchange(ssl_, nullptr));
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
 }

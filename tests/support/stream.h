@@ -9,6 +9,8 @@
 
 #include "net/address.h"
 
+struct ssl_st;
+
 namespace outrider::test {
 
 struct Message {      // a request or a response as it came
@@ -31,6 +33,8 @@ class Stream {
   Stream& operator=(Stream&& other) noexcept;
   ~Stream();
   static Stream connect(const net::Address& to);  // fails the test when it is refused
+  // From here on through TLS, whose handshake is over; `ssl` is freed with this.
+  void encrypt(ssl_st* ssl) { ssl_ = ssl; }
   bool open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
 
@@ -52,6 +56,7 @@ class Stream {
  private:
   bool fill();
   int fd_ = -1;
+  ssl_st* ssl_ = nullptr;
   bool reset_ = false, ended_ = false;
   std::string unread_;
 };

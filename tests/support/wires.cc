@@ -10,9 +10,11 @@ const std::vector<std::string> kOneWorker{"overload.threads=1"};
 // No limit of its own may come before those of the proxy under test.
 std::unique_ptr<Proxy> changer(const std::string& to, const std::string& cluster) {
   return std::make_unique<Proxy>(
-      Proxy::edge({to}, cluster + ", panic: 100%, retry: off, timeout: 0, connect_timeout: 60s, circuit_breaker: {max_connections: 65536}",
-                  "http: {forwarded: off, max_body: off, max_header_bytes: 1MiB, max_headers: 1000, normalize_path: false}, "
-                  "timeouts: {request_headers: 0, idle: 0, stream_idle: 0, request: 0}"),
+      Proxy::edge(
+          {to},
+          cluster + ", panic: 100%, retry: off, timeout: 0, connect_timeout: 60s, circuit_breaker: {max_connections: 65536}",
+          "http: {forwarded: off, max_body: off, max_header_bytes: 1MiB, max_headers: 1000, normalize_path: false}, "
+          "timeouts: {request_headers: 0, idle: 0, stream_idle: 0, request: 0}"),
       kOneWorker);
 }
 

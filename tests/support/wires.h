@@ -47,8 +47,7 @@ class EveryPair : public testing::TestWithParam<Wires> {
   Chain chain{GetParam()};
 };
 
-#define OUTRIDER_EVERY_PAIR(suite)                                       \
-  INSTANTIATE_TEST_SUITE_P(Wires, suite, ::testing::ValuesIn(kPairs),    \
-                           [](const auto& of) { return name_of(of.param); })
+#define OUTRIDER_EVERY_PAIR(suite) \
+  INSTANTIATE_TEST_SUITE_P(Wires, suite, ::testing::ValuesIn(kPairs), [](const auto& of) { return name_of(of.param); })
 
 }  // namespace outrider::test

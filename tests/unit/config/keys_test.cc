@@ -116,7 +116,15 @@ constexpr Row kRows[] = {
     {"listeners.edge.detect.opaque_ports", L, "[]", "[25]"},
     {"listeners.edge.proxy_protocol", L, "off", "optional"},
     {"listeners.edge.tls", L, "off", "identity"},
-    {"listeners.edge.tls", L, "off", "{cert: /run/tls.crt, key: /run/tls.key}"},
+    {"listeners.edge.tls", S, "off", "false"},
+    {"listeners.edge.tls", L, "off", "[{sni: a.test, cert: a.crt, key: a.key}]"},
+    {"listeners.edge.tls", S, "off", "{cert: /run/tls.crt, key: /run/tls.key}"},
+    {"listeners.edge.tls.cert", S, "/run/tls.crt", "/run/chain.crt"},
+    {"listeners.edge.tls.key", S, "/run/tls.key", "/run/other.key"},
+    {"listeners.edge.tls.client_ca", S, "", "/run/ca.crt"},
+    {"listeners.edge.tls.min", S, "1.2", "1.3"},
+    {"listeners.edge.tls.alpn", S, "[h2, http/1.1]", "h2"},
+    {"listeners.edge.tls.ocsp", L, "off", "never"},
     {"listeners.edge.http.header_case", L, "preserve", "lower"},
     {"listeners.edge.http.http10", S, "true", "off"},
     {"listeners.edge.http.websocket", S, "true", "off"},
@@ -130,7 +138,7 @@ constexpr Row kRows[] = {
     {"listeners.edge.http.server_header", L, "keep", "drop"},
     {"listeners.edge.http.max_streams", S, "128", "10"},
     {"listeners.edge.http.max_requests", S, "0", "1000"},
-    {"listeners.edge.timeouts.tls", L, "10s", "1s"},
+    {"listeners.edge.timeouts.tls", S, "10s", "1s"},
     {"listeners.edge.timeouts.request_headers", S, "10s", "1s"},
     {"listeners.edge.timeouts.idle", S, "75s", "0"},
     {"listeners.edge.timeouts.stream_idle", S, "5m", "1s"},
@@ -225,7 +233,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.locality", S, "off", "false"},
     {"clusters.cart.constraints.require", L, "{}", "{gpu: \"true\"}"},
     {"clusters.cart.constraints.prefer", L, "{}", "{gpu: \"true\"}"},
-    {"clusters.cart.slow_start", S, "30s", "0"},
+    {"clusters.cart.slow_start", S, "0", "30s"},
     {"clusters.cart.panic", S, "50%", "0%"},
     {"clusters.cart.health_check", S, "off", "false"},
     {"clusters.cart.health_check.http", S, "/healthz", "/"},
@@ -370,6 +378,7 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
   const std::string key = row.key;
   std::vector<std::string> out;
   if (key.starts_with("clusters.cart.health_check.") && !key.ends_with("tcp") && !key.ends_with("http") && !key.ends_with("grpc")) out.push_back("clusters.cart.health_check.http=/h");
+  if (key.starts_with("listeners.edge.tls.")) out = {"listeners.edge.tls.cert=/run/tls.crt", "listeners.edge.tls.key=/run/tls.key"};
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
   out.push_back(setting(row, value));

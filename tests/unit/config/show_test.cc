@@ -21,7 +21,7 @@ routes:
     - {match: {host: old.example.com}, redirect: {scheme: https, host: new.example.com, path: /, status: 301}, filters: [{headers: off}]}
 clusters:
   cart: {endpoints: ["10.0.0.1:80", {address: "10.0.0.2:80", weight: 1, zone: b, labels: {v: "2"}}], lb: least_request, lb_options: {choices: 3},
-         health_check: {http: /healthz, expect: 200-204}, retry: {when: [connect_failure], attempts: 1}, pool: {idle_timeout: 4s}, slow_start: 0}
+         health_check: {http: /healthz, expect: 200-204}, retry: {when: [connect_failure], attempts: 1}, pool: {idle_timeout: 4s}, slow_start: 30s}
   db: {endpoints: "10.0.0.3:5432", retry: off, circuit_breaker: {max_pending: 0}}
   ops/thing: {panic: 12.5%}
 filters: {outbound: [{headers: {request: {set: {x-team: "null"}, remove: [a, b]}}}]}
@@ -103,8 +103,8 @@ TEST(Show, TheDigestFollowsWhatIsInForceAndNothingElse) {
   EXPECT_EQ(must_load({"# a comment\n" + edge("x-note: 1\n")}).digest, d.digest);
   EXPECT_EQ(must_load({edge("overload: {threads: auto}\n")}).digest, d.digest);
   EXPECT_NE(must_load({edge("overload: {threads: 2}\n")}).digest, d.digest);
-  EXPECT_EQ(must_load({edge("defaults: {cluster: {slow_start: 0.5m}}\n")}).clusters[0].digest, d.clusters[0].digest);
-  EXPECT_NE(must_load({edge("defaults: {cluster: {slow_start: 31s}}\n")}).clusters[0].digest, d.clusters[0].digest);
+  EXPECT_EQ(must_load({edge("defaults: {cluster: {connect_timeout: 1000ms}}\n")}).clusters[0].digest, d.clusters[0].digest);
+  EXPECT_NE(must_load({edge("defaults: {cluster: {connect_timeout: 1001ms}}\n")}).clusters[0].digest, d.clusters[0].digest);
 }
 
 }  // namespace

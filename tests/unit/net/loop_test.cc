@@ -367,6 +367,34 @@ TEST(Loop, WorkThatNeverEndsStopsNeitherTheTurnNorTheLoop) {
   EXPECT_TRUE(run_until(loop, [&] { return work.runs == 1001; }));
 }
 
+struct Postponing final : EndOfTurn {
+  Postponing(Loop& l, Work& w) : loop(l), work(w) {}
+  void on_end_of_turn() override {
+    loop.at_end_of_turn(work);
+    loop.at_end_of_next_turn(work);
+    runs_then = work.runs;
+    loop.at_end_of_turn(work);
+  }
+  Loop& loop;
+  Work& work;
+  int runs_then = -1;
+};
+
+// Behind the events of that turn, for which the loop does not wait.
+TEST(Loop, WorkForTheNextTurnIsNotDoneInThisOne) {
+  Loop loop;
+  Work work(loop);
+  std::vector<std::string> log;
+  work.log = &log;
+  Postponing postponing(loop, work);
+  loop.run_turn(false);
+  loop.at_end_of_turn(postponing);
+  loop.post([&] { log.push_back("event"); });
+  loop.run_turn(true);
+  EXPECT_EQ(postponing.runs_then, 0);
+  EXPECT_EQ(log, (std::vector<std::string>{"event", "work"}));
+}
+
 TEST(Loop, ATimerArmedWithinATimeKeepsAnEarlierOne) {
   Loop loop;
   Ring ring;

@@ -435,7 +435,12 @@ uint32_t weight_at(Ground& ground, milliseconds age, milliseconds age_of_other) 
   return 0;
 }
 
+TEST_F(ClusterTest, ANewcomerHasItsShareAtOnceUnlessToldOtherwise) {
+  EXPECT_EQ(weight_at(ground, milliseconds(0), seconds(3600)), weight_at(ground, seconds(3600), seconds(7200)));
+}
+
 TEST_F(ClusterTest, ANewcomerBeginsWithATenth) {
+  ground.plan->slow_start = seconds(30);
   const uint32_t whole = weight_at(ground, seconds(3600), seconds(7200));
   EXPECT_NEAR(weight_at(ground, milliseconds(0), seconds(3600)), whole * 0.1, whole * 0.05);
   EXPECT_NEAR(weight_at(ground, seconds(15), seconds(3600)), whole * 0.55, whole * 0.05);
@@ -443,6 +448,7 @@ TEST_F(ClusterTest, ANewcomerBeginsWithATenth) {
 }
 
 TEST_F(ClusterTest, WhereAllAreNewNobodyStartsSlowly) {
+  ground.plan->slow_start = seconds(30);
   const uint32_t whole = weight_at(ground, seconds(3600), seconds(7200));
   EXPECT_EQ(weight_at(ground, milliseconds(0), milliseconds(0)), whole);
   EXPECT_EQ(weight_at(ground, milliseconds(0), seconds(20)), whole);

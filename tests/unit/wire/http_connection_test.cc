@@ -8,6 +8,7 @@
 #include "http/vacant_codecs.h"
 #include "tests/support/loop.h"
 #include "tests/support/sockets.h"
+#include "tests/unit/http/frames.h"
 
 namespace outrider::wire {
 namespace {
@@ -131,6 +132,53 @@ TEST(HttpConnection, AnswersOneRequestAfterAnother) {
   EXPECT_EQ(read_until(loop, client, kFine + kFine + kFine), kFine + kFine + kFine);
   EXPECT_EQ(session.connection->bytes_in(), 6 * kGet.size());
   EXPECT_EQ(session.connection->bytes_out(), 6 * kFine.size());
+  EXPECT_FALSE(session.gone());
+}
+
+// What each turn of the loop adds to the streams, at most, until there are `all`.
+size_t most_of_a_turn(net::Loop& loop, Session& session, size_t all) {
+  size_t most = 0;
+  EXPECT_TRUE(run_until(loop, [&, seen = size_t{0}]() mutable {
+    most = std::max(most, session.streams.size() - seen);
+    seen = session.streams.size();
+    return seen >= all || session.gone();
+  }));
+  return most;
+}
+
+TEST(HttpConnection, WhoAsksForMuchAtOnceIsServedInSeveralTurns) {
+  net::Loop loop;
+  auto [client, server] = test::unix_pair();
+  http::CodecLimits limits;
+  limits.max_streams = 500;
+  Session session(loop, server.release(), http::Wire::Http2, limits);
+  std::string bytes = http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0);
+  for (uint32_t i = 0; i < 400; ++i) bytes += http::headers(1 + 2 * i, http::request_fields());
+  client.write_some(bytes);
+  EXPECT_LE(most_of_a_turn(loop, session, 400), 65u);
+  EXPECT_EQ(session.streams.size(), 400u);
+  ASSERT_TRUE(run_until(loop, [&] { return session.idles > 0; })) << "all are answered";
+}
+
+TEST(HttpConnection, WhoTakesItsRequestsBackGetsLittleOfATurn) {
+  net::Loop loop;
+  auto [client, server] = test::unix_pair();
+  Session session(loop, server.release(), http::Wire::Http2);
+  const auto cancelled = [](uint32_t from, uint32_t to) {
+    std::string bytes;
+    for (uint32_t i = from; i < to; ++i)
+      bytes += http::headers(1 + 2 * i, http::request_fields()) +
+               http::frame(NGHTTP2_RST_STREAM, 0, 1 + 2 * i, http::number(NGHTTP2_CANCEL));
+    return bytes;
+  };
+  client.write_some(http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0) + cancelled(0, 60));
+  most_of_a_turn(loop, session, 60);
+  client.write_some(cancelled(60, 120));
+  const size_t before = session.streams.size();
+  EXPECT_EQ(before, 60u);
+  size_t turns = 0;
+  ASSERT_TRUE(run_until(loop, [&] { return ++turns, session.streams.size() == 120; }));
+  EXPECT_GE(turns, 6u);
   EXPECT_FALSE(session.gone());
 }
 

@@ -1,0 +1,73 @@
+#include "net/tls_context.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "identity/files.h"
+
+namespace outrider::net {
+
+namespace {
+
+// Mozilla's "intermediate" for TLS 1.2: forward secrecy and AEAD only (RFC 9325 4.2).
+constexpr const char* kCiphers12 =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kCiphers13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* kGroups = "X25519:P-256:P-384";
+
+std::string first_reason() {
+  const unsigned long code = ERR_peek_error();  // the first says most
+  ERR_clear_error();
+  const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+  return reason ? reason : "unknown error";
+}
+
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in, unsigned in_length,
+                    void* context) {
+  const std::string& ours = static_cast<const TlsContext*>(context)->protocols();
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, out_length, reinterpret_cast<const unsigned char*>(ours.data()), unsigned(ours.size()), in,
+                            in_length) != OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 3.2
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace
+
+TlsContext::~TlsContext() { SSL_CTX_free(context_); }
+
+identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerSettings& settings) {
+  const auto wrong = [](const std::string& file) { return identity::Failure{file + ": " + first_reason()}; };
+  for (const std::string* file : {&settings.cert, &settings.key, &settings.client_ca})
+    if (!file->empty())
+      if (const auto there = identity::read_file(*file); !there) return there.failure();
+  std::shared_ptr<TlsContext> made(new TlsContext);
+  SSL_CTX* context = made->context_ = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_set_min_proto_version(context, settings.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+  SSL_CTX_set_cipher_list(context, kCiphers12);
+  SSL_CTX_set_ciphersuites(context, kCiphers13);
+  SSL_CTX_set1_groups_list(context, kGroups);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets alone
+  SSL_CTX_set_num_tickets(context, 1);
+  static constexpr unsigned char kName[] = "outrider";
+  SSL_CTX_set_session_id_context(context, kName, sizeof kName - 1);
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate_chain_file(context, settings.cert.c_str()) != 1) return wrong(settings.cert);
+  if (SSL_CTX_use_PrivateKey_file(context, settings.key.c_str(), SSL_FILETYPE_PEM) != 1) return wrong(settings.key);
+  if (SSL_CTX_check_private_key(context) != 1) return wrong(settings.key);
+  if (!settings.client_ca.empty()) {
+    if (SSL_CTX_load_verify_locations(context, settings.client_ca.c_str(), nullptr) != 1) return wrong(settings.client_ca);
+    SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(settings.client_ca.c_str()));
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
+  for (const std::string& protocol : settings.alpn) made->protocols_ += char(protocol.size()) + protocol;
+  if (!made->protocols_.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, made.get());
+  return std::shared_ptr<const TlsContext>(std::move(made));
+}
+
+}  // namespace outrider::net

@@ -1,0 +1,86 @@
+#pragma once
+// TLS from a client's seat, and the certificates for it.
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "identity/authority.h"
+#include "identity/files.h"
+#include "tests/support/sockets.h"
+#include "tests/support/stream.h"
+
+namespace outrider::test {
+
+// An authority, and what it issued for 127.0.0.1, as files that go with it.
+class Certificates {
+ public:
+  Certificates() {
+    const auto now = std::chrono::system_clock::now();
+    auto authority = identity::Authority::create(now);
+    const auto id = identity::WorkloadId::parse("spiffe://test/ns/default/sa/web");
+    const auto issued = authority->issue({*id, {"localhost"}, {"127.0.0.1"}}, now);
+    (void)identity::write_file(ca(), authority->certificate().pem(), 0600);
+    (void)identity::write_file(cert(), issued->certificate.pem(), 0600);
+    (void)identity::write_file(key(), issued->key.pem(), 0600);
+  }
+  std::string ca() const { return folder_.file("a"); }
+  std::string cert() const { return folder_.file("b"); }
+  std::string key() const { return folder_.file("c"); }
+  // For Proxy::edge().
+  std::string listener(const std::string& more = {}) const {
+    return "tls: {cert: " + cert() + ", key: " + key() + (more.empty() ? "" : ", " + more) + "}";
+  }
+
+ private:
+  TemporaryDirectory folder_;
+};
+
+// What a client is like; a stream it makes must not outlive it.
+class TlsClient {
+ public:
+  explicit TlsClient(const Certificates& certificates) : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free) {
+    SSL_CTX_load_verify_locations(context_.get(), certificates.ca().c_str(), nullptr);
+    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
+  }
+  ~TlsClient() { SSL_SESSION_free(session); }
+  SSL_CTX* context() { return context_.get(); }
+  // Null where the handshake fails.
+  std::optional<Stream> connect(const net::Address& to, std::string_view alpn = {}) {
+    Stream stream = Stream::connect(to);
+    SSL* ssl = SSL_new(context_.get());
+    SSL_set_fd(ssl, stream.fd());
+    SSL_set1_host(ssl, "localhost");
+    if (session) SSL_set_session(ssl, session);
+    const std::string protocols = char(alpn.size()) + std::string(alpn);
+    if (!alpn.empty())
+      SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()), unsigned(protocols.size()));
+    const bool done = SSL_connect(ssl) == 1;
+    const unsigned char* chosen = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl, &chosen, &length);
+    protocol.assign(reinterpret_cast<const char*>(chosen), length);
+    resumed = SSL_session_reused(ssl);
+    last = ssl;
+    stream.encrypt(ssl);
+    ERR_clear_error();
+    if (!done) return {};
+    return stream;
+  }
+  // Of the last connection, with the tickets that have come: for the next ones.
+  void keep_session() {
+    SSL_SESSION_free(session);
+    session = SSL_get1_session(last);
+  }
+  std::string protocol;  // by ALPN
+  bool resumed = false;
+  SSL* last = nullptr;
+  SSL_SESSION* session = nullptr;
+
+ private:
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
+};
+
+}  // namespace outrider::test
