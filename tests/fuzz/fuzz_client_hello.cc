@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       needed = now.needed;
       continue;
     }
-    must((n >= needed || now.state == State::Malformed) && now.state == whole.state && now.server_name == whole.server_name &&
+    must((n >= needed || now.state != State::Whole) && now.state == whole.state && now.server_name == whole.server_name &&
          now.protocols == whole.protocols);
   }
   return 0;
