@@ -70,6 +70,8 @@ struct Identity {
   std::string trust_domain = "mesh.local";
   std::string spiffe_id;  // filled in when there is a service
   std::string dir;        // tls.crt, tls.key, ca.crt; empty: no identity
+  // How `tls: identity` takes those who come. Off where there is no identity.
+  enum class Mtls : uint8_t { Strict, Permissive, Off } mtls = Mtls::Off;
 };
 
 struct Registry {
@@ -121,7 +123,8 @@ struct Route {
 };
 
 struct ListenerTls {
-  bool on = false;
+  bool on = false;                   // with the files below
+  bool identity = false;             // mutual TLS, as identity.mtls has it
   std::string cert, key, client_ca;  // files; client_ca empty: clients need no certificate
   bool tls12 = true;                 // else 1.3 alone
   std::vector<std::string> alpn;     // empty: what the listener's protocol allows
@@ -257,7 +260,6 @@ struct Document {
   Node effective;      // the same as a tree with origins, for show()
 
   const Cluster* cluster(std::string_view name) const;
-  bool mtls = false;  // not built yet: traffic between sidecars is clear text
 };
 
 }  // namespace outrider::config

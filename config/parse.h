@@ -30,7 +30,7 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
 
 // parse_traffic.cc
-void read_listener(Fields& fields, Listener& listener, bool item);
+void read_listener(Fields& fields, Listener& listener, bool item, const Identity& home);
 void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route);
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
@@ -38,7 +38,7 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
 // complete.cc
 void complete(Reading& reading, Document& document, const Layers& layers);
 
-Node preset_sidecar(const Service& service);
+Node preset_sidecar(const Service& service, bool mutual_tls);
 Node preset_edge();
 Where where_of(const Node& node, Mark mark);
 inline Where where_of(const Node& node) { return where_of(node, node.mark()); }

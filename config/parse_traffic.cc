@@ -61,9 +61,16 @@ std::string check_alpn(std::string& name) {
   return name == "h2" || name == "http/1.1" ? std::string() : "expected h2 or http/1.1, got \"" + name + "\"";
 }
 
-void read_tls(Fields& fields, ListenerTls& tls) {
+void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {
   if (fields.off("tls", !fields.given("tls"))) return;
   const Node* value = fields.given("tls");
+  if (value && value->is_scalar() && value->text() == "identity") {
+    fields.hand("tls", "", "");
+    fields.keep("tls", *value);
+    if (home.mtls != Identity::Mtls::Off) tls.identity = true;
+    else if (home.dir.empty()) fields.error("tls", *value, "needs an identity: identity.dir is not set");
+    return;
+  }
   if (value && !value->is_map()) {
     fields.later("tls", {"off"});
     return;
@@ -93,7 +100,7 @@ void read_attachment(Fields& fields, std::string_view key) {
 
 }  // namespace
 
-void read_listener(Fields& fields, Listener& l, bool item) {
+void read_listener(Fields& fields, Listener& l, bool item, const Identity& home) {
   if (item) fields.texts("address", l.addresses, "addresses", check_listen);
   read_protocol(fields, l.protocol, {"tls", "udp"});
   fields.choice("direction", l.direction,
@@ -106,7 +113,7 @@ void read_listener(Fields& fields, Listener& l, bool item) {
     detect.later("opaque_ports", {"[]"});
   }
   fields.later("proxy_protocol", {"off"});
-  read_tls(fields, l.tls);
+  read_tls(fields, l.tls, home);
   read_http(fields, l);
   {
     Fields t = fields.map("timeouts");

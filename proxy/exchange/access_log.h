@@ -48,7 +48,7 @@ class AccessLogWriter {
 
 struct AccessEntry {
   WallTime start;
-  std::string_view direction, listener, route, cluster, endpoint, method, host, path, client, request_id, flag, reason,
+  std::string_view direction, listener, route, cluster, endpoint, method, host, path, client, peer, request_id, flag, reason,
       user_agent, protocol;
   uint16_t status = 0;
   std::optional<http::GrpcStatus> grpc_status;

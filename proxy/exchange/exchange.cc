@@ -23,6 +23,7 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   stream_ = stream;
   serving_ = site_.serving;
   peer_ = session.peer(peer_text_);
+  if (!peer_.identity.empty()) peer_.identity = arena_.copy(peer_.identity);  // the connection may go first
   started_ = net::Loop::clock();
   return down_;
 }

@@ -104,6 +104,7 @@ void Exchange::log(TimePoint now) {
   entry.direction = session_->plan().direction;
   entry.listener = session_->plan().name;
   entry.client = peer_.remote_address;
+  entry.peer = peer_.identity;
   entry.protocol = raw_ ? "tcp" : name_of(request_.version);
   entry.route = route_ ? std::string_view(route_->name) : "";
   entry.cluster = cluster_name_;

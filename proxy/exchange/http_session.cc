@@ -49,8 +49,9 @@ HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd,
       counted_ip_(counted_ip) {
   site_.shard.add(door_->counters.total);
   site_.shard.add(door_->counters.active);
-  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too, plan().tls);
-  else connection_.accept(fd, plan().wire, plan().codec, plan().tls);
+  auto tls = plan().tls ? plan().tls->get() : nullptr;
+  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too, std::move(tls));
+  else connection_.accept(fd, plan().wire, plan().codec, std::move(tls));
   if (plan().tls) await(Awaited::Handshake, plan().tls_handshake);
   else expect_first();
   if (!plan().max_connection.count()) return;
@@ -60,7 +61,10 @@ HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd,
 
 filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) const {
   filter::Peer peer;
-  peer.encrypted = plan().tls != nullptr;
+  if (const net::TlsEngine* tls = connection_.transport().tls()) {
+    peer.encrypted = true;
+    peer.identity = tls->peer();
+  }
   peer.remote_address = "unix";
   if (peer_.is_unix()) return peer;
   peer.remote_address = {text.data(), peer_.write_ip(text.data())};
@@ -81,7 +85,8 @@ void HttpSession::expect_first() {
 
 void HttpSession::on_connected() {
   awaited_ = Awaited::Nothing;
-  expect_first();
+  if (plan().mutual_tls && connection_.transport().tls()->protocol() == net::kMeshProtocol) connection_.presume_raw();
+  else expect_first();
   site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
 }
 

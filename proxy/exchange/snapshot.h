@@ -10,7 +10,7 @@
 #include "exchange/router.h"
 #include "http/codec.h"
 #include "net/address.h"
-#include "net/tls_context.h"
+#include "net/tls_slot.h"
 #include "upstream/cluster_plan.h"
 #include "upstream/limits.h"
 
@@ -23,7 +23,9 @@ struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
-  std::shared_ptr<const net::TlsContext> tls;  // null: clear text
+  std::shared_ptr<const net::TlsSlot> tls;  // null: clear text
+  bool mutual_tls = false;                  // `tls` is the workload's, and tells who comes
+  std::string client_cert_prefix;           // then of x-forwarded-client-cert: "By=<ours>;URI="
   bool detect = false;                         // HTTP/2 by its preface, too
   bool tcp_too = false;  // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
   milliseconds detect_timeout{100};

@@ -141,40 +141,55 @@ bool is_one_way(const config::Listener& listener) {
          only.filters.empty();
 }
 
-net::TlsServerSettings settings_of(const config::Listener& listener) {
-  net::TlsServerSettings settings{listener.tls.cert, listener.tls.key, listener.tls.client_ca, listener.tls.tls12,
-                                  listener.tls.alpn};
-  if (!settings.alpn.empty()) return settings;
-  switch (listener.protocol) {
-    case Protocol::Http1: settings.alpn = {"http/1.1"}; break;
+std::vector<std::string> alpn_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http1: return {"http/1.1"};
     case Protocol::Http2:
-    case Protocol::Grpc: settings.alpn = {"h2"}; break;
-    case Protocol::Tcp: break;
-    default: settings.alpn = {"h2", "http/1.1"};
+    case Protocol::Grpc: return {"h2"};
+    case Protocol::Tcp: return {};
+    default: return {"h2", "http/1.1"};
   }
-  return settings;
+}
+
+identity::Outcome<std::shared_ptr<const net::TlsSlot>> tls_of(const config::Listener& listener, WorkloadTls* workload) {
+  if (listener.tls.identity && workload) {
+    auto protocols = alpn_of(listener.protocol);
+    protocols.emplace_back(net::kMeshProtocol);
+    return workload->server(std::move(protocols));
+  }
+  if (!listener.tls.on) return std::shared_ptr<const net::TlsSlot>();
+  const auto& tls = listener.tls;
+  auto context = net::TlsContext::server(
+      {tls.cert, tls.key, tls.client_ca, tls.tls12, tls.alpn.empty() ? alpn_of(listener.protocol) : tls.alpn});
+  if (!context) return context.failure();
+  return std::shared_ptr<const net::TlsSlot>(std::make_shared<net::TlsSlot>(*context));
 }
 
 // Whoever trusts the system's authorities and shows nothing of its own shares one context, made when the first needs it.
 class Originations {
  public:
-  explicit Originations(std::string home) : home_(std::move(home)) {}
+  Originations(std::string home, WorkloadTls* workload) : home_(std::move(home)), workload_(workload) {}
 
   identity::Outcome<upstream::TlsPlan> of(const config::Cluster& cluster) {
+    auto plan = of_files(cluster);
+    if (plan && workload_ && cluster.tls.kind == config::ClusterTls::Kind::Auto) plan->mesh = workload_->client();
+    return plan;
+  }
+
+ private:
+  identity::Outcome<upstream::TlsPlan> of_files(const config::Cluster& cluster) {
     using Kind = config::ClusterTls::Kind;
     const config::ClusterTls& tls = cluster.tls;
     if (tls.kind == Kind::Off || (tls.kind == Kind::Auto && !has_https(cluster))) return upstream::TlsPlan{};
     for (const std::string& pattern : tls.identities)
       if (!identity::valid_pattern(pattern)) return identity::Failure{"identity: \"" + pattern + "\" is none"};
     const bool plain = tls.ca.empty() && tls.cert.empty() && tls.tls12;
-    if (plain && system_) return upstream::TlsPlan{system_, tls.sni, tls.kind == Kind::Auto};
+    if (plain && system_) return upstream::TlsPlan{{}, system_, tls.sni, tls.kind == Kind::Auto};
     auto context = net::TlsContext::client({tls.ca, tls.cert, tls.key, tls.tls12, tls.identities, home_});
     if (!context) return context.failure();
     if (plain) system_ = *context;
-    return upstream::TlsPlan{*context, tls.sni, tls.kind == Kind::Auto};
+    return upstream::TlsPlan{{}, *context, tls.sni, tls.kind == Kind::Auto};
   }
-
- private:
   static bool has_https(const config::Cluster& cluster) {
     return std::any_of(cluster.endpoints.begin(), cluster.endpoints.end(), [](const config::Endpoint& endpoint) {
       const auto address = net::Address::parse(endpoint.address);
@@ -182,6 +197,7 @@ class Originations {
     });
   }
   const std::string home_;
+  WorkloadTls* const workload_;
   std::shared_ptr<const net::TlsContext> system_;
 };
 
@@ -224,7 +240,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
 
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
   upstream::ClusterPlan plan;
-  const bool encrypted = tls.context != nullptr;
+  const bool encrypted = tls.context || tls.mesh;
   plan.tls = std::move(tls);
   plan.name = cluster.name;
   plan.service = cluster.service;
@@ -261,14 +277,15 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
 
 }  // namespace
 
-identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version) {
+identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
+                                                                     WorkloadTls* workload) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = version;
   snapshot->digest = document.digest;
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
   std::map<std::string, uint32_t> clusters;
-  Originations originations(document.identity.trust_domain);
+  Originations originations(document.identity.trust_domain, workload);
   for (const auto& cluster : document.clusters) {
     auto tls = originations.of(cluster);
     if (!tls) return identity::Failure{"clusters." + cluster.name + ".tls: " + tls.why()};
@@ -282,11 +299,11 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   Chains chains;
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
-    if (listener.tls.on) {
-      auto tls = net::TlsContext::server(settings_of(listener));
-      if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
-      plan->tls = *tls;
-    }
+    auto tls = tls_of(listener, workload);
+    if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
+    plan->tls = *tls;
+    plan->mutual_tls = listener.tls.identity && workload;
+    if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;

@@ -137,6 +137,8 @@ inline constexpr Name kRegistryInfo{  // sealed, signed
 
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
+inline constexpr Name kIdentityRotations{  // result: success, failure
+    "outrider_identity_rotations_total", "New certificates found in identity.dir.", Kind::Counter};
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
 
@@ -177,7 +179,7 @@ inline constexpr std::array kAll = {
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
     &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryStaleness,
-    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kIdentityExpiry, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
+    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
     &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };

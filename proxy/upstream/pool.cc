@@ -61,7 +61,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
     if (!to.valid()) return kBadAddress;
     become(Doing::Connecting, plan.pool.connect_timeout);
-    const auto tls = peer_of(plan.tls, to, asked, &pool.sessions_);
+    const auto tls = peer_of(plan.tls, to, pool.endpoint_->mutual_identity(), asked, &pool.sessions_);
     return connection->connect(to, wire_of(asked), plan.codec, tls ? &*tls : nullptr);
   }
   http::Wire wire() const { return connection->wire(); }
@@ -170,7 +170,8 @@ void Pool::leave(Waiter& waiter) {
 // Where an endpoint would not be asked, it has not to choose.
 Protocol Pool::asked_by(const Waiter& waiter) const {
   const Protocol asked = waiter.protocol();
-  if (asked != Protocol::Either || is_encrypted(cluster_.plan().tls, endpoint_->socket, asked)) return asked;
+  if (asked != Protocol::Either || is_encrypted(cluster_.plan().tls, endpoint_->socket, endpoint_->mutual_identity(), asked))
+    return asked;
   return Protocol::Http1;
 }
 

@@ -61,6 +61,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
                        const net::TlsPeer* tls = nullptr);
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
+  const net::Transport& transport() const { return transport_; }
   http::Codec& codec() {
     if (!codec_) codec_ = owner_->codec_for(*this, http::Wire::Http1);
     return *codec_;
