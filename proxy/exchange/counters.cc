@@ -90,11 +90,12 @@ RequestCounters& RequestCounterTable::find(std::string_view direction, std::stri
   return *last_;
 }
 
-ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, bool tls)
+ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener,
+                                       std::string_view tls)
     : catalog_(catalog), direction_(direction), listener_(listener) {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}};
   auto with_tls = labels;
-  with_tls.push_back({"tls", tls ? "terminated" : "none"});
+  with_tls.push_back({"tls", std::string(tls)});
   total = catalog.slot(names::kConnections, with_tls);
   active = catalog.slot(names::kConnectionsActive, with_tls);
   duration = catalog.slot(names::kConnectionDuration, labels);
@@ -113,7 +114,8 @@ stats::Slot ConnectionCounters::malformed(const char* reason) {
 
 stats::Slot ConnectionCounters::handshake(std::string_view result, std::string_view version) {
   return handshakes_.find({result, version}, [&] {
-    return catalog_.slot(names::kTlsHandshakes, {{"result", std::string(result)}, {"side", "client"}, {"version", std::string(version)}});
+    return catalog_.slot(names::kTlsHandshakes,
+                         {{"result", std::string(result)}, {"side", "client"}, {"version", std::string(version)}});
   });
 }
 

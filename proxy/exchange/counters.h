@@ -83,7 +83,7 @@ class RequestCounterTable {
 // One listener's connections on one worker.
 class ConnectionCounters {
  public:
-  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, bool tls);
+  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, std::string_view tls);
   stats::Slot closed(Ending why);
   stats::Slot malformed(const char* reason);                                 // a literal
   stats::Slot recognized(http::Voice voice);                                 // Unknown: the server spoke first

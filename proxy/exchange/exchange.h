@@ -43,7 +43,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   milliseconds idle_limit() const;  // of silence; 0: none
   void watch_idleness();
   upstream::Protocol protocol() const;  // to the endpoint
-  bool pump(Way way);       // pump.cc: body bytes on; true: all of it, the end included
+  bool pump(Way way);                   // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
   bool try_relay();                // pump.cc: sockets joined; true: the relay has taken over

@@ -26,7 +26,7 @@ struct ListenerPlan {
   std::shared_ptr<const net::TlsSlot> tls;  // null: clear text
   bool mutual_tls = false;                  // `tls` is the workload's, and tells who comes
   std::string client_cert_prefix;           // then of x-forwarded-client-cert: "By=<ours>;URI="
-  bool detect = false;                         // HTTP/2 by its preface, too
+  bool detect = false;                      // HTTP/2 by its preface, too
   bool tcp_too = false;  // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
   milliseconds detect_timeout{100};
   bool detect_learn = true;

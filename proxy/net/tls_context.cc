@@ -153,9 +153,8 @@ bool TlsContext::accepts(const identity::Certificate& peer, std::string_view exp
   const auto id = peer.workload_id();
   if (!id) return false;
   if (!expected.empty()) return id->text() == expected;
-  return identities_.empty() || std::any_of(identities_.begin(), identities_.end(), [&](const std::string& pattern) {
-           return identity::matches(pattern, *id, home_);
-         });
+  return identities_.empty() || std::any_of(identities_.begin(), identities_.end(),
+                                            [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
 }
 
 }  // namespace outrider::net

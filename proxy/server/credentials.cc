@@ -16,8 +16,7 @@ constexpr milliseconds kLook{1000};
 
 Credentials::Credentials(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, const config::Document& document,
                          std::function<void(const identity::Identity&)> renewed)
-    : control_(control), shard_(shard),
-      renewals_(catalog.slot(stats::names::kIdentityRotations, {{"result", "success"}})),
+    : control_(control), shard_(shard), renewals_(catalog.slot(stats::names::kIdentityRotations, {{"result", "success"}})),
       failures_(catalog.slot(stats::names::kIdentityRotations, {{"result", "failure"}})), settings_(document.identity),
       renewed_(std::move(renewed)) {}
 

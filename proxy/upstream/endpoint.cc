@@ -50,8 +50,7 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 
   std::unordered_map<std::string, const Member*> survivors;
   if (before)
-    for (const Member& member : before->members)
-      survivors.emplace(key_of(*member.endpoint), &member);
+    for (const Member& member : before->members) survivors.emplace(key_of(*member.endpoint), &member);
 
   auto next = std::make_shared<EndpointSet>();
   next->known = known;

@@ -68,9 +68,8 @@ TEST_F(TlsUpstream, LongBodiesPassBothWays) {
   client.set_buffers(16384);
   Random random = seeded_random();
   const std::string body = random_bytes(random, 5'000'001);
-  std::thread sender([&] {
-    client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
-  });
+  std::thread sender(
+      [&] { client.send("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body); });
   sender.join();
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);

@@ -38,8 +38,8 @@ struct Announcement {
   WallTime issued{}, not_before{}, not_after{};  // kept in milliseconds
   bool tombstone = false, draining = false, ready = false;
   bool mutual_tls = false;  // its address takes mutual TLS, and shows the signer's identity
-  net::Address address;  // IPv4 or IPv6 and a port; may be absent in a tombstone
-  std::string protocol;  // "http1", "tcp" ...; up to 16 characters
+  net::Address address;     // IPv4 or IPv6 and a port; may be absent in a tombstone
+  std::string protocol;     // "http1", "tcp" ...; up to 16 characters
   uint32_t weight = 100;
   std::string zone;                                         // up to 63
   std::string version;                                      // of the service; up to 63
