@@ -158,9 +158,10 @@ void read_retry(Fields& fields, Cluster& c) {
 
 // The name that is asked for and must be in the certificate.
 std::string check_sni(std::string& name) {
-  const bool fine = name.size() <= 253 && !name.starts_with('.') && std::all_of(name.begin(), name.end(), [](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_' || c == ':';
-  });
+  const bool fine =
+      name.size() <= 253 && !name.starts_with('.') && std::all_of(name.begin(), name.end(), [](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_' || c == ':';
+      });
   return fine ? std::string() : "expected a host's name, got \"" + name + "\"";
 }
 

@@ -201,7 +201,8 @@ Error TlsEngine::closed_early() {
 }
 
 Error TlsEngine::error_of(int result) {
-  Error error{Code::Tls, client_ ? Side::Upstream : Side::Downstream, Retry::No, 0, established_ ? "tls_broken" : "tls_handshake"};
+  Error error{Code::Tls, client_ ? Side::Upstream : Side::Downstream, Retry::No, 0,
+              established_ ? "tls_broken" : "tls_handshake"};
   if (SSL_get_error(ssl_, result) != SSL_ERROR_SSL) return error;
   const unsigned long code = ERR_peek_error();
   const Meaning meaning = meaning_of(ERR_GET_REASON(code), client_);
@@ -262,9 +263,7 @@ bool TlsEngine::refuse(X509_STORE_CTX* chain) {
       refusal_ = "tls_unknown_ca";
       trouble_ = whose + " is of an authority that is not trusted here (" + certificate.issuer() + ")";
       break;
-    default:
-      refusal_ = "tls_certificate_refused";
-      trouble_ = whose + " is refused: " + X509_verify_cert_error_string(error);
+    default: refusal_ = "tls_certificate_refused"; trouble_ = whose + " is refused: " + X509_verify_cert_error_string(error);
   }
   return true;
 }

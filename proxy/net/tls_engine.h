@@ -32,12 +32,12 @@ class TlsEngine {
   Result<size_t> read(std::span<char> into);  // 0: more records are needed, or ended()
   bool ended() const { return ended_; }       // the peer has said that it is done
   Result<Done> write(std::string_view bytes);
-  void finish();                     // says that we are done
-  Error closed_early();              // what it is when the connection ends in the handshake
+  void finish();         // says that we are done
+  Error closed_early();  // what it is when the connection ends in the handshake
   bool is_client() const { return client_; }
   bool resumed() const;
-  std::string_view protocol() const;                         // by ALPN; empty: none was agreed on
-  std::string_view version() const;                          // "TLSv1.3"; a literal
+  std::string_view protocol() const;                       // by ALPN; empty: none was agreed on
+  std::string_view version() const;                        // "TLSv1.3"; a literal
   const std::string& trouble() const { return trouble_; }  // a client's: what a person should know of an error
 
   // OpenSSL's questions, for the context.

@@ -10,10 +10,18 @@ namespace outrider::upstream {
 
 bool is_encrypted(const TlsPlan& plan, const net::Address& to, Protocol protocol);
 // No value: clear text. `sessions` may be null.
-std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, Protocol protocol,
-                                    net::TlsSessions* sessions);
+std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, Protocol protocol, net::TlsSessions* sessions);
 
-http::Wire wire_of(Protocol protocol);  // as long as the endpoint has not chosen another
+// As long as the endpoint has not chosen another.
+inline http::Wire wire_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http2: return http::Wire::Http2;
+    case Protocol::Raw: return http::Wire::Raw;
+    case Protocol::Http1:
+    case Protocol::Either: break;
+  }
+  return http::Wire::Http1;
+}
 
 // For what the handshake has agreed on.
 std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,

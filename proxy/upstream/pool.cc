@@ -55,8 +55,8 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
  public:
   enum class Doing : uint8_t { Connecting, Idle, Busy, Closing };
   PooledConnection(Pool& p, Protocol a)
-      : pool(p), asked(a), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()), opened(p.loop_.now()) {
-  }
+      : pool(p), asked(a), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()),
+        opened(p.loop_.now()) {}
 
   Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
     if (!to.valid()) return kBadAddress;
@@ -256,7 +256,8 @@ void Pool::fail_waiters() {
   const auto connecting = std::accumulate(connecting_count_.begin(), connecting_count_.end(), 0u);
   if (draining_ || (connecting == 0 && busy_count_ == 0)) failures = kNoLimit;
   const Error why = last_failure_;
-  uint32_t waiting = std::accumulate(waiting_count_.begin(), waiting_count_.end(), 0u);  // those that come meanwhile have not failed
+  uint32_t waiting =
+      std::accumulate(waiting_count_.begin(), waiting_count_.end(), 0u);  // those that come meanwhile have not failed
   for (; failures > 0 && waiting > 0 && !waiting_.empty(); --failures, --waiting) {
     Waiter& waiter = *waiting_.front();
     leave(waiter);

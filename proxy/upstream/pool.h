@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "base/intrusive_list.h"
-#include "upstream/cluster_plan.h"
 #include "net/tls_sessions.h"
+#include "upstream/cluster_plan.h"
 #include "wire/http_connection.h"
 
 namespace outrider::upstream {
@@ -55,7 +55,7 @@ class Pool final : net::EndOfTurn {
   void cut();        // everything closes now
   net::Loop& loop() { return loop_; }
   size_t idle_count() const { return idle_count_; }
-  size_t open_count() const { return open_count_; }  // connecting, idle, busy and closing
+  size_t open_count() const { return open_count_; }        // connecting, idle, busy and closing
   const std::string& trouble() const { return trouble_; }  // what a person should know of the last failure of TLS
 
  private:

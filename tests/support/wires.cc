@@ -22,7 +22,8 @@ std::unique_ptr<Proxy> Chain::changer(const std::string& to, const std::string& 
   return std::make_unique<Proxy>(
       Proxy::edge(
           {to},
-          joined({cluster, "panic: 100%, retry: off, timeout: 0, connect_timeout: 60s, circuit_breaker: {max_connections: 65536}"}),
+          joined(
+              {cluster, "panic: 100%, retry: off, timeout: 0, connect_timeout: 60s, circuit_breaker: {max_connections: 65536}"}),
           joined({"http: {forwarded: off, max_body: off, max_header_bytes: 1MiB, max_headers: 1000, normalize_path: false}, "
                   "timeouts: {request_headers: 0, idle: 0, stream_idle: 0, request: 0}",
                   listener})),
@@ -38,10 +39,13 @@ std::string Chain::to(const Origin& origin) {
 Proxy& Chain::start(const std::vector<std::string>& endpoints, const std::string& cluster, const std::string& listener,
                     std::vector<std::string> set) {
   const std::string to = certificates_ ? certificates_->cluster() : "";
-  proxy_ = std::make_unique<Proxy>(
-      Proxy::edge(endpoints, joined({wires_.http2_out ? spoken(true) : certificates_ ? spoken(false) : "", to, cluster}),
-                  joined({certificates_ ? certificates_->listener() : "", listener})),
-      std::move(set));
+  proxy_ = std::make_unique<Proxy>(Proxy::edge(endpoints,
+                                               joined({wires_.http2_out ? spoken(true)
+                                                       : certificates_  ? spoken(false)
+                                                                        : "",
+                                                       to, cluster}),
+                                               joined({certificates_ ? certificates_->listener() : "", listener})),
+                                   std::move(set));
   if (wires_.http2_in || certificates_) before_ = changer(proxy_->address().text(), joined({spoken(wires_.http2_in), to}));
   return *proxy_;
 }

@@ -29,8 +29,7 @@ inline void PrintTo(const Wires& wires, std::ostream* out) { *out << name_of(wir
 // does nothing but change the wire.
 class Chain {
  public:
-  explicit Chain(Wires wires)
-      : wires_(wires), certificates_(wires.encrypted ? std::make_unique<Certificates>() : nullptr) {}
+  explicit Chain(Wires wires) : wires_(wires), certificates_(wires.encrypted ? std::make_unique<Certificates>() : nullptr) {}
   std::string to(const Origin& origin);  // where the proxy under test is to find it
   // As Proxy::edge().
   Proxy& start(const std::vector<std::string>& endpoints, const std::string& cluster = {}, const std::string& listener = {},

@@ -11,8 +11,8 @@
 namespace outrider::net {
 namespace {
 
-using test::Certificates;
 using std::chrono::hours;
+using test::Certificates;
 
 const std::string kBoth = "\x02h2\x08http/1.1";
 
@@ -131,11 +131,12 @@ TEST_F(Engines, ChooseAProtocolOfThoseOffered) {
 TEST_F(Engines, AskForNamesButNotForAddresses) {
   std::string asked;
   SSL_CTX_set_tlsext_servername_arg(server->raw(), &asked);
-  SSL_CTX_set_tlsext_servername_callback(server->raw(), +[](SSL* ssl, int*, void* into) {
-    const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    *static_cast<std::string*>(into) = name ? name : "nothing";
-    return SSL_TLSEXT_ERR_OK;
-  });
+  SSL_CTX_set_tlsext_servername_callback(
+      server->raw(), +[](SSL* ssl, int*, void* into) {
+        const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        *static_cast<std::string*>(into) = name ? name : "nothing";
+        return SSL_TLSEXT_ERR_OK;
+      });
   Pair named(server, peer("localhost"));
   EXPECT_TRUE(named.shake());
   EXPECT_EQ(asked, "localhost");
