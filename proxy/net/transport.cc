@@ -172,8 +172,9 @@ void Transport::on_events(int status, int events) {
     return secured_ ? void() : owner_.on_ready();
   }
   const bool greeting = secured_ && !secured_->engine.established();
-  if (status < 0) {                             // EPOLLERR: what came before the reset is still there, an early answer perhaps
-    if (greeting && !step_handshake()) return;  // or an alert
+  // EPOLLERR: what came before the reset is still there, an early answer perhaps, or an alert.
+  if (status < 0) {
+    if (greeting && !step_handshake()) return;
     if (!greeting && reading_ && !ended_) {
       owner_.on_readable();
       if (poll->owner != this) return;

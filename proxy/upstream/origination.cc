@@ -41,16 +41,6 @@ std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to,
   return net::TlsPeer{plan.context, plan.name.empty() ? to.ip() : plan.name, offered(protocol), sessions};
 }
 
-http::Wire wire_of(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::Http2: return http::Wire::Http2;
-    case Protocol::Raw: return http::Wire::Raw;
-    case Protocol::Http1:
-    case Protocol::Either: break;
-  }
-  return http::Wire::Http1;
-}
-
 std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,
                                              http::CodecLimits limits) {
   limits.encrypted = true;

@@ -15,7 +15,16 @@ bool is_encrypted(const TlsPlan& plan, const net::Address& to, std::string_view 
 std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol,
                                     net::TlsSessions* sessions);
 
-http::Wire wire_of(Protocol protocol);  // as long as the endpoint has not chosen another
+// As long as the endpoint has not chosen another.
+inline http::Wire wire_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http2: return http::Wire::Http2;
+    case Protocol::Raw: return http::Wire::Raw;
+    case Protocol::Http1:
+    case Protocol::Either: break;
+  }
+  return http::Wire::Http1;
+}
 
 // For what the handshake has agreed on.
 std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,

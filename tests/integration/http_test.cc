@@ -38,6 +38,7 @@ struct Recorder {
 
 class HttpPairs : public EveryPair {};
 OUTRIDER_EVERY_PAIR(HttpPairs);
+OUTRIDER_EVERY_ENCRYPTED_PAIR(HttpPairs);
 
 TEST_P(HttpPairs, RequestAndResponseArriveAsTheyWereSent) {
   Recorder recorder;
@@ -57,7 +58,7 @@ TEST_P(HttpPairs, RequestAndResponseArriveAsTheyWereSent) {
   EXPECT_EQ(seen.count("x-gone"), 0u);
   EXPECT_EQ(seen.count("keep-alive"), 0u);
   EXPECT_EQ(seen.field("x-forwarded-for"), "127.0.0.1");
-  EXPECT_EQ(seen.field("x-forwarded-proto"), "http");
+  EXPECT_EQ(seen.field("x-forwarded-proto"), chain.wires().encrypted ? "https" : "http");
   EXPECT_EQ(seen.field("x-request-id").size(), 32u);
   const char* name = chain.wires().any_http2() ? "x-mixed-case" : "X-MiXed-Case";
   EXPECT_TRUE(std::find(seen.fields.begin(), seen.fields.end(), std::pair<std::string, std::string>(name, "One")) !=

@@ -134,6 +134,25 @@ TEST(Strict, AnAddressHasAPortAndNamesAreNotLookedUp) {
             "test.yaml:2:26: error: listeners.e.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
 }
 
+TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {
+  const auto tls = [](const std::string& value, const std::string& endpoint = "10.0.0.1:443") {
+    const std::string text =
+        said({"version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{cluster: w}]}\nclusters:\n  w:\n" +
+              std::string("    endpoints: [\"") + endpoint + "\"]\n    tls: " + value + "\n"});
+    return text.starts_with("test.yaml:7:") ? text.substr(text.find("clusters")) : text;
+  };
+  for (const char* fine : {"auto", "off", "{}", "{sni: a.test, ca: ca.crt, min: \"1.3\"}", "{cert: a.crt, key: a.key}",
+                           "{ca: ca.crt, identity: [shop/cart, shop/*]}"})
+    EXPECT_EQ(tls(fine), "") << fine;
+  EXPECT_EQ(tls("{cert: a.crt}"), "clusters.w.tls: cert: and key: go together\n");
+  EXPECT_EQ(tls("{identity: [shop/cart]}"),
+            "clusters.w.tls: identity: needs ca: FILE, the authority that may say who somebody is\n");
+  EXPECT_EQ(tls("{ca: ca.crt, identity: [cart]}"), "clusters.w.tls.identity: expected namespace/account, got \"cart\"\n");
+  EXPECT_EQ(tls("{sni: \"a b\"}"), "clusters.w.tls.sni: expected a host's name, got \"a b\"\n");
+  EXPECT_EQ(tls("{ca: ca.crt}", "unix:/run/a"), "clusters.w.tls: needs sni: HOST, whom the certificate of unix:/run/a is for\n");
+  EXPECT_EQ(tls("identity"), "clusters.w.tls: expected auto or off, got \"identity\"\n");
+}
+
 TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) { EXPECT_EQ(said({edge("x-team: shop\nadmin: {x-why: {any: [thing]}}\n")}), ""); }
 
 TEST(Strict, ANotYetDefaultThatPromisesSomethingIsWarnedAbout) {
