@@ -58,6 +58,7 @@ void append_json_line(std::string& out, const AccessEntry& e) {
   text("listener", e.listener);
   text("client", e.client);
   text("protocol", e.protocol);
+  text("alpn", e.offered);
   text("method", e.method);
   text("host", e.host);
   text("path", e.path);

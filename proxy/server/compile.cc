@@ -1,5 +1,6 @@
 #include "server/compile.h"
 
+#include <algorithm>
 #include <map>
 
 #include "filters/all.h"
@@ -79,7 +80,8 @@ class Chains {
 
 http::Wire wire_of(Protocol protocol) {
   switch (protocol) {
-    case Protocol::Tcp: return http::Wire::Raw;
+    case Protocol::Tcp:
+    case Protocol::Tls: return http::Wire::Raw;
     case Protocol::Http2:
     case Protocol::Grpc: return http::Wire::Http2;
     case Protocol::Auto:
@@ -95,6 +97,7 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   rule.hosts = route.hosts;
   rule.prefixes = route.prefixes;
   rule.paths = route.paths;
+  rule.server_names = route.server_names;
   exchange::Route& to = rule.route;
   to.id = id;
   to.name = route.name;
@@ -118,14 +121,6 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   return rule;
 }
 
-// Whatever comes leads to one cluster, and nothing looks at it: a rule of TCP's.
-bool is_one_way(const config::Listener& listener) {
-  if (listener.routes.size() != 1) return false;
-  const auto& only = listener.routes.front();
-  return only.action == config::Route::Action::Cluster && only.hosts.empty() && only.prefixes.empty() && only.paths.empty() &&
-         only.filters.empty();
-}
-
 net::TlsServerSettings settings_of(const config::Listener& listener) {
   net::TlsServerSettings settings{listener.tls.cert, listener.tls.key, listener.tls.client_ca, listener.tls.tls12,
                                   listener.tls.alpn};
@@ -134,7 +129,8 @@ net::TlsServerSettings settings_of(const config::Listener& listener) {
     case Protocol::Http1: settings.alpn = {"http/1.1"}; break;
     case Protocol::Http2:
     case Protocol::Grpc: settings.alpn = {"h2"}; break;
-    case Protocol::Tcp: break;
+    case Protocol::Tcp:
+    case Protocol::Tls: break;
     default: settings.alpn = {"h2", "http/1.1"};
   }
   return settings;
@@ -150,8 +146,11 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->detect = listener.protocol == Protocol::Auto || listener.protocol == Protocol::Http;
   plan->detect_timeout = listener.detect_timeout;
   plan->detect_learn = listener.detect_learn;
-  // Not at the edge: there a stranger's silence would cost a connection to an endpoint, and garbage would reach it.
-  plan->tcp_too = listener.protocol == Protocol::Auto && listener.direction != config::Direction::Edge && is_one_way(listener);
+  plan->opaque_ports = listener.opaque_ports;
+  plan->tcp_too = listener.relays();
+  plan->tls_alone = listener.protocol == Protocol::Tls;
+  plan->by_server_name = plan->tls_alone || std::any_of(listener.routes.begin(), listener.routes.end(),
+                                                        [](const auto& route) { return !route.server_names.empty(); });
   plan->codec.max_streams = listener.max_streams;
   plan->codec.max_header_bytes = uint32_t(listener.max_header_bytes);
   plan->codec.max_headers = listener.max_headers;
@@ -235,7 +234,10 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
-    for (const auto& route : listener.routes) rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+    for (const auto& route : listener.routes) {
+      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+      rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.catches_all();
+    }
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }
