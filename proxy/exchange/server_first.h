@@ -29,6 +29,5 @@ class ServerFirst {
   static uint32_t of(uint16_t port) { return port + 1u; }
   std::array<std::atomic<uint32_t>, 16> kept_{};
 };
-};
 
 }  // namespace outrider::exchange
