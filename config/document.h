@@ -20,7 +20,7 @@ struct Where {
 };
 
 enum class Mode : uint8_t { Sidecar, Edge };
-enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Grpc, Tcp };
+enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Grpc, Tcp, Tls };  // Tls: of listeners alone, passed through
 enum class Direction : uint8_t { Inbound, Outbound, Edge };
 const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
@@ -107,6 +107,8 @@ struct Route {
   bool implied = false;                      // by a preset: behind what was written
   std::vector<std::string> hosts;            // lower case: exact or "*.suffix"; empty: any
   std::vector<std::string> prefixes, paths;  // at most one kind; both empty: any path
+  std::vector<std::string> server_names;     // lower case, of TLS that is passed through: exact, "*.suffix" or "*"
+  bool catches_all() const { return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty(); }
   Action action = Action::Cluster;
   std::string cluster;  // a name in Document::clusters
   struct Redirect {
@@ -141,6 +143,7 @@ struct Listener {
   ListenerTls tls;
   milliseconds detect_timeout{100};
   bool detect_learn = true;
+  std::vector<uint16_t> opaque_ports;
   bool http10 = true, websocket = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
@@ -160,6 +163,9 @@ struct Listener {
   std::string table;          // of `routes` that it serves
   std::vector<Route> routes;  // that table, with what the direction implies behind it
   Chain filters;              // its chain
+  // What is neither HTTP nor TLS somebody asks for goes on as it is: all of that leads to one cluster, and nothing looks
+  // at it.
+  bool relays() const;
 };
 
 struct Endpoint {

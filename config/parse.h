@@ -25,7 +25,7 @@ struct Layers {
 Document read_document(Reading& reading, Layers& layers);
 
 // parse_cluster.cc
-void read_protocol(Fields& fields, Protocol& protocol, Texts later);
+void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too = false);
 void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
 

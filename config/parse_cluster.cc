@@ -7,15 +7,11 @@
 
 namespace outrider::config {
 
-void read_protocol(Fields& fields, Protocol& protocol, Texts later) {
-  fields.choice("protocol", protocol,
-                {{"auto", Protocol::Auto},
-                 {"http", Protocol::Http},
-                 {"http1", Protocol::Http1},
-                 {"http2", Protocol::Http2},
-                 {"grpc", Protocol::Grpc},
-                 {"tcp", Protocol::Tcp}},
-                later);
+void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too) {
+  static constexpr std::pair<const char*, Protocol> kWords[] = {
+      {"auto", Protocol::Auto}, {"http", Protocol::Http}, {"http1", Protocol::Http1}, {"http2", Protocol::Http2},
+      {"grpc", Protocol::Grpc}, {"tcp", Protocol::Tcp},   {"tls", Protocol::Tls}};
+  fields.choice("protocol", protocol, std::span(kWords).first(std::size(kWords) - (tls_too ? 0 : 1)), later);
 }
 
 namespace {

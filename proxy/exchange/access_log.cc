@@ -59,6 +59,7 @@ void append_json_line(std::string& out, const AccessEntry& e) {
   text("client", e.client);
   if (!e.peer.empty()) text("peer", e.peer);
   text("protocol", e.protocol);
+  text("alpn", e.offered);
   text("method", e.method);
   text("host", e.host);
   text("path", e.path);

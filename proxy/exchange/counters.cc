@@ -35,9 +35,9 @@ const char* name_of(Flag flag) {
 
 const char* name_of(Ending ending) {
   static constexpr const char* kNames[] = {
-      "client",       "finished", "reset",           "idle",      "header_timeout", "request_timeout", "duration",
-      "max_requests", "too_many", "too_many_per_ip", "malformed", "draining",       "connect_failure", "no_endpoint",
-      "overload",     "tls",      "internal"};
+      "client",   "finished",        "reset",     "idle",     "header_timeout", "request_timeout", "duration",    "max_requests",
+      "too_many", "too_many_per_ip", "malformed", "draining", "no_route",       "connect_failure", "no_endpoint", "overload",
+      "tls",      "internal"};
   return kNames[size_t(ending)];
 }
 
@@ -91,11 +91,11 @@ RequestCounters& RequestCounterTable::find(std::string_view direction, std::stri
 }
 
 ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener,
-                                       std::string_view tls)
+                                       const char* tls)
     : catalog_(catalog), direction_(direction), listener_(listener) {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}};
   auto with_tls = labels;
-  with_tls.push_back({"tls", std::string(tls)});
+  with_tls.push_back({"tls", tls});
   total = catalog.slot(names::kConnections, with_tls);
   active = catalog.slot(names::kConnectionsActive, with_tls);
   duration = catalog.slot(names::kConnectionDuration, labels);
@@ -116,6 +116,12 @@ stats::Slot ConnectionCounters::handshake(std::string_view result, std::string_v
   return handshakes_.find({result, version}, [&] {
     return catalog_.slot(names::kTlsHandshakes,
                          {{"result", std::string(result)}, {"side", "client"}, {"version", std::string(version)}});
+  });
+}
+
+stats::Slot ConnectionCounters::tls_refused(const char* reason) {
+  return tls_refused_.find(reason, [&] {
+    return catalog_.slot(names::kTlsRefused, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
   });
 }
 

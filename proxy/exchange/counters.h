@@ -27,7 +27,7 @@ const char* name_of(Flag flag);
 // clang-format off
 enum class Ending : uint8_t {
   Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
-  Draining, ConnectFailure, NoEndpoint, Overload, Tls, Internal
+  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Internal
 };
 // clang-format on
 const char* name_of(Ending ending);
@@ -83,11 +83,12 @@ class RequestCounterTable {
 // One listener's connections on one worker.
 class ConnectionCounters {
  public:
-  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, std::string_view tls);
+  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, const char* tls);
   stats::Slot closed(Ending why);
   stats::Slot malformed(const char* reason);                                 // a literal
   stats::Slot recognized(http::Voice voice);                                 // Unknown: the server spoke first
   stats::Slot handshake(std::string_view result, std::string_view version);  // literals
+  stats::Slot tls_refused(const char* reason);                               // a literal
   stats::Slot total, active, duration;
 
  private:
@@ -95,7 +96,7 @@ class ConnectionCounters {
   std::string direction_, listener_;
   Slots<std::pair<std::string_view, std::string_view>> handshakes_;
   Slots<Ending> closed_;
-  Slots<std::string_view> malformed_;
+  Slots<std::string_view> malformed_, tls_refused_;
   Slots<http::Voice> recognized_;
 };
 

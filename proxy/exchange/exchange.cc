@@ -51,7 +51,9 @@ bool Exchange::step() {
 
   switch (phase_) {
     case Phase::Head:
-      if (!raw_) {
+      if (raw_) {
+        if (const char* why = read_hello()) return fail({Code::Protocol, Side::Downstream, Retry::No, 0, why}), true;
+      } else {
         if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
           request_.authority = session_->local(arena_);
         if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
@@ -64,7 +66,10 @@ bool Exchange::step() {
       return true;
 
     case Phase::Route:
-      if (!route()) return fail({Code::NoRoute, Side::Local, Retry::No, 0, "no_route"}), true;
+      if (!route()) {
+        const char* why = tls_ && request_.authority.empty() ? "no_server_name" : "no_route";
+        return fail({Code::NoRoute, Side::Local, Retry::No, 0, why}), true;
+      }
       if (!check_body_limit()) return true;
       phase_ = Phase::RequestFilters;
       return true;
@@ -152,7 +157,8 @@ bool Exchange::step() {
 
 bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
-  route_ = plan.router->match(without_port(request_.authority), request_.path);
+  if (!raw_) route_ = plan.router->match(without_port(request_.authority), request_.path);
+  else route_ = tls_ ? plan.router->match_tls(request_.authority) : plan.router->match_bytes();
   if (!route_) return false;
   chain_ = route_->chain.get();
   if (route_->action == Route::Action::Cluster) {

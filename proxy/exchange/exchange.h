@@ -54,6 +54,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void fail(const Error& why);     // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
   std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
+  const char* read_hello();                    // pass_through.cc: why it is not passed through, else null
+  void refuse_bytes(const Error& why);         // pass_through.cc
   void note_grpc();                            // grpc.cc
   bool is_native_grpc() const;                 // to the endpoint
   void answer_grpc(uint16_t status, std::string_view message);
@@ -111,6 +113,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
+  bool tls_ = false;           // raw, and a hello has said to whom; that name is the request's authority
+  std::string_view offered_;   // by ALPN: "h2,http/1.1"
   std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";

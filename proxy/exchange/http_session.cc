@@ -1,5 +1,8 @@
 #include "exchange/http_session.h"
 
+#include <algorithm>
+
+#include "base/log.h"
 #include "exchange/exchange.h"
 #include "net/tls_engine.h"
 
@@ -42,16 +45,26 @@ Ending ending_of(const Error& why) {
   }
 }
 
+wire::Hears hears(const ListenerPlan& plan) {
+  if (plan.tls_alone) return wire::Hears::Tls;
+  if (plan.tcp_too) return wire::Hears::Everything;
+  return plan.by_server_name ? wire::Hears::HttpAndTls : wire::Hears::Http;
+}
+
 }  // namespace
 
-HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip)
-    : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(peer), since_(net::Loop::clock()),
-      counted_ip_(counted_ip) {
+HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket)
+    : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(socket.peer), since_(net::Loop::clock()),
+      counted_ip_(socket.counted_ip), called_(socket.called) {
   site_.shard.add(door_->counters.total);
   site_.shard.add(door_->counters.active);
   auto tls = plan().tls ? plan().tls->get() : nullptr;
-  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too, std::move(tls));
-  else connection_.accept(fd, plan().wire, plan().codec, std::move(tls));
+  const auto& opaque = plan().opaque_ports;
+  if (plan().tcp_too && std::find(opaque.begin(), opaque.end(), called_) != opaque.end())
+    connection_.accept(socket.fd, http::Wire::Raw, plan().codec, std::move(tls));
+  else if (plan().wire == http::Wire::Http1 || plan().tls_alone)
+    connection_.accept_resting(socket.fd, plan().codec.buffer, hears(plan()), std::move(tls));
+  else connection_.accept(socket.fd, plan().wire, plan().codec, std::move(tls));
   if (plan().tls) await(Awaited::Handshake, plan().tls_handshake);
   else expect_first();
   if (!plan().max_connection.count()) return;
@@ -78,9 +91,11 @@ std::string_view HttpSession::local(Arena& arena) {
 }
 
 void HttpSession::expect_first() {
-  if (plan().tcp_too && plan().detect_learn && *plan().server_first) connection_.presume_raw();
+  if (plan().tls_alone) return await(Awaited::Hello, plan().tls_handshake);
+  if (connection_.wire() == http::Wire::Raw) return;
+  if (plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
   else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
-  else if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
+  else await(Awaited::Head, plan().request_headers);
 }
 
 void HttpSession::on_connected() {
@@ -92,7 +107,8 @@ void HttpSession::on_connected() {
 
 std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events, http::Wire wire) {
   if (wire != http::Wire::Http1) {
-    if (wire == http::Wire::Raw ? !plan().tcp_too : !plan().detect) return nullptr;
+    const bool presumed = connection_.wire() == http::Wire::Raw;  // and led to where no name leads elsewhere
+    if (wire == http::Wire::Raw ? presumed && !plan().by_server_name : !plan().detect) return nullptr;
     return http::make_codec(wire, http::Role::Server, events, site_.loop.blocks(), plan().codec);
   }
   return site_.codecs.take(events, plan().codec, requests_);
@@ -130,10 +146,27 @@ void HttpSession::note_malformed(const char* reason) {
 
 void HttpSession::on_recognized(http::Voice voice) {
   if (plan().detect) site_.shard.add(door_->counters.recognized(voice));
-  if (plan().tcp_too && plan().detect_learn) *plan().server_first = voice == http::Voice::Unknown;
+  if (plan().tcp_too && plan().detect_learn) plan().server_first->note(called_, voice == http::Voice::Unknown);
+}
+
+// In the log, ten seconds apart: strangers are not to fill a disk.
+void HttpSession::note_refused(const char* reason, std::string_view server_name) {
+  constexpr milliseconds kApart{10000};
+  site_.shard.add(door_->counters.tls_refused(reason));
+  if (site_.loop.now() < door_->quiet_until) return void(++door_->unsaid);
+  door_->quiet_until = site_.loop.now() + kApart;
+  log::warn("TLS is not passed on", {{"listener", plan().name},
+                                     {"reason", reason},
+                                     {"server_name", server_name},
+                                     {"client", peer_.is_unix() ? "unix" : peer_.text()},
+                                     {"not_logged", std::exchange(door_->unsaid, 0)}});
 }
 
 void HttpSession::on_partial() {
+  if (connection_.in_hello()) {
+    if (awaited_ != Awaited::Hello) await(Awaited::Hello, plan().by_server_name ? plan().tls_handshake : plan().detect_timeout);
+    return;
+  }
   if (connection_.undecided() && plan().tcp_too) {
     if (awaited_ == Awaited::Nothing) await(Awaited::Voice, plan().detect_timeout);
     return;
@@ -168,6 +201,9 @@ void HttpSession::on_limit() {
       awaited_ = Awaited::Nothing;
       if (!connection_.presume_raw()) await(Awaited::Head, plan().request_headers);
       return;
+    case Awaited::Hello:
+      awaited_ = Awaited::Nothing;
+      return connection_.resting() ? close(Ending::HeaderTimeout) : connection_.presume_tls();
     case Awaited::Head: return on_head_limit();
     case Awaited::Request: return on_idle_limit();
     case Awaited::Nothing: return;

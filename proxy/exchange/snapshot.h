@@ -1,13 +1,13 @@
 #pragma once
 // What is served, compiled from one configuration.
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/tally.h"
 #include "exchange/router.h"
+#include "exchange/server_first.h"
 #include "http/codec.h"
 #include "net/address.h"
 #include "net/tls_slot.h"
@@ -27,10 +27,13 @@ struct ListenerPlan {
   bool mutual_tls = false;                  // `tls` is the workload's, and tells who comes
   std::string client_cert_prefix;           // then of x-forwarded-client-cert: "By=<ours>;URI="
   bool detect = false;                      // HTTP/2 by its preface, too
-  bool tcp_too = false;  // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
+  bool tcp_too = false;                // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
+  bool by_server_name = false;         // TLS is led by the name its client asks for, and passed through
+  bool tls_alone = false;              // nothing else is
+  std::vector<uint16_t> opaque_ports;  // nobody looks at what comes for these
   milliseconds detect_timeout{100};
   bool detect_learn = true;
-  std::shared_ptr<std::atomic<bool>> server_first = std::make_shared<std::atomic<bool>>(false);  // the last one was
+  std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
   bool transparent = false;
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none

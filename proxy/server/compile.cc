@@ -82,7 +82,8 @@ class Chains {
 // What a cluster says in clear text; by TLS its endpoint may choose.
 upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
   switch (protocol) {
-    case Protocol::Tcp: return upstream::Protocol::Raw;
+    case Protocol::Tcp:
+    case Protocol::Tls: return upstream::Protocol::Raw;
     case Protocol::Http2:
     case Protocol::Grpc: return upstream::Protocol::Http2;
     case Protocol::Auto: return encrypted ? upstream::Protocol::Either : upstream::Protocol::Http1;
@@ -94,7 +95,8 @@ upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
 
 http::Wire wire_of(Protocol protocol) {
   switch (protocol) {
-    case Protocol::Tcp: return http::Wire::Raw;
+    case Protocol::Tcp:
+    case Protocol::Tls: return http::Wire::Raw;
     case Protocol::Http2:
     case Protocol::Grpc: return http::Wire::Http2;
     case Protocol::Auto:
@@ -110,6 +112,7 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   rule.hosts = route.hosts;
   rule.prefixes = route.prefixes;
   rule.paths = route.paths;
+  rule.server_names = route.server_names;
   exchange::Route& to = rule.route;
   to.id = id;
   to.name = route.name;
@@ -133,20 +136,13 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   return rule;
 }
 
-// Whatever comes leads to one cluster, and nothing looks at it: a rule of TCP's.
-bool is_one_way(const config::Listener& listener) {
-  if (listener.routes.size() != 1) return false;
-  const auto& only = listener.routes.front();
-  return only.action == config::Route::Action::Cluster && only.hosts.empty() && only.prefixes.empty() && only.paths.empty() &&
-         only.filters.empty();
-}
-
 std::vector<std::string> alpn_of(Protocol protocol) {
   switch (protocol) {
     case Protocol::Http1: return {"http/1.1"};
     case Protocol::Http2:
     case Protocol::Grpc: return {"h2"};
-    case Protocol::Tcp: return {};
+    case Protocol::Tcp:
+    case Protocol::Tls: return {};
     default: return {"h2", "http/1.1"};
   }
 }
@@ -211,8 +207,11 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->detect = listener.protocol == Protocol::Auto || listener.protocol == Protocol::Http;
   plan->detect_timeout = listener.detect_timeout;
   plan->detect_learn = listener.detect_learn;
-  // Not at the edge: there a stranger's silence would cost a connection to an endpoint, and garbage would reach it.
-  plan->tcp_too = listener.protocol == Protocol::Auto && listener.direction != config::Direction::Edge && is_one_way(listener);
+  plan->opaque_ports = listener.opaque_ports;
+  plan->tcp_too = listener.relays();
+  plan->tls_alone = listener.protocol == Protocol::Tls;
+  plan->by_server_name = plan->tls_alone || std::any_of(listener.routes.begin(), listener.routes.end(),
+                                                        [](const auto& route) { return !route.server_names.empty(); });
   plan->codec.max_streams = listener.max_streams;
   plan->codec.max_header_bytes = uint32_t(listener.max_header_bytes);
   plan->codec.max_headers = listener.max_headers;
@@ -307,7 +306,10 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
-    for (const auto& route : listener.routes) rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+    for (const auto& route : listener.routes) {
+      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+      rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.catches_all();
+    }
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }

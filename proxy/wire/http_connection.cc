@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/client_hello.h"
 #include "net/tls_engine.h"
 
 namespace outrider::wire {
@@ -26,9 +27,9 @@ void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& li
   if (wire == http::Wire::Raw && !transport_.tls()) on_hungry();  // its one stream is there before the first byte
 }
 
-void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too, Tls tls) {
+void HttpConnection::accept_resting(int fd, uint32_t input_mark, Hears hears, Tls tls) {
   input_mark_ = input_mark;
-  raw_too_ = raw_too;
+  hears_ = hears;
   fresh_ = true;
   transport_.adopt(fd, std::move(tls));
 }
@@ -84,11 +85,13 @@ bool HttpConnection::recognize() {
     if (input_ended_) fresh_ = false;
     return true;
   }
-  auto voice = heard();
+  auto voice = hears_ == Hears::Tls ? http::Voice::Tls : heard();
   if (voice <= http::Voice::Unlikely) {
-    if (!input_ended_ && (raw_too_ || voice == http::Voice::Unknown)) return false;
-    voice = raw_too_ ? http::Voice::Other : http::Voice::Http1;
+    const bool raw_too = hears_ == Hears::Everything;
+    if (!input_ended_ && (raw_too || voice == http::Voice::Unknown)) return false;
+    voice = raw_too ? http::Voice::Other : http::Voice::Http1;
   }
+  if (voice == http::Voice::Tls && hears_ != Hears::Http && awaits_hello()) return false;
   decide(voice);
   return true;
 }
@@ -98,12 +101,22 @@ http::Voice HttpConnection::heard() {
   return http::voice_of(input.contiguous(std::min(input.size(), http::kVoiceBytes)));
 }
 
+bool HttpConnection::awaits_hello() {
+  Buffer& input = codec_->unread();
+  if (input_ended_) return false;
+  if (input.size() < hello_needed_) return true;
+  std::string joined;
+  const auto hello = net::read_client_hello(input.contiguous(std::min(input.size(), net::kClientHelloBytes)), joined);
+  hello_needed_ = uint32_t(hello.needed);
+  return hello.state == net::ClientHello::State::Partial;
+}
+
 void HttpConnection::decide(http::Voice voice) {
   fresh_ = false;
-  const auto wire = voice == http::Voice::Http1   ? http::Wire::Http1
-                    : voice == http::Voice::Http2 ? http::Wire::Http2
-                                                  : http::Wire::Raw;
-  if (auto codec = wire == wire_ ? nullptr : owner_->codec_for(*this, wire)) {
+  const bool tls = voice == http::Voice::Tls && hears_ != Hears::Http;
+  const bool raw = tls || (voice == http::Voice::Other && hears_ == Hears::Everything);
+  const auto wire = raw ? http::Wire::Raw : voice == http::Voice::Http2 ? http::Wire::Http2 : http::Wire::Http1;
+  if (auto codec = wire == wire_ && !tls ? nullptr : owner_->codec_for(*this, wire)) {
     codec->unread().append(std::move(codec_->unread()));
     codec_.swap(codec);
     wire_ = wire;
@@ -131,6 +144,12 @@ void HttpConnection::presume_http() {
   if (!fresh_ || gone_ || !codec_) return;
   decide(http::Voice::Http1);
   feed();
+}
+
+void HttpConnection::presume_tls() {
+  if (!fresh_ || gone_ || !codec_) return;
+  decide(http::Voice::Tls);
+  on_hungry();
 }
 
 void HttpConnection::feed() {
