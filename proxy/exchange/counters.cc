@@ -101,6 +101,12 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
   duration = catalog.slot(names::kConnectionDuration, labels);
 }
 
+void ConnectionCounters::tell_clear_text() {
+  const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
+  clear_total = catalog_.slot(names::kConnections, labels);
+  clear_active = catalog_.slot(names::kConnectionsActive, labels);
+}
+
 stats::Slot ConnectionCounters::closed(Ending why) {
   return closed_.find(why, [&] {
     return catalog_.slot(names::kConnectionsClosed,

@@ -84,12 +84,15 @@ class RequestCounterTable {
 class ConnectionCounters {
  public:
   ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, const char* tls);
+  // For a door where both go in: what came by clear text.
+  void tell_clear_text();
   stats::Slot closed(Ending why);
   stats::Slot malformed(const char* reason);                                 // a literal
   stats::Slot recognized(http::Voice voice);                                 // Unknown: the server spoke first
   stats::Slot handshake(std::string_view result, std::string_view version);  // literals
   stats::Slot tls_refused(const char* reason);                               // a literal
   stats::Slot total, active, duration;
+  stats::Slot clear_total, clear_active;  // after tell_clear_text()
 
  private:
   stats::Catalog& catalog_;

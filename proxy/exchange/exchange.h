@@ -112,9 +112,9 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool grpc_ = false, grpc_web_ = false, has_own_ = false;  // of either; by gRPC-Web from the client
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
-  bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
-  bool tls_ = false;           // raw, and a hello has said to whom; that name is the request's authority
-  std::string_view offered_;   // by ALPN: "h2,http/1.1"
+  bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
+  bool tls_ = false;          // raw, and a hello has said to whom; that name is the request's authority
+  std::string_view offered_;  // by ALPN: "h2,http/1.1"
   std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";

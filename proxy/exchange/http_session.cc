@@ -45,8 +45,9 @@ Ending ending_of(const Error& why) {
   }
 }
 
-wire::Hears hears(const ListenerPlan& plan) {
+wire::Hears hears(const ListenerPlan& plan, bool opaque) {
   if (plan.tls_alone) return wire::Hears::Tls;
+  if (plan.bytes_alone || opaque) return wire::Hears::Bytes;
   if (plan.tcp_too) return wire::Hears::Everything;
   return plan.by_server_name ? wire::Hears::HttpAndTls : wire::Hears::Http;
 }
@@ -56,16 +57,17 @@ wire::Hears hears(const ListenerPlan& plan) {
 HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket)
     : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(socket.peer), since_(net::Loop::clock()),
       counted_ip_(socket.counted_ip), called_(socket.called) {
-  site_.shard.add(door_->counters.total);
-  site_.shard.add(door_->counters.active);
-  auto tls = plan().tls ? plan().tls->get() : nullptr;
-  const auto& opaque = plan().opaque_ports;
-  if (plan().tcp_too && std::find(opaque.begin(), opaque.end(), called_) != opaque.end())
-    connection_.accept(socket.fd, http::Wire::Raw, plan().codec, std::move(tls));
-  else if (plan().wire == http::Wire::Http1 || plan().tls_alone)
-    connection_.accept_resting(socket.fd, plan().codec.buffer, hears(plan()), std::move(tls));
+  site_.shard.add(plan().permissive ? door_->counters.clear_active : door_->counters.active);
+  if (!plan().permissive) site_.shard.add(door_->counters.total);
+  auto tls = plan().tls && !plan().permissive ? plan().tls->get() : nullptr;
+  const bool encrypted = tls != nullptr;
+  const auto& ports = plan().opaque_ports;
+  const bool opaque = plan().tcp_too && std::find(ports.begin(), ports.end(), called_) != ports.end();
+  if (opaque && !plan().permissive) connection_.accept(socket.fd, http::Wire::Raw, plan().codec, std::move(tls));
+  else if (plan().wire == http::Wire::Http1 || plan().tls_alone || plan().permissive)
+    connection_.accept_resting(socket.fd, plan().codec.buffer, hears(plan(), opaque), std::move(tls));
   else connection_.accept(socket.fd, plan().wire, plan().codec, std::move(tls));
-  if (plan().tls) await(Awaited::Handshake, plan().tls_handshake);
+  if (encrypted) await(Awaited::Handshake, plan().tls_handshake);
   else expect_first();
   if (!plan().max_connection.count()) return;
   age_limit_.reset(new net::BoundTimer<HttpSession, &HttpSession::on_age_limit>(*this));
@@ -93,17 +95,26 @@ std::string_view HttpSession::local(Arena& arena) {
 void HttpSession::expect_first() {
   if (plan().tls_alone) return await(Awaited::Hello, plan().tls_handshake);
   if (connection_.wire() == http::Wire::Raw) return;
-  if (plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
+  const bool sidecars = plan().permissive && !connection_.transport().tls();  // have a word to say before any server
+  if (!sidecars && plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
   else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
   else await(Awaited::Head, plan().request_headers);
 }
 
 void HttpSession::on_connected() {
   awaited_ = Awaited::Nothing;
+  if (plan().permissive) {
+    site_.shard.sub(door_->counters.clear_active);
+    site_.shard.add(door_->counters.active);
+    site_.shard.add(door_->counters.total);
+    told_ = mutual_ = true;
+  }
   if (plan().mutual_tls && connection_.transport().tls()->protocol() == net::kMeshProtocol) connection_.presume_raw();
   else expect_first();
   site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
 }
+
+std::shared_ptr<const net::TlsContext> HttpSession::for_sidecars() { return plan().permissive ? plan().tls->get() : nullptr; }
 
 std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events, http::Wire wire) {
   if (wire != http::Wire::Http1) {
@@ -146,6 +157,7 @@ void HttpSession::note_malformed(const char* reason) {
 
 void HttpSession::on_recognized(http::Voice voice) {
   if (plan().detect) site_.shard.add(door_->counters.recognized(voice));
+  note_clear_text();
   if (plan().tcp_too && plan().detect_learn) plan().server_first->note(called_, voice == http::Voice::Unknown);
 }
 
@@ -162,9 +174,15 @@ void HttpSession::note_refused(const char* reason, std::string_view server_name)
                                      {"not_logged", std::exchange(door_->unsaid, 0)}});
 }
 
+void HttpSession::note_clear_text() {
+  if (plan().permissive && !std::exchange(told_, true)) site_.shard.add(door_->counters.clear_total);
+}
+
 void HttpSession::on_partial() {
+  if (connection_.in_handshake()) return await(Awaited::Handshake, plan().tls_handshake);
   if (connection_.in_hello()) {
-    if (awaited_ != Awaited::Hello) await(Awaited::Hello, plan().by_server_name ? plan().tls_handshake : plan().detect_timeout);
+    const bool ours = plan().by_server_name || plan().permissive;
+    if (awaited_ != Awaited::Hello) await(Awaited::Hello, ours ? plan().tls_handshake : plan().detect_timeout);
     return;
   }
   if (connection_.undecided() && plan().tcp_too) {
@@ -282,7 +300,8 @@ void HttpSession::on_gone(const Error& why) {
   if (why.code == Code::Tls) site_.shard.add(door_->counters.handshake(why.what, "none"));
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
   site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
-  site_.shard.sub(door_->counters.active);
+  note_clear_text();
+  site_.shard.sub(plan().permissive && !mutual_ ? door_->counters.clear_active : door_->counters.active);
   site_.shard.observe(door_->counters.duration, uint64_t(age));
   plan().of_process->leave();
   plan().connections->leave();

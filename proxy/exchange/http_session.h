@@ -42,6 +42,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   http::StreamEvents* on_stream(http::StreamId id) override;
   std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override;
   void on_connected() override;
+  std::shared_ptr<const net::TlsContext> for_sidecars() override;
   void on_recognized(http::Voice voice) override;
   void on_partial() override;
   void on_idle() override;
@@ -50,8 +51,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_over() override { delete this; }
   void on_limit() override;
   enum class Awaited : uint8_t { Nothing, Handshake, Voice, Hello, Head, Request };  // Hello, Head: the rest of one
-  void expect_first();                                                               // bytes of a new connection
-  void await(Awaited what, milliseconds within);                                     // 0: for ever
+  void note_clear_text();
+  void expect_first();                            // bytes of a new connection
+  void await(Awaited what, milliseconds within);  // 0: for ever
   void on_head_limit();
   bool sweep();  // false: nobody reads, and it is cut off
   void on_idle_limit();
@@ -68,6 +70,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   uint32_t requests_ = 0;
   Awaited awaited_ = Awaited::Nothing;
   const bool counted_ip_;
+  bool told_ = false, mutual_ = false;  // where clear text goes in, too: counted, and as whom
   const uint16_t called_;
   std::optional<Ending> closing_;  // why, when it was us
   std::unique_ptr<net::BoundTimer<HttpSession, &HttpSession::on_age_limit>> age_limit_;

@@ -302,6 +302,12 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
     plan->tls = *tls;
     plan->mutual_tls = listener.tls.identity && workload;
+    plan->permissive = plan->mutual_tls && document.identity.mtls == config::Identity::Mtls::Permissive;
+    if (plan->permissive) {  // it takes a look to know a sidecar
+      if (plan->wire == http::Wire::Raw) plan->tcp_too = plan->bytes_alone = true;
+      plan->detect |= plan->wire == http::Wire::Http2;
+      plan->wire = http::Wire::Http1;
+    }
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "net/client_hello.h"
-#include "net/tls_engine.h"
 
 namespace outrider::wire {
 
@@ -14,6 +13,12 @@ constexpr uint32_t kSmallRead = 16 * 1024, kBulkRead = 256 * 1024;
 constexpr int kReadsATurn = 4;
 constexpr size_t kLingerBytes = 1 << 20;
 constexpr milliseconds kLinger{1000};
+
+bool offers(std::string_view protocols, std::string_view wanted) {
+  for (size_t at = 0; at < protocols.size(); at += 1 + uint8_t(protocols[at]))
+    if (protocols.substr(at + 1, uint8_t(protocols[at])) == wanted) return true;
+  return false;
+}
 
 }  // namespace
 
@@ -72,6 +77,7 @@ void HttpConnection::on_readable() {
     input_ended_ |= got->ended;
     if (got->bytes == 0 && !got->ended) break;
     feed();
+    if (in_handshake()) break;
     if (!got->full) {
       if (got->bytes < kSmallRead / 4) read_size_ = kSmallRead;
       break;
@@ -86,13 +92,18 @@ bool HttpConnection::recognize() {
     return true;
   }
   auto voice = hears_ == Hears::Tls ? http::Voice::Tls : heard();
+  const bool raw_too = hears_ == Hears::Everything || hears_ == Hears::Bytes;
   if (voice <= http::Voice::Unlikely) {
-    const bool raw_too = hears_ == Hears::Everything;
     if (!input_ended_ && (raw_too || voice == http::Voice::Unknown)) return false;
     voice = raw_too ? http::Voice::Other : http::Voice::Http1;
   }
-  if (voice == http::Voice::Tls && hears_ != Hears::Http && awaits_hello()) return false;
-  decide(voice);
+  const bool sidecars = voice == http::Voice::Tls && !transport_.tls() && owner_->for_sidecars();
+  if (voice == http::Voice::Tls && (sidecars || hears_ != Hears::Http)) {
+    bool sidecar = false;
+    if (awaits_hello(sidecar)) return false;
+    if (sidecars && sidecar) return secure(), false;
+  }
+  decide(hears_ == Hears::Bytes ? http::Voice::Other : voice);
   return true;
 }
 
@@ -101,20 +112,30 @@ http::Voice HttpConnection::heard() {
   return http::voice_of(input.contiguous(std::min(input.size(), http::kVoiceBytes)));
 }
 
-bool HttpConnection::awaits_hello() {
+bool HttpConnection::awaits_hello(bool& sidecar) {
   Buffer& input = codec_->unread();
   if (input_ended_) return false;
   if (input.size() < hello_needed_) return true;
   std::string joined;
   const auto hello = net::read_client_hello(input.contiguous(std::min(input.size(), net::kClientHelloBytes)), joined);
   hello_needed_ = uint32_t(hello.needed);
+  sidecar = offers(hello.protocols, net::kMeshProtocol);
   return hello.state == net::ClientHello::State::Partial;
+}
+
+// What comes is looked at anew when it has been decrypted.
+void HttpConnection::secure() {
+  transport_.secure(owner_->for_sidecars(), std::move(codec_->unread()));
+  hello_needed_ = 0;
+  wire_ = http::Wire::Http1;
+  const auto codec = std::move(codec_);
+  codec->lost({Code::Canceled, Side::Downstream, Retry::No, 0, http::kPresumedWrongly});
 }
 
 void HttpConnection::decide(http::Voice voice) {
   fresh_ = false;
   const bool tls = voice == http::Voice::Tls && hears_ != Hears::Http;
-  const bool raw = tls || (voice == http::Voice::Other && hears_ == Hears::Everything);
+  const bool raw = tls || (voice == http::Voice::Other && (hears_ == Hears::Everything || hears_ == Hears::Bytes));
   const auto wire = raw ? http::Wire::Raw : voice == http::Voice::Http2 ? http::Wire::Http2 : http::Wire::Http1;
   if (auto codec = wire == wire_ && !tls ? nullptr : owner_->codec_for(*this, wire)) {
     codec->unread().append(std::move(codec_->unread()));

@@ -5,6 +5,7 @@
 
 #include "http/codec.h"
 #include "http/voice.h"
+#include "net/tls_engine.h"
 #include "net/transport.h"
 
 namespace outrider::wire {
@@ -21,6 +22,8 @@ class ConnectionOwner {
   // there is, or HTTP/1, is to make of it what it can. Raw once more: a tunnel was presumed, and now TLS comes. Client role,
   // with TLS: what its handshake has agreed on; not null.
   virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&, http::Wire) { return nullptr; }
+  // For who takes clear text and sidecars at one port: how to speak with these. Null: TLS is for somebody else.
+  virtual std::shared_ptr<const net::TlsContext> for_sidecars() { return nullptr; }
   // Who speaks on a connection that was accepted resting; Unknown: the far side did first, or it is over.
   virtual void on_recognized(http::Voice) {}
   virtual void on_limit() {}  // see HttpConnection::limit()
@@ -41,8 +44,8 @@ class Diversion {
 };
 
 // What an owner has codecs for: of what is not HTTP, nothing (HTTP answers it), TLS to be passed through, or everything;
-// Tls: that alone, and what is not is for a codec of plain bytes to refuse.
-enum class Hears : uint8_t { Http, HttpAndTls, Everything, Tls };
+// Tls: that alone, and what is not is for a codec of plain bytes to refuse. Bytes: whatever it is, nobody looks.
+enum class Hears : uint8_t { Http, HttpAndTls, Everything, Tls, Bytes };
 
 // The same class serves both sides of the proxy and every wire; only the codec and its role differ. Owned by a Pool or
 // an admin server and given up through retire(), or a part of an HttpSession, which leaves it. One worker.
@@ -54,7 +57,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
   void accept_resting(int fd, uint32_t input_mark, Hears hears = Hears::Http, Tls tls = nullptr);
   bool resting() const { return !codec_; }
-  bool undecided() const { return fresh_; }                  // it is not known yet who speaks
+  bool undecided() const { return fresh_; }  // it is not known yet who speaks
+  bool in_handshake() const { return transport_.tls() && !transport_.tls()->established(); }
   bool in_hello() const { return fresh_ && hello_needed_; }  // a client has begun with TLS, and its hello is not whole
   // The client is silent, or has said what is hardly HTTP: from here on it is a tunnel, unless a silent one speaks HTTP
   // before the far side has said anything. False: it has begun what may well be HTTP, and is to be waited for.
@@ -114,7 +118,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void feed();
   bool recognize();  // false: too little has come to tell who speaks
   http::Voice heard();
-  bool awaits_hello();
+  bool awaits_hello(bool& sidecar);
+  void secure();
   void decide(http::Voice voice);
   void linger();
   void on_limit();

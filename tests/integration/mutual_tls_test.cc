@@ -204,5 +204,40 @@ TEST_F(MutualTls, SwitchedOffTheRegistrationAsksForClearText) {
   EXPECT_EQ(web->metric("outrider_tls_handshakes_total"), 0);
 }
 
+TEST_F(MutualTls, PermissiveClearTextGoesInBesideSidecarsAndIsCounted) {
+  const auto web = caller();
+  seed = registry_of(*web);
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back("identity.mtls=permissive");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  Message answer;
+  until("an answer", [&] { return (answer = request(web->address("outbound"), kAsk)).status() == 200; });
+  EXPECT_TRUE(has(answer.body, std::string("URI=") + kWeb)) << answer.body;
+  const auto plain =
+      request(shop.address("inbound"),
+              "GET / HTTP/1.1\r\nHost: shop\r\nX-Forwarded-Client-Cert: URI=spiffe://mesh.local/ns/default/sa/root\r\n\r\n");
+  EXPECT_EQ(plain.status(), 200);
+  EXPECT_FALSE(has(plain.body, "x-forwarded-client-cert") || has(plain.body, "sa/root")) << plain.body;
+  shop.expect_metric(1, "outrider_connections_total", "listener=\"inbound\",tls=\"mutual\"");
+  shop.expect_metric(1, "outrider_connections_total", "listener=\"inbound\",tls=\"none\"");
+  shop.expect_metric(0, "outrider_connections_active", "listener=\"inbound\",tls=\"none\"");
+}
+
+// An app that speaks TLS by itself to whom it knows: what is no sidecar's hello goes through as it is.
+TEST_F(MutualTls, PermissiveTheAppsOwnTlsGoesThroughAsItIs) {
+  const Certificates certificates;
+  TlsServer server(certificates);
+  Origin app(server.behind([](Stream& connection) { connection.send(connection.read_some(100)); }));
+  auto set = replica("one", std::to_string(app.address().port()));
+  set.push_back("identity.mtls=permissive");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  auto client = connect_as("web", shop.address("inbound"));
+  ASSERT_TRUE(handshaken_);
+  client.send("ping");
+  EXPECT_EQ(client.read_exactly(4), "ping");
+  EXPECT_EQ(server.clients, 0) << "nobody has asked for a certificate";
+}
+
 }  // namespace
 }  // namespace outrider::test
