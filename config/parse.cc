@@ -126,7 +126,7 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
   fields.choice("mtls", identity.mtls,
                 {{"strict", Identity::Mtls::Strict}, {"permissive", Identity::Mtls::Permissive}, {"off", Identity::Mtls::Off}});
   if (const Node* given = fields.given("mtls"); given && identity.dir.empty() && identity.mtls != Identity::Mtls::Off) {
-    fields.error("mtls", *given, "needs an identity: identity.dir is not set");
+    fields.reading().warn(*given, fields.path("mtls"), "has no effect without an identity: identity.dir is not set");
     identity.mtls = Identity::Mtls::Off;
   }
   fields.later("tls", {"{min: \"1.3\", ciphers: \"\", curves: \"\"}"});

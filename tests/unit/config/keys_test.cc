@@ -70,7 +70,7 @@ constexpr Row kRows[] = {
     {"identity.trust_domain", S, "mesh.local", "corp.example"},
     {"identity.spiffe_id", S, "", "spiffe://mesh.local/ns/default/sa/x"},
     {"identity.dir", S, "/run/identity", "/tmp/id"},
-    {"identity.mtls", L, "strict", "permissive"},
+    {"identity.mtls", S, "strict", "permissive"},
     {"identity.mtls", S, "strict", "off"},
     {"identity.tls.min", L, "1.3", "1.2"},
     {"identity.tls.ciphers", L, "", "x"},
@@ -114,7 +114,7 @@ constexpr Row kRows[] = {
     {"listeners.edge.detect.learn", S, "true", "off"},
     {"listeners.edge.detect.opaque_ports", S, "[]", "[25, 3306]"},
     {"listeners.edge.proxy_protocol", L, "off", "optional"},
-    {"listeners.edge.tls", L, "off", "identity"},
+    {"listeners.edge.tls", S, "off", "identity"},
     {"listeners.edge.tls", S, "off", "false"},
     {"listeners.edge.tls", L, "off", "[{sni: a.test, cert: a.crt, key: a.key}]"},
     {"listeners.edge.tls", S, "off", "{cert: /run/tls.crt, key: /run/tls.key}"},
@@ -386,6 +386,7 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
   if (key.starts_with("listeners.edge.tls.")) out = {"listeners.edge.tls.cert=/run/tls.crt", "listeners.edge.tls.key=/run/tls.key"};
   if (key == "clusters.cart.tls.cert" && !value.empty()) out = {"clusters.cart.tls.key=/run/tls.key"};
   if (key == "clusters.cart.tls.key" && !value.empty()) out = {"clusters.cart.tls.cert=/run/tls.crt"};
+  if (key == "listeners.edge.tls") out = {"identity.dir=/tmp/id"};
   if (key == "clusters.cart.tls.identity") out = {"clusters.cart.tls.ca=/run/ca.crt"};
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
@@ -483,7 +484,7 @@ TEST(Keys, TheListOfKeysSaysWhichAreSupported) {
     if (name.starts_with("defaults.")) continue;     // has the keys of its items
     const Key* key = catalogued(keys, name);
     ASSERT_TRUE(key) << name;
-    const bool off_alone = name == "clusters.<name>.locality" || name == "identity.mtls";   // all one may say is off
+    const bool off_alone = name == "clusters.<name>.locality";   // all one may say is off
     EXPECT_EQ(key->supported, state == S && !off_alone) << name << " is " << key->path;
   }
 }

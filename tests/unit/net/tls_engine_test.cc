@@ -252,7 +252,7 @@ TEST_F(Resumption, ATicketServesOnce) {
   EXPECT_EQ(sessions.size(), 1u);
   EXPECT_TRUE(resumed());
   EXPECT_EQ(sessions.size(), 1u) << "the new one";
-  SSL_SESSION* const last = sessions.take();
+  SSL_SESSION* const last = sessions.take(client);
   EXPECT_EQ(sessions.size(), 0u);
   EXPECT_FALSE(resumed());
   SSL_SESSION_free(last);
@@ -268,6 +268,14 @@ TEST_F(Resumption, KeepsTheNewestFew) {
   SSL_CTX_set_num_tickets(server->raw(), 30);
   EXPECT_FALSE(resumed());
   EXPECT_EQ(sessions.size(), TlsSessions::kMost);
+}
+
+// What the older context had accepted, the newer one may not.
+TEST_F(Resumption, ARenewedContextBeginsAnew) {
+  EXPECT_FALSE(resumed());
+  client = *TlsContext::client({.ca = certificates.ca()});
+  EXPECT_FALSE(resumed());
+  EXPECT_TRUE(resumed());
 }
 
 TEST_F(Resumption, AServerThatForgotIsGreetedAnew) {
