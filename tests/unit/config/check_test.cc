@@ -89,7 +89,7 @@ TEST(Rules, ARuleForEverythingTakesTlsWhereItMayGetIt) {
                  "}}\nroutes: {a: [{cluster: web}, {match: {sni: x.test}, cluster: tls}]}\n" +
                  "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}, tls: {endpoints: [\"127.0.0.1:9002\"]}}\n"});
   };
-  const std::string never = "test.yaml:3:29: warning: routes.a[1]: never matches; routes.a[0] (line 3) already takes everything\n";
+  const std::string never = "test.yaml:3:30: warning: routes.a[1]: never matches; routes.a[0] (line 3) already takes everything\n";
   EXPECT_EQ(warned("direction: edge"), "");
   EXPECT_EQ(warned("direction: outbound"), never);
   EXPECT_EQ(warned("protocol: tls"), never);
@@ -143,7 +143,7 @@ TEST(Rules, OpaquePortsNeedSomewhereToGo) {
             "test.yaml:2:16: warning: listeners.a.detect.opaque_ports: has no effect: all that is not HTTP must lead to one cluster "
             "(protocol: auto, direction inbound or outbound, and one rule for everything)\n");
   EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":25\", detect: {opaque_ports: [0]}}}\nroutes: {a: [{cluster: web}]}\n" + kWeb}),
-            "test.yaml:2:56: error: listeners.a.detect.opaque_ports: expected a port from 1 to 65535, got \"0\"\n");
+            "test.yaml:2:57: error: listeners.a.detect.opaque_ports: expected a port from 1 to 65535, got \"0\"\n");
 }
 
 TEST(Rules, ATableOrChainNobodyHasIsAnError) {
