@@ -26,7 +26,7 @@ std::optional<Ending> ending_of(Flag flag) {
     case Flag::TooLarge: return Ending::Malformed;
     case Flag::Overload: return Ending::Overload;
     case Flag::Draining: return Ending::Draining;
-    case Flag::NoRoute:
+    case Flag::NoRoute: return Ending::NoRoute;
     case Flag::Denied:
     case Flag::Internal: break;
   }

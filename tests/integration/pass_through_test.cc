@@ -125,7 +125,7 @@ TEST_F(PassThrough, AHelloMayComeInManyRecordsByteByByte) {
 }
 
 TEST_F(PassThrough, AHelloMayBeAsLongAsARecord) {
-  Proxy proxy(config("protocol: tls, limits: {buffer: 4096}", "{match: {sni: a.test}, cluster: echo}"));
+  Proxy proxy(config("protocol: tls, limits: {buffer: 4KiB}", "{match: {sni: a.test}, cluster: echo}"));
   net::Hello hello{.extensions = net::extension(21, std::string(16000, '\0')) + net::server_name("a.test")};
   Stream stream = proxy.connect();
   expect_echo(stream, net::record(hello.message()) + std::string(100'000, 'x'));
