@@ -89,7 +89,8 @@ TEST(Rules, ARuleForEverythingTakesTlsWhereItMayGetIt) {
                  "}}\nroutes: {a: [{cluster: web}, {match: {sni: x.test}, cluster: tls}]}\n" +
                  "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}, tls: {endpoints: [\"127.0.0.1:9002\"]}}\n"});
   };
-  const std::string never = "test.yaml:3:30: warning: routes.a[1]: never matches; routes.a[0] (line 3) already takes everything\n";
+  const std::string never =
+      "test.yaml:3:30: warning: routes.a[1]: never matches; routes.a[0] (line 3) already takes everything\n";
   EXPECT_EQ(warned("direction: edge"), "");
   EXPECT_EQ(warned("direction: outbound"), never);
   EXPECT_EQ(warned("protocol: tls"), never);
@@ -113,23 +114,27 @@ TEST(Rules, TlsThatIsPassedThroughShowsItsNameAlone) {
             at + ".match.sni: is seen by listeners with protocol: tls or auto alone\n");
   EXPECT_EQ(one("tls: {cert: a, key: b}", "{match: {sni: a.test}, cluster: web}"),
             at + ".match.sni: is for TLS that is passed through, and this listener ends it: match host\n");
-  EXPECT_EQ(one("protocol: tls, tls: {cert: a, key: b}", "{cluster: web}"),
-            "test.yaml:2:16: error: listeners.a.tls: protocol: tls passes TLS through and needs no certificate; take one of the two out\n");
+  EXPECT_EQ(
+      one("protocol: tls, tls: {cert: a, key: b}", "{cluster: web}"),
+      "test.yaml:2:16: error: listeners.a.tls: protocol: tls passes TLS through and needs no certificate; take one of the two out\n");
   EXPECT_EQ(one("protocol: tls", "{match: {sni: \"a:1\"}, cluster: web}"),
             "test.yaml:3:28: error: routes.a[0].match.sni: expected a host without port, or \"*.\" and a domain, got \"a:1\"\n");
 }
 
 TEST(Rules, WhatIsEncryptedIsNotShownToFilters) {
   EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":1\"}}\nfilters: {a: [{headers: {}}]}\n"
-                  "routes: {a: [{match: {sni: a.test}, cluster: web}]}\n" + kWeb}),
+                  "routes: {a: [{match: {sni: a.test}, cluster: web}]}\n" +
+                  kWeb}),
             "");
   EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":1\"}}\n"
-                  "routes: {a: [{match: {sni: a.test}, cluster: web, filters: [{headers: {}}]}]}\n" + kWeb}),
+                  "routes: {a: [{match: {sni: a.test}, cluster: web, filters: [{headers: {}}]}]}\n" +
+                  kWeb}),
             "test.yaml:3:14: error: routes.a[0]: a rule with sni has no filters\n");
 }
 
 TEST(Rules, AClusterThatTlsIsPassedOnToSpeaksNoHttp) {
-  const auto document = must_load({"version: 1\nlisteners: {a: {address: \":1\"}}\nroutes: {a: [{match: {sni: a.test}, cluster: web}]}\n" + kWeb});
+  const auto document =
+      must_load({"version: 1\nlisteners: {a: {address: \":1\"}}\nroutes: {a: [{match: {sni: a.test}, cluster: web}]}\n" + kWeb});
   EXPECT_EQ(document.cluster("web")->protocol, Protocol::Tcp);
 }
 
@@ -139,10 +144,12 @@ TEST(Rules, OpaquePortsNeedSomewhereToGo) {
                  "}}\nroutes: {a: [{cluster: web}]}\n" + kWeb});
   };
   EXPECT_EQ(listener(", direction: inbound"), "");
-  EXPECT_EQ(listener(""),
-            "test.yaml:2:16: warning: listeners.a.detect.opaque_ports: has no effect: all that is not HTTP must lead to one cluster "
-            "(protocol: auto, direction inbound or outbound, and one rule for everything)\n");
-  EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":25\", detect: {opaque_ports: [0]}}}\nroutes: {a: [{cluster: web}]}\n" + kWeb}),
+  EXPECT_EQ(
+      listener(""),
+      "test.yaml:2:16: warning: listeners.a.detect.opaque_ports: has no effect: all that is not HTTP must lead to one cluster "
+      "(protocol: auto, direction inbound or outbound, and one rule for everything)\n");
+  EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":25\", detect: {opaque_ports: [0]}}}\nroutes: {a: [{cluster: web}]}\n" +
+                  kWeb}),
             "test.yaml:2:57: error: listeners.a.detect.opaque_ports: expected a port from 1 to 65535, got \"0\"\n");
 }
 
