@@ -221,6 +221,9 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
   if (!id.empty() && !id.starts_with(domain))
     reading.error(pointed(layers, {"identity", "spiffe_id"}), "identity.spiffe_id",
                   "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
+  if (d.authorization && d.identity.mtls == Identity::Mtls::Off)
+    reading.error(pointed(layers, {"authorization"}), "authorization",
+                  "nobody has an identity by which to be let in: it needs identity.dir, and identity.mtls not off");
   for (const Cluster& c : d.clusters) {
     const uint64_t sum = [&] {
       uint64_t total = 0;

@@ -74,6 +74,19 @@ struct Identity {
   enum class Mtls : uint8_t { Strict, Permissive, Off } mtls = Mtls::Off;
 };
 
+struct Authorization {  // of what is inbound
+  enum class Mode : uint8_t { Enforce, Shadow } mode = Mode::Enforce;
+  struct Rule {
+    std::string name;  // "allow[0]"
+    Where where;
+    std::vector<std::string> from;  // patterns of identities
+    uint16_t port = 0;              // 0: any
+    std::vector<std::string> methods, prefixes;
+  };
+  std::vector<Rule> allow, deny;
+  explicit operator bool() const { return !allow.empty() || !deny.empty(); }
+};
+
 struct Registry {
   enum class Kind : uint8_t { None, Dht } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
   enum class Sign : uint8_t { Auto, Required, Preferred, Off } sign = Sign::Auto;
@@ -251,6 +264,7 @@ struct Document {
   Self node;
   Service service;
   Identity identity;
+  Authorization authorization;
   Registry registry;
   std::vector<Listener> listeners;
   std::vector<Cluster> clusters;  // configured, implied by a preset, and named by a route alone

@@ -401,7 +401,7 @@ Document read_document(Reading& reading, Layers& layers) {
   read_identity(top, d.identity, d, layers);
   if (!catalog && !layers.sources.registry_only)
     layers.preset = d.mode == Mode::Sidecar ? preset_sidecar(d.service, d.identity.mtls != Identity::Mtls::Off) : preset_edge();
-  top.later("authorization", {"{mode: enforce, allow: [], deny: []}"});
+  read_authorization(top, d.authorization);
   read_registry(top, d.registry);
 
   Node defaults = read_defaults(top, d, layers);  // first: what is wrong there is said there, not at each item

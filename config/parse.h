@@ -35,6 +35,9 @@ void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route);
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
 
+// parse_authorization.cc
+void read_authorization(Fields& top, Authorization& authorization);
+
 // complete.cc
 void complete(Reading& reading, Document& document, const Layers& layers);
 

@@ -101,6 +101,14 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
   duration = catalog.slot(names::kConnectionDuration, labels);
 }
 
+stats::Slot AuthorizationCounters::verdict(bool allowed, std::string_view rule, bool enforced) {
+  return known_.find({allowed, std::string(rule), enforced}, [&] {
+    return catalog_.slot(names::kAuthorization, {{"verdict", allowed ? "allowed" : "denied"},
+                                                 {"rule", std::string(rule)},
+                                                 {"mode", enforced ? "enforce" : "shadow"}});
+  });
+}
+
 void ConnectionCounters::tell_clear_text() {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
   clear_total = catalog_.slot(names::kConnections, labels);

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -78,6 +79,17 @@ class RequestCounterTable {
   std::string key_;  // scratch
   RequestCounters* last_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<RequestCounters>, StringHash, std::equal_to<>> table_;
+};
+
+// What authorization has said, on one worker.
+class AuthorizationCounters {
+ public:
+  explicit AuthorizationCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot verdict(bool allowed, std::string_view rule, bool enforced);
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::tuple<bool, std::string, bool>> known_;
 };
 
 // One listener's connections on one worker.

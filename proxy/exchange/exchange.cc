@@ -28,6 +28,17 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   return down_;
 }
 
+bool Exchange::authorize() {
+  const Authorization& rules = *session_->plan().authorization;
+  const auto path = raw_ ? std::string_view{} : std::string_view(request_.path).substr(0, request_.path.find('?'));
+  const auto verdict = rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path);
+  site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
+  if (verdict.allowed || !rules.enforced) return true;
+  // A rule's name lives as long as its plan, and so do we.
+  fail({Code::Denied, Side::Local, Retry::No, 0, verdict.rule == "default" ? "not_allowed" : verdict.rule.data(), 403});
+  return false;
+}
+
 void Exchange::advance() {
   if (advancing_) {  // an event from inside a step: the loop below sees its effect
     again_ = true;
@@ -62,6 +73,7 @@ bool Exchange::step() {
         }
       }
       note_grpc();
+      if (session_->plan().authorization && !authorize()) return true;
       phase_ = Phase::Route;
       return true;
 

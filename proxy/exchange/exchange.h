@@ -36,6 +36,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
 
   void advance();
   bool step();   // one phase; false: wait for the next event
+  bool authorize();  // false: denied, and told so
   bool route();  // finds the rule and what hangs on it; false: nobody serves this
   void act();    // redirect and direct response
   bool check_body_limit();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/tally.h"
+#include "exchange/authorization.h"
 #include "exchange/router.h"
 #include "exchange/server_first.h"
 #include "http/codec.h"
@@ -25,6 +26,7 @@ struct ListenerPlan {
   http::Wire wire = http::Wire::Http1;
   std::shared_ptr<const net::TlsSlot> tls;  // null: clear text
   bool mutual_tls = false;                  // `tls` is the workload's, and tells who comes
+  std::shared_ptr<const Authorization> authorization;  // null: whoever comes may ask for everything
   bool permissive = false;                  // and whoever comes without it is let in, too
   std::string client_cert_prefix;           // then of x-forwarded-client-cert: "By=<ours>;URI="
   bool detect = false;                      // HTTP/2 by its preface, too

@@ -197,6 +197,26 @@ class Originations {
   std::shared_ptr<const net::TlsContext> system_;
 };
 
+// As far as it concerns our one port.
+std::shared_ptr<const exchange::Authorization> authorization_of(const config::Document& document) {
+  const config::Authorization& from = document.authorization;
+  if (!from) return nullptr;
+  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
+  const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
+    std::vector<exchange::Authorization::Rule> out;
+    for (const auto& rule : rules)
+      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
+    return out;
+  };
+  exchange::Authorization made;
+  made.enforced = from.mode == config::Authorization::Mode::Enforce;
+  made.allow_list = !from.allow.empty();
+  made.home = document.identity.trust_domain;
+  made.allow = rules_of(from.allow);
+  made.deny = rules_of(from.deny);
+  return std::make_shared<const exchange::Authorization>(std::move(made));
+}
+
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
@@ -296,6 +316,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
   snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name);
   Chains chains;
+  const auto authorization = authorization_of(document);
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
     auto tls = tls_of(listener, workload);
@@ -308,6 +329,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
       plan->detect |= plan->wire == http::Wire::Http2;
       plan->wire = http::Wire::Http1;
     }
+    if (plan->mutual_tls) plan->authorization = authorization;
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;

@@ -142,6 +142,8 @@ inline constexpr Name kRegistryBytes{  // way
 inline constexpr Name kRegistryInfo{  // sealed, signed
     "outrider_registry_info", "1; whether packets are sealed and records signed.", Kind::Gauge};
 
+inline constexpr Name kAuthorization{  // verdict: allowed, denied. rule: allow[0] ..., default. mode: enforce, shadow
+    "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
 inline constexpr Name kIdentityRotations{  // result: success, failure
@@ -186,7 +188,7 @@ inline constexpr std::array kAll = {
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
     &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryStaleness,
-    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
+    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
     &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
