@@ -266,7 +266,7 @@ TEST_P(HttpPairs, RefusedConnectionsGoElsewhereAtOnce) {
 
 // The origin closes after each response without saying so: the next request on that connection meets a FIN.
 TEST_P(HttpPairs, StaleConnectionsAreRetried) {
-  if (chain.wires().http2_out) GTEST_SKIP() << "of HTTP/1 connections";
+  if (chain.wires().changed_out()) GTEST_SKIP() << "of HTTP/1 connections";
   const auto good = Origin::answering("fine");
   Origin closing([](Stream& connection) {
     if (!connection.read_message()) return;
@@ -336,7 +336,7 @@ TEST_P(HttpPairs, AClientThatDiesAtAnyByteLeavesNothingBehind) {
     if (n % 2) client.abort();
   }
   EXPECT_EQ(request(chain.address(), kGet).status(), 200);
-  if (!chain.wires().http2_in) proxy.expect_metric(0, "outrider_connections_active");
+  if (!chain.wires().changed_in()) proxy.expect_metric(0, "outrider_connections_active");
   proxy.expect_metric(0, "outrider_requests_in_flight");
 }
 
@@ -434,7 +434,7 @@ TEST_P(HttpPairs, AnEndFinishesWhatRuns) {
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, "late");
-  if (!chain.wires().http2_in) {
+  if (!chain.wires().changed_in()) {
     EXPECT_TRUE(client.at_end());
   }
   EXPECT_EQ(proxy.end(), 0);

@@ -31,7 +31,7 @@ std::unique_ptr<Proxy> Chain::changer(const std::string& to, const std::string& 
 }
 
 std::string Chain::to(const Origin& origin) {
-  if (!wires_.http2_out && !certificates_) return origin.text();
+  if (!wires_.changed_out()) return origin.text();
   behind_.push_back(changer(origin.text(), spoken(false), certificates_ ? certificates_->listener() : ""));
   return behind_.back()->address().text();
 }
@@ -46,7 +46,7 @@ Proxy& Chain::start(const std::vector<std::string>& endpoints, const std::string
                                                        to, cluster}),
                                                joined({certificates_ ? certificates_->listener() : "", listener})),
                                    std::move(set));
-  if (wires_.http2_in || certificates_) before_ = changer(proxy_->address().text(), joined({spoken(wires_.http2_in), to}));
+  if (wires_.changed_in()) before_ = changer(proxy_->address().text(), joined({spoken(wires_.http2_in), to}));
   return *proxy_;
 }
 

@@ -17,6 +17,8 @@ struct Wires {
   bool http2_in = false, http2_out = false;
   bool encrypted = false;  // by TLS, both
   bool any_http2() const { return http2_in || http2_out; }
+  bool changed_in() const { return http2_in || encrypted; }  // whose connections are those of another proxy
+  bool changed_out() const { return http2_out || encrypted; }
 };
 inline constexpr Wires kPairs[] = {{false, false}, {false, true}, {true, false}, {true, true}};
 inline constexpr Wires kEncryptedPairs[] = {{false, false, true}, {false, true, true}, {true, false, true}, {true, true, true}};
