@@ -162,16 +162,18 @@ void HttpSession::on_recognized(http::Voice voice) {
 }
 
 // In the log, ten seconds apart: strangers are not to fill a disk.
-void HttpSession::note_refused(const char* reason, std::string_view server_name) {
+void HttpSession::note_refused(const Error& why, std::string_view server_name) {
   constexpr milliseconds kApart{10000};
-  site_.shard.add(door_->counters.tls_refused(reason));
+  site_.shard.add(door_->counters.tls_refused(why.what));
   if (site_.loop.now() < door_->quiet_until) return void(++door_->unsaid);
   door_->quiet_until = site_.loop.now() + kApart;
-  log::warn("TLS is not passed on", {{"listener", plan().name},
-                                     {"reason", reason},
-                                     {"server_name", server_name},
-                                     {"client", peer_.is_unix() ? "unix" : peer_.text()},
-                                     {"not_logged", std::exchange(door_->unsaid, 0)}});
+  log::warn(
+      why.code == Code::NoRoute ? "no rule passes this TLS on: match.sni has not its name" : "this is no TLS to be passed on",
+      {{"listener", plan().name},
+       {"server_name", server_name},
+       {"reason", why.what},
+       {"client", peer_.is_unix() ? "unix" : peer_.text()},
+       {"not_logged", std::exchange(door_->unsaid, 0)}});
 }
 
 void HttpSession::note_clear_text() {

@@ -45,7 +45,7 @@ const char* Exchange::read_hello() {
 
 // TLS has words for it, which clients show; who speaks something else is left without.
 void Exchange::refuse_bytes(const Error& why) {
-  session_->note_refused(why.what, request_.authority);
+  session_->note_refused(why, request_.authority);
   Buffer alert(site_.loop.blocks());
   const uint8_t word = why.code == Code::NoRoute ? kUnrecognizedName : kDecodeError;
   const char record[] = {21, 3, 3, 0, 2, 2, char(word)};

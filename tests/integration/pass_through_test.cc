@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 #include "tests/support/quiet.h"
@@ -76,6 +77,25 @@ TEST_F(PassThrough, WhoAsksForAnotherNameIsToldSo) {
   proxy.expect_metric(3, "outrider_connections_closed_total", "reason=\"no_route\"");
   EXPECT_EQ(behind_a->connections() + behind_b->connections(), 0);
   expect_quiet(proxy);
+}
+
+TEST_F(PassThrough, OfManyRefusalsTheFirstIsLogged) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  log::redirect(ends[1]);
+  {
+    Proxy proxy(config("protocol: tls", kByName), {"overload.threads=1", "telemetry.log.level=warn"});
+    for (const char* name : {"c.test", "d.test", "e.test"}) EXPECT_EQ(reached(proxy, name), kUnknownName);
+  }
+  log::redirect(-1);
+  ::close(ends[1]);
+  Fd out(ends[0]);
+  std::string text(4096, '\0');
+  text.resize(size_t(std::max<ssize_t>(0, ::read(out.get(), text.data(), text.size()))));
+  EXPECT_NE(text.find("match.sni has not its name listener=edge server_name=c.test reason=no_route client=127.0.0.1:"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("d.test"), std::string::npos);
 }
 
 TEST_F(PassThrough, TheFirstRuleThatMatchesWins) {
