@@ -35,6 +35,8 @@ void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route);
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
 
+std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
+
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
 

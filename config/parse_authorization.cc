@@ -2,16 +2,10 @@
 
 #include "base/text.h"
 #include "config/parse.h"
-#include "identity/workload_id.h"
 
 namespace outrider::config {
 
 namespace {
-
-std::string check_from(std::string& pattern) {
-  return identity::valid_pattern(pattern) ? std::string()
-                                          : "expected namespace/account, namespace/*, * or a SPIFFE ID, got \"" + pattern + "\"";
-}
 
 std::string check_method(std::string& method) {
   for (char c : method)
@@ -28,13 +22,12 @@ void read_rules(Fields& fields, const char* key, std::vector<Authorization::Rule
     Authorization::Rule rule;
     rule.name = std::string(key) + "[" + std::to_string(rules.size()) + "]";
     rule.where = where_of(at);
-    item.texts("from", rule.from, "identities", check_from);
+    item.texts("from", rule.from, "identities", check_identity);
     Fields to = item.map("to");
     to.number("port", rule.port, 0, 65535);
     to.texts("method", rule.methods, "methods", check_method);
     to.texts("prefix", rule.prefixes, "paths", check_prefix);
-    if (!item.reading().catalog && rule.from.empty())
-      item.error("from", at, "whom is it about? from: [\"*\"] is every identity");
+    if (!item.reading().catalog && rule.from.empty()) item.error("from", at, "whom is it about? from: [\"*\"] is every identity");
     rules.push_back(std::move(rule));
   });
 }

@@ -161,13 +161,6 @@ std::string check_sni(std::string& name) {
   return fine ? std::string() : "expected a host's name, got \"" + name + "\"";
 }
 
-// "namespace/account", "namespace/*", or a whole SPIFFE ID.
-std::string check_identity(std::string& text) {
-  const size_t slash = text.find('/');
-  const bool pair = slash != 0 && slash < text.size() - 1 && text.find('/', slash + 1) == text.npos;
-  return pair || text.starts_with("spiffe://") ? std::string() : "expected namespace/account, got \"" + text + "\"";
-}
-
 void read_tls(Fields& fields, ClusterTls& tls) {
   using Kind = ClusterTls::Kind;
   const Node* value = fields.given("tls");
@@ -210,6 +203,13 @@ void read_pool(Fields& fields, Cluster& c) {
 }
 
 }  // namespace
+
+std::string check_identity(std::string& text) {
+  const size_t slash = text.find('/');
+  const bool pair = slash != 0 && slash < text.size() - 1 && text.find('/', slash + 1) == text.npos;
+  return pair || text == "*" || text.starts_with("spiffe://") ? std::string()
+                                                              : "expected namespace/account, got \"" + text + "\"";
+}
 
 void read_cluster(Fields& fields, Cluster& c, bool item) {
   enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;

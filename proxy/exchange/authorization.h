@@ -11,8 +11,8 @@ namespace outrider::exchange {
 // Constant, compiled from one configuration; shared by all workers.
 struct Authorization {
   struct Rule {
-    std::string name;                // "deny[0]"
-    std::vector<std::string> from;   // patterns of identities (identity/workload_id.h)
+    std::string name;                            // "deny[0]"
+    std::vector<std::string> from;               // patterns of identities (identity/workload_id.h)
     std::vector<std::string> methods, prefixes;  // empty: any; a TCP connection has neither
   };
   struct Verdict {
@@ -23,9 +23,9 @@ struct Authorization {
   // no identity is denied where identities are asked for.
   Verdict judge(std::string_view identity, std::string_view method, std::string_view path) const;
 
-  bool enforced = true;    // else what it would deny is let through, and counted
+  bool enforced = true;     // else what it would deny is let through, and counted
   bool allow_list = false;  // something is allowed, be it at another port
-  std::string home;        // the trust domain that short patterns speak of
+  std::string home;         // the trust domain that short patterns speak of
   std::vector<Rule> allow, deny;
 };
 

@@ -103,9 +103,9 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
 
 stats::Slot AuthorizationCounters::verdict(bool allowed, std::string_view rule, bool enforced) {
   return known_.find({allowed, std::string(rule), enforced}, [&] {
-    return catalog_.slot(names::kAuthorization, {{"verdict", allowed ? "allowed" : "denied"},
-                                                 {"rule", std::string(rule)},
-                                                 {"mode", enforced ? "enforce" : "shadow"}});
+    return catalog_.slot(
+        names::kAuthorization,
+        {{"verdict", allowed ? "allowed" : "denied"}, {"rule", std::string(rule)}, {"mode", enforced ? "enforce" : "shadow"}});
   });
 }
 

@@ -316,6 +316,11 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
   snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name);
   Chains chains;
+  for (const auto* rules : {&document.authorization.allow, &document.authorization.deny})
+    for (const auto& rule : *rules)
+      for (const std::string& pattern : rule.from)
+        if (!identity::valid_pattern(pattern))
+          return identity::Failure{"authorization." + rule.name + ".from: \"" + pattern + "\" is no identity"};
   const auto authorization = authorization_of(document);
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);

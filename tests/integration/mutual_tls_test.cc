@@ -224,6 +224,43 @@ TEST_F(MutualTls, PermissiveClearTextGoesInBesideSidecarsAndIsCounted) {
   shop.expect_metric(0, "outrider_connections_active", "listener=\"inbound\",tls=\"none\"");
 }
 
+TEST_F(MutualTls, RulesSayWhoMayAskForWhat) {
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back("authorization.allow=[{from: [default/web], to: {prefix: /api}}]");
+  set.push_back("authorization.deny=[{from: [\"*\"], to: {method: [DELETE]}}]");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  const auto ask = [&](const std::string& account, const std::string& line) {
+    auto client = connect_as(account, shop.address("inbound"));
+    client.send(line + " HTTP/1.1\r\nHost: shop\r\n\r\n");
+    const auto answer = client.read_message();
+    if (!answer) return std::string("nothing");
+    return std::to_string(answer->status()) + " " + answer->field("x-outrider-reason");
+  };
+  EXPECT_EQ(ask("web", "GET /api/x?y"), "200 ");
+  EXPECT_EQ(ask("web", "GET /"), "403 not_allowed");
+  EXPECT_EQ(ask("web", "GET /api/../x"), "403 not_allowed") << "judged as the app will see it";
+  EXPECT_EQ(ask("web", "DELETE /api/x"), "403 deny[0]");
+  EXPECT_EQ(ask("seed", "GET /api/x"), "403 not_allowed");
+  shop.expect_metric(1, "outrider_authorization_total", R"(verdict="allowed",rule="allow[0]",mode="enforce")");
+  shop.expect_metric(1, "outrider_authorization_total", R"(verdict="denied",rule="deny[0]",mode="enforce")");
+  shop.expect_metric(3, "outrider_authorization_total", R"(verdict="denied",rule="default",mode="enforce")");
+}
+
+TEST_F(MutualTls, InShadowWhatWouldBeDeniedIsLetThroughAndCounted) {
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back("authorization.mode=shadow");
+  set.push_back("authorization.allow=[{from: [default/other]}]");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  auto client = connect_as("web", shop.address("inbound"));
+  client.send(kAsk);
+  const auto answer = client.read_message();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), 200);
+  shop.expect_metric(1, "outrider_authorization_total", R"(verdict="denied",rule="default",mode="shadow")");
+}
+
 // An app that speaks TLS by itself to whom it knows: what is no sidecar's hello goes through as it is.
 TEST_F(MutualTls, PermissiveTheAppsOwnTlsGoesThroughAsItIs) {
   const Certificates certificates;

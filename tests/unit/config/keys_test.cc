@@ -78,9 +78,17 @@ constexpr Row kRows[] = {
     {"identity.trust", L, "{}", "{partner.org: /run/partner/ca.crt}"},
     {"identity.warn_before", L, "25%", "10%"},
 
-    {"authorization.mode", L, "enforce", "shadow"},
-    {"authorization.allow", L, "[]", "[{from: [shop/web]}]"},
-    {"authorization.deny", L, "[]", "[{from: [shop/web]}]"},
+    {"authorization.mode", S, "enforce", "shadow"},
+    {"authorization.allow", S, "[]", "[{from: [shop/web]}]"},
+    {"authorization.allow[].from", S, "[shop/web]", "[shop/*, spiffe://mesh.local/ns/shop/sa/web]"},
+    {"authorization.allow[].to.port", S, "0", "8080"},
+    {"authorization.allow[].to.method", S, "[]", "[GET, POST]"},
+    {"authorization.allow[].to.prefix", S, "[]", "[/api]"},
+    {"authorization.deny", S, "[]", "[{from: [shop/web]}]"},
+    {"authorization.deny[].from", S, "[shop/web]", "[\"*\"]"},
+    {"authorization.deny[].to.port", S, "0", "8080"},
+    {"authorization.deny[].to.method", S, "[]", "[GET, POST]"},
+    {"authorization.deny[].to.prefix", S, "[]", "[/api]"},
 
     {"registry.kind", S, "dht", "none"},
     {"registry.kind", L, "dht", "consul"},
@@ -370,6 +378,7 @@ std::string setting(const Row& row, const std::string& value) {
     rest.resize(dot);
   }
   std::string with;
+  if (key.starts_with("authorization.") && !key.ends_with(".from")) with = "from: [\"*\"], ";
   const auto begins = [&](const char* text) { return key.starts_with(text); };
   if (begins("routes.") && !begins("routes.edge[].cluster") && !begins("routes.edge[].split") && !begins("routes.edge[].redirect") &&
       !begins("routes.edge[].respond") && !begins("routes.edge[].passthrough")) with = "cluster: cart, ";
@@ -386,7 +395,7 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
   if (key.starts_with("listeners.edge.tls.")) out = {"listeners.edge.tls.cert=/run/tls.crt", "listeners.edge.tls.key=/run/tls.key"};
   if (key == "clusters.cart.tls.cert" && !value.empty()) out = {"clusters.cart.tls.key=/run/tls.key"};
   if (key == "clusters.cart.tls.key" && !value.empty()) out = {"clusters.cart.tls.cert=/run/tls.crt"};
-  if (key == "listeners.edge.tls") out = {"identity.dir=/tmp/id"};
+  if (key == "listeners.edge.tls" || key.starts_with("authorization.")) out = {"identity.dir=/tmp/id"};
   if (key == "clusters.cart.tls.identity") out = {"clusters.cart.tls.ca=/run/ca.crt"};
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
