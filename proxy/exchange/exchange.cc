@@ -29,7 +29,7 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
 }
 
 bool Exchange::authorize() {
-  const Authorization& rules = *session_->plan().authorization;
+  const filter::Authorization& rules = *session_->plan().authorization;
   const auto path = raw_ ? std::string_view{} : std::string_view(request_.path).substr(0, request_.path.find('?'));
   const auto verdict = rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path);
   site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/tally.h"
-#include "exchange/authorization.h"
 #include "exchange/router.h"
 #include "exchange/server_first.h"
+#include "filter/authorization.h"
 #include "http/codec.h"
 #include "net/address.h"
 #include "net/tls_slot.h"
@@ -24,12 +24,12 @@ struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
-  std::shared_ptr<const net::TlsSlot> tls;             // null: clear text
-  bool mutual_tls = false;                             // `tls` is the workload's, and tells who comes
-  std::shared_ptr<const Authorization> authorization;  // null: whoever comes may ask for everything
-  bool permissive = false;                             // and whoever comes without it is let in, too
-  std::string client_cert_prefix;                      // then of x-forwarded-client-cert: "By=<ours>;URI="
-  bool detect = false;                                 // HTTP/2 by its preface, too
+  std::shared_ptr<const net::TlsSlot> tls;                     // null: clear text
+  bool mutual_tls = false;                                     // `tls` is the workload's, and tells who comes
+  std::shared_ptr<const filter::Authorization> authorization;  // null: whoever comes may ask for everything
+  bool permissive = false;                                     // and whoever comes without it is let in, too
+  std::string client_cert_prefix;                              // then of x-forwarded-client-cert: "By=<ours>;URI="
+  bool detect = false;                                         // HTTP/2 by its preface, too
   bool tcp_too = false;                // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
   bool by_server_name = false;         // TLS is led by the name its client asks for, and passed through
   bool tls_alone = false;              // nothing else is

@@ -198,23 +198,23 @@ class Originations {
 };
 
 // As far as it concerns our one port.
-std::shared_ptr<const exchange::Authorization> authorization_of(const config::Document& document) {
+std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
   const config::Authorization& from = document.authorization;
   if (!from) return nullptr;
   const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
   const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
-    std::vector<exchange::Authorization::Rule> out;
+    std::vector<filter::Authorization::Rule> out;
     for (const auto& rule : rules)
       if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
     return out;
   };
-  exchange::Authorization made;
+  filter::Authorization made;
   made.enforced = from.mode == config::Authorization::Mode::Enforce;
   made.allow_list = !from.allow.empty();
   made.home = document.identity.trust_domain;
   made.allow = rules_of(from.allow);
   made.deny = rules_of(from.deny);
-  return std::make_shared<const exchange::Authorization>(std::move(made));
+  return std::make_shared<const filter::Authorization>(std::move(made));
 }
 
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {

@@ -1,8 +1,8 @@
-#include "exchange/authorization.h"
+#include "filter/authorization.h"
 
 #include <gtest/gtest.h>
 
-namespace outrider::exchange {
+namespace outrider::filter {
 namespace {
 
 constexpr const char* kWeb = "spiffe://mesh.local/ns/shop/sa/web";
@@ -86,4 +86,4 @@ TEST_F(Judged, AWholeIdMayBeOfAnotherTrustDomain) {
 }
 
 }  // namespace
-}  // namespace outrider::exchange
+}  // namespace outrider::filter

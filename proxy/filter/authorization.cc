@@ -1,11 +1,11 @@
-#include "exchange/authorization.h"
+#include "filter/authorization.h"
 
 #include <algorithm>
 #include <optional>
 
 #include "identity/workload_id.h"
 
-namespace outrider::exchange {
+namespace outrider::filter {
 
 namespace {
 
@@ -36,4 +36,4 @@ Authorization::Verdict Authorization::judge(std::string_view identity, std::stri
   return {!allow_list, "default"};
 }
 
-}  // namespace outrider::exchange
+}  // namespace outrider::filter

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace outrider::exchange {
+namespace outrider::filter {
 
 // Constant, compiled from one configuration; shared by all workers.
 struct Authorization {
@@ -29,4 +29,4 @@ struct Authorization {
   std::vector<Rule> allow, deny;
 };
 
-}  // namespace outrider::exchange
+}  // namespace outrider::filter
