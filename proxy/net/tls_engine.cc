@@ -120,7 +120,7 @@ TlsEngine::TlsEngine(const TlsPeer& peer, BlockPool& blocks)
   if (context_->checks_identity()) {
     X509_VERIFY_PARAM_set1_ip(wanted, nullptr, 0);
   } else if (!address) {
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     X509_VERIFY_PARAM_set1_host(wanted, name_.data(), name_.size());
   }
   if (!peer.protocols.empty())

@@ -136,7 +136,7 @@ TEST_F(MutualTls, AnAddressWhereAnotherIdentityAnswersGetsNoRequest) {
   const auto web = caller();
   seed = registry_of(*web);
   std::atomic<int> stolen{0};
-  Origin thief([&](Stream& connection) {
+  const auto take = [&](Stream& connection) {
     const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
     SSL_CTX_use_certificate_chain_file(context.get(), folder.path("seed/tls.crt").c_str());
     SSL_CTX_use_PrivateKey_file(context.get(), folder.path("seed/tls.key").c_str(), SSL_FILETYPE_PEM);
@@ -146,10 +146,19 @@ TEST_F(MutualTls, AnAddressWhereAnotherIdentityAnswersGetsNoRequest) {
     if (SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) > 0) ++stolen;
     ERR_clear_error();
     SSL_free(ssl);
-  });
+  };
+  // A port that is free at both addresses.
+  std::vector<std::unique_ptr<Origin>> thieves;
+  std::string inbound;
+  for (int i = 0; i < 100 && inbound.empty(); ++i) {
+    thieves.push_back(std::make_unique<Origin>(take));
+    const auto beside = "127.0.0.2:" + std::to_string(thieves.back()->address().port());
+    const auto fd = net::open_listener(*net::Address::parse(beside));
+    if (fd) ::close(*fd), inbound = beside;
+  }
   const auto app = mirror();
   auto set = replica("one", std::to_string(app->address().port()));
-  set.push_back("listeners.inbound.address=127.0.0.2:" + std::to_string(thief.address().port()));
+  set.push_back("listeners.inbound.address=" + inbound);
   const Proxy shop("version: 1\nmode: sidecar\n", set);  // says that it is at 127.0.0.1
   Message answer;
   until("the attempt", [&] {
