@@ -57,10 +57,19 @@ void join(SSL* ssl, TlsEngine& engine) {
   SSL_set_bio(ssl, bio, bio);
 }
 
+// What a stranger wrote, fit for a line of a log.
+std::string printable(std::string text) {
+  constexpr size_t kLongest = 200;
+  for (char& c : text)
+    if (c < 0x20 || c > 0x7e) c = '?';
+  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
+}
+
 std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 4;
   std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nobody" : text;
+  for (size_t i = 0; i < std::min(names.size(), kMost); ++i) text += (i ? ", " : "") + printable(names[i]);
+  return names.empty() ? "nobody" : names.size() > kMost ? text + " ..." : text;
 }
 
 std::string day_of(WallTime at) {
@@ -239,7 +248,8 @@ bool TlsEngine::refuse(X509_STORE_CTX* chain) {
   const bool leaf = X509_STORE_CTX_get_error_depth(chain) == 0;
   if (raw) X509_up_ref(raw);
   const identity::Certificate certificate(std::shared_ptr<X509>(raw, X509_free));
-  const std::string whose = leaf ? "its certificate" : "the certificate of its authority (" + certificate.subject() + ")";
+  const std::string whose =
+      leaf ? "its certificate" : "the certificate of its authority (" + printable(certificate.subject()) + ")";
   const int error = X509_STORE_CTX_get_error(chain);
   switch (error) {
     case X509_V_OK:
@@ -270,7 +280,7 @@ bool TlsEngine::refuse(X509_STORE_CTX* chain) {
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       refusal_ = "tls_unknown_ca";
-      trouble_ = whose + " is of an authority that is not trusted here (" + certificate.issuer() + ")";
+      trouble_ = whose + " is of an authority that is not trusted here (" + printable(certificate.issuer()) + ")";
       break;
     default: refusal_ = "tls_certificate_refused"; trouble_ = whose + " is refused: " + X509_verify_cert_error_string(error);
   }

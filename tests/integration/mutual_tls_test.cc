@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/grpc.h"
+#include "net/listener.h"
+#include "tests/support/h2_peer.h"
 #include "tests/support/mesh.h"
 #include "tests/support/tls.h"
 

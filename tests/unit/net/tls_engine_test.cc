@@ -157,6 +157,16 @@ TEST_F(Engines, WhoIsForAnotherNameIsRefused) {
   EXPECT_STREQ(refusal(certificates, "localhost.example").what, "tls_wrong_name");
 }
 
+TEST_F(Engines, ACertificateDoesNotFillALog) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 200; ++i) names.push_back("a" + std::to_string(i) + ".test");
+  const Certificates many({.names = names});
+  client = client_of({.ca = many.ca()});
+  std::string trouble;
+  EXPECT_STREQ(refusal(many, "localhost", &trouble).what, "tls_wrong_name");
+  EXPECT_EQ(trouble, "its certificate is for a0.test, a1.test, a2.test, a3.test ..., not for localhost");
+}
+
 // What a subject is called is not a host's name (RFC 9525 1.4.1).
 TEST_F(Engines, ASubjectIsNotAName) {
   const Certificates nameless({.names = {}, .addresses = {}});
