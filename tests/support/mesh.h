@@ -10,6 +10,7 @@
 
 #include "identity/authority.h"
 #include "identity/seal.h"
+#include "tests/support/origin.h"
 #include "tests/support/program.h"
 #include "tests/support/proxy.h"
 #include "tests/unit/identity/pki.h"
