@@ -172,7 +172,9 @@ PooledConnection* Pool::take_idle(http::Wire wire) {
       if (!found && idle.wire == wire) found = &idle;
     });
   if (!found) return nullptr;
-  if (found->alive() && !found->draining && found->connection->codec().can_open()) return found;
+  const bool worn = found->served > 0 && found->worn(cluster_.plan().pool);  // one that was long in coming serves once
+  const bool fresh = found->alive() && !found->draining && !worn;
+  if (fresh && found->connection->codec().can_open()) return found;
   close(*found, After::Close);
   return take_idle(wire);
 }
@@ -359,14 +361,18 @@ void Pool::learn(Lease lease, std::string_view keep_alive) {
   }
 }
 
-// What there is to write is written first, unless the exchange was cut short.
+// What there is to write is written first, unless the exchange was cut short; with HTTP/2, that it ends at all.
 void Pool::close(PooledConnection& connection, After after) {
   unlist(connection);
-  if (after != After::Cut && connection.alive() && connection.established && !connection.connection->flushed()) {
-    connection.become(Doing::Closing, kFlushLimit);
-    closing_.push_back(connection);
-    connection.connection->close_after_flush();
-    return;
+  if (after != After::Cut && connection.alive() && connection.established) {
+    const bool flushed = connection.connection->flushed();
+    if (connection.wire == http::Wire::Http2) connection.connection->codec().drain();
+    if (!flushed) {
+      connection.become(Doing::Closing, kFlushLimit);
+      closing_.push_back(connection);
+      connection.connection->close_after_flush();
+      return;
+    }
   }
   forget(connection);
   connection.retire(after == After::Cut);
