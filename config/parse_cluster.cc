@@ -132,18 +132,19 @@ void read_retry(Fields& fields, Cluster& c) {
     c.retry_grpc = 0;
     for (const Node& item : items_of(*value)) {
       const auto* safe = std::find(std::begin(kSafe), std::end(kSafe), item.text());
-      const auto* grpc = std::find_if(std::begin(kGrpc), std::end(kGrpc), [&](auto& known) { return known.first == item.text(); });
+      const auto* grpc =
+          std::find_if(std::begin(kGrpc), std::end(kGrpc), [&](auto& known) { return known.first == item.text(); });
       if (safe != std::end(kSafe)) when.push_back(item.text());
       else if (grpc != std::end(kGrpc)) c.retry_grpc |= 1u << grpc->second;
       else if (std::find(std::begin(kLater), std::end(kLater), item.text()) != std::end(kLater))
         retry.error("when", item,
-                    kind_of(item) + " is not supported yet in this version; expected what never reached the application (safe), or "
-                                    "a status of gRPC");
+                    kind_of(item) +
+                        " is not supported yet in this version; expected what never reached the application (safe), or "
+                        "a status of gRPC");
       else
         retry.error("when", item,
                     "expected safe, connect_failure, refused_stream, reset_before_request or a status of gRPC, got " +
-                        kind_of(item) +
-                        did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
+                        kind_of(item) + did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
     }
     const auto has = [&](const char* word) { return std::find(when.begin(), when.end(), word) != when.end(); };
     c.retry_connect_failure = has("safe") || has("connect_failure");

@@ -156,6 +156,8 @@ void H2Callbacks::on_header_block(H2Codec& codec, H2Stream& stream, bool end) {
     return codec.fail(stream, why);
   }
   if (bad) return spoil(codec, stream, bad.what);
+  if (stream.headed && stream.tunnel && (stream.request || stream.response->status < 300))  // RFC 9113 8.5
+    return spoil(codec, stream, "trailers_in_tunnel");
   if (stream.headed) return;  // trailers: the end tells them
   if (stream.response && stream.response->status < 200) {
     if (++stream.interims > kInterims) return spoil(codec, stream, "too_many_interim");

@@ -16,7 +16,7 @@ struct Budget {
 
 // In the order of H2Guard::Kind. Clients cancel in bursts: a thousand at once is a deadline that has passed, not an
 // attack. A header block of the largest limit fits in a few frames.
-constexpr Budget kBudgets[] = {{256, 4, "ping_flood"},        {64, 1, "settings_flood"},          {1000, 8, "rapid_reset"},
+constexpr Budget kBudgets[] = {{256, 4, "ping_flood"},        {64, 1, "settings_flood"},        {1000, 8, "rapid_reset"},
                                {512, 8, "empty_frame_flood"}, {512, 64, "window_update_flood"}, {16, 0, "continuation_flood"}};
 
 }  // namespace

@@ -14,9 +14,9 @@ class H2Guard {
  public:
   // Each gives the reason to end the connection (a literal), or null.
   const char* frame(uint8_t type, uint8_t flags, size_t length);
-  const char* reset();  // a stream was taken back by the peer, or had to be because of it
-  void turn();          // bytes were read
-  void finished();      // a stream came to its end
+  const char* reset();     // a stream was taken back by the peer, or had to be because of it
+  void turn();             // bytes were read
+  void finished();         // a stream came to its end
   void sent(size_t size);  // of DATA: the peer will give credit for it
   // What reading costs, a small frame being 1. Others are served before the rest of what came once it is kATurn.
   static constexpr uint32_t kATurn = 512;

@@ -38,8 +38,8 @@ struct Ending {
   const char* what;
   const char* when;
   std::function<std::string(uint32_t)> answer;
-  const char* reason;    // of the retry; null: there is none
-  const char* told = ""; // of a frame the client is sent, where there is none
+  const char* reason;     // of the retry; null: there is none
+  const char* told = "";  // of a frame the client is sent, where there is none
 };
 
 class GrpcRetry : public testing::TestWithParam<Ending> {};
@@ -47,9 +47,10 @@ class GrpcRetry : public testing::TestWithParam<Ending> {};
 TEST_P(GrpcRetry, IsAsTheStatusAndTheConfigurationSay) {
   const Ending& ending = GetParam();
   Endpoint failing(ending.answer), good(grpc_answer);
-  Proxy proxy(Proxy::edge({failing.endpoint.origin.text(), good.endpoint.origin.text()},
-                          std::string("lb: round_robin, panic: 0%, retry: {attempts: 1, buffer: 1KiB, when: ") + ending.when + "}"),
-              {"overload.threads=1"});
+  Proxy proxy(
+      Proxy::edge({failing.endpoint.origin.text(), good.endpoint.origin.text()},
+                  std::string("lb: round_robin, panic: 0%, retry: {attempts: 1, buffer: 1KiB, when: ") + ending.when + "}"),
+      {"overload.threads=1"});
   H2Peer client(proxy.address());
   int fine = 0;
   for (uint32_t stream = 1; failing.calls == 0 || good.calls == 0; stream += 2) {
@@ -97,19 +98,25 @@ INSTANTIATE_TEST_SUITE_P(
                     Ending{"unavailable", "[safe, unavailable]", with_status("14"), "unavailable"},
                     Ending{"not listed", "[safe, internal]", with_status("14"), nullptr, "[grpc-status: 14]"},
                     Ending{"nothing listed", "safe", with_status("14"), nullptr, "[grpc-status: 14]"},
-                    Ending{"a status that cannot be listed", "[cancelled, unavailable]", with_status("5"), nullptr, "[grpc-status: 5]"},
-                    Ending{"the endpoint does not want it again", "[unavailable]", with_status("14", {{"grpc-retry-pushback-ms", "-1"}}), nullptr, "[grpc-retry-pushback-ms: -1]"},
-                    Ending{"the endpoint wants it later", "[unavailable]", with_status("14", {{"grpc-retry-pushback-ms", "1000"}}), nullptr, "[grpc-status: 14]"},
-                    Ending{"the endpoint wants it at once", "[unavailable]", with_status("14", {{"grpc-retry-pushback-ms", "0"}}), "unavailable"},
+                    Ending{"a status that cannot be listed", "[cancelled, unavailable]", with_status("5"), nullptr,
+                           "[grpc-status: 5]"},
+                    Ending{"the endpoint does not want it again", "[unavailable]",
+                           with_status("14", {{"grpc-retry-pushback-ms", "-1"}}), nullptr, "[grpc-retry-pushback-ms: -1]"},
+                    Ending{"the endpoint wants it later", "[unavailable]",
+                           with_status("14", {{"grpc-retry-pushback-ms", "1000"}}), nullptr, "[grpc-status: 14]"},
+                    Ending{"the endpoint wants it at once", "[unavailable]", with_status("14", {{"grpc-retry-pushback-ms", "0"}}),
+                           "unavailable"},
                     Ending{"behind a head that has gone on", "[unavailable]", late, nullptr, "[grpc-status: 14]"},
                     Ending{"a status of HTTP that means it", "[unavailable]", busy_page, "unavailable"},
                     Ending{"a reset that means it", "[internal]", with_reset(NGHTTP2_INTERNAL_ERROR), "internal"},
                     Ending{"a cancellation by the endpoint", "[cancelled]", with_reset(NGHTTP2_CANCEL), "cancelled"},
-                    Ending{"a reset that means another", "[safe, unavailable]", with_reset(NGHTTP2_INTERNAL_ERROR), nullptr, "[grpc-status: 13]"},
+                    Ending{"a reset that means another", "[safe, unavailable]", with_reset(NGHTTP2_INTERNAL_ERROR), nullptr,
+                           "[grpc-status: 13]"},
                     Ending{"a connection that closes", "[unavailable]", closing, "unavailable"},
                     Ending{"a connection that closes and safe alone", "safe", closing, nullptr, "[grpc-status: 14]"},
                     Ending{"a refused stream", "[refused_stream]", with_reset(NGHTTP2_REFUSED_STREAM), "refused_stream"},
-                    Ending{"a refused stream where that is not listed", "[connect_failure]", with_reset(NGHTTP2_REFUSED_STREAM), nullptr, "[grpc-status: 14]"}),
+                    Ending{"a refused stream where that is not listed", "[connect_failure]", with_reset(NGHTTP2_REFUSED_STREAM),
+                           nullptr, "[grpc-status: 14]"}),
     [](const auto& of) {
       std::string name(of.param.what);
       std::replace(name.begin(), name.end(), ' ', '_');

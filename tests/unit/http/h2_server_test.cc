@@ -288,7 +288,7 @@ TEST(H2Server, OthersAreServedBetweenHeadsThatAreLongOnlyWhenTheyHaveBeenRead) {
     bytes += frame(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1 + 2 * i, block(request_fields()) + again);
   const Turns turns = turns_of(server, bytes, [&] { return server.streams.size(); });
   EXPECT_EQ(server.streams.size(), 100u);
-  EXPECT_LE(turns.most, 3u) << "56,000 bytes of fields each";
+  EXPECT_LE(turns.most, 4u) << "56,000 bytes of fields each, but for the first";
 }
 
 TEST(H2Server, OfWhoTakesItsStreamsBackFewAreReadInATurn) {

@@ -1,8 +1,8 @@
 // Connections of HTTP/2 that have served long enough: they take nothing new, end what they carry, and say goodbye.
 
+#include "upstream/pool.h"
 #include "ground.h"
 #include "tests/unit/http/frames.h"
-#include "upstream/pool.h"
 
 namespace outrider::upstream {
 namespace {
@@ -14,9 +14,7 @@ using http::number;
 class H2Origin {
  public:
   explicit H2Origin(net::Loop& loop) : origin(loop, [this](Origin::Peer& peer) { read(peer); }) {}
-  void answer(uint32_t connection, uint32_t stream) {
-    peer(connection).say(http::headers(stream, {{":status", "204"}}));
-  }
+  void answer(uint32_t connection, uint32_t stream) { peer(connection).say(http::headers(stream, {{":status", "204"}})); }
   std::string lines(uint32_t connection) { return read_[connection].lines; }
   bool ended(uint32_t connection) { return peer(connection).ended || peer(connection).was_reset; }
   Origin origin;
@@ -76,8 +74,7 @@ class PoolRotation : public testing::Test, protected AttemptOwner {
     attempt.finish();
   }
   bool said_goodbye(uint32_t connection) {
-    return ground.until([&] { return origin.ended(connection); }) &&
-           origin.lines(connection).ends_with("GOAWAY 0 NO_ERROR\n");
+    return ground.until([&] { return origin.ended(connection); }) && origin.lines(connection).ends_with("GOAWAY 0 NO_ERROR\n");
   }
   void wait(milliseconds time) {
     const TimePoint until = ground.loop.now() + time;
