@@ -68,7 +68,9 @@ Result<int> open_listener(const Address& at, Port port) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     set_family(fd, at);
-    keep_alive(fd, kSilent);  // what is accepted inherits it: a client that vanished is noticed although nothing is sent
+    // What is accepted inherits both: a client that vanished is noticed although nothing is sent.
+    keep_alive(fd, kSilent);
+    if (at.is_loopback()) spare_congestion_control(fd);
   }
   if (::bind(fd, at.raw(), at.length()) != 0 || ::listen(fd, kBacklog) != 0) {
     const int os_error = errno;

@@ -81,6 +81,11 @@ void keep_alive(int fd, milliseconds idle) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
+void spare_congestion_control(int fd) {
+  static constexpr std::string_view kReno = "reno";
+  setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
+}
+
 // What a transport with TLS has beyond others.
 struct Transport::Secured {
   Secured(Transport& transport, std::shared_ptr<const TlsContext> context)
@@ -116,7 +121,10 @@ Result<Done> Transport::connect(const Address& to) {
   fd_ = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return connect_error(errno);
   const int on = 1;
-  if (!to.is_unix()) setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (!to.is_unix()) {
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (to.is_loopback()) spare_congestion_control(fd_);
+  }
   if (::connect(fd_, to.raw(), to.length()) != 0 && errno != EINPROGRESS) {
     const Error why = connect_error(errno);
     ::close(std::exchange(fd_, -1));

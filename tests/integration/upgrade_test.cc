@@ -326,6 +326,18 @@ TEST_P(Upgrades, ATunnelInWhichSomethingMovesIsNotIdle) {
   }
 }
 
+TEST_P(Upgrades, PassesFiltersOfBodies) {
+  start(upgrading(), "", "filters: [{grpc_web: {}}]");
+  const auto client = connect();
+  ASSERT_EQ(client->ask("early"), 101);
+  EXPECT_EQ(client->read_exactly(5), "early");
+  const std::string data(300'000, 'x');
+  EXPECT_TRUE(client->echo(data) == data);
+  client->finish_sending();
+  EXPECT_EQ(client->read_all(), "");
+  EXPECT_FALSE(client->cut());
+}
+
 TEST_P(Upgrades, WebSocketMayBeSwitchedOff) {
   start(upgrading(), "", "http: {websocket: off}");
   EXPECT_EQ(connect()->ask("early", "another"), 101);

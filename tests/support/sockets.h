@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,12 @@ class Fd {
     close();
   }
   void shut_write() { ::shutdown(fd_, SHUT_WR); }
+  std::string congestion_control() const {
+    char name[16] = {};
+    socklen_t length = sizeof name;
+    getsockopt(fd_, IPPROTO_TCP, TCP_CONGESTION, name, &length);
+    return name;
+  }
 
   // What can be read without waiting. `end`: FIN was seen; `error`: or an errno.
   struct Got {
