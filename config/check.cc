@@ -202,15 +202,6 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
     if (!c.endpoints.empty() && sum == 0)
       reading.warn(pointed(layers, {"clusters", c.name, "endpoints"}), join_path("clusters", c.name) + ".endpoints",
                    "weights sum to 0: all of them are drained");
-    const Node* own = layers.user.find("clusters");
-    own = own && own->is_map() ? own->find(c.name) : nullptr;
-    const Node* tls = own && own->is_map() ? own->find("tls") : nullptr;
-    for (const Endpoint& e : c.endpoints)
-      if (e.address.ends_with(":443") && c.protocol != Protocol::Tcp && !(tls && tls->is_scalar() && is_off(tls->text())))
-        reading.warn(
-            point(e.where), join_path("clusters", c.name) + ".tls",
-            e.address +
-                " is spoken to in clear text: TLS to endpoints is not supported yet in this version (tls: off says you know)");
   }
 }
 

@@ -167,6 +167,13 @@ struct Endpoint {
   Where where;
 };
 
+struct ClusterTls {
+  enum class Kind : uint8_t { Auto, Off, Given } kind = Kind::Auto;
+  std::string sni, ca, cert, key;       // sni empty: the endpoint's host; the others are files
+  bool tls12 = true;                    // else 1.3 alone
+  std::vector<std::string> identities;  // patterns; not empty: in place of the name
+};
+
 struct Cluster {
   enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random };
   std::string name;
@@ -181,6 +188,7 @@ struct Cluster {
   milliseconds slow_start{0};
   double panic = 0.5;
   Health health_check;
+  ClusterTls tls;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds connect_timeout{1000}, timeout{0};
   bool timeout_implied = true;  // by a preset: nobody has thought of streams

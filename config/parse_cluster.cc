@@ -165,6 +165,46 @@ void read_retry(Fields& fields, Cluster& c) {
   retry.size("buffer", c.retry_buffer, 0, 64 << 20);
 }
 
+// The name that is asked for and must be in the certificate.
+std::string check_sni(std::string& name) {
+  const bool fine =
+      name.size() <= 253 && !name.starts_with('.') && std::all_of(name.begin(), name.end(), [](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_' || c == ':';
+      });
+  return fine ? std::string() : "expected a host's name, got \"" + name + "\"";
+}
+
+// "namespace/account", "namespace/*", or a whole SPIFFE ID.
+std::string check_identity(std::string& text) {
+  const size_t slash = text.find('/');
+  const bool pair = slash != 0 && slash < text.size() - 1 && text.find('/', slash + 1) == text.npos;
+  return pair || text.starts_with("spiffe://") ? std::string() : "expected namespace/account, got \"" + text + "\"";
+}
+
+void read_tls(Fields& fields, ClusterTls& tls) {
+  using Kind = ClusterTls::Kind;
+  const Node* value = fields.given("tls");
+  const bool catalog = fields.reading().catalog;
+  if (catalog || !value || !value->is_map()) {
+    fields.choice("tls", tls.kind, {{"auto", Kind::Auto}, {"off", Kind::Off}});
+    if (!catalog) return;
+  }
+  Fields own = fields.map("tls");
+  own.text("sni", tls.sni, "host", check_sni);
+  own.text("ca", tls.ca, "file");
+  own.text("cert", tls.cert, "file");
+  own.text("key", tls.key, "file");
+  own.texts("identity", tls.identities, "identities", check_identity);
+  enum class Least : uint8_t { Tls12, Tls13 } least = Least::Tls12;
+  own.choice("min", least, {{"1.2", Least::Tls12}, {"1.3", Least::Tls13}});
+  tls.kind = Kind::Given;
+  tls.tls12 = least == Least::Tls12;
+  if (!value) return;
+  if (tls.cert.empty() != tls.key.empty()) fields.error("tls", *value, "cert: and key: go together");
+  if (tls.ca.empty() && !tls.identities.empty())
+    fields.error("tls", *value, "identity: needs ca: FILE, the authority that may say who somebody is");
+}
+
 void read_pool(Fields& fields, Cluster& c) {
   Fields pool = fields.map("pool");
   const Node* idle = pool.given("idle_timeout");
@@ -228,7 +268,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   if (const Node* given = fields.given("timeout")) c.timeout_implied = given->origin().kind == Origin::Kind::Preset;
   read_retry(fields, c);
   fields.later("hedge", {"off"});
-  fields.later("tls", {"off"}, {"auto"});
+  read_tls(fields, c.tls);
   read_pool(fields, c);
   fields.later("proxy_protocol", {"off"});
   if (!item || fields.reading().catalog) return;
@@ -238,6 +278,9 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     fields.error("endpoints", *endpoints, "discovery: registry and endpoints exclude each other");
   if (discovery == Discovery::Static && !endpoints) fields.error("discovery", *asked, "discovery: static needs endpoints");
   if (endpoints && items_of(*endpoints).empty()) fields.error("endpoints", *endpoints, "an empty list: nothing could be reached");
+  for (const Endpoint& e : c.endpoints)
+    if (c.tls.kind == ClusterTls::Kind::Given && c.tls.sni.empty() && c.tls.identities.empty() && e.address.starts_with("unix:"))
+      fields.error("tls", *fields.given("tls"), "needs sni: HOST, whom the certificate of " + e.address + " is for");
   if (!endpoints) c.service = c.name;  // made a reference of in complete()
 }
 

@@ -65,6 +65,10 @@ std::string_view Exchange::explain(const Error& why) {
     case Code::Timeout: text += why.side == Side::Downstream ? "the request did not come in time" : "no answer in time"; break;
     case Code::Overload: text += "a limit of this proxy is reached"; break;
     case Code::Closed: text += "the endpoint closed the connection before it answered"; break;
+    case Code::Tls:
+      text += "no TLS with the endpoint";
+      if (auto* last = attempt()) text.append(": ").append(cluster_->pool(*last->seat()).trouble());
+      break;
     case Code::TooLarge: text += "the message is larger than allowed"; break;
     case Code::Protocol:
       text += why.side == Side::Upstream ? "the endpoint's answer is malformed" : "the request is malformed";

@@ -113,7 +113,8 @@ stats::Slot ConnectionCounters::malformed(const char* reason) {
 
 stats::Slot ConnectionCounters::handshake(std::string_view result, std::string_view version) {
   return handshakes_.find({result, version}, [&] {
-    return catalog_.slot(names::kTlsHandshakes, {{"result", std::string(result)}, {"version", std::string(version)}});
+    return catalog_.slot(names::kTlsHandshakes,
+                         {{"result", std::string(result)}, {"side", "client"}, {"version", std::string(version)}});
   });
 }
 

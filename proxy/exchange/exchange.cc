@@ -97,7 +97,7 @@ bool Exchange::step() {
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
       if (grpc_) pass_deadline_on();
-      attempt()->start(*this, *cluster_, std::move(seat), wire(), milliseconds{0});
+      attempt()->start(*this, *cluster_, std::move(seat), protocol(), milliseconds{0});
       return true;
     }
 
@@ -200,10 +200,11 @@ void Exchange::watch_idleness() {
 }
 
 // What is written with prior knowledge on one side is understood so on the other, unless the cluster says what it speaks.
-http::Wire Exchange::wire() const {
-  if (tunnel_) return http::Wire::Raw;
+upstream::Protocol Exchange::protocol() const {
+  if (tunnel_) return upstream::Protocol::Raw;
   const auto& plan = cluster_->plan();
-  return is_native_grpc() ? plan.grpc_wire : plan.wire;
+  if (upgrading_) return plan.upgrade_protocol;
+  return is_native_grpc() ? plan.grpc_protocol : plan.protocol;
 }
 
 bool Exchange::check_body_limit() {

@@ -42,7 +42,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   milliseconds limit() const;       // of the whole exchange; 0: none
   milliseconds idle_limit() const;  // of silence; 0: none
   void watch_idleness();
-  http::Wire wire() const;  // to the endpoint
+  upstream::Protocol protocol() const;  // to the endpoint
   bool pump(Way way);       // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();

@@ -57,6 +57,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const ListenerPlan>> listeners;
   std::vector<std::shared_ptr<const upstream::ClusterPlan>> clusters;  // indexed by Route::cluster
   std::vector<std::shared_ptr<upstream::Limits>> limits;               // likewise
+  upstream::ClusterPlan by_name;                                       // of services nobody configured, but for their name
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();      // from clients, of all listeners
   uint32_t routes = 0;                                                 // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";

@@ -61,6 +61,7 @@ struct CodecLimits {
   uint32_t buffer = 64 * 1024;  // marks of back-pressure: bytes delivered and not consumed; bytes of output
   uint32_t max_streams = 128;   // h2: open at a time, on one connection
   bool http10 = true;           // false: HTTP/1.0 gets 505
+  bool encrypted = false;       // h2 client: what it asks for is https
   bool strict = true;           // CL+TE, bare LF, obs-fold ... (llhttp stays strict either way)
 };
 

@@ -292,7 +292,7 @@ void H2Codec::submit(H2Stream& stream, const RequestHead& head, std::span<const 
   if (stream.extended && head.method != Method::Get && head.method != Method::Connect) return refuse(kUpgradeMethod);
   if (stream.extended && !nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL))
     return refuse(kExtendedConnect);
-  write_h2_request(block_, head, own, end);
+  write_h2_request(block_, head, own, end, limits_.encrypted);
   if (const auto length = declared_length(head.headers); length && !end && !stream.tunnel) {
     stream.has_length = true;
     stream.left = *length;

@@ -177,7 +177,7 @@ Refusal H2HeadReader::finish_request() {
 
 // --- writing -------------------------------------------------------------------------------------------------------
 
-void write_h2_request(H2Block& block, const RequestHead& head, std::span<const Field> own, bool end) {
+void write_h2_request(H2Block& block, const RequestHead& head, std::span<const Field> own, bool end, bool encrypted) {
   Arena& arena = head.headers.arena();
   const bool tunnel = head.tunnel(), plain_connect = tunnel && head.protocol.empty();
   std::string_view authority = head.authority;
@@ -186,7 +186,7 @@ void write_h2_request(H2Block& block, const RequestHead& head, std::span<const F
   block.clear();
   block.push_back(pair_of(":method", tunnel ? "CONNECT" : is_token(head.method_text) ? head.method_text : "GET"));
   if (!plain_connect) {
-    block.push_back(pair_of(":scheme", is_token(head.scheme) ? head.scheme : "http"));
+    block.push_back(pair_of(":scheme", encrypted ? "https" : is_token(head.scheme) ? head.scheme : "http"));
     block.push_back(pair_of(":path", head.path.empty() ? "/" : written_target(head.path, arena)));
   }
   if (!authority.empty()) block.push_back(pair_of(":authority", written_target(authority, arena)));

@@ -41,7 +41,8 @@ class H2HeadReader {
 
 // Blocks to write; views of the head and of `own`, in the order they go out.
 using H2Block = std::vector<nghttp2_nv>;
-void write_h2_request(H2Block& block, const RequestHead& head, std::span<const Field> own, bool end);
+// `encrypted`: over TLS, where some servers refuse another scheme.
+void write_h2_request(H2Block& block, const RequestHead& head, std::span<const Field> own, bool end, bool encrypted);
 void write_h2_response(H2Block& block, const ResponseHead& head, bool end, bool to_head, bool to_connect);
 void write_h2_trailers(H2Block& block, const HeaderMap& trailers);
 

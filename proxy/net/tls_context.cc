@@ -3,7 +3,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+
 #include "identity/files.h"
+#include "net/tls_engine.h"
 
 namespace outrider::net {
 
@@ -34,32 +39,49 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, 
   return SSL_TLSEXT_ERR_OK;
 }
 
+identity::Failure wrong(const std::string& file) { return identity::Failure{file + ": " + first_reason()}; }
+
+// A file that cannot be read says so better than OpenSSL does.
+std::optional<identity::Failure> missing(std::initializer_list<const std::string*> files) {
+  for (const std::string* file : files)
+    if (!file->empty())
+      if (const auto there = identity::read_file(*file); !there) return there.failure();
+  return {};
+}
+
+SSL_CTX* make(const SSL_METHOD* method, bool tls12) {
+  SSL_CTX* context = SSL_CTX_new(method);
+  SSL_CTX_set_min_proto_version(context, tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+  SSL_CTX_set_cipher_list(context, kCiphers12);
+  SSL_CTX_set_ciphersuites(context, kCiphers13);
+  SSL_CTX_set1_groups_list(context, kGroups);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  return context;
+}
+
+std::optional<identity::Failure> show(SSL_CTX* context, const std::string& cert, const std::string& key) {
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate_chain_file(context, cert.c_str()) != 1) return wrong(cert);
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return wrong(key);
+  if (SSL_CTX_check_private_key(context) != 1) return wrong(key);
+  return {};
+}
+
 }  // namespace
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
 identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerSettings& settings) {
-  const auto wrong = [](const std::string& file) { return identity::Failure{file + ": " + first_reason()}; };
-  for (const std::string* file : {&settings.cert, &settings.key, &settings.client_ca})
-    if (!file->empty())
-      if (const auto there = identity::read_file(*file); !there) return there.failure();
+  if (const auto why = missing({&settings.cert, &settings.key, &settings.client_ca})) return *why;
   std::shared_ptr<TlsContext> made(new TlsContext);
-  SSL_CTX* context = made->context_ = SSL_CTX_new(TLS_server_method());
-  SSL_CTX_set_min_proto_version(context, settings.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-  SSL_CTX_set_cipher_list(context, kCiphers12);
-  SSL_CTX_set_ciphersuites(context, kCiphers13);
-  SSL_CTX_set1_groups_list(context, kGroups);
-  SSL_CTX_set_options(
-      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX* context = made->context_ = make(TLS_server_method(), settings.tls12);
+  SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets alone
   SSL_CTX_set_num_tickets(context, 1);
   static constexpr unsigned char kName[] = "outrider";
   SSL_CTX_set_session_id_context(context, kName, sizeof kName - 1);
-  ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(context, settings.cert.c_str()) != 1) return wrong(settings.cert);
-  if (SSL_CTX_use_PrivateKey_file(context, settings.key.c_str(), SSL_FILETYPE_PEM) != 1) return wrong(settings.key);
-  if (SSL_CTX_check_private_key(context) != 1) return wrong(settings.key);
+  if (const auto why = show(context, settings.cert, settings.key)) return *why;
   if (!settings.client_ca.empty()) {
     if (SSL_CTX_load_verify_locations(context, settings.client_ca.c_str(), nullptr) != 1) return wrong(settings.client_ca);
     SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(settings.client_ca.c_str()));
@@ -68,6 +90,29 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::server(const Tl
   for (const std::string& protocol : settings.alpn) made->protocols_ += char(protocol.size()) + protocol;
   if (!made->protocols_.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, made.get());
   return std::shared_ptr<const TlsContext>(std::move(made));
+}
+
+identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsClientSettings& settings) {
+  if (const auto why = missing({&settings.ca, &settings.cert, &settings.key})) return *why;
+  std::shared_ptr<TlsContext> made(new TlsContext);
+  SSL_CTX* context = made->context_ = make(TLS_client_method(), settings.tls12);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, TlsEngine::keep_session);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, TlsEngine::verify);
+  ERR_clear_error();
+  if (settings.ca.empty()) SSL_CTX_set_default_verify_paths(context);
+  else if (SSL_CTX_load_verify_locations(context, settings.ca.c_str(), nullptr) != 1) return wrong(settings.ca);
+  if (!settings.cert.empty())
+    if (const auto why = show(context, settings.cert, settings.key)) return *why;
+  made->identities_ = settings.identities;
+  made->home_ = settings.home;
+  return std::shared_ptr<const TlsContext>(std::move(made));
+}
+
+bool TlsContext::accepts(const identity::Certificate& server) const {
+  const auto id = server.workload_id();
+  return id && std::any_of(identities_.begin(), identities_.end(),
+                           [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
 }
 
 }  // namespace outrider::net

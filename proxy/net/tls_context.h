@@ -1,10 +1,12 @@
 #pragma once
-// What a TLS server shows and accepts: certificate, key, versions, ALPN.
+// What one side of TLS shows and accepts: certificates, authorities, versions, ALPN.
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "identity/certificate.h"
 #include "identity/outcome.h"
 
 struct ssl_ctx_st;
@@ -18,22 +20,47 @@ struct TlsServerSettings {
   std::vector<std::string> alpn;  // the first of them that a client offers, too, is spoken; empty: whatever it offers
 };
 
-// Immutable; shared by every worker, and with it the keys of session tickets: a client may resume at any of them. Any
-// thread.
+struct TlsClientSettings {
+  std::string ca;         // PEM; empty: the system's authorities
+  std::string cert, key;  // PEM files, shown where the server asks; empty: none
+  bool tls12 = true;      // else 1.3 alone
+  // Patterns (identity/workload_id.h): the server's SPIFFE ID must match one of them, and its name then need not. Empty:
+  // its name must.
+  std::vector<std::string> identities;
+  std::string home;  // the trust domain that short patterns speak of
+};
+
+// Immutable; shared by every worker, and of a server with it the keys of session tickets: a client may resume at any of
+// them. Any thread.
 class TlsContext {
  public:
-  // Reads the files. The reason names the one at fault.
+  // Both read the files. The reason names the one at fault.
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const TlsServerSettings& settings);
+  static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
   ssl_ctx_st* raw() const { return context_; }
-  const std::string& protocols() const { return protocols_; }  // as ALPN carries them (RFC 7301 3.1)
+  const std::string& protocols() const { return protocols_; }  // a server's, as ALPN carries them (RFC 7301 3.1)
+  bool names_identities() const { return !identities_.empty(); }
+  bool accepts(const identity::Certificate& server) const;  // its identity
 
  private:
   TlsContext() = default;
   ssl_ctx_st* context_ = nullptr;
   std::string protocols_;
+  std::vector<std::string> identities_;
+  std::string home_;
+};
+
+class TlsSessions;
+
+// Whom a client means to reach.
+struct TlsPeer {
+  std::shared_ptr<const TlsContext> context;
+  std::string name;                 // a host's or an IP address: what the certificate must be for; names are asked for by SNI
+  std::string_view protocols;       // offered by ALPN, as that carries them; empty: none
+  TlsSessions* sessions = nullptr;  // null: handshakes are whole
 };
 
 }  // namespace outrider::net

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/buffer.h"
@@ -10,6 +11,8 @@
 #include "net/tls_context.h"
 
 struct ssl_st;
+struct ssl_session_st;
+struct x509_store_ctx_st;
 
 namespace outrider::net {
 
@@ -18,6 +21,7 @@ namespace outrider::net {
 class TlsEngine {
  public:
   TlsEngine(std::shared_ptr<const TlsContext> context, BlockPool& blocks);  // server's side
+  TlsEngine(const TlsPeer& peer, BlockPool& blocks);                        // client's
   ~TlsEngine();
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
@@ -28,14 +32,28 @@ class TlsEngine {
   Result<size_t> read(std::span<char> into);  // 0: more records are needed, or ended()
   bool ended() const { return ended_; }       // the peer has said that it is done
   Result<Done> write(std::string_view bytes);
-  void finish();                     // says that we are done
-  std::string_view version() const;  // "TLSv1.3"; a literal
+  void finish();         // says that we are done
+  Error closed_early();  // what it is when the connection ends in the handshake
+  bool is_client() const { return client_; }
+  bool resumed() const;
+  std::string_view protocol() const;                       // by ALPN; empty: none was agreed on
+  std::string_view version() const;                        // "TLSv1.3"; a literal
+  const std::string& trouble() const { return trouble_; }  // a client's: what a person should know of an error
+
+  // OpenSSL's questions, for the context.
+  static int keep_session(ssl_st* ssl, ssl_session_st* session);
+  static int verify(int ok, x509_store_ctx_st* chain);
 
  private:
-  Error error_of(int result) const;
+  Error error_of(int result);
+  bool refuse(x509_store_ctx_st* chain);
   const std::shared_ptr<const TlsContext> context_;
   ssl_st* const ssl_;
+  const bool client_;
   bool established_ = false, ended_ = false;
+  TlsSessions* const sessions_ = nullptr;
+  const char* refusal_ = nullptr;  // of the server's certificate
+  std::string name_, trouble_;
 };
 
 }  // namespace outrider::net

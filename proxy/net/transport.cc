@@ -88,8 +88,8 @@ void spare_congestion_control(int fd) {
 
 // What a transport with TLS has beyond others.
 struct Transport::Secured {
-  Secured(Transport& transport, std::shared_ptr<const TlsContext> context)
-      : engine(std::move(context), transport.loop_.blocks()), again(transport) {}
+  template <class How>  // a server's context, or a client's peer
+  Secured(Transport& transport, const How& how) : engine(how, transport.loop_.blocks()), again(transport) {}
   TlsEngine engine;
   bool blocked = false;    // who writes waits for the end of the handshake
   bool finishing = false;  // FIN goes behind what is unsent
@@ -112,12 +112,12 @@ Transport::~Transport() { close(); }
 
 void Transport::adopt(int fd, std::shared_ptr<const TlsContext> tls) {
   fd_ = fd;
-  if (tls) secured_ = std::make_unique<Secured>(*this, std::move(tls));
+  if (tls) secured_ = std::make_unique<Secured>(*this, tls);
   connected_ = true;
   watch();
 }
 
-Result<Done> Transport::connect(const Address& to) {
+Result<Done> Transport::connect(const Address& to, const TlsPeer* tls) {
   fd_ = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return connect_error(errno);
   const int on = 1;
@@ -130,6 +130,7 @@ Result<Done> Transport::connect(const Address& to) {
     ::close(std::exchange(fd_, -1));
     return why;
   }
+  if (tls) secured_ = std::make_unique<Secured>(*this, *tls);
   want_write_ = true;  // writable: connected, or SO_ERROR says why not
   watch();
   return Done{};
@@ -166,18 +167,22 @@ void Transport::on_events(int status, int events) {
     if (!(events & UV_WRITABLE)) return;
     connected_ = true;
     want_write_ = false;
+    if (secured_ && !step_handshake()) return;  // ours is the first word
     watch();
-    return owner_.on_ready();
+    return secured_ ? void() : owner_.on_ready();
   }
-  if (status < 0) {  // EPOLLERR: what came before the reset is still there, an early answer perhaps
-    if (reading_ && !ended_) {
+  const bool greeting = secured_ && !secured_->engine.established();
+  // EPOLLERR: what came before the reset is still there, an early answer perhaps, or an alert.
+  if (status < 0) {
+    if (greeting && !step_handshake()) return;
+    if (!greeting && reading_ && !ended_) {
       owner_.on_readable();
       if (poll->owner != this) return;
     }
     const int os_error = pending_error(fd_);
     return fail(socket_error(os_error ? os_error : ECONNRESET, Side::Local));
   }
-  if (secured_ && !secured_->engine.established()) {
+  if (greeting) {
     if (!step_handshake()) return;
     return watch();
   }
@@ -213,7 +218,7 @@ bool Transport::step_handshake() {
   TlsEngine& engine = secured_->engine;
   const auto got = receive_records(fd_, engine.input);
   if (!got) return fail(got.error()), false;
-  if (got->ended) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"}), false;
+  if (got->ended) return fail(engine.closed_early()), false;
   const auto over = engine.handshake();
   const auto sent = flush();  // an alert, too
   if (!over || !sent) return fail(over ? sent.error() : over.error()), false;
@@ -269,6 +274,8 @@ Result<Done> Transport::flush() {
 size_t Transport::unsent() const { return secured_ ? secured_->engine.output.size() : 0; }
 
 const TlsEngine* Transport::tls() const { return secured_ ? &secured_->engine : nullptr; }
+
+bool Transport::cut_short() const { return secured_ && ended_ && !secured_->engine.ended(); }
 
 Result<ReadResult> Transport::read(std::span<char> into) {
   if (secured_) return decrypt(into);

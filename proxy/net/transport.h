@@ -47,7 +47,8 @@ class Transport {
   Loop& loop() const { return loop_; }
   // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
   void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
-  Result<Done> connect(const Address& to);                // on_ready or on_closed follows; an error means neither does
+  // on_ready or on_closed follows; an error means neither does. `tls`: on_ready comes behind its handshake.
+  Result<Done> connect(const Address& to, const TlsPeer* tls = nullptr);
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
   // What the kernel took has left `from`; with TLS, what was encrypted. Anything left: on_writable follows.
   Result<size_t> write(Buffer& from);
@@ -59,6 +60,7 @@ class Transport {
   bool has_unread() const;       // bytes have come that nobody has read
   size_t unsent() const;         // encrypted, and not with the kernel yet
   const TlsEngine* tls() const;  // null: plain; then reading and writing by the descriptor is allowed
+  bool cut_short() const;        // FIN came without TLS having said so: somebody else may have sent it
   void pause_reading();
   void resume_reading();
   bool reading() const { return reading_; }
@@ -66,13 +68,12 @@ class Transport {
   void close();       // no event follows
   void abort();       // close with RST: the peer must not take what it got for the whole
   bool open() const { return fd_ >= 0; }
-  bool connected() const { return connected_; }
+  bool connected() const { return connected_; }  // TCP is; of TLS tls() knows
   int fd() const { return fd_; }
 
  private:
   struct Secured;
   void watch();
-  void on_secured(int events);
   bool step_handshake();  // false: it is closed
   Result<ReadResult> decrypt(std::span<char> into);
   Result<size_t> send(Buffer& from);

@@ -1,8 +1,10 @@
 #include "server/compile.h"
 
+#include <algorithm>
 #include <map>
 
 #include "filters/all.h"
+#include "identity/workload_id.h"
 
 namespace outrider::server {
 
@@ -77,6 +79,19 @@ class Chains {
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
+// What a cluster says in clear text; by TLS its endpoint may choose.
+upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
+  switch (protocol) {
+    case Protocol::Tcp: return upstream::Protocol::Raw;
+    case Protocol::Http2:
+    case Protocol::Grpc: return upstream::Protocol::Http2;
+    case Protocol::Auto: return encrypted ? upstream::Protocol::Either : upstream::Protocol::Http1;
+    case Protocol::Http:
+    case Protocol::Http1: break;
+  }
+  return upstream::Protocol::Http1;
+}
+
 http::Wire wire_of(Protocol protocol) {
   switch (protocol) {
     case Protocol::Tcp: return http::Wire::Raw;
@@ -140,6 +155,36 @@ net::TlsServerSettings settings_of(const config::Listener& listener) {
   return settings;
 }
 
+// Whoever trusts the system's authorities and shows nothing of its own shares one context, made when the first needs it.
+class Originations {
+ public:
+  explicit Originations(std::string home) : home_(std::move(home)) {}
+
+  identity::Outcome<upstream::TlsPlan> of(const config::Cluster& cluster) {
+    using Kind = config::ClusterTls::Kind;
+    const config::ClusterTls& tls = cluster.tls;
+    if (tls.kind == Kind::Off || (tls.kind == Kind::Auto && !has_https(cluster))) return upstream::TlsPlan{};
+    for (const std::string& pattern : tls.identities)
+      if (!identity::valid_pattern(pattern)) return identity::Failure{"identity: \"" + pattern + "\" is none"};
+    const bool plain = tls.ca.empty() && tls.cert.empty() && tls.tls12;
+    if (plain && system_) return upstream::TlsPlan{system_, tls.sni, tls.kind == Kind::Auto};
+    auto context = net::TlsContext::client({tls.ca, tls.cert, tls.key, tls.tls12, tls.identities, home_});
+    if (!context) return context.failure();
+    if (plain) system_ = *context;
+    return upstream::TlsPlan{*context, tls.sni, tls.kind == Kind::Auto};
+  }
+
+ private:
+  static bool has_https(const config::Cluster& cluster) {
+    return std::any_of(cluster.endpoints.begin(), cluster.endpoints.end(), [](const config::Endpoint& endpoint) {
+      const auto address = net::Address::parse(endpoint.address);
+      return address && address->port() == 443;
+    });
+  }
+  const std::string home_;
+  std::shared_ptr<const net::TlsContext> system_;
+};
+
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
@@ -177,10 +222,10 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   return plan;
 }
 
-}  // namespace
-
-upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
+upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
   upstream::ClusterPlan plan;
+  const bool encrypted = tls.context != nullptr;
+  plan.tls = std::move(tls);
   plan.name = cluster.name;
   plan.service = cluster.service;
   plan.digest = cluster.digest;
@@ -191,10 +236,12 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   plan.failure_penalty = cluster.failure_penalty;
   plan.slow_start = cluster.slow_start;
   plan.panic = cluster.panic;
-  plan.wire = wire_of(cluster.protocol);
-  plan.grpc_wire = cluster.protocol == Protocol::Auto ? http::Wire::Http2 : plan.wire;
+  plan.protocol = asked_of(cluster.protocol, encrypted);
+  plan.grpc_protocol = cluster.protocol == Protocol::Auto ? upstream::Protocol::Http2 : plan.protocol;
+  plan.upgrade_protocol = cluster.protocol == Protocol::Auto ? upstream::Protocol::Http1 : plan.protocol;
   plan.health = plan_of(cluster.health_check);
-  plan.health.wire = plan.health.kind == upstream::HealthPlan::Kind::Grpc ? http::Wire::Http2 : plan.wire;
+  plan.health.protocol = plan.health.kind == upstream::HealthPlan::Kind::Grpc ? upstream::Protocol::Http2 : plan.protocol;
+  plan.health.tls = plan.tls;
   plan.pool.connect_timeout = cluster.connect_timeout;
   plan.pool.idle_timeout = cluster.pool_idle_timeout;
   plan.pool.max_requests = cluster.pool_max_requests;
@@ -214,6 +261,8 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster) {
   return plan;
 }
 
+}  // namespace
+
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = version;
@@ -221,11 +270,17 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
   std::map<std::string, uint32_t> clusters;
+  Originations originations(document.identity.trust_domain);
   for (const auto& cluster : document.clusters) {
+    auto tls = originations.of(cluster);
+    if (!tls) return identity::Failure{"clusters." + cluster.name + ".tls: " + tls.why()};
     clusters[cluster.name] = uint32_t(snapshot->clusters.size());
-    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster)));
+    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster, *tls)));
     snapshot->limits.push_back(std::make_shared<upstream::Limits>());
   }
+  auto tls_by_name = originations.of(document.cluster_defaults);
+  if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
+  snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name);
   Chains chains;
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);

@@ -11,9 +11,6 @@
 
 namespace outrider::server {
 
-// The plan of one cluster; also of `defaults.cluster`, for services found by name.
-upstream::ClusterPlan plan_of(const config::Cluster& cluster);
-
 // The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check: what
 // may fail is the files it names.
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version);

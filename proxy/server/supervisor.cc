@@ -216,7 +216,7 @@ net::Address Supervisor::address_of(std::string_view listener) const {
 }
 
 void Supervisor::add_services() {
-  services_->by_name(mesh_.registry(), plan_of(document_.cluster_defaults));
+  services_->by_name(mesh_.registry(), snapshot_->by_name);
   for (size_t i = 0; i < document_.clusters.size(); ++i) {
     const config::Cluster& cluster = document_.clusters[i];
     Services::Source source{mesh_.registry(), cluster.service};

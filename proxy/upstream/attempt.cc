@@ -22,11 +22,11 @@ uint64_t microseconds(TimePoint from, TimePoint to) {
 
 Attempt::Attempt(net::Loop& loop, AttemptPool& home) : body(loop.blocks()), loop_(loop), home_(home), response_(arena_) {}
 
-void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, http::Wire wire, milliseconds limit) {
+void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Protocol protocol, milliseconds limit) {
   owner_ = &owner;
   cluster_ = &cluster;
   seat_ = std::move(seat);
-  wire_ = wire;
+  protocol_ = protocol;
   state_ = State::Waiting;
   if (!cluster.enter(cluster.limits().requests, cluster.plan().max_requests, cluster.stats().breaker_requests))
     return fail(kTooManyRequests);
@@ -189,7 +189,7 @@ bool says_it_failed(const http::ResponseHead& head, const http::HeaderMap* trail
 void Attempt::finish() {
   if (state_ == State::Idle || state_ == State::Failed) return cancel();
   limit_.cancel();
-  const bool refused = wire_ != http::Wire::Raw && says_it_failed(response_, body.trailers);
+  const bool refused = protocol_ != Protocol::Raw && says_it_failed(response_, body.trailers);
   settle(refused ? Outcome::Kind::Failed : Outcome::Kind::Ok, nullptr);
   release(state_ == State::Ended && request_ended_ ? Pool::After::Keep : Pool::After::Close);
 }

@@ -40,7 +40,7 @@ class Attempt final : Waiter, http::StreamEvents {
   enum class State : uint8_t { Idle, Waiting, Open, Headed, Ended, Failed };
   Attempt(net::Loop& loop, class AttemptPool& home);
   // May fail or get its lease before it returns: on_attempt() then comes from inside. `limit` 0: none.
-  void start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, http::Wire wire, milliseconds limit);
+  void start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Protocol protocol, milliseconds limit);
   // Gives the codec what sending().body has beyond what was given: moves from body.held into the codec (keeping a
   // shared copy in body.kept while body.keeping and it stays under the cluster's retry_buffer; above it keeping ends).
   // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
@@ -70,7 +70,7 @@ class Attempt final : Waiter, http::StreamEvents {
  private:
   friend class AttemptPool;
   void reset_for_reuse();
-  http::Wire wire() const override { return wire_; }
+  Protocol protocol() const override { return protocol_; }
   http::StreamEvents& events() override { return *this; }
   void on_lease(Lease lease) override;  // sends head and first bytes
   void on_no_lease(const Error& why) override;
@@ -92,7 +92,7 @@ class Attempt final : Waiter, http::StreamEvents {
   AttemptOwner* owner_ = nullptr;
   Cluster* cluster_ = nullptr;  // alive: the seat's exchange holds it
   Ref<Seat> seat_;
-  http::Wire wire_ = http::Wire::Http1;
+  Protocol protocol_ = Protocol::Http1;
   Lease lease_;
   State state_ = State::Idle;
   bool headed_ = false, request_sent_ = false, request_ended_ = false, counted_ = false;

@@ -42,6 +42,7 @@ ClusterStats::ClusterStats(stats::Catalog& catalog, std::string_view label) {
   connect_timeout = failed("timeout");
   connect_unreachable = failed("unreachable");
   connect_closed = failed("closed");
+  connect_tls = failed("tls");
   connect_overload = failed("overload");
   pending = one(names::kClusterPending);
   panic = one(names::kClusterPanic);
@@ -246,9 +247,10 @@ void Cluster::on_connected(Endpoint& endpoint) {
 
 // One outage is met by many: by every connection under way, on every worker. The first of them demotes the endpoint,
 // and until that has ended the others change nothing.
-void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why) {
+void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why, std::string_view trouble) {
   const bool demotes = why.retry == Retry::Yes && (why.code == Code::Refused || why.code == Code::Unreachable ||
-                                                   why.code == Code::Timeout || why.code == Code::Closed);
+                                                   why.code == Code::Timeout || why.code == Code::Closed ||
+                                                   why.code == Code::Tls);
   const int64_t now = to_ms(net::Loop::wall());
   if (!demotes || is_ejected(endpoint, now)) return;
   const uint32_t before = endpoint.connect_failures.load(std::memory_order_relaxed);
@@ -257,8 +259,9 @@ void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why) {
   if (!endpoint.ejected_until_ms.compare_exchange_strong(until, now + length, std::memory_order_relaxed)) return;
   endpoint.ejected_since_ms.store(now, std::memory_order_relaxed);
   endpoint.connect_failures.fetch_add(1, std::memory_order_relaxed);
+  const std::string reason = trouble.empty() ? why.what : std::string(why.what) + ": " + std::string(trouble);
   log::info("endpoint ejected",
-            {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", why.what}, {"milliseconds", length}});
+            {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", reason}, {"milliseconds", length}});
   refresh();
   if (ejections) ejections->on_ejected(plan_->name);
 }

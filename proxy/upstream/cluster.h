@@ -23,7 +23,7 @@ struct Context {
 struct ClusterStats {  // slots of outrider_cluster_*{cluster=...}, found once
   ClusterStats(stats::Catalog& catalog, std::string_view label);
   stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable, connect_closed,
-      connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
+      connect_tls, connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
 };
 
 // Held by Serving and by exchanges in flight (Ref). One worker.
@@ -50,7 +50,8 @@ class Cluster {
   // connection stood) demotes the endpoint for a time that doubles from 1 s to 30 s.
   void report(Seat& seat, const Outcome& outcome, const Error* failure);
   void on_connected(Endpoint& endpoint);  // from its pool: what it was demoted for is over
-  void on_connect_failure(Endpoint& endpoint, const Error& why);
+  // `trouble`: what a person should know of it beyond the reason.
+  void on_connect_failure(Endpoint& endpoint, const Error& why, std::string_view trouble = {});
   // Breakers. False: full, and the gauge says so until there is room again.
   bool enter(Breaker& breaker, uint32_t limit, stats::Slot gauge);
   void leave(Breaker& breaker, uint32_t limit, stats::Slot gauge);

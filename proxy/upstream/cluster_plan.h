@@ -2,13 +2,25 @@
 // Plain configuration of one cluster, compiled from the file; constant, shared by all threads.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
 #include "http/codec.h"
+#include "net/tls_context.h"
 
 namespace outrider::upstream {
+
+// What a request goes by. Either: HTTP/1 or HTTP/2, as the endpoint chooses by ALPN; in clear text it is HTTP/1.
+enum class Protocol : uint8_t { Http1, Http2, Raw, Either };
+
+// TLS to endpoints.
+struct TlsPlan {
+  std::shared_ptr<const net::TlsContext> context;  // null: clear text
+  std::string name;         // what certificates must be for, and what is asked for; empty: the endpoint's host
+  bool https_only = false;  // `auto`: HTTP to port 443; else whatever goes to whichever endpoint
+};
 
 struct HealthPlan {
   enum class Kind : uint8_t { Off, Tcp, Http, Grpc } kind = Kind::Off;
@@ -18,7 +30,8 @@ struct HealthPlan {
   double jitter = 0.1;                  // of the interval
   uint16_t expect_low = 200, expect_high = 299;
   uint16_t port = 0;                    // 0: the endpoint's own
-  http::Wire wire = http::Wire::Http1;  // of kind Http
+  Protocol protocol = Protocol::Http1;  // of kind Http
+  TlsPlan tls;
 };
 
 struct PoolPlan {
@@ -41,8 +54,10 @@ struct ClusterPlan {
   milliseconds decay{10000}, failure_penalty{5000};
   milliseconds slow_start{0};  // 0: who joins has its share at once
   double panic = 0.5;          // fewer usable than this share: use all
-  http::Wire wire = http::Wire::Http1;
-  http::Wire grpc_wire = http::Wire::Http1;  // for gRPC that has come by HTTP/2
+  Protocol protocol = Protocol::Http1;
+  Protocol grpc_protocol = Protocol::Http1;     // for gRPC that has come by HTTP/2
+  Protocol upgrade_protocol = Protocol::Http1;  // hardly any server takes WebSocket by HTTP/2
+  TlsPlan tls;
   HealthPlan health;
   PoolPlan pool;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "http/grpc.h"
 #include "upstream/grpc_health.h"
+#include "upstream/origination.h"
 #include "wire/http_connection.h"
 
 namespace outrider::upstream {
@@ -39,6 +40,9 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   }
   void on_limit() { over(false); }
   http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override {
+    return encrypted_codec(wire, events, checker_.control_.blocks(), {});
+  }
   void on_connected() override;
   void on_idle() override {}
   void on_draining() override {}
@@ -82,8 +86,9 @@ void HealthChecker::Check::probe() {
   if (plan.port && !to.is_unix()) to.set_port(plan.port);
   connection_.reset(new wire::HttpConnection(checker_.control_, *this));
   checker_.control_.arm(limit_, plan.timeout);
-  const auto wire = plan.kind == HealthPlan::Kind::Tcp ? http::Wire::Raw : plan.wire;
-  if (const auto ok = connection_->connect(to, wire, {}); !ok) over(false);
+  const auto protocol = plan.kind == HealthPlan::Kind::Tcp ? Protocol::Raw : plan.protocol;
+  const auto tls = peer_of(plan.tls, to, protocol, nullptr);
+  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr); !ok) over(false);
 }
 
 void HealthChecker::Check::on_connected() {

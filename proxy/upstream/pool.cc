@@ -3,10 +3,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/text.h"
+#include "net/tls_engine.h"
+#include "stats/names.h"
 #include "upstream/cluster.h"
+#include "upstream/origination.h"
 
 namespace outrider::upstream {
 
@@ -19,19 +23,25 @@ constexpr uint32_t kNoLimit = UINT32_MAX;
 constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
 constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
 constexpr Error kConnectTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "connect_timeout"};
+constexpr Error kTlsTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "tls_timeout"};
 constexpr Error kPingTimeout{Code::Timeout, Side::Upstream, Retry::No, 0, "ping_timeout"};
 constexpr milliseconds kPingAnswer{10000};  // at the most; what a PING is waited for
 constexpr int kPingSilence = 6;             // times tcp_keepalive: servers of gRPC take more than one in 5 minutes for abuse
 constexpr Error kBadAddress{Code::Unreachable, Side::Upstream, Retry::Yes, 0, "bad_address"};
 
-// What one more connection is good for: as much as servers of HTTP/2 usually take.
-uint32_t streams_of(http::Wire wire) { return wire == http::Wire::Http2 ? 100 : 1; }
+// What one more connection of HTTP/2 is good for: as much as servers usually take.
+constexpr uint32_t kStreams = 100;
+
+bool fits(Protocol asked, http::Wire wire) {
+  return asked == Protocol::Either ? wire != http::Wire::Raw : wire_of(asked) == wire;
+}
 
 stats::Slot reason_slot(const ClusterStats& stats, Code code) {
   switch (code) {
     case Code::Refused: return stats.connect_refused;
     case Code::Timeout: return stats.connect_timeout;
     case Code::Unreachable: return stats.connect_unreachable;
+    case Code::Tls: return stats.connect_tls;
     case Code::Overload: return stats.connect_overload;
     default: return stats.connect_closed;
   }
@@ -44,15 +54,17 @@ stats::Slot reason_slot(const ClusterStats& stats, Code code) {
 class PooledConnection final : public ListHook<PooledConnection>, public net::Retired, wire::ConnectionOwner {
  public:
   enum class Doing : uint8_t { Connecting, Idle, Busy, Closing };
-  PooledConnection(Pool& p, http::Wire w)
-      : pool(p), wire(w), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()), opened(p.loop_.now()) {
-  }
+  PooledConnection(Pool& p, Protocol a)
+      : pool(p), asked(a), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()),
+        opened(p.loop_.now()) {}
 
   Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
     if (!to.valid()) return kBadAddress;
     become(Doing::Connecting, plan.pool.connect_timeout);
-    return connection->connect(to, wire, plan.codec);
+    const auto tls = peer_of(plan.tls, to, asked, &pool.sessions_);
+    return connection->connect(to, wire_of(asked), plan.codec, tls ? &*tls : nullptr);
   }
+  http::Wire wire() const { return connection->wire(); }
   void become(Doing what, milliseconds limit = milliseconds(0)) {
     doing = what;
     due_ = limit.count() > 0 ? pool.loop_.now() + limit : TimePoint::max();
@@ -62,7 +74,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   void begin_serving() {
     heard_ = connection->bytes_in();
     asked_ = false;
-    become(Doing::Busy, wire == http::Wire::Http2 ? silence() : milliseconds(0));
+    become(Doing::Busy, wire() == http::Wire::Http2 ? silence() : milliseconds(0));
   }
   bool alive() const { return !lost && connection->transport().open(); }
   bool worn(const PoolPlan& plan) const {
@@ -78,7 +90,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   }
 
   Pool& pool;
-  const http::Wire wire;
+  const Protocol asked;
   std::unique_ptr<wire::HttpConnection> connection;
   Doing doing = Doing::Connecting;
   bool established = false, lost = false, draining = false;
@@ -88,6 +100,9 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
 
  private:
   http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override {
+    return encrypted_codec(wire, events, pool.loop_.blocks(), pool.cluster_.plan().codec);
+  }
   void on_connected() override { pool.on_connected(*this); }
   void on_idle() override {}  // the lease's holder says when the stream is over
   void on_draining() override {
@@ -101,7 +116,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
     if (due_ == TimePoint::max()) return;
     if (now < due_) return pool.loop_.arm(limit_, std::chrono::ceil<milliseconds>(due_ - now));
     switch (doing) {
-      case Doing::Connecting: return connection->fail(kConnectTimeout);
+      case Doing::Connecting: return connection->fail(connection->connected() ? kTlsTimeout : kConnectTimeout);
       case Doing::Idle: return pool.close(*this, Pool::After::Close);
       case Doing::Closing: return pool.close(*this, Pool::After::Cut);
       case Doing::Busy: return look_for_life();
@@ -134,49 +149,57 @@ void Pool::wake() { loop_.at_end_of_turn(*this); }
 void Pool::acquire(Waiter& waiter) {
   if (draining_) return waiter.on_no_lease(kEndpointLeft);
   if (waiting_.empty())
-    if (PooledConnection* ready = take(waiter.wire())) return lease(*ready, waiter);
+    if (PooledConnection* ready = take(asked_by(waiter))) return lease(*ready, waiter);
   if (!cluster_.enter(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending))
     return waiter.on_no_lease(kQueueFull);
   cluster_.context().shard.add(cluster_.stats().pending);
   waiting_.push_back(waiter);
-  ++waiting_count_[size_t(waiter.wire())];
+  ++waiting_count_[size_t(asked_by(waiter))];
   open_for_waiters();
 }
 
 void Pool::leave(Waiter& waiter) {
   if (!waiter.linked()) return;
   waiter.unlink();
-  --waiting_count_[size_t(waiter.wire())];
+  --waiting_count_[size_t(asked_by(waiter))];
   cluster_.leave(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending);
   cluster_.context().shard.sub(cluster_.stats().pending);
   if (waiting_.empty()) cluster_.calm(cluster_.limits().connections, cluster_.stats().breaker_connections);
 }
 
-// Streams of HTTP/2 are packed: on connections that carry some already, as long as they take more.
-PooledConnection* Pool::take(http::Wire wire) {
-  if (wire != http::Wire::Http2) return take_idle(wire);
-  PooledConnection* found = nullptr;
-  busy_.for_each([&](PooledConnection& busy) {
-    if (busy.wire == wire && busy.worn(cluster_.plan().pool)) busy.draining = true;
-    if (!found && busy.wire == wire && busy.alive() && !busy.draining && busy.connection->codec().can_open()) found = &busy;
-  });
-  return found ? found : take_idle(wire);
+// Where an endpoint would not be asked, it has not to choose.
+Protocol Pool::asked_by(const Waiter& waiter) const {
+  const Protocol asked = waiter.protocol();
+  if (asked != Protocol::Either || is_encrypted(cluster_.plan().tls, endpoint_->socket, asked)) return asked;
+  return Protocol::Http1;
 }
 
-PooledConnection* Pool::take_idle(http::Wire wire) {
+// Streams of HTTP/2 are packed: on connections that carry some already, as long as they take more.
+PooledConnection* Pool::take(Protocol protocol) {
+  if (!fits(protocol, http::Wire::Http2)) return take_idle(protocol);
+  PooledConnection* found = nullptr;
+  busy_.for_each([&](PooledConnection& busy) {
+    if (busy.wire() != http::Wire::Http2) return;
+    if (busy.worn(cluster_.plan().pool)) busy.draining = true;
+    if (!found && busy.alive() && !busy.draining && busy.connection->codec().can_open()) found = &busy;
+  });
+  return found ? found : take_idle(protocol);
+}
+
+PooledConnection* Pool::take_idle(Protocol protocol) {
   PooledConnection* found = nullptr;
   if (idle_.empty()) return nullptr;
-  if (idle_.front()->wire == wire) found = idle_.front();
+  if (fits(protocol, idle_.front()->wire())) found = idle_.front();
   else
     idle_.for_each([&](PooledConnection& idle) {
-      if (!found && idle.wire == wire) found = &idle;
+      if (!found && fits(protocol, idle.wire())) found = &idle;
     });
   if (!found) return nullptr;
   const bool worn = found->served > 0 && found->worn(cluster_.plan().pool);  // one that was long in coming serves once
   const bool fresh = found->alive() && !found->draining && !worn;
   if (fresh && found->connection->codec().can_open()) return found;
   close(*found, After::Close);
-  return take_idle(wire);
+  return take_idle(protocol);
 }
 
 void Pool::lease(PooledConnection& connection, Waiter& waiter) {
@@ -202,7 +225,7 @@ void Pool::serve() {
   for (;;) {
     PooledConnection* raw = nullptr;
     idle_.for_each([&](PooledConnection& idle) {
-      if (idle.wire == http::Wire::Raw) raw = &idle;
+      if (idle.wire() == http::Wire::Raw) raw = &idle;
     });
     if (!raw) break;
     close(*raw, After::Close);
@@ -213,11 +236,11 @@ void Pool::serve() {
 bool Pool::serve_one() {
   Waiter* next = waiting_.front();
   if (!next) return false;
-  PooledConnection* ready = take(next->wire());
+  PooledConnection* ready = take(asked_by(*next));
   if (!ready && idle_count_ > 0) {  // the first waits for a connection of another kind than those behind it
     next = nullptr;
     waiting_.for_each([&](Waiter& waiter) {
-      if (!next && (ready = take(waiter.wire()))) next = &waiter;
+      if (!next && (ready = take(asked_by(waiter)))) next = &waiter;
     });
   }
   if (!ready) return false;
@@ -232,10 +255,11 @@ void Pool::fail_waiters() {
   uint32_t failures = std::exchange(failures_, 0);
   if (draining_) last_failure_ = kEndpointLeft, failures = 1;
   else if (failures == 0) return;
-  const auto connecting = connecting_count_[0] + connecting_count_[1] + connecting_count_[2];
+  const auto connecting = std::accumulate(connecting_count_.begin(), connecting_count_.end(), 0u);
   if (draining_ || (connecting == 0 && busy_count_ == 0)) failures = kNoLimit;
   const Error why = last_failure_;
-  uint32_t waiting = waiting_count_[0] + waiting_count_[1] + waiting_count_[2];  // those that come meanwhile have not failed
+  uint32_t waiting =
+      std::accumulate(waiting_count_.begin(), waiting_count_.end(), 0u);  // those that come meanwhile have not failed
   for (; failures > 0 && waiting > 0 && !waiting_.empty(); --failures, --waiting) {
     Waiter& waiter = *waiting_.front();
     leave(waiter);
@@ -243,11 +267,17 @@ void Pool::fail_waiters() {
   }
 }
 
+// An endpoint that has not chosen yet is asked once, however many wait for it.
+uint32_t Pool::streams_of(Protocol protocol) const {
+  const bool packed = protocol == Protocol::Http2 || (protocol == Protocol::Either && !chooses_http1_);
+  return packed ? kStreams : 1;
+}
+
 void Pool::open_for_waiters() {
   if (draining_) return;
-  for (const auto wire : {http::Wire::Http1, http::Wire::Http2, http::Wire::Raw})
-    while (waiting_count_[size_t(wire)] > (connecting_count_[size_t(wire)] + failures_) * streams_of(wire))
-      if (!open_connection(wire)) {  // the limit is the whole cluster's: whoever makes room may be another pool or worker
+  for (const auto protocol : {Protocol::Http1, Protocol::Http2, Protocol::Raw, Protocol::Either})
+    while (waiting_count_[size_t(protocol)] > (connecting_count_[size_t(protocol)] + failures_) * streams_of(protocol))
+      if (!open_connection(protocol)) {  // the limit is the whole cluster's: whoever makes room may be another pool or worker
         loop_.arm(again_, kLookAgain);
         break;
       }
@@ -265,11 +295,11 @@ bool Pool::enter_limit() {
   return open_count_ == 0 && breaker.tally.enter(kNoLimit);
 }
 
-bool Pool::open_connection(http::Wire wire) {
+bool Pool::open_connection(Protocol protocol) {
   if (!enter_limit()) return false;
-  auto* connection = new PooledConnection(*this, wire);
+  auto* connection = new PooledConnection(*this, protocol);
   ++open_count_;
-  ++connecting_count_[size_t(wire)];
+  ++connecting_count_[size_t(protocol)];
   connecting_.push_back(*connection);
   if (const auto ok = connection->connect(endpoint_->socket, cluster_.plan()); !ok) on_gone(*connection, ok.error());
   return true;
@@ -283,6 +313,10 @@ void Pool::on_connected(PooledConnection& connection) {
   cluster_.context().shard.observe(stats.connect_duration, uint64_t(took.count()));
   cluster_.context().shard.add(stats.connections_active);
   connection.established = true;
+  if (const auto* tls = connection.connection->transport().tls()) {
+    count_handshake("ok", tls->version());
+    if (connection.asked == Protocol::Either) chooses_http1_ = connection.wire() == http::Wire::Http1;
+  }
   const milliseconds alive = cluster_.plan().pool.tcp_keepalive;
   if (alive.count() && !endpoint_->socket.is_unix()) net::keep_alive(connection.connection->transport().fd(), alive);
   unlist(connection);
@@ -297,6 +331,7 @@ void Pool::on_connected(PooledConnection& connection) {
 void Pool::on_gone(PooledConnection& connection, const Error& why) {
   const Doing was = connection.doing;
   forget(connection);
+  if (why.code == Code::Tls) trouble_ = connection.connection->transport().tls()->trouble();
   if (was == Doing::Busy) {  // whoever has the lease may still look at it: until give_back()
     connection.lost = true;
     if (!waiting_.empty()) wake();
@@ -311,8 +346,10 @@ void Pool::on_gone(PooledConnection& connection, const Error& why) {
     last_failure_ = failure;
     ++failures_;
     cluster_.context().shard.add(reason_slot(cluster_.stats(), why.code));
+    const bool tls = why.code == Code::Tls;
+    if (tls || why.what == kTlsTimeout.what) count_handshake(why.what, "none");
     wake();
-    cluster_.on_connect_failure(*endpoint_, failure);
+    cluster_.on_connect_failure(*endpoint_, failure, tls ? trouble_ : std::string_view{});
   } else if (!waiting_.empty()) {
     wake();
   }
@@ -324,7 +361,7 @@ void Pool::give_back(Lease lease, After after) {
     if (!waiting_.empty()) wake();
     return;
   }
-  if (connection.wire == http::Wire::Http2 && connection.alive())
+  if (connection.wire() == http::Wire::Http2 && connection.alive())
     after = connection.connection->codec().reusable() ? After::Keep : After::Close;
   if (connection.lost) {
     unlist(connection);
@@ -338,7 +375,7 @@ void Pool::give_back(Lease lease, After after) {
     idle = std::min(idle, plan.max_age - age);
   }
   const bool worn = idle.count() <= 0 || connection.worn(plan);
-  if (after == After::Keep && !worn && !draining_ && !connection.draining && connection.wire != http::Wire::Raw) {
+  if (after == After::Keep && !worn && !draining_ && !connection.draining && connection.wire() != http::Wire::Raw) {
     unlist(connection);
     connection.become(Doing::Idle, idle);
     idle_.push_front(connection);
@@ -374,13 +411,15 @@ void Pool::close(PooledConnection& connection, After after) {
       return;
     }
   }
+  net::Transport& transport = connection.connection->transport();
+  if (after != After::Cut && connection.established && transport.tls()) transport.shut_write();
   forget(connection);
   connection.retire(after == After::Cut);
 }
 
 void Pool::unlist(PooledConnection& connection) {
   switch (connection.doing) {
-    case Doing::Connecting: --connecting_count_[size_t(connection.wire)]; break;
+    case Doing::Connecting: --connecting_count_[size_t(connection.asked)]; break;
     case Doing::Idle: --idle_count_; break;
     case Doing::Busy: --busy_count_; break;
     case Doing::Closing: break;
@@ -392,6 +431,13 @@ void Pool::forget(PooledConnection& connection) {
   --open_count_;
   if (std::exchange(connection.established, false)) cluster_.context().shard.sub(cluster_.stats().connections_active);
   cluster_.leave(cluster_.limits().connections, cluster_.plan().max_connections, cluster_.stats().breaker_connections);
+}
+
+// Once for each connection: the counter is looked up then.
+void Pool::count_handshake(std::string_view result, std::string_view version) {
+  auto& [loop, catalog, shard] = cluster_.context();
+  shard.add(catalog.slot(stats::names::kTlsHandshakes,
+                         {{"result", std::string(result)}, {"side", "endpoint"}, {"version", std::string(version)}}));
 }
 
 void Pool::drop_idle() {

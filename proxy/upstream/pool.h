@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/intrusive_list.h"
+#include "net/tls_sessions.h"
 #include "upstream/cluster_plan.h"
 #include "wire/http_connection.h"
 
@@ -24,7 +25,7 @@ struct Lease {
 
 // Embedded in the attempt. Leaves by Pool::leave(), or by one of the two events.
 struct Waiter : ListHook<Waiter> {
-  virtual http::Wire wire() const = 0;
+  virtual Protocol protocol() const = 0;
   virtual http::StreamEvents& events() = 0;
   virtual void on_lease(Lease lease) = 0;
   virtual void on_no_lease(const Error& why) = 0;
@@ -54,36 +55,43 @@ class Pool final : net::EndOfTurn {
   void cut();        // everything closes now
   net::Loop& loop() { return loop_; }
   size_t idle_count() const { return idle_count_; }
-  size_t open_count() const { return open_count_; }  // connecting, idle, busy and closing
+  size_t open_count() const { return open_count_; }        // connecting, idle, busy and closing
+  const std::string& trouble() const { return trouble_; }  // what a person should know of the last failure of TLS
 
  private:
   friend class PooledConnection;
-  static constexpr size_t kWires = 3;
+  static constexpr size_t kProtocols = 4;
   void on_end_of_turn() override;
   void serve();
   bool serve_one();
   void fail_waiters();
   void open_for_waiters();
-  bool open_connection(http::Wire wire);
+  Protocol asked_by(const Waiter& waiter) const;
+  uint32_t streams_of(Protocol protocol) const;
+  bool open_connection(Protocol protocol);
   bool enter_limit();
   void wake();
   void lease(PooledConnection& connection, Waiter& waiter);
-  PooledConnection* take(http::Wire wire);
-  PooledConnection* take_idle(http::Wire wire);
+  PooledConnection* take(Protocol protocol);
+  PooledConnection* take_idle(Protocol protocol);
   void on_connected(PooledConnection& connection);
   void on_gone(PooledConnection& connection, const Error& why);
   void close(PooledConnection& connection, After after);
   void unlist(PooledConnection& connection);  // from its list and its count
+  void count_handshake(std::string_view result, std::string_view version);
   void forget(PooledConnection& connection);  // its socket is closed: the limit has room again
   Cluster& cluster_;
   net::Loop& loop_;
   std::shared_ptr<Endpoint> endpoint_;
   IntrusiveList<Waiter> waiting_;
   IntrusiveList<PooledConnection> idle_, busy_, connecting_, closing_;
-  std::array<uint32_t, kWires> waiting_count_{}, connecting_count_{};  // by wire
+  std::array<uint32_t, kProtocols> waiting_count_{}, connecting_count_{};
   uint32_t idle_count_ = 0, busy_count_ = 0, open_count_ = 0;
   uint32_t failures_ = 0;  // connections that did not come about since the last end of a turn
   Error last_failure_{};
+  std::string trouble_;
+  net::TlsSessions sessions_;
+  bool chooses_http1_ = false;  // by ALPN, when last asked
   bool draining_ = false;
   net::BoundTimer<Pool, &Pool::wake> again_{*this};
 };

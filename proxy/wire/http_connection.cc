@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/tls_engine.h"
+
 namespace outrider::wire {
 
 namespace {
@@ -36,16 +38,25 @@ std::unique_ptr<http::Codec> HttpConnection::rest() {
   return std::move(codec_);
 }
 
-Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits) {
+Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
+                                     const net::TlsPeer* tls) {
   wire_ = wire;
-  codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
+  if (!tls) codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
-  return transport_.connect(to);
+  return transport_.connect(to, tls);
 }
 
+// A server that chose nothing speaks what it was asked for.
 void HttpConnection::on_ready() {
+  const net::TlsEngine* const tls = transport_.tls();
+  const bool client = tls && tls->is_client();
+  if (client) {
+    if (tls->protocol() == "h2") wire_ = http::Wire::Http2;
+    else if (tls->protocol() == "http/1.1") wire_ = http::Wire::Http1;
+    codec_ = owner_->codec_for(*this, wire_);
+  }
   owner_->on_connected();
-  hungry_ |= transport_.tls() != nullptr && codec_;
+  hungry_ |= tls && !client && codec_;
   loop().at_end_of_turn(*this);
 }
 
@@ -135,6 +146,9 @@ void HttpConnection::feed() {
   // The end comes behind what is still unread: a pipelined request whose turn has not come, a body not yet taken.
   if (input_ended_ && !end_delivered_ && (input.empty() || codec_->wants_input())) {
     end_delivered_ = true;
+    // What ends with its connection may have been cut by anybody, where TLS has not said that it ends (RFC 9112 9.8).
+    if (wire_ == http::Wire::Http1 && transport_.cut_short() && transport_.tls()->is_client())
+      return fail({Code::Closed, Side::Local, Retry::IfReused, 0, "tls_cut_short"});
     if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
     if (gone_) return;
   }

@@ -18,7 +18,7 @@ class ConnectionOwner {
   virtual void on_draining() = 0;              // no new streams, please
   virtual void on_gone(const Error& why) = 0;  // once, last: the transport is closed, streams have been told
   // A connection that rests has bytes again; its first ones, or its silence, speak for that wire: null where the codec
-  // there is, or HTTP/1, is to make of it what it can.
+  // there is, or HTTP/1, is to make of it what it can. Client role, with TLS: what its handshake has agreed on; not null.
   virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&, http::Wire) { return nullptr; }
   // Who speaks on a connection that was accepted resting; Unknown: the far side did first, or it is over.
   virtual void on_recognized(http::Voice) {}
@@ -56,7 +56,9 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   bool presume_raw();
   void presume_http();                  // what has come is not waited for any more: HTTP/1, cut short
   std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
-  Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits);
+  // With TLS the handshake may choose another wire, and there is no codec before its end.
+  Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
+                       const net::TlsPeer* tls = nullptr);
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
   http::Codec& codec() {

@@ -88,6 +88,7 @@ TEST_P(BigResponse, ToASlowReaderArrivesWholeInBoundedMemory) {
 
 class BodiesOfPairs : public EveryPair {};
 OUTRIDER_EVERY_PAIR(BodiesOfPairs);
+OUTRIDER_EVERY_ENCRYPTED_PAIR(BodiesOfPairs);
 
 TEST_P(BodiesOfPairs, ABigRequestToASlowOriginArrivesWholeInBoundedMemory) {
   std::atomic<bool> right{false};

@@ -38,6 +38,7 @@ struct Recorder {
 
 class HttpPairs : public EveryPair {};
 OUTRIDER_EVERY_PAIR(HttpPairs);
+OUTRIDER_EVERY_ENCRYPTED_PAIR(HttpPairs);
 
 TEST_P(HttpPairs, RequestAndResponseArriveAsTheyWereSent) {
   Recorder recorder;
@@ -57,7 +58,7 @@ TEST_P(HttpPairs, RequestAndResponseArriveAsTheyWereSent) {
   EXPECT_EQ(seen.count("x-gone"), 0u);
   EXPECT_EQ(seen.count("keep-alive"), 0u);
   EXPECT_EQ(seen.field("x-forwarded-for"), "127.0.0.1");
-  EXPECT_EQ(seen.field("x-forwarded-proto"), "http");
+  EXPECT_EQ(seen.field("x-forwarded-proto"), chain.wires().encrypted ? "https" : "http");
   EXPECT_EQ(seen.field("x-request-id").size(), 32u);
   const char* name = chain.wires().any_http2() ? "x-mixed-case" : "X-MiXed-Case";
   EXPECT_TRUE(std::find(seen.fields.begin(), seen.fields.end(), std::pair<std::string, std::string>(name, "One")) !=
@@ -265,7 +266,7 @@ TEST_P(HttpPairs, RefusedConnectionsGoElsewhereAtOnce) {
 
 // The origin closes after each response without saying so: the next request on that connection meets a FIN.
 TEST_P(HttpPairs, StaleConnectionsAreRetried) {
-  if (chain.wires().http2_out) GTEST_SKIP() << "of HTTP/1 connections";
+  if (chain.wires().changed_out()) GTEST_SKIP() << "of HTTP/1 connections";
   const auto good = Origin::answering("fine");
   Origin closing([](Stream& connection) {
     if (!connection.read_message()) return;
@@ -335,7 +336,7 @@ TEST_P(HttpPairs, AClientThatDiesAtAnyByteLeavesNothingBehind) {
     if (n % 2) client.abort();
   }
   EXPECT_EQ(request(chain.address(), kGet).status(), 200);
-  if (!chain.wires().http2_in) proxy.expect_metric(0, "outrider_connections_active");
+  if (!chain.wires().changed_in()) proxy.expect_metric(0, "outrider_connections_active");
   proxy.expect_metric(0, "outrider_requests_in_flight");
 }
 
@@ -433,7 +434,7 @@ TEST_P(HttpPairs, AnEndFinishesWhatRuns) {
   const auto answer = client.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, "late");
-  if (!chain.wires().http2_in) {
+  if (!chain.wires().changed_in()) {
     EXPECT_TRUE(client.at_end());
   }
   EXPECT_EQ(proxy.end(), 0);

@@ -29,6 +29,7 @@ std::string get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\n
 
 class LongBodies : public EveryPair {};
 OUTRIDER_EVERY_PAIR(LongBodies);
+OUTRIDER_EVERY_ENCRYPTED_PAIR(LongBodies);
 
 TEST_P(LongBodies, OneAfterAnotherShareTheirConnections) {
   const auto origin = Origin::answering([](const Message& request) {

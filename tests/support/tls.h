@@ -1,14 +1,17 @@
 #pragma once
-// TLS from a client's seat, and the certificates for it.
+// TLS from the seats of a client and of a server, and the certificates for it.
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "identity/authority.h"
 #include "identity/files.h"
+#include "tests/support/origin.h"
 #include "tests/support/sockets.h"
 #include "tests/support/stream.h"
 
@@ -17,11 +20,15 @@ namespace outrider::test {
 // An authority, and what it issued for 127.0.0.1, as files that go with it.
 class Certificates {
  public:
-  Certificates() {
-    const auto now = std::chrono::system_clock::now();
-    auto authority = identity::Authority::create(now);
+  struct Wish {
+    std::vector<std::string> names{"localhost"}, addresses{"127.0.0.1"};
+    WallTime at = std::chrono::system_clock::now();
+  };
+  Certificates() : Certificates(Wish{}) {}
+  explicit Certificates(const Wish& wish) {
+    auto authority = identity::Authority::create(wish.at);
     const auto id = identity::WorkloadId::parse("spiffe://test/ns/default/sa/web");
-    const auto issued = authority->issue({*id, {"localhost"}, {"127.0.0.1"}}, now);
+    const auto issued = authority->issue({*id, wish.names, wish.addresses}, wish.at);
     (void)identity::write_file(ca(), authority->certificate().pem(), 0600);
     (void)identity::write_file(cert(), issued->certificate.pem(), 0600);
     (void)identity::write_file(key(), issued->key.pem(), 0600);
@@ -30,12 +37,43 @@ class Certificates {
   std::string cert() const { return folder_.file("b"); }
   std::string key() const { return folder_.file("c"); }
   // For Proxy::edge().
+  std::string cluster(const std::string& more = "sni: localhost") const {
+    return "tls: {ca: " + ca() + (more.empty() ? "" : ", " + more) + "}";
+  }
   std::string listener(const std::string& more = {}) const {
     return "tls: {cert: " + cert() + ", key: " + key() + (more.empty() ? "" : ", " + more) + "}";
   }
 
  private:
   TemporaryDirectory folder_;
+};
+
+// For the far side of a cluster with TLS.
+class TlsServer {
+ public:
+  explicit TlsServer(const Certificates& certificates) : context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free) {
+    SSL_CTX_use_certificate_chain_file(context(), certificates.cert().c_str());
+    SSL_CTX_use_PrivateKey_file(context(), certificates.key().c_str(), SSL_FILETYPE_PEM);
+  }
+  SSL_CTX* context() { return context_.get(); }
+  // `serve` behind a handshake; nothing where that fails.
+  Origin::Serve behind(Origin::Serve serve) {
+    return [this, serve = std::move(serve)](Stream& connection) {
+      SSL* ssl = SSL_new(context());
+      SSL_set_fd(ssl, connection.fd());
+      const bool done = SSL_accept(ssl) == 1;
+      ERR_clear_error();
+      if (!done) return SSL_free(ssl);
+      if (SSL_session_reused(ssl)) ++resumed;
+      if (SSL_get0_peer_certificate(ssl)) ++clients;
+      connection.encrypt(ssl);
+      serve(connection);
+    };
+  }
+  std::atomic<int> resumed{0}, clients{0};  // handshakes that were short; clients that showed a certificate
+
+ private:
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
 };
 
 // What a client is like; a stream it makes must not outlive it.

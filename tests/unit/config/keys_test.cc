@@ -276,8 +276,14 @@ constexpr Row kRows[] = {
     {"clusters.cart.retry.methods", L, "[GET, HEAD, OPTIONS, PUT, DELETE, TRACE]", "[GET]"},
     {"clusters.cart.retry.buffer", S, "64KiB", "1MiB"},
     {"clusters.cart.hedge", L, "off", "{after: 50ms}"},
-    {"clusters.cart.tls", L, "auto", "{sni: a.example.com}"},
     {"clusters.cart.tls", S, "auto", "off"},
+    {"clusters.cart.tls", S, "auto", "{sni: a.example.com}"},
+    {"clusters.cart.tls.sni", S, "a.example.com", "10.0.0.1"},
+    {"clusters.cart.tls.ca", S, "", "/run/ca.crt"},
+    {"clusters.cart.tls.cert", S, "", "/run/tls.crt"},
+    {"clusters.cart.tls.key", S, "", "/run/tls.key"},
+    {"clusters.cart.tls.min", S, "1.2", "1.3"},
+    {"clusters.cart.tls.identity", S, "[shop/cart]", "[shop/*, spiffe://mesh.local/ns/shop/sa/web]"},
     {"clusters.cart.pool.idle_timeout", S, "learned", "4s"},
     {"clusters.cart.pool.max_requests", S, "0", "100"},
     {"clusters.cart.pool.max_age", S, "0", "1h"},
@@ -380,6 +386,9 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
   std::vector<std::string> out;
   if (key.starts_with("clusters.cart.health_check.") && !key.ends_with("tcp") && !key.ends_with("http") && !key.ends_with("grpc")) out.push_back("clusters.cart.health_check.http=/h");
   if (key.starts_with("listeners.edge.tls.")) out = {"listeners.edge.tls.cert=/run/tls.crt", "listeners.edge.tls.key=/run/tls.key"};
+  if (key == "clusters.cart.tls.cert" && !value.empty()) out = {"clusters.cart.tls.key=/run/tls.key"};
+  if (key == "clusters.cart.tls.key" && !value.empty()) out = {"clusters.cart.tls.cert=/run/tls.crt"};
+  if (key == "clusters.cart.tls.identity") out = {"clusters.cart.tls.ca=/run/ca.crt"};
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
   out.push_back(setting(row, value));
@@ -476,7 +485,7 @@ TEST(Keys, TheListOfKeysSaysWhichAreSupported) {
     if (name.starts_with("defaults.")) continue;     // has the keys of its items
     const Key* key = catalogued(keys, name);
     ASSERT_TRUE(key) << name;
-    const bool off_alone = name == "clusters.<name>.locality" || name == "clusters.<name>.tls" || name == "identity.mtls";   // all one may say is off
+    const bool off_alone = name == "clusters.<name>.locality" || name == "identity.mtls";   // all one may say is off
     EXPECT_EQ(key->supported, state == S && !off_alone) << name << " is " << key->path;
   }
 }

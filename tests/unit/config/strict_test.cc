@@ -21,7 +21,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
             "  cart:\n"
             "    lb: randm\n"
             "    outlier_detektion: {}\n"
-            "    tls: {sni: x}\n"
+            "    hedge: {after: 50ms}\n"
             "routs: {}\n"}),
       "test.yaml:2:7: error: mode: expected sidecar or edge, got \"egde\" (did you mean \"edge\"?)\n"
       "test.yaml:3:17: error: service.name: expected lower-case letters, digits and - (63 at most), got \"Web\" (did you mean \"web\"?)\n"
@@ -29,7 +29,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
       "test.yaml:3:39: error: service.weight: expected a number from 0 to 10000, got \"-1\"\n"
       "test.yaml:6:9: error: clusters.cart.lb: expected ewma, least_request, round_robin or random, got \"randm\" (did you mean \"random\"?)\n"
       "test.yaml:7:5: error: clusters.cart.outlier_detektion: unknown key (did you mean \"outlier_detection\"?)\n"
-      "test.yaml:8:10: error: clusters.cart.tls: not supported yet in this version\n"
+      "test.yaml:8:12: error: clusters.cart.hedge: not supported yet in this version\n"
       "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
 }
 
@@ -132,6 +132,25 @@ TEST(Strict, AnAddressHasAPortAndNamesAreNotLookedUp) {
             place + "expected ip:port, got \"cart.example.com:80\"; looking up names is not supported yet in this version\n");
   EXPECT_EQ(said({"version: 1\nlisteners: {e: {address: 8080}}\nroutes: {e: [{respond: {}}]}\n"}),
             "test.yaml:2:26: error: listeners.e.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
+}
+
+TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {
+  const auto tls = [](const std::string& value, const std::string& endpoint = "10.0.0.1:443") {
+    const std::string text =
+        said({"version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{cluster: w}]}\nclusters:\n  w:\n" +
+              std::string("    endpoints: [\"") + endpoint + "\"]\n    tls: " + value + "\n"});
+    return text.starts_with("test.yaml:7:") ? text.substr(text.find("clusters")) : text;
+  };
+  for (const char* fine : {"auto", "off", "{}", "{sni: a.test, ca: ca.crt, min: \"1.3\"}", "{cert: a.crt, key: a.key}",
+                           "{ca: ca.crt, identity: [shop/cart, shop/*]}"})
+    EXPECT_EQ(tls(fine), "") << fine;
+  EXPECT_EQ(tls("{cert: a.crt}"), "clusters.w.tls: cert: and key: go together\n");
+  EXPECT_EQ(tls("{identity: [shop/cart]}"),
+            "clusters.w.tls: identity: needs ca: FILE, the authority that may say who somebody is\n");
+  EXPECT_EQ(tls("{ca: ca.crt, identity: [cart]}"), "clusters.w.tls.identity: expected namespace/account, got \"cart\"\n");
+  EXPECT_EQ(tls("{sni: \"a b\"}"), "clusters.w.tls.sni: expected a host's name, got \"a b\"\n");
+  EXPECT_EQ(tls("{ca: ca.crt}", "unix:/run/a"), "clusters.w.tls: needs sni: HOST, whom the certificate of unix:/run/a is for\n");
+  EXPECT_EQ(tls("identity"), "clusters.w.tls: expected auto or off, got \"identity\"\n");
 }
 
 TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) { EXPECT_EQ(said({edge("x-team: shop\nadmin: {x-why: {any: [thing]}}\n")}), ""); }

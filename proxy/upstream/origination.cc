@@ -1,0 +1,36 @@
+#include "upstream/origination.h"
+
+namespace outrider::upstream {
+
+namespace {
+
+constexpr uint16_t kHttps = 443;
+
+std::string_view offered(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http1: return "\x08http/1.1";
+    case Protocol::Http2: return "\x02h2";
+    case Protocol::Either: return "\x02h2\x08http/1.1";
+    case Protocol::Raw: break;
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_encrypted(const TlsPlan& plan, const net::Address& to, Protocol protocol) {
+  return plan.context && (!plan.https_only || (to.port() == kHttps && protocol != Protocol::Raw));
+}
+
+std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, Protocol protocol, net::TlsSessions* sessions) {
+  if (!is_encrypted(plan, to, protocol)) return {};
+  return net::TlsPeer{plan.context, plan.name.empty() ? to.ip() : plan.name, offered(protocol), sessions};
+}
+
+std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,
+                                             http::CodecLimits limits) {
+  limits.encrypted = true;
+  return http::make_codec(wire, http::Role::Client, events, blocks, limits);
+}
+
+}  // namespace outrider::upstream

@@ -1,0 +1,30 @@
+#pragma once
+// Which endpoints are spoken to by TLS, and what they are asked first; the same for requests and for health checks.
+
+#include <optional>
+
+#include "net/address.h"
+#include "upstream/cluster_plan.h"
+
+namespace outrider::upstream {
+
+bool is_encrypted(const TlsPlan& plan, const net::Address& to, Protocol protocol);
+// No value: clear text. `sessions` may be null.
+std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, Protocol protocol, net::TlsSessions* sessions);
+
+// As long as the endpoint has not chosen another.
+inline http::Wire wire_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http2: return http::Wire::Http2;
+    case Protocol::Raw: return http::Wire::Raw;
+    case Protocol::Http1:
+    case Protocol::Either: break;
+  }
+  return http::Wire::Http1;
+}
+
+// For what the handshake has agreed on.
+std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,
+                                             http::CodecLimits limits);
+
+}  // namespace outrider::upstream
