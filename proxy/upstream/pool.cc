@@ -401,17 +401,19 @@ void Pool::learn(Lease lease, std::string_view keep_alive) {
 // What there is to write is written first, unless the exchange was cut short; with HTTP/2, that it ends at all.
 void Pool::close(PooledConnection& connection, After after) {
   unlist(connection);
+  net::Transport& transport = connection.connection->transport();
   if (after != After::Cut && connection.alive() && connection.established) {
+    http::Codec& codec = connection.connection->codec();
     const bool flushed = connection.connection->flushed();
-    if (connection.wire == http::Wire::Http2) connection.connection->codec().drain();
+    if (connection.wire() == http::Wire::Http2) codec.drain();
     if (!flushed) {
       connection.become(Doing::Closing, kFlushLimit);
       closing_.push_back(connection);
       connection.connection->close_after_flush();
       return;
     }
+    (void)transport.write(codec.output());
   }
-  net::Transport& transport = connection.connection->transport();
   if (after != After::Cut && connection.established && transport.tls()) transport.shut_write();
   forget(connection);
   connection.retire(after == After::Cut);

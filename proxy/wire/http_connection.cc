@@ -274,8 +274,6 @@ void HttpConnection::leave(bool abort) {
   left_ = gone_ = true;
   reads_ = writes_ = nullptr;
   limit_.cancel();
-  const bool says_why = !abort && codec_ && wire_ == http::Wire::Http2;  // by GOAWAY
-  if (says_why && transport_.open() && transport_.connected()) (void)transport_.write(codec_->output());
   abort ? transport_.abort() : transport_.close();
   loop().retire(*this);
 }

@@ -60,7 +60,7 @@ class PoolRotation : public testing::Test, protected AttemptOwner {
   }
   Attempt& ask() {
     Ref<Attempt>& made = asked.emplace_back(attempts.take());
-    made->start(*this, *cluster, Ref(seat), http::Wire::Http2, milliseconds(0));
+    made->start(*this, *cluster, Ref(seat), Protocol::Http2, milliseconds(0));
     return *made;
   }
   Pool& pool() { return cluster->pool(*seat); }
