@@ -9,7 +9,7 @@ namespace outrider::config {
 namespace {
 
 bool host_covers(const std::string& wide, const std::string& narrow) {
-  if (wide == narrow) return true;
+  if (wide == narrow || wide == "*") return true;
   if (!wide.starts_with("*.")) return false;
   const std::string_view suffix = std::string_view(wide).substr(1);
   const std::string_view name = narrow.starts_with("*.") ? std::string_view(narrow).substr(1) : std::string_view(narrow);
@@ -97,6 +97,27 @@ void check_ports(Reading& reading, const Document& d, const Layers& layers) {
     }
 }
 
+// Whether TLS may be taken by a rule without a server name.
+bool takes_tls(const Listener& l) { return l.protocol == Protocol::Tls || l.relays(); }
+
+// A rule for bytes: where nothing is decrypted there is little to see.
+void check_opaque(Reading& reading, const Listener& l, const Route& route) {
+  const Node where = point(route.where);
+  const bool by_name = !route.server_names.empty();
+  const std::string seat = l.protocol == Protocol::Tcp ? "a tcp listener" : l.protocol == Protocol::Tls ? "a tls listener" : "";
+  if (by_name && l.protocol != Protocol::Tls && l.protocol != Protocol::Auto)
+    reading.error(where, route.path + ".match.sni", "is seen by listeners with protocol: tls or auto alone");
+  else if (by_name && l.tls.on)
+    reading.error(where, route.path + ".match.sni", "is for TLS that is passed through, and this listener ends it: match host");
+  if (seat.empty() && !by_name) return;
+  const std::string who = seat.empty() ? "a rule with sni" : seat;
+  if (!route.hosts.empty() || !route.prefixes.empty() || !route.paths.empty())
+    reading.error(where, route.path + ".match", who + " cannot see hosts and paths");
+  if (route.action == Route::Action::Redirect || route.action == Route::Action::Respond)
+    reading.error(where, route.path, who + " can only lead to a cluster");
+  if (!route.filters.empty()) reading.error(where, route.path, who + " has no filters");
+}
+
 void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
   const std::string path = join_path("listeners", l.name);
   const Node* own = given(layers, {"listeners", l.name});
@@ -112,20 +133,26 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
     reading.error(
         at, path,
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
-  if (l.protocol != Protocol::Tcp) return;
-  for (const Route& route : l.routes) {
-    const Node where = point(route.where);
-    if (!route.hosts.empty() || !route.prefixes.empty() || !route.paths.empty())
-      reading.error(where, route.path + ".match", "a tcp listener cannot see hosts and paths");
-    if (route.action == Route::Action::Redirect || route.action == Route::Action::Respond)
-      reading.error(where, route.path, "a tcp listener can only lead to a cluster");
-    if (!route.filters.empty()) reading.error(where, route.path, "a tcp listener has no filters in this version");
-  }
+  if (l.protocol == Protocol::Tls && l.tls.on)
+    reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
+  if (!l.opaque_ports.empty() && !l.relays())
+    reading.warn(at, path + ".detect.opaque_ports",
+                 "has no effect: all that is not HTTP must lead to one cluster (protocol: auto, direction inbound or outbound, "
+                 "and one rule for everything)");
+  for (const Route& route : l.routes) check_opaque(reading, l, route);
 }
 
 }  // namespace
 
 bool covers(const Route& earlier, const Route& rule, std::string& by) {
+  const auto name_taken = [&](const std::string& name) {
+    return std::any_of(earlier.server_names.begin(), earlier.server_names.end(),
+                       [&](const std::string& wide) { return host_covers(wide, name); });
+  };
+  if (!earlier.server_names.empty()) {
+    by = "sni \"" + earlier.server_names.front() + "\"";
+    return !rule.server_names.empty() && std::all_of(rule.server_names.begin(), rule.server_names.end(), name_taken);
+  }
   const auto host_taken = [&](const std::string& host) {
     return std::any_of(earlier.hosts.begin(), earlier.hosts.end(),
                        [&](const std::string& wide) { return host_covers(wide, host); });
@@ -157,7 +184,8 @@ void check_rules(Reading& reading, const Document& d) {
     std::string by;
     for (size_t i = 1; i < l.routes.size(); ++i)
       for (size_t j = 0; j < i; ++j) {
-        if (!covers(l.routes[j], l.routes[i], by)) continue;
+        const bool apart = l.routes[j].server_names.empty() && !l.routes[i].server_names.empty() && !takes_tls(l);
+        if (apart || !covers(l.routes[j], l.routes[i], by)) continue;
         const Where& where = l.routes[j].where;
         reading.warn(point(l.routes[i].where), l.routes[i].path,
                      "never matches; " + l.routes[j].path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") +
@@ -193,6 +221,9 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
   if (!id.empty() && !id.starts_with(domain))
     reading.error(pointed(layers, {"identity", "spiffe_id"}), "identity.spiffe_id",
                   "is not in the trust domain: expected " + domain + "..., got \"" + id + "\"");
+  if (d.authorization && d.identity.mtls == Identity::Mtls::Off)
+    reading.error(pointed(layers, {"authorization"}), "authorization",
+                  "nobody has an identity by which to be let in: it needs identity.dir, and identity.mtls not off");
   for (const Cluster& c : d.clusters) {
     const uint64_t sum = [&] {
       uint64_t total = 0;

@@ -119,7 +119,7 @@ struct Completion {
   }
 
   void join_chains(const Listener& listener, Route& route, const Node& at) {
-    Chain joined = listener.filters;
+    Chain joined = route.server_names.empty() ? listener.filters : Chain();  // what is encrypted has nothing to show them
     for (const FilterUse& use : route.filters) {
       if (!use.off) continue;
       const size_t before = joined.size();
@@ -200,8 +200,6 @@ struct Completion {
     d.effective.at("registry").put("kind", Node::scalar("none"));
   }
 
-  static bool catches_all(const Route& route) { return route.hosts.empty() && route.prefixes.empty() && route.paths.empty(); }
-
   void imply(Listener& listener, Route route) {
     route.implied = true;
     route.where = {std::string("preset ") + name_of(d.mode)};
@@ -210,24 +208,31 @@ struct Completion {
     listener.routes.push_back(std::move(route));
   }
 
+  static bool is_opaque(const Listener& listener) {
+    return listener.protocol == Protocol::Tcp || listener.protocol == Protocol::Tls;
+  }
+  static bool is_opaque(const Listener& listener, const Route& route) {
+    return is_opaque(listener) || !route.server_names.empty();
+  }
+
   bool led_to_by_tcp(const std::string& cluster) const {
     return std::any_of(d.listeners.begin(), d.listeners.end(), [&](const Listener& listener) {
-      return listener.protocol == Protocol::Tcp && std::any_of(listener.routes.begin(), listener.routes.end(),
-                                                               [&](const Route& route) { return route.cluster == cluster; });
+      return std::any_of(listener.routes.begin(), listener.routes.end(),
+                         [&](const Route& route) { return is_opaque(listener, route) && route.cluster == cluster; });
     });
   }
 
   // Behind what is written: inbound leads to the service, outbound to whatever the Host header names.
   void imply_rules(Listener& listener) {
     for (const Route& route : listener.routes)
-      if (catches_all(route)) return;
+      if (route.catches_all()) return;
     if (listener.direction == Direction::Inbound && d.cluster(kLocalCluster)) {
       Route route;
       route.name = listener.name + "-" + kLocalCluster;
       route.cluster = kLocalCluster;
       return imply(listener, std::move(route));
     }
-    if (listener.direction != Direction::Outbound || listener.protocol == Protocol::Tcp) return;
+    if (listener.direction != Direction::Outbound || is_opaque(listener)) return;
     for (const Cluster& cluster : d.clusters) {
       if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name))
         continue;
@@ -260,13 +265,12 @@ struct Completion {
     return hosts;
   }
 
-  // One cluster speaks one protocol: what a TCP listener leads to is TCP.
+  // One cluster speaks one protocol: what a TCP listener leads to is TCP, and so is what TLS is passed on to.
   void infer_tcp() {
     std::set<std::string> from_tcp, from_http;
     for (const Listener& listener : d.listeners)
       for (const Route& route : listener.routes)
-        if (route.action == Route::Action::Cluster)
-          (listener.protocol == Protocol::Tcp ? from_tcp : from_http).insert(route.cluster);
+        if (route.action == Route::Action::Cluster) (is_opaque(listener, route) ? from_tcp : from_http).insert(route.cluster);
     for (Cluster& cluster : d.clusters) {
       const bool tcp = from_tcp.contains(cluster.name), http = from_http.contains(cluster.name);
       const Node* own = named("clusters", cluster.name);
@@ -278,10 +282,13 @@ struct Completion {
       const Node& at = own ? *own : stand_in;
       const std::string path = join_path("clusters", cluster.name);
       if (tcp && http)
-        reading.error(at, path, "an http and a tcp listener lead here; a cluster speaks one protocol: make it two");
+        reading.error(
+            at, path,
+            "HTTP and plain bytes (of a tcp or tls listener, or by sni) lead here; a cluster speaks one protocol: make it two");
       else if (tcp && cluster.protocol != Protocol::Auto && cluster.protocol != Protocol::Tcp)
         reading.error(at, path + ".protocol",
-                      std::string("a tcp listener leads here; expected tcp, got \"") + name_of(cluster.protocol) + "\"");
+                      std::string("plain bytes (of a tcp or tls listener, or by sni) lead here; expected tcp, got \"") +
+                          name_of(cluster.protocol) + "\"");
       else if (http && cluster.protocol == Protocol::Tcp)
         reading.error(at, path + ".protocol",
                       "an http listener leads here; expected auto, http, http1, http2 or grpc, got \"tcp\"");

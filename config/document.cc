@@ -1,6 +1,7 @@
 #include "config/document.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace outrider::config {
 
@@ -14,6 +15,7 @@ const char* name_of(Protocol protocol) {
     case Protocol::Http2: return "http2";
     case Protocol::Grpc: return "grpc";
     case Protocol::Tcp: return "tcp";
+    case Protocol::Tls: return "tls";
   }
   return "";
 }
@@ -36,6 +38,17 @@ Metrics::Metrics() {
   for (int us :
        {500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000})
     buckets.emplace_back(us);
+}
+
+// Not at the edge: there a stranger's silence would cost a connection to an endpoint, and garbage would reach it.
+bool Listener::relays() const {
+  if (protocol != Protocol::Auto || direction == Direction::Edge) return false;
+  const Route* only = nullptr;
+  for (const Route& route : routes) {
+    if (!route.server_names.empty()) continue;
+    if (std::exchange(only, &route)) return false;
+  }
+  return only && only->action == Route::Action::Cluster && only->catches_all() && only->filters.empty();
 }
 
 const Cluster* Document::cluster(std::string_view name) const {

@@ -20,7 +20,7 @@ struct Where {
 };
 
 enum class Mode : uint8_t { Sidecar, Edge };
-enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Grpc, Tcp };
+enum class Protocol : uint8_t { Auto, Http, Http1, Http2, Grpc, Tcp, Tls };  // Tls: of listeners alone, passed through
 enum class Direction : uint8_t { Inbound, Outbound, Edge };
 const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
@@ -70,6 +70,21 @@ struct Identity {
   std::string trust_domain = "mesh.local";
   std::string spiffe_id;  // filled in when there is a service
   std::string dir;        // tls.crt, tls.key, ca.crt; empty: no identity
+  // How `tls: identity` takes those who come. Off where there is no identity.
+  enum class Mtls : uint8_t { Strict, Permissive, Off } mtls = Mtls::Off;
+};
+
+struct Authorization {  // of what is inbound
+  enum class Mode : uint8_t { Enforce, Shadow } mode = Mode::Enforce;
+  struct Rule {
+    std::string name;  // "allow[0]"
+    Where where;
+    std::vector<std::string> from;  // patterns of identities
+    uint16_t port = 0;              // 0: any
+    std::vector<std::string> methods, prefixes;
+  };
+  std::vector<Rule> allow, deny;
+  explicit operator bool() const { return !allow.empty() || !deny.empty(); }
 };
 
 struct Registry {
@@ -105,6 +120,8 @@ struct Route {
   bool implied = false;                      // by a preset: behind what was written
   std::vector<std::string> hosts;            // lower case: exact or "*.suffix"; empty: any
   std::vector<std::string> prefixes, paths;  // at most one kind; both empty: any path
+  std::vector<std::string> server_names;     // lower case, of TLS that is passed through: exact, "*.suffix" or "*"
+  bool catches_all() const { return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty(); }
   Action action = Action::Cluster;
   std::string cluster;  // a name in Document::clusters
   struct Redirect {
@@ -121,7 +138,8 @@ struct Route {
 };
 
 struct ListenerTls {
-  bool on = false;
+  bool on = false;                   // with the files below
+  bool identity = false;             // mutual TLS, as identity.mtls has it
   std::string cert, key, client_ca;  // files; client_ca empty: clients need no certificate
   bool tls12 = true;                 // else 1.3 alone
   std::vector<std::string> alpn;     // empty: what the listener's protocol allows
@@ -138,6 +156,7 @@ struct Listener {
   ListenerTls tls;
   milliseconds detect_timeout{100};
   bool detect_learn = true;
+  std::vector<uint16_t> opaque_ports;
   bool http10 = true, websocket = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
@@ -157,6 +176,9 @@ struct Listener {
   std::string table;          // of `routes` that it serves
   std::vector<Route> routes;  // that table, with what the direction implies behind it
   Chain filters;              // its chain
+  // What is neither HTTP nor TLS somebody asks for goes on as it is: all of that leads to one cluster, and nothing looks
+  // at it.
+  bool relays() const;
 };
 
 struct Endpoint {
@@ -243,6 +265,7 @@ struct Document {
   Self node;
   Service service;
   Identity identity;
+  Authorization authorization;
   Registry registry;
   std::vector<Listener> listeners;
   std::vector<Cluster> clusters;  // configured, implied by a preset, and named by a route alone
@@ -258,7 +281,6 @@ struct Document {
   Node effective;      // the same as a tree with origins, for show()
 
   const Cluster* cluster(std::string_view name) const;
-  bool mtls = false;  // not built yet: traffic between sidecars is clear text
 };
 
 }  // namespace outrider::config

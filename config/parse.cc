@@ -122,7 +122,13 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
   }
   fields.text("spiffe_id", identity.spiffe_id, "SPIFFE ID", check_spiffe_id);
   fields.text("dir", identity.dir, "folder");
-  fields.later("mtls", {"off"}, {"strict"});
+  identity.mtls = identity.dir.empty() ? Identity::Mtls::Off : Identity::Mtls::Strict;
+  fields.choice("mtls", identity.mtls,
+                {{"strict", Identity::Mtls::Strict}, {"permissive", Identity::Mtls::Permissive}, {"off", Identity::Mtls::Off}});
+  if (const Node* given = fields.given("mtls"); given && identity.dir.empty() && identity.mtls != Identity::Mtls::Off) {
+    fields.reading().warn(*given, fields.path("mtls"), "has no effect without an identity: identity.dir is not set");
+    identity.mtls = Identity::Mtls::Off;
+  }
   fields.later("tls", {"{min: \"1.3\", ciphers: \"\", curves: \"\"}"});
   fields.later("trust", {"{}"});
   fields.later("warn_before", {}, {"25%"});
@@ -335,7 +341,7 @@ Node read_defaults(Fields& top, Document& document, const Layers& layers) {
   }
   {
     Fields f = fields.map("listener");
-    read_listener(f, listener, false);
+    read_listener(f, listener, false, document.identity);
   }
   return fields.take();
 }
@@ -392,11 +398,10 @@ Document read_document(Reading& reading, Layers& layers) {
     if (const Node* base = layers.base.find("service"))
       if (const Node* name = base->find("namespace"); name && is_label(name->text())) d.service.name_space = name->text();
   }
-  if (!catalog && !layers.sources.registry_only) {
-    layers.preset = d.mode == Mode::Sidecar ? preset_sidecar(d.service) : preset_edge();
-  }
   read_identity(top, d.identity, d, layers);
-  top.later("authorization", {"{mode: enforce, allow: [], deny: []}"});
+  if (!catalog && !layers.sources.registry_only)
+    layers.preset = d.mode == Mode::Sidecar ? preset_sidecar(d.service, d.identity.mtls != Identity::Mtls::Off) : preset_edge();
+  read_authorization(top, d.authorization);
   read_registry(top, d.registry);
 
   Node defaults = read_defaults(top, d, layers);  // first: what is wrong there is said there, not at each item
@@ -404,7 +409,7 @@ Document read_document(Reading& reading, Layers& layers) {
     Listener listener;
     listener.name = name;
     listener.where = std::move(where);
-    read_listener(item, listener, true);
+    read_listener(item, listener, true, d.identity);
     d.listeners.push_back(std::move(listener));
   });
   top.hand("routes", "", "");

@@ -25,20 +25,25 @@ struct Layers {
 Document read_document(Reading& reading, Layers& layers);
 
 // parse_cluster.cc
-void read_protocol(Fields& fields, Protocol& protocol, Texts later);
+void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too = false);
 void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
 
 // parse_traffic.cc
-void read_listener(Fields& fields, Listener& listener, bool item);
+void read_listener(Fields& fields, Listener& listener, bool item, const Identity& home);
 void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route);
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
 
+std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
+
+// parse_authorization.cc
+void read_authorization(Fields& top, Authorization& authorization);
+
 // complete.cc
 void complete(Reading& reading, Document& document, const Layers& layers);
 
-Node preset_sidecar(const Service& service);
+Node preset_sidecar(const Service& service, bool mutual_tls);
 Node preset_edge();
 Where where_of(const Node& node, Mark mark);
 inline Where where_of(const Node& node) { return where_of(node, node.mark()); }

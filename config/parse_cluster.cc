@@ -7,15 +7,11 @@
 
 namespace outrider::config {
 
-void read_protocol(Fields& fields, Protocol& protocol, Texts later) {
-  fields.choice("protocol", protocol,
-                {{"auto", Protocol::Auto},
-                 {"http", Protocol::Http},
-                 {"http1", Protocol::Http1},
-                 {"http2", Protocol::Http2},
-                 {"grpc", Protocol::Grpc},
-                 {"tcp", Protocol::Tcp}},
-                later);
+void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too) {
+  static constexpr std::pair<const char*, Protocol> kWords[] = {
+      {"auto", Protocol::Auto}, {"http", Protocol::Http}, {"http1", Protocol::Http1}, {"http2", Protocol::Http2},
+      {"grpc", Protocol::Grpc}, {"tcp", Protocol::Tcp},   {"tls", Protocol::Tls}};
+  fields.choice("protocol", protocol, std::span(kWords).first(std::size(kWords) - (tls_too ? 0 : 1)), later);
 }
 
 namespace {
@@ -174,13 +170,6 @@ std::string check_sni(std::string& name) {
   return fine ? std::string() : "expected a host's name, got \"" + name + "\"";
 }
 
-// "namespace/account", "namespace/*", or a whole SPIFFE ID.
-std::string check_identity(std::string& text) {
-  const size_t slash = text.find('/');
-  const bool pair = slash != 0 && slash < text.size() - 1 && text.find('/', slash + 1) == text.npos;
-  return pair || text.starts_with("spiffe://") ? std::string() : "expected namespace/account, got \"" + text + "\"";
-}
-
 void read_tls(Fields& fields, ClusterTls& tls) {
   using Kind = ClusterTls::Kind;
   const Node* value = fields.given("tls");
@@ -223,6 +212,13 @@ void read_pool(Fields& fields, Cluster& c) {
 }
 
 }  // namespace
+
+std::string check_identity(std::string& text) {
+  const size_t slash = text.find('/');
+  const bool pair = slash != 0 && slash < text.size() - 1 && text.find('/', slash + 1) == text.npos;
+  return pair || text == "*" || text.starts_with("spiffe://") ? std::string()
+                                                              : "expected namespace/account, got \"" + text + "\"";
+}
 
 void read_cluster(Fields& fields, Cluster& c, bool item) {
   enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;

@@ -17,6 +17,11 @@ std::string check_matched_host(std::string& text) {
   return wildcard ? "" : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
 }
 
+std::string check_port(std::string& text) {
+  const uint64_t port = parse_number(text).value_or(0);
+  return port >= 1 && port <= 65535 ? "" : "expected a port from 1 to 65535, got \"" + text + "\"";
+}
+
 std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
 
 // `append`, `replace`, `off`, or {trust: N}.
@@ -61,9 +66,16 @@ std::string check_alpn(std::string& name) {
   return name == "h2" || name == "http/1.1" ? std::string() : "expected h2 or http/1.1, got \"" + name + "\"";
 }
 
-void read_tls(Fields& fields, ListenerTls& tls) {
+void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {
   if (fields.off("tls", !fields.given("tls"))) return;
   const Node* value = fields.given("tls");
+  if (value && value->is_scalar() && value->text() == "identity") {
+    fields.hand("tls", "", "");
+    fields.keep("tls", *value);
+    if (home.mtls != Identity::Mtls::Off) tls.identity = true;
+    else if (home.dir.empty()) fields.error("tls", *value, "needs an identity: identity.dir is not set");
+    return;
+  }
   if (value && !value->is_map()) {
     fields.later("tls", {"off"});
     return;
@@ -93,9 +105,9 @@ void read_attachment(Fields& fields, std::string_view key) {
 
 }  // namespace
 
-void read_listener(Fields& fields, Listener& l, bool item) {
+void read_listener(Fields& fields, Listener& l, bool item, const Identity& home) {
   if (item) fields.texts("address", l.addresses, "addresses", check_listen);
-  read_protocol(fields, l.protocol, {"tls", "udp"});
+  read_protocol(fields, l.protocol, {"udp"}, true);
   fields.choice("direction", l.direction,
                 {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
   fields.later("transparent", {"off"});
@@ -103,10 +115,12 @@ void read_listener(Fields& fields, Listener& l, bool item) {
     Fields detect = fields.map("detect");
     detect.duration("timeout", l.detect_timeout);
     detect.flag("learn", l.detect_learn);
-    detect.later("opaque_ports", {"[]"});
+    std::vector<std::string> ports;
+    detect.texts("opaque_ports", ports, "ports", check_port);
+    for (const auto& port : ports) l.opaque_ports.push_back(uint16_t(*parse_number(port)));
   }
   fields.later("proxy_protocol", {"off"});
-  read_tls(fields, l.tls);
+  read_tls(fields, l.tls, home);
   read_http(fields, l);
   {
     Fields t = fields.map("timeouts");
@@ -137,7 +151,8 @@ void read_match(Fields& fields, Route& r) {
   match.texts("host", r.hosts, "hosts", check_matched_host);
   match.texts("prefix", r.prefixes, "paths", check_required_path);
   match.texts("path", r.paths, "paths", check_required_path);
-  for (const char* key : {"regex", "method", "header", "query", "cookie", "grpc", "source", "sni", "port"}) match.later(key);
+  for (const char* key : {"regex", "method", "header", "query", "cookie", "grpc", "source", "port"}) match.later(key);
+  match.texts("sni", r.server_names, "server names", check_matched_host);
   match.later("percent", {"100%"});
   if (std::find(r.hosts.begin(), r.hosts.end(), "*") != r.hosts.end()) r.hosts.clear();
   if (!r.prefixes.empty() && !r.paths.empty())

@@ -29,7 +29,7 @@ std::string health_of(const Health& health) {
 
 // Because the original destination is not read yet, both listeners are plain: what is sent to `outbound` is led by its
 // Host header, what comes to `inbound` goes to the service.
-Node preset_sidecar(const Service& service) {
+Node preset_sidecar(const Service& service, bool mutual_tls) {
   std::string text = R"(
 listeners:
   outbound: {address: ["127.0.0.1:15001", "[::1]:15001"], direction: outbound}
@@ -40,7 +40,7 @@ listeners:
   const bool told = port.protocol == Protocol::Tcp || port.protocol == Protocol::Http2 || port.protocol == Protocol::Grpc;
   const std::string protocol = told ? name_of(port.protocol) : "auto";
   text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " +
-          std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + "}\n";
+          std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + (mutual_tls ? ", tls: identity" : "") + "}\n";
   text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], protocol: " + protocol +
           ", health_check: " + health_of(service.health) + "}\n";
   return preset("sidecar", text);

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <limits>
 #include <set>
+#include <span>
 #include <type_traits>
 
 #include "base/time.h"
@@ -83,6 +84,10 @@ class Fields {
   // `later`: words of the language that are not built yet.
   template <class E>
   void choice(std::string_view key, E& field, Words<E> words, Texts later = {}) {
+    choice(key, field, std::span(words.begin(), words.size()), later);
+  }
+  template <class E>
+  void choice(std::string_view key, E& field, std::span<const std::pair<const char*, E>> words, Texts later = {}) {
     std::vector<std::string_view> names;
     size_t at = 0;
     for (const auto& [name, value] : words) {

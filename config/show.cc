@@ -127,8 +127,9 @@ class Writer {
 
 std::string notes(const Document& d) {
   std::string out;
-  if (!d.mtls && d.mode == Mode::Sidecar)
-    out += "# Traffic between sidecars is clear text: mutual TLS is not supported yet in this version.\n";
+  if (d.identity.mtls == Identity::Mtls::Off && d.mode == Mode::Sidecar)
+    out += "# Traffic between sidecars is clear text: identity." +
+           std::string(d.identity.dir.empty() ? "dir is not set" : "mtls is off") + ".\n";
   if (d.registry.kind == Registry::Kind::Dht) {
     if (d.registry.key.empty()) out += "# Registry packets are not sealed: registry.key is not set.\n";
     if (d.service && d.service.do_register && d.identity.dir.empty())

@@ -13,11 +13,12 @@ namespace outrider::discovery {
 // NotYet: nothing heard so far. Yes: fresh. Stale: last known good, nothing answers. Absent: asked, and there is none.
 enum class Known : uint8_t { NotYet, Yes, Stale, Absent };
 
-struct Instance {        // one replica of a service, as somebody vouches for it; immutable once published
-  std::string address;   // ip:port
-  std::string identity;  // what its certificate must say; empty: nobody vouches
-  std::string instance;  // id of the replica, hex; empty for fixed endpoints
-  std::string version;   // of the service: v2
+struct Instance {           // one replica of a service, as somebody vouches for it; immutable once published
+  std::string address;      // ip:port
+  std::string identity;     // what its certificate must say; empty: nobody vouches
+  bool mutual_tls = false;  // and it is to be asked to: it takes connections by mutual TLS
+  std::string instance;     // id of the replica, hex; empty for fixed endpoints
+  std::string version;      // of the service: v2
   std::string zone;
   std::string protocol;  // auto, http1, tcp ...
   std::vector<std::pair<std::string, std::string>> labels;

@@ -57,7 +57,9 @@ void append_json_line(std::string& out, const AccessEntry& e) {
   text("direction", e.direction);
   text("listener", e.listener);
   text("client", e.client);
+  if (!e.peer.empty()) text("peer", e.peer);
   text("protocol", e.protocol);
+  text("alpn", e.offered);
   text("method", e.method);
   text("host", e.host);
   text("path", e.path);

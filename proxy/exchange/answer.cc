@@ -73,7 +73,9 @@ std::string_view Exchange::explain(const Error& why) {
     case Code::Protocol:
       text += why.side == Side::Upstream ? "the endpoint's answer is malformed" : "the request is malformed";
       break;
-    case Code::Denied: text += "this is not served here"; break;
+    case Code::Denied:
+      text += why.side == Side::Local ? "the rules of this service do not let you in" : "this is not served here";
+      break;
     default: text += "the request cannot be served"; break;
   }
   text.append(" (").append(why.what).append(")");

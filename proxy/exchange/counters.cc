@@ -35,9 +35,9 @@ const char* name_of(Flag flag) {
 
 const char* name_of(Ending ending) {
   static constexpr const char* kNames[] = {
-      "client",       "finished", "reset",           "idle",      "header_timeout", "request_timeout", "duration",
-      "max_requests", "too_many", "too_many_per_ip", "malformed", "draining",       "connect_failure", "no_endpoint",
-      "overload",     "tls",      "internal"};
+      "client",   "finished",        "reset",     "idle",     "header_timeout", "request_timeout", "duration",    "max_requests",
+      "too_many", "too_many_per_ip", "malformed", "draining", "no_route",       "connect_failure", "no_endpoint", "overload",
+      "tls",      "internal"};
   return kNames[size_t(ending)];
 }
 
@@ -90,14 +90,29 @@ RequestCounters& RequestCounterTable::find(std::string_view direction, std::stri
   return *last_;
 }
 
-ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, bool tls)
+ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener,
+                                       const char* tls)
     : catalog_(catalog), direction_(direction), listener_(listener) {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}};
   auto with_tls = labels;
-  with_tls.push_back({"tls", tls ? "terminated" : "none"});
+  with_tls.push_back({"tls", tls});
   total = catalog.slot(names::kConnections, with_tls);
   active = catalog.slot(names::kConnectionsActive, with_tls);
   duration = catalog.slot(names::kConnectionDuration, labels);
+}
+
+stats::Slot AuthorizationCounters::verdict(bool allowed, std::string_view rule, bool enforced) {
+  return known_.find({allowed, std::string(rule), enforced}, [&] {
+    return catalog_.slot(
+        names::kAuthorization,
+        {{"verdict", allowed ? "allowed" : "denied"}, {"rule", std::string(rule)}, {"mode", enforced ? "enforce" : "shadow"}});
+  });
+}
+
+void ConnectionCounters::tell_clear_text() {
+  const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
+  clear_total = catalog_.slot(names::kConnections, labels);
+  clear_active = catalog_.slot(names::kConnectionsActive, labels);
 }
 
 stats::Slot ConnectionCounters::closed(Ending why) {
@@ -115,6 +130,12 @@ stats::Slot ConnectionCounters::handshake(std::string_view result, std::string_v
   return handshakes_.find({result, version}, [&] {
     return catalog_.slot(names::kTlsHandshakes,
                          {{"result", std::string(result)}, {"side", "client"}, {"version", std::string(version)}});
+  });
+}
+
+stats::Slot ConnectionCounters::tls_refused(const char* reason) {
+  return tls_refused_.find(reason, [&] {
+    return catalog_.slot(names::kTlsRefused, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
   });
 }
 

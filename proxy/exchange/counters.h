@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -27,7 +28,7 @@ const char* name_of(Flag flag);
 // clang-format off
 enum class Ending : uint8_t {
   Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
-  Draining, ConnectFailure, NoEndpoint, Overload, Tls, Internal
+  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Internal
 };
 // clang-format on
 const char* name_of(Ending ending);
@@ -80,22 +81,37 @@ class RequestCounterTable {
   std::unordered_map<std::string, std::unique_ptr<RequestCounters>, StringHash, std::equal_to<>> table_;
 };
 
+// What authorization has said, on one worker.
+class AuthorizationCounters {
+ public:
+  explicit AuthorizationCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot verdict(bool allowed, std::string_view rule, bool enforced);
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::tuple<bool, std::string, bool>> known_;
+};
+
 // One listener's connections on one worker.
 class ConnectionCounters {
  public:
-  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, bool tls);
+  ConnectionCounters(stats::Catalog& catalog, std::string_view direction, std::string_view listener, const char* tls);
+  // For a door where both go in: what came by clear text.
+  void tell_clear_text();
   stats::Slot closed(Ending why);
   stats::Slot malformed(const char* reason);                                 // a literal
   stats::Slot recognized(http::Voice voice);                                 // Unknown: the server spoke first
   stats::Slot handshake(std::string_view result, std::string_view version);  // literals
+  stats::Slot tls_refused(const char* reason);                               // a literal
   stats::Slot total, active, duration;
+  stats::Slot clear_total, clear_active;  // after tell_clear_text()
 
  private:
   stats::Catalog& catalog_;
   std::string direction_, listener_;
   Slots<std::pair<std::string_view, std::string_view>> handshakes_;
   Slots<Ending> closed_;
-  Slots<std::string_view> malformed_;
+  Slots<std::string_view> malformed_, tls_refused_;
   Slots<http::Voice> recognized_;
 };
 

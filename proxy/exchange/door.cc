@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/original_dst.h"
+
 namespace outrider::exchange {
 
 Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd)
@@ -25,7 +27,8 @@ void Door::on_accept(int fd, const net::Address& peer) {
     }
     counted_ip = entry == TallyTable::Entry::Counted;
   }
-  auto* session = new HttpSession(site_, from_, fd, peer, counted_ip);
+  const uint16_t called = plan.tcp_too ? net::destination_of(fd).port() : 0;
+  auto* session = new HttpSession(site_, from_, {fd, peer, called, counted_ip});
   site_.sessions.push_back(*session);
 }
 

@@ -23,8 +23,20 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   stream_ = stream;
   serving_ = site_.serving;
   peer_ = session.peer(peer_text_);
+  if (!peer_.identity.empty()) peer_.identity = arena_.copy(peer_.identity);  // the connection may go first
   started_ = net::Loop::clock();
   return down_;
+}
+
+bool Exchange::authorize() {
+  const filter::Authorization& rules = *session_->plan().authorization;
+  const auto path = raw_ ? std::string_view{} : std::string_view(request_.path).substr(0, request_.path.find('?'));
+  const auto verdict = rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path);
+  site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
+  if (verdict.allowed || !rules.enforced) return true;
+  // A rule's name lives as long as its plan, and so do we.
+  fail({Code::Denied, Side::Local, Retry::No, 0, verdict.rule == "default" ? "not_allowed" : verdict.rule.data(), 403});
+  return false;
 }
 
 void Exchange::advance() {
@@ -50,7 +62,9 @@ bool Exchange::step() {
 
   switch (phase_) {
     case Phase::Head:
-      if (!raw_) {
+      if (raw_) {
+        if (const char* why = read_hello()) return fail({Code::Protocol, Side::Downstream, Retry::No, 0, why}), true;
+      } else {
         if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
           request_.authority = session_->local(arena_);
         if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
@@ -59,11 +73,15 @@ bool Exchange::step() {
         }
       }
       note_grpc();
+      if (session_->plan().authorization && !authorize()) return true;
       phase_ = Phase::Route;
       return true;
 
     case Phase::Route:
-      if (!route()) return fail({Code::NoRoute, Side::Local, Retry::No, 0, "no_route"}), true;
+      if (!route()) {
+        const char* why = tls_ && request_.authority.empty() ? "no_server_name" : "no_route";
+        return fail({Code::NoRoute, Side::Local, Retry::No, 0, why}), true;
+      }
       if (!check_body_limit()) return true;
       phase_ = Phase::RequestFilters;
       return true;
@@ -151,7 +169,8 @@ bool Exchange::step() {
 
 bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
-  route_ = plan.router->match(without_port(request_.authority), request_.path);
+  if (!raw_) route_ = plan.router->match(without_port(request_.authority), request_.path);
+  else route_ = tls_ ? plan.router->match_tls(request_.authority) : plan.router->match_bytes();
   if (!route_) return false;
   chain_ = route_->chain.get();
   if (route_->action == Route::Action::Cluster) {

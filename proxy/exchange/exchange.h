@@ -35,15 +35,16 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
 
   void advance();
-  bool step();   // one phase; false: wait for the next event
-  bool route();  // finds the rule and what hangs on it; false: nobody serves this
-  void act();    // redirect and direct response
+  bool step();       // one phase; false: wait for the next event
+  bool authorize();  // false: denied, and told so
+  bool route();      // finds the rule and what hangs on it; false: nobody serves this
+  void act();        // redirect and direct response
   bool check_body_limit();
   milliseconds limit() const;       // of the whole exchange; 0: none
   milliseconds idle_limit() const;  // of silence; 0: none
   void watch_idleness();
   upstream::Protocol protocol() const;  // to the endpoint
-  bool pump(Way way);       // pump.cc: body bytes on; true: all of it, the end included
+  bool pump(Way way);                   // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
   bool try_relay();  // pump.cc: sockets joined; true: the relay has taken over
@@ -55,6 +56,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void fail(const Error& why);     // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
   std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
+  const char* read_hello();                    // pass_through.cc: why it is not passed through, else null
+  void refuse_bytes(const Error& why);         // pass_through.cc
   void note_grpc();                            // grpc.cc
   bool is_native_grpc() const;                 // to the endpoint
   void answer_grpc(uint16_t status, std::string_view message);
@@ -111,7 +114,9 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool grpc_ = false, grpc_web_ = false, has_own_ = false;  // of either; by gRPC-Web from the client
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
-  bool unsaid_ = false;  // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
+  bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
+  bool tls_ = false;          // raw, and a hello has said to whom; that name is the request's authority
+  std::string_view offered_;  // by ALPN: "h2,http/1.1"
   std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";

@@ -132,7 +132,8 @@ void Exchange::fail(const Error& why) {
     return;
   }
   if (raw_) {
-    downstream().reset(stream_, http::Reset::PeerGone);
+    if (route_) downstream().reset(stream_, http::Reset::PeerGone);
+    else refuse_bytes(why);
     phase_ = Phase::Finish;
     return;
   }

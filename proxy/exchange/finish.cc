@@ -104,13 +104,15 @@ void Exchange::log(TimePoint now) {
   entry.direction = session_->plan().direction;
   entry.listener = session_->plan().name;
   entry.client = peer_.remote_address;
-  entry.protocol = raw_ ? "tcp" : name_of(request_.version);
+  entry.peer = peer_.identity;
+  entry.protocol = tls_ ? "tls" : raw_ ? "tcp" : name_of(request_.version);
+  entry.host = request_.authority;
+  entry.offered = offered_;
   entry.route = route_ ? std::string_view(route_->name) : "";
   entry.cluster = cluster_name_;
   entry.endpoint = tries_ ? std::string_view(tried_[tries_ - 1]->member.endpoint->address) : "";
   if (!raw_) {
     entry.method = request_.method_text;
-    entry.host = request_.authority;
     entry.path = request_.path;
     entry.request_id = request_.headers.value(HeaderId::XRequestId);
     entry.user_agent = request_.headers.value(HeaderId::UserAgent);
@@ -138,7 +140,7 @@ void Exchange::reset_for_reuse() {
   route_ = nullptr;
   chain_ = &kNoFilters;
   counters_ = nullptr;
-  cluster_name_ = {};
+  cluster_name_ = offered_ = {};
   request_pipe_.clear();
   answer_pipe_.clear();
   request_.clear();
@@ -147,7 +149,7 @@ void Exchange::reset_for_reuse() {
   kept_ = nullptr;
   arena_.reset();
   phase_ = Phase::Head;
-  advancing_ = again_ = raw_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
+  advancing_ = again_ = raw_ = tls_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
   grpc_ = grpc_web_ = has_own_ = false;
   own_trailers_ = nullptr;
   grpc_answer_.reset();

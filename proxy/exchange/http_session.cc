@@ -1,5 +1,8 @@
 #include "exchange/http_session.h"
 
+#include <algorithm>
+
+#include "base/log.h"
 #include "exchange/exchange.h"
 #include "net/tls_engine.h"
 
@@ -23,7 +26,7 @@ std::optional<Ending> ending_of(Flag flag) {
     case Flag::TooLarge: return Ending::Malformed;
     case Flag::Overload: return Ending::Overload;
     case Flag::Draining: return Ending::Draining;
-    case Flag::NoRoute:
+    case Flag::NoRoute: return Ending::NoRoute;
     case Flag::Denied:
     case Flag::Internal: break;
   }
@@ -42,16 +45,29 @@ Ending ending_of(const Error& why) {
   }
 }
 
+wire::Hears hears(const ListenerPlan& plan, bool opaque) {
+  if (plan.tls_alone) return wire::Hears::Tls;
+  if (plan.bytes_alone || opaque) return wire::Hears::Bytes;
+  if (plan.tcp_too) return wire::Hears::Everything;
+  return plan.by_server_name ? wire::Hears::HttpAndTls : wire::Hears::Http;
+}
+
 }  // namespace
 
-HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip)
-    : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(peer), since_(net::Loop::clock()),
-      counted_ip_(counted_ip) {
-  site_.shard.add(door_->counters.total);
-  site_.shard.add(door_->counters.active);
-  if (plan().wire == http::Wire::Http1) connection_.accept_resting(fd, plan().codec.buffer, plan().tcp_too, plan().tls);
-  else connection_.accept(fd, plan().wire, plan().codec, plan().tls);
-  if (plan().tls) await(Awaited::Handshake, plan().tls_handshake);
+HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket)
+    : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(socket.peer), since_(net::Loop::clock()),
+      counted_ip_(socket.counted_ip), called_(socket.called) {
+  site_.shard.add(plan().permissive ? door_->counters.clear_active : door_->counters.active);
+  if (!plan().permissive) site_.shard.add(door_->counters.total);
+  auto tls = plan().tls && !plan().permissive ? plan().tls->get() : nullptr;
+  const bool encrypted = tls != nullptr;
+  const auto& ports = plan().opaque_ports;
+  const bool opaque = plan().tcp_too && std::find(ports.begin(), ports.end(), called_) != ports.end();
+  if (opaque && !plan().permissive) connection_.accept(socket.fd, http::Wire::Raw, plan().codec, std::move(tls));
+  else if (plan().wire == http::Wire::Http1 || plan().tls_alone || plan().permissive)
+    connection_.accept_resting(socket.fd, plan().codec.buffer, hears(plan(), opaque), std::move(tls));
+  else connection_.accept(socket.fd, plan().wire, plan().codec, std::move(tls));
+  if (encrypted) await(Awaited::Handshake, plan().tls_handshake);
   else expect_first();
   if (!plan().max_connection.count()) return;
   age_limit_.reset(new net::BoundTimer<HttpSession, &HttpSession::on_age_limit>(*this));
@@ -60,7 +76,10 @@ HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd,
 
 filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) const {
   filter::Peer peer;
-  peer.encrypted = plan().tls != nullptr;
+  if (const net::TlsEngine* tls = connection_.transport().tls()) {
+    peer.encrypted = true;
+    peer.identity = tls->peer();
+  }
   peer.remote_address = "unix";
   if (peer_.is_unix()) return peer;
   peer.remote_address = {text.data(), peer_.write_ip(text.data())};
@@ -74,20 +93,33 @@ std::string_view HttpSession::local(Arena& arena) {
 }
 
 void HttpSession::expect_first() {
-  if (plan().tcp_too && plan().detect_learn && *plan().server_first) connection_.presume_raw();
+  if (plan().tls_alone) return await(Awaited::Hello, plan().tls_handshake);
+  if (connection_.wire() == http::Wire::Raw) return;
+  const bool sidecars = plan().permissive && !connection_.transport().tls();  // have a word to say before any server
+  if (!sidecars && plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
   else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
-  else if (plan().wire != http::Wire::Raw) await(Awaited::Head, plan().request_headers);
+  else await(Awaited::Head, plan().request_headers);
 }
 
 void HttpSession::on_connected() {
   awaited_ = Awaited::Nothing;
-  expect_first();
+  if (plan().permissive) {
+    site_.shard.sub(door_->counters.clear_active);
+    site_.shard.add(door_->counters.active);
+    site_.shard.add(door_->counters.total);
+    told_ = mutual_ = true;
+  }
+  if (plan().mutual_tls && connection_.transport().tls()->protocol() == net::kMeshProtocol) connection_.presume_raw();
+  else expect_first();
   site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
 }
 
+std::shared_ptr<const net::TlsContext> HttpSession::for_sidecars() { return plan().permissive ? plan().tls->get() : nullptr; }
+
 std::unique_ptr<http::Codec> HttpSession::codec_for(http::CodecEvents& events, http::Wire wire) {
   if (wire != http::Wire::Http1) {
-    if (wire == http::Wire::Raw ? !plan().tcp_too : !plan().detect) return nullptr;
+    const bool presumed = connection_.wire() == http::Wire::Raw;  // and led to where no name leads elsewhere
+    if (wire == http::Wire::Raw ? presumed && !plan().by_server_name : !plan().detect) return nullptr;
     return http::make_codec(wire, http::Role::Server, events, site_.loop.blocks(), plan().codec);
   }
   return site_.codecs.take(events, plan().codec, requests_);
@@ -125,10 +157,36 @@ void HttpSession::note_malformed(const char* reason) {
 
 void HttpSession::on_recognized(http::Voice voice) {
   if (plan().detect) site_.shard.add(door_->counters.recognized(voice));
-  if (plan().tcp_too && plan().detect_learn) *plan().server_first = voice == http::Voice::Unknown;
+  note_clear_text();
+  if (plan().tcp_too && plan().detect_learn) plan().server_first->note(called_, voice == http::Voice::Unknown);
+}
+
+// In the log, ten seconds apart: strangers are not to fill a disk.
+void HttpSession::note_refused(const Error& why, std::string_view server_name) {
+  constexpr milliseconds kApart{10000};
+  site_.shard.add(door_->counters.tls_refused(why.what));
+  if (site_.loop.now() < door_->quiet_until) return void(++door_->unsaid);
+  door_->quiet_until = site_.loop.now() + kApart;
+  log::warn(
+      why.code == Code::NoRoute ? "no rule passes this TLS on: match.sni has not its name" : "this is no TLS to be passed on",
+      {{"listener", plan().name},
+       {"server_name", server_name},
+       {"reason", why.what},
+       {"client", peer_.is_unix() ? "unix" : peer_.text()},
+       {"not_logged", std::exchange(door_->unsaid, 0)}});
+}
+
+void HttpSession::note_clear_text() {
+  if (plan().permissive && !std::exchange(told_, true)) site_.shard.add(door_->counters.clear_total);
 }
 
 void HttpSession::on_partial() {
+  if (connection_.in_handshake()) return await(Awaited::Handshake, plan().tls_handshake);
+  if (connection_.in_hello()) {
+    const bool ours = plan().by_server_name || plan().permissive;
+    if (awaited_ != Awaited::Hello) await(Awaited::Hello, ours ? plan().tls_handshake : plan().detect_timeout);
+    return;
+  }
   if (connection_.undecided() && plan().tcp_too) {
     if (awaited_ == Awaited::Nothing) await(Awaited::Voice, plan().detect_timeout);
     return;
@@ -163,6 +221,9 @@ void HttpSession::on_limit() {
       awaited_ = Awaited::Nothing;
       if (!connection_.presume_raw()) await(Awaited::Head, plan().request_headers);
       return;
+    case Awaited::Hello:
+      awaited_ = Awaited::Nothing;
+      return connection_.resting() ? close(Ending::HeaderTimeout) : connection_.presume_tls();
     case Awaited::Head: return on_head_limit();
     case Awaited::Request: return on_idle_limit();
     case Awaited::Nothing: return;
@@ -241,7 +302,8 @@ void HttpSession::on_gone(const Error& why) {
   if (why.code == Code::Tls) site_.shard.add(door_->counters.handshake(why.what, "none"));
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
   site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
-  site_.shard.sub(door_->counters.active);
+  note_clear_text();
+  site_.shard.sub(plan().permissive && !mutual_ ? door_->counters.clear_active : door_->counters.active);
   site_.shard.observe(door_->counters.duration, uint64_t(age));
   plan().of_process->leave();
   plan().connections->leave();

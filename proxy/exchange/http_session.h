@@ -12,27 +12,37 @@ namespace outrider::exchange {
 struct AcceptedFrom {  // a door, as far as its sessions need it
   std::shared_ptr<const ListenerPlan> plan;
   ConnectionCounters counters;
+  TimePoint quiet_until{};  // of what is logged of strangers
+  uint64_t unsaid = 0;
+};
+
+struct Accepted {
+  int fd;
+  const net::Address& peer;
+  uint16_t called;  // the port, where somebody has to know; else 0
+  bool counted_ip;  // against limits.per_ip
 };
 
 // Owned by its worker's list of sessions and ended by its connection, after whose last turn it deletes itself. One worker.
 class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
  public:
-  // `counted_ip`: against limits.per_ip.
-  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, int fd, const net::Address& peer, bool counted_ip);
+  HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket);
   const ListenerPlan& plan() const { return *door_->plan; }
   filter::Peer peer(std::span<char, net::Address::kMaxIpText> text) const;  // its texts are written there
   std::string_view local(Arena& arena);                                     // the address the client came to
   http::Codec& codec() { return connection_.codec(); }
   wire::HttpConnection& connection() { return connection_; }
-  void end(http::StreamId stream, Flag flag, bool client_gone);  // an exchange is over
-  void note_malformed(const char* reason);                       // counted; its answer is the last one
-  void drain();                                                  // no request after the one under way
-  void cut();                                                    // the drain's deadline: now
+  void end(http::StreamId stream, Flag flag, bool client_gone);       // an exchange is over
+  void note_malformed(const char* reason);                            // counted; its answer is the last one
+  void note_refused(const Error& why, std::string_view server_name);  // TLS that is not passed on
+  void drain();                                                       // no request after the one under way
+  void cut();                                                         // the drain's deadline: now
 
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;
   std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override;
   void on_connected() override;
+  std::shared_ptr<const net::TlsContext> for_sidecars() override;
   void on_recognized(http::Voice voice) override;
   void on_partial() override;
   void on_idle() override;
@@ -40,9 +50,10 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_gone(const Error& why) override;
   void on_over() override { delete this; }
   void on_limit() override;
-  enum class Awaited : uint8_t { Nothing, Handshake, Voice, Head, Request };  // Head: the rest of one
-  void expect_first();                                                        // bytes of a new connection
-  void await(Awaited what, milliseconds within);                              // 0: for ever
+  enum class Awaited : uint8_t { Nothing, Handshake, Voice, Hello, Head, Request };  // Hello, Head: the rest of one
+  void note_clear_text();
+  void expect_first();                            // bytes of a new connection
+  void await(Awaited what, milliseconds within);  // 0: for ever
   void on_head_limit();
   bool sweep();  // false: nobody reads, and it is cut off
   void on_idle_limit();
@@ -59,6 +70,8 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   uint32_t requests_ = 0;
   Awaited awaited_ = Awaited::Nothing;
   const bool counted_ip_;
+  bool told_ = false, mutual_ = false;  // where clear text goes in, too: counted, and as whom
+  const uint16_t called_;
   std::optional<Ending> closing_;  // why, when it was us
   std::unique_ptr<net::BoundTimer<HttpSession, &HttpSession::on_age_limit>> age_limit_;
 };

@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kLongestHost = 255;  // RFC 1035 2.3.4
 
-void add(PathTree& tree, const Rule& rule, uint32_t index) {
+void add_paths(PathTree& tree, const Rule& rule, uint32_t index) {
   if (rule.prefixes.empty() && rule.paths.empty()) tree.add_prefix("/", index);
   for (const auto& prefix : rule.prefixes) tree.add_prefix(prefix, index);
   for (const auto& path : rule.paths) tree.add_exact(path, index);
@@ -19,32 +19,42 @@ void add(PathTree& tree, const Rule& rule, uint32_t index) {
 
 }  // namespace
 
+void Router::Names::add(const std::vector<std::string>& names, const Rule& rule, uint32_t index) {
+  for (const auto& name : names) {
+    if (name == "*") add_paths(any, rule, index);
+    else if (name.starts_with("*.")) add_paths(suffixes[to_lower(name).substr(1)], rule, index);
+    else add_paths(exact[to_lower(name)], rule, index);
+  }
+}
+
+uint32_t Router::Names::find(std::string_view name, std::string_view path) const {
+  uint32_t best = any.find(path);
+  if ((exact.empty() && suffixes.empty()) || name.size() > kLongestHost) return best;
+  std::array<char, kLongestHost> scratch;
+  std::transform(name.begin(), name.end(), scratch.begin(), lower);
+  name = {scratch.data(), name.size()};
+  if (name.ends_with('.')) name.remove_suffix(1);  // a fully qualified name may say so
+  if (const auto it = exact.find(name); it != exact.end()) best = std::min(best, it->second.find(path));
+  for (size_t dot = name.find('.'); !suffixes.empty() && dot != std::string_view::npos; dot = name.find('.', dot + 1))
+    if (const auto it = suffixes.find(name.substr(dot)); it != suffixes.end()) best = std::min(best, it->second.find(path));
+  return best;
+}
+
 Router::Router(std::vector<Rule> rules) {
   for (uint32_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
-    if (rule.hosts.empty()) add(any_, rule, i);
-    for (const auto& host : rule.hosts) {
-      if (host == "*") add(any_, rule, i);
-      else if (host.starts_with("*.")) add(suffixes_[to_lower(host).substr(1)], rule, i);
-      else add(exact_[to_lower(host)], rule, i);
-    }
+    if (rule.any_bytes) bytes_ = std::min(bytes_, i);
+    if (!rule.server_names.empty()) server_names_.add(rule.server_names, rule, i);
+    else hosts_.add(rule.hosts.empty() ? std::vector<std::string>{"*"} : rule.hosts, rule, i);
   }
   routes_.reserve(rules.size());
   for (auto& rule : rules) routes_.push_back(std::move(rule.route));
 }
 
-const Route* Router::match(std::string_view host, std::string_view path) const {
-  uint32_t best = any_.find(path);
-  if ((!exact_.empty() || !suffixes_.empty()) && host.size() <= kLongestHost) {
-    std::array<char, kLongestHost> scratch;
-    std::transform(host.begin(), host.end(), scratch.begin(), lower);
-    std::string_view name(scratch.data(), host.size());
-    if (name.ends_with('.')) name.remove_suffix(1);  // a fully qualified name may say so
-    if (const auto it = exact_.find(name); it != exact_.end()) best = std::min(best, it->second.find(path));
-    for (size_t dot = name.find('.'); !suffixes_.empty() && dot != std::string_view::npos; dot = name.find('.', dot + 1))
-      if (const auto it = suffixes_.find(name.substr(dot)); it != suffixes_.end()) best = std::min(best, it->second.find(path));
-  }
-  return best == PathTree::kNone ? nullptr : &routes_[best];
+const Route* Router::match(std::string_view host, std::string_view path) const { return at(hosts_.find(host, path)); }
+
+const Route* Router::match_tls(std::string_view server_name) const {
+  return at(std::min(server_names_.find(server_name, "/"), bytes_));
 }
 
 std::string_view without_port(std::string_view authority) {

@@ -43,10 +43,13 @@ struct Route {
   milliseconds timeout{0};                     // of the whole exchange; 0: none, and no timer is armed
 };
 
-// One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware).
+// One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware). With names of
+// servers, written like hosts ("*": whatever the name, or none), it is for TLS that is passed through alone.
 struct Rule {
   std::vector<std::string> hosts;
   std::vector<std::string> prefixes, paths;  // both empty: any path
+  std::vector<std::string> server_names;
+  bool any_bytes = false;  // takes connections that nobody looks into, too
   Route route;
 };
 
@@ -57,12 +60,21 @@ class Router {
   explicit Router(std::vector<Rule> rules);
   // `host` without port, any case; `path` with or without query. Null: no rule.
   const Route* match(std::string_view host, std::string_view path) const;
+  const Route* match_tls(std::string_view server_name) const;  // to be passed through
+  const Route* match_bytes() const { return at(bytes_); }
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
+  struct Names {
+    void add(const std::vector<std::string>& names, const Rule& rule, uint32_t index);
+    uint32_t find(std::string_view name, std::string_view path) const;
+    std::unordered_map<std::string, PathTree, StringHash, std::equal_to<>> exact, suffixes;  // suffix: ".example.com"
+    PathTree any;
+  };
+  const Route* at(uint32_t index) const { return index == PathTree::kNone ? nullptr : &routes_[index]; }
   std::vector<Route> routes_;
-  std::unordered_map<std::string, PathTree, StringHash, std::equal_to<>> exact_, suffixes_;  // suffix: ".example.com"
-  PathTree any_;
+  Names hosts_, server_names_;
+  uint32_t bytes_ = PathTree::kNone;
 };
 
 // "Example.com:8080" -> "Example.com"; brackets of an IPv6 literal are kept.

@@ -81,6 +81,14 @@ void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const fi
   headers.set_view(HeaderId::Forwarded, arena.concat(forwarded, ", ", element));
 }
 
+// Who comes is ours to say: at the door of an app, and of a mesh.
+void write_identity(http::HeaderMap& headers, const ListenerPlan& plan, const filter::Peer& peer) {
+  if (!plan.mutual_tls && plan.forwarded != Forwarded::Replace) return;
+  headers.remove(http::set_of(HeaderId::XForwardedClientCert));
+  if (peer.identity.empty()) return;
+  headers.set_view(HeaderId::XForwardedClientCert, headers.arena().concat(plan.client_cert_prefix, peer.identity));
+}
+
 void write_request_id(http::HeaderMap& headers, Random& random) {
   if (headers.find(HeaderId::XRequestId)) return;
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -163,6 +171,7 @@ Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan,
   // HTTP/1.0 may do without, HTTP/1.1 upstream may not.
   if (!head.headers.find(HeaderId::Host)) head.headers.add_view(HeaderId::Host, "Host", head.authority);
   write_forwarded(head, plan, peer);
+  write_identity(head.headers, plan, peer);
   write_request_id(head.headers, random);
   if (connect && http::is_websocket(head.protocol))  // HTTP/1 upstream wants one
     head.headers.set("Sec-WebSocket-Key", http::new_websocket_key(random, head.headers.arena()));

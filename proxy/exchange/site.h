@@ -37,6 +37,7 @@ struct Site {
   wire::PipePool pipes;
   http::VacantCodecs codecs;
   RequestCounterTable counters;
+  AuthorizationCounters authorizations;
   AccessLog access_log;
   Ref<Serving> serving;                 // the newest
   IntrusiveList<HttpSession> sessions;  // for draining

@@ -1,16 +1,17 @@
 #pragma once
 // What is served, compiled from one configuration.
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/tally.h"
 #include "exchange/router.h"
+#include "exchange/server_first.h"
+#include "filter/authorization.h"
 #include "http/codec.h"
 #include "net/address.h"
-#include "net/tls_context.h"
+#include "net/tls_slot.h"
 #include "upstream/cluster_plan.h"
 #include "upstream/limits.h"
 
@@ -23,12 +24,20 @@ struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
-  std::shared_ptr<const net::TlsContext> tls;  // null: clear text
-  bool detect = false;                         // HTTP/2 by its preface, too
-  bool tcp_too = false;  // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
+  std::shared_ptr<const net::TlsSlot> tls;                     // null: clear text
+  bool mutual_tls = false;                                     // `tls` is the workload's, and tells who comes
+  std::shared_ptr<const filter::Authorization> authorization;  // null: whoever comes may ask for everything
+  bool permissive = false;                                     // and whoever comes without it is let in, too
+  std::string client_cert_prefix;                              // then of x-forwarded-client-cert: "By=<ours>;URI="
+  bool detect = false;                                         // HTTP/2 by its preface, too
+  bool tcp_too = false;                // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
+  bool by_server_name = false;         // TLS is led by the name its client asks for, and passed through
+  bool tls_alone = false;              // nothing else is
+  bool bytes_alone = false;            // tcp_too, and nobody looks
+  std::vector<uint16_t> opaque_ports;  // nobody looks at what comes for these
   milliseconds detect_timeout{100};
   bool detect_learn = true;
-  std::shared_ptr<std::atomic<bool>> server_first = std::make_shared<std::atomic<bool>>(false);  // the last one was
+  std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
   bool transparent = false;
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none

@@ -43,6 +43,7 @@ enum class HeaderId : uint8_t {
   XForwardedFor,
   XForwardedProto,
   XForwardedHost,
+  XForwardedClientCert,
   XRequestId,
   Traceparent,
   Tracestate,

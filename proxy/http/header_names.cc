@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, size_t(HeaderId::Count)> kNames{
     "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Date", "Server", "Via",
     "Authorization", "Cookie", "Set-Cookie", "User-Agent", "Accept", "Content-Type", "Content-Encoding", "Location",
     "Referer", "Origin", "Retry-After", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
+    "x-forwarded-client-cert",
     "X-Request-Id", "traceparent", "tracestate", "x-outrider-reason",
     "grpc-status", "grpc-message", "grpc-timeout"};
 // clang-format on

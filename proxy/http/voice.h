@@ -16,8 +16,8 @@ enum class Voice : uint8_t {
   Other
 };
 
-inline constexpr char kPresumedWrongly[] = "client_spoke_http";  // why a tunnel that was presumed is over
-inline constexpr size_t kVoiceBytes = 1024;                      // with so many there is a verdict
+inline constexpr char kPresumedWrongly[] = "client_spoke";  // why a tunnel that was presumed is over
+inline constexpr size_t kVoiceBytes = 1024;                 // with so many there is a verdict
 
 // `bytes` is what has come so far; more of the same never changes a verdict. HTTP/1 is a method everybody
 // knows and a space, or a first line that ends with a version of HTTP, so that what is wrong with it can be answered.

@@ -49,6 +49,7 @@ class Trust {
   Judgement judge(const Certificate& leaf, WallTime at, std::span<const Certificate> between = {}) const;
   Judgement judge(std::string_view leaf_der, WallTime at) const;
   const std::vector<Certificate>& roots() const { return roots_; }
+  x509_store_st* raw() const { return store_.get(); }
 
  private:
   Trust() = default;

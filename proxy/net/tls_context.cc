@@ -60,7 +60,21 @@ SSL_CTX* make(const SSL_METHOD* method, bool tls12) {
   return context;
 }
 
-std::optional<identity::Failure> show(SSL_CTX* context, const std::string& cert, const std::string& key) {
+void serve(SSL_CTX* context) {
+  SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets alone
+  SSL_CTX_set_num_tickets(context, 1);
+  static constexpr unsigned char kName[] = "outrider";
+  SSL_CTX_set_session_id_context(context, kName, sizeof kName - 1);
+}
+
+void originate(SSL_CTX* context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, TlsEngine::keep_session);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, TlsEngine::verify);
+}
+
+std::optional<identity::Failure> show_files(SSL_CTX* context, const std::string& cert, const std::string& key) {
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context, cert.c_str()) != 1) return wrong(cert);
   if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return wrong(key);
@@ -76,19 +90,14 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::server(const Tl
   if (const auto why = missing({&settings.cert, &settings.key, &settings.client_ca})) return *why;
   std::shared_ptr<TlsContext> made(new TlsContext);
   SSL_CTX* context = made->context_ = make(TLS_server_method(), settings.tls12);
-  SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets alone
-  SSL_CTX_set_num_tickets(context, 1);
-  static constexpr unsigned char kName[] = "outrider";
-  SSL_CTX_set_session_id_context(context, kName, sizeof kName - 1);
-  if (const auto why = show(context, settings.cert, settings.key)) return *why;
+  serve(context);
+  if (const auto why = show_files(context, settings.cert, settings.key)) return *why;
   if (!settings.client_ca.empty()) {
     if (SSL_CTX_load_verify_locations(context, settings.client_ca.c_str(), nullptr) != 1) return wrong(settings.client_ca);
     SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(settings.client_ca.c_str()));
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
-  for (const std::string& protocol : settings.alpn) made->protocols_ += char(protocol.size()) + protocol;
-  if (!made->protocols_.empty()) SSL_CTX_set_alpn_select_cb(context, choose_protocol, made.get());
+  made->choose(settings.alpn);
   return std::shared_ptr<const TlsContext>(std::move(made));
 }
 
@@ -96,23 +105,56 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::client(const Tl
   if (const auto why = missing({&settings.ca, &settings.cert, &settings.key})) return *why;
   std::shared_ptr<TlsContext> made(new TlsContext);
   SSL_CTX* context = made->context_ = make(TLS_client_method(), settings.tls12);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  SSL_CTX_sess_set_new_cb(context, TlsEngine::keep_session);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, TlsEngine::verify);
+  originate(context);
   ERR_clear_error();
   if (settings.ca.empty()) SSL_CTX_set_default_verify_paths(context);
   else if (SSL_CTX_load_verify_locations(context, settings.ca.c_str(), nullptr) != 1) return wrong(settings.ca);
   if (!settings.cert.empty())
-    if (const auto why = show(context, settings.cert, settings.key)) return *why;
+    if (const auto why = show_files(context, settings.cert, settings.key)) return *why;
   made->identities_ = settings.identities;
   made->home_ = settings.home;
   return std::shared_ptr<const TlsContext>(std::move(made));
 }
 
-bool TlsContext::accepts(const identity::Certificate& server) const {
-  const auto id = server.workload_id();
-  return id && std::any_of(identities_.begin(), identities_.end(),
-                           [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
+std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Identity& identity,
+                                                              const std::vector<std::string>& protocols) {
+  std::shared_ptr<TlsContext> made(new TlsContext);
+  made->context_ = make(TLS_server_method(), false);
+  serve(made->context_);
+  made->show(identity);
+  SSL_CTX_set_verify(made->context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, TlsEngine::verify);
+  for (const auto& root : identity.trust.roots()) SSL_CTX_add_client_CA(made->context_, root.raw());
+  made->choose(protocols);
+  return made;
+}
+
+std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Identity& identity) {
+  std::shared_ptr<TlsContext> made(new TlsContext);
+  made->context_ = make(TLS_client_method(), false);
+  originate(made->context_);
+  made->show(identity);
+  return made;
+}
+
+void TlsContext::show(const identity::Identity& identity) {
+  mutual_ = true;
+  SSL_CTX_use_certificate(context_, identity.leaf.raw());
+  for (const auto& link : identity.chain) SSL_CTX_add1_chain_cert(context_, link.raw());
+  SSL_CTX_use_PrivateKey(context_, identity.key.raw());
+  SSL_CTX_set1_cert_store(context_, identity.trust.raw());
+}
+
+void TlsContext::choose(const std::vector<std::string>& protocols) {
+  for (const std::string& protocol : protocols) protocols_ += char(protocol.size()) + protocol;
+  if (!protocols_.empty()) SSL_CTX_set_alpn_select_cb(context_, choose_protocol, this);
+}
+
+bool TlsContext::accepts(const identity::Certificate& peer, std::string_view expected) const {
+  const auto id = peer.workload_id();
+  if (!id) return false;
+  if (!expected.empty()) return id->text() == expected;
+  return identities_.empty() || std::any_of(identities_.begin(), identities_.end(),
+                                            [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
 }
 
 }  // namespace outrider::net

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "identity/certificate.h"
+#include "identity/identity.h"
 #include "identity/outcome.h"
 
 struct ssl_ctx_st;
@@ -30,6 +30,10 @@ struct TlsClientSettings {
   std::string home;  // the trust domain that short patterns speak of
 };
 
+// Offered between sidecars beside what else may be spoken, so that who listens knows a sidecar by it; where it is all that is
+// offered, what follows is a stream of bytes (RFC 7301 6 leaves private names to us).
+inline constexpr std::string_view kMeshProtocol = "outrider";
+
 // Immutable; shared by every worker, and of a server with it the keys of session tickets: a client may resume at any of
 // them. Any thread.
 class TlsContext {
@@ -37,17 +41,26 @@ class TlsContext {
   // Both read the files. The reason names the one at fault.
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const TlsServerSettings& settings);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
+  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for. `protocols` are a
+  // server's, as above.
+  static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,
+                                                           const std::vector<std::string>& protocols);
+  static std::shared_ptr<const TlsContext> workload_client(const identity::Identity& identity);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
   ssl_ctx_st* raw() const { return context_; }
   const std::string& protocols() const { return protocols_; }  // a server's, as ALPN carries them (RFC 7301 3.1)
-  bool names_identities() const { return !identities_.empty(); }
-  bool accepts(const identity::Certificate& server) const;  // its identity
+  bool checks_identity() const { return mutual_ || !identities_.empty(); }
+  // Whether a peer's certificate that has a chain is of somebody it may be; `expected` names him, or is empty.
+  bool accepts(const identity::Certificate& peer, std::string_view expected) const;
 
  private:
   TlsContext() = default;
   ssl_ctx_st* context_ = nullptr;
+  void show(const identity::Identity& identity);
+  void choose(const std::vector<std::string>& protocols);
+  bool mutual_ = false;
   std::string protocols_;
   std::vector<std::string> identities_;
   std::string home_;
@@ -61,6 +74,7 @@ struct TlsPeer {
   std::string name;                 // a host's or an IP address: what the certificate must be for; names are asked for by SNI
   std::string_view protocols;       // offered by ALPN, as that carries them; empty: none
   TlsSessions* sessions = nullptr;  // null: handshakes are whole
+  std::string identity{};           // SPIFFE ID that its certificate must say; empty: whoever the context accepts
 };
 
 }  // namespace outrider::net

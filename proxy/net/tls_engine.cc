@@ -57,10 +57,19 @@ void join(SSL* ssl, TlsEngine& engine) {
   SSL_set_bio(ssl, bio, bio);
 }
 
+// What a stranger wrote, fit for a line of a log.
+std::string printable(std::string text) {
+  constexpr size_t kLongest = 200;
+  for (char& c : text)
+    if (c < 0x20 || c > 0x7e) c = '?';
+  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
+}
+
 std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 4;
   std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nobody" : text;
+  for (size_t i = 0; i < std::min(names.size(), kMost); ++i) text += (i ? ", " : "") + printable(names[i]);
+  return names.empty() ? "nobody" : names.size() > kMost ? text + " ..." : text;
 }
 
 std::string day_of(WallTime at) {
@@ -104,27 +113,28 @@ Meaning meaning_of(int reason, bool client) {
 TlsEngine::TlsEngine(std::shared_ptr<const TlsContext> context, BlockPool& blocks)
     : input(blocks), output(blocks), context_(std::move(context)), ssl_(SSL_new(context_->raw())), client_(false) {
   join(ssl_, *this);
+  SSL_set_app_data(ssl_, this);
   SSL_set_accept_state(ssl_);
 }
 
 TlsEngine::TlsEngine(const TlsPeer& peer, BlockPool& blocks)
     : input(blocks), output(blocks), context_(peer.context), ssl_(SSL_new(context_->raw())), client_(true),
-      sessions_(peer.sessions), name_(peer.name) {
+      sessions_(peer.sessions), name_(peer.name), expected_(peer.identity) {
   join(ssl_, *this);
   SSL_set_connect_state(ssl_);
   SSL_set_app_data(ssl_, this);
   X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl_);
   const bool address = X509_VERIFY_PARAM_set1_ip_asc(wanted, name_.c_str()) == 1;  // not for SNI (RFC 6066 3)
   if (!address) SSL_set_tlsext_host_name(ssl_, name_.c_str());
-  if (context_->names_identities()) {
+  if (context_->checks_identity()) {
     X509_VERIFY_PARAM_set1_ip(wanted, nullptr, 0);
   } else if (!address) {
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     X509_VERIFY_PARAM_set1_host(wanted, name_.data(), name_.size());
   }
   if (!peer.protocols.empty())
     SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(peer.protocols.data()), unsigned(peer.protocols.size()));
-  SSL_SESSION* const session = sessions_ ? sessions_->take() : nullptr;
+  SSL_SESSION* const session = sessions_ ? sessions_->take(context_) : nullptr;
   if (!session) return;
   SSL_set_session(ssl_, session);
   SSL_SESSION_free(session);
@@ -137,9 +147,9 @@ TlsEngine::~TlsEngine() {
 }
 
 int TlsEngine::keep_session(SSL* ssl, SSL_SESSION* session) {
-  TlsSessions* const sessions = static_cast<TlsEngine*>(SSL_get_app_data(ssl))->sessions_;
-  if (sessions) sessions->add(session);
-  return sessions ? 1 : 0;
+  const auto& engine = *static_cast<TlsEngine*>(SSL_get_app_data(ssl));
+  if (engine.sessions_) engine.sessions_->add(engine.context_, session);
+  return engine.sessions_ ? 1 : 0;
 }
 
 bool TlsEngine::has_input() const { return !input.empty() || SSL_pending(ssl_) > 0; }
@@ -147,7 +157,10 @@ bool TlsEngine::has_input() const { return !input.empty() || SSL_pending(ssl_) >
 Result<bool> TlsEngine::handshake() {
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_);
-  if (result == 1) return established_ = true;
+  if (result == 1) {
+    if (context_->checks_identity()) note_peer();
+    return established_ = true;
+  }
   if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return false;
   return error_of(result);
 }
@@ -183,6 +196,12 @@ void TlsEngine::finish() {
 
 std::string_view TlsEngine::version() const { return SSL_get_version(ssl_); }
 
+void TlsEngine::note_peer() {
+  const identity::Certificate certificate(std::shared_ptr<X509>(SSL_get1_peer_certificate(ssl_), X509_free));
+  if (!certificate.raw()) return;
+  if (const auto id = certificate.workload_id()) peer_ = id->text();
+}
+
 bool TlsEngine::resumed() const { return SSL_session_reused(ssl_); }
 
 std::string_view TlsEngine::protocol() const {
@@ -207,7 +226,6 @@ Error TlsEngine::error_of(int result) {
   const unsigned long code = ERR_peek_error();
   const Meaning meaning = meaning_of(ERR_GET_REASON(code), client_);
   if (meaning.what) error.what = meaning.what;
-  if (!client_) return error;
   if (refusal_) {
     error.what = refusal_;  // and its sentence is there
     return error;
@@ -220,7 +238,7 @@ Error TlsEngine::error_of(int result) {
 int TlsEngine::verify(int ok, X509_STORE_CTX* chain) {
   const auto* const ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto& engine = *static_cast<TlsEngine*>(SSL_get_app_data(ssl));
-  if (ok && (X509_STORE_CTX_get_error_depth(chain) > 0 || !engine.context_->names_identities())) return 1;
+  if (ok && (X509_STORE_CTX_get_error_depth(chain) > 0 || !engine.context_->checks_identity())) return 1;
   return engine.refuse(chain) ? 0 : 1;
 }
 
@@ -230,11 +248,12 @@ bool TlsEngine::refuse(X509_STORE_CTX* chain) {
   const bool leaf = X509_STORE_CTX_get_error_depth(chain) == 0;
   if (raw) X509_up_ref(raw);
   const identity::Certificate certificate(std::shared_ptr<X509>(raw, X509_free));
-  const std::string whose = leaf ? "its certificate" : "the certificate of its authority (" + certificate.subject() + ")";
+  const std::string whose =
+      leaf ? "its certificate" : "the certificate of its authority (" + printable(certificate.subject()) + ")";
   const int error = X509_STORE_CTX_get_error(chain);
   switch (error) {
     case X509_V_OK:
-      if (context_->accepts(certificate)) return false;
+      if (context_->accepts(certificate, expected_)) return false;
       X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
       refusal_ = "tls_wrong_identity";
       trouble_ = "its certificate is of " + listed(certificate.uris()) + ", which is none of those expected";
@@ -261,7 +280,7 @@ bool TlsEngine::refuse(X509_STORE_CTX* chain) {
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       refusal_ = "tls_unknown_ca";
-      trouble_ = whose + " is of an authority that is not trusted here (" + certificate.issuer() + ")";
+      trouble_ = whose + " is of an authority that is not trusted here (" + printable(certificate.issuer()) + ")";
       break;
     default: refusal_ = "tls_certificate_refused"; trouble_ = whose + " is refused: " + X509_verify_cert_error_string(error);
   }

@@ -38,6 +38,7 @@ class TlsEngine {
   bool resumed() const;
   std::string_view protocol() const;                       // by ALPN; empty: none was agreed on
   std::string_view version() const;                        // "TLSv1.3"; a literal
+  const std::string& peer() const { return peer_; }        // its SPIFFE ID, where the context checks that
   const std::string& trouble() const { return trouble_; }  // a client's: what a person should know of an error
 
   // OpenSSL's questions, for the context.
@@ -47,13 +48,14 @@ class TlsEngine {
  private:
   Error error_of(int result);
   bool refuse(x509_store_ctx_st* chain);
+  void note_peer();
   const std::shared_ptr<const TlsContext> context_;
   ssl_st* const ssl_;
   const bool client_;
   bool established_ = false, ended_ = false;
   TlsSessions* const sessions_ = nullptr;
-  const char* refusal_ = nullptr;  // of the server's certificate
-  std::string name_, trouble_;
+  const char* refusal_ = nullptr;  // of the peer's certificate
+  std::string name_, expected_, peer_, trouble_;
 };
 
 }  // namespace outrider::net

@@ -100,7 +100,11 @@ struct Transport::Secured {
   struct Again final : Timer {
     explicit Again(Transport& t) : owner(t) {}
     void on_timer() override {
-      if (owner.reading_) owner.owner_.on_readable();
+      if (!owner.secured_->engine.established()) {
+        if (owner.step_handshake()) owner.watch();
+      } else if (owner.reading_) {
+        owner.owner_.on_readable();
+      }
     }
     Transport& owner;
   } again;
@@ -115,6 +119,12 @@ void Transport::adopt(int fd, std::shared_ptr<const TlsContext> tls) {
   if (tls) secured_ = std::make_unique<Secured>(*this, tls);
   connected_ = true;
   watch();
+}
+
+void Transport::secure(std::shared_ptr<const TlsContext> tls, Buffer&& received) {
+  secured_ = std::make_unique<Secured>(*this, tls);
+  secured_->engine.input.append(std::move(received));
+  loop_.arm(secured_->again, milliseconds(0));
 }
 
 Result<Done> Transport::connect(const Address& to, const TlsPeer* tls) {

@@ -82,7 +82,8 @@ class Chains {
 // What a cluster says in clear text; by TLS its endpoint may choose.
 upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
   switch (protocol) {
-    case Protocol::Tcp: return upstream::Protocol::Raw;
+    case Protocol::Tcp:
+    case Protocol::Tls: return upstream::Protocol::Raw;
     case Protocol::Http2:
     case Protocol::Grpc: return upstream::Protocol::Http2;
     case Protocol::Auto: return encrypted ? upstream::Protocol::Either : upstream::Protocol::Http1;
@@ -94,7 +95,8 @@ upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
 
 http::Wire wire_of(Protocol protocol) {
   switch (protocol) {
-    case Protocol::Tcp: return http::Wire::Raw;
+    case Protocol::Tcp:
+    case Protocol::Tls: return http::Wire::Raw;
     case Protocol::Http2:
     case Protocol::Grpc: return http::Wire::Http2;
     case Protocol::Auto:
@@ -110,6 +112,7 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   rule.hosts = route.hosts;
   rule.prefixes = route.prefixes;
   rule.paths = route.paths;
+  rule.server_names = route.server_names;
   exchange::Route& to = rule.route;
   to.id = id;
   to.name = route.name;
@@ -133,48 +136,56 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   return rule;
 }
 
-// Whatever comes leads to one cluster, and nothing looks at it: a rule of TCP's.
-bool is_one_way(const config::Listener& listener) {
-  if (listener.routes.size() != 1) return false;
-  const auto& only = listener.routes.front();
-  return only.action == config::Route::Action::Cluster && only.hosts.empty() && only.prefixes.empty() && only.paths.empty() &&
-         only.filters.empty();
+std::vector<std::string> alpn_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http1: return {"http/1.1"};
+    case Protocol::Http2:
+    case Protocol::Grpc: return {"h2"};
+    case Protocol::Tcp:
+    case Protocol::Tls: return {};
+    default: return {"h2", "http/1.1"};
+  }
 }
 
-net::TlsServerSettings settings_of(const config::Listener& listener) {
-  net::TlsServerSettings settings{listener.tls.cert, listener.tls.key, listener.tls.client_ca, listener.tls.tls12,
-                                  listener.tls.alpn};
-  if (!settings.alpn.empty()) return settings;
-  switch (listener.protocol) {
-    case Protocol::Http1: settings.alpn = {"http/1.1"}; break;
-    case Protocol::Http2:
-    case Protocol::Grpc: settings.alpn = {"h2"}; break;
-    case Protocol::Tcp: break;
-    default: settings.alpn = {"h2", "http/1.1"};
+identity::Outcome<std::shared_ptr<const net::TlsSlot>> tls_of(const config::Listener& listener, WorkloadTls* workload) {
+  if (listener.tls.identity && workload) {
+    auto protocols = alpn_of(listener.protocol);
+    protocols.emplace_back(net::kMeshProtocol);
+    return workload->server(std::move(protocols));
   }
-  return settings;
+  if (!listener.tls.on) return std::shared_ptr<const net::TlsSlot>();
+  const auto& tls = listener.tls;
+  auto context = net::TlsContext::server(
+      {tls.cert, tls.key, tls.client_ca, tls.tls12, tls.alpn.empty() ? alpn_of(listener.protocol) : tls.alpn});
+  if (!context) return context.failure();
+  return std::shared_ptr<const net::TlsSlot>(std::make_shared<net::TlsSlot>(*context));
 }
 
 // Whoever trusts the system's authorities and shows nothing of its own shares one context, made when the first needs it.
 class Originations {
  public:
-  explicit Originations(std::string home) : home_(std::move(home)) {}
+  Originations(std::string home, WorkloadTls* workload) : home_(std::move(home)), workload_(workload) {}
 
   identity::Outcome<upstream::TlsPlan> of(const config::Cluster& cluster) {
+    auto plan = of_files(cluster);
+    if (plan && workload_ && cluster.tls.kind == config::ClusterTls::Kind::Auto) plan->mesh = workload_->client();
+    return plan;
+  }
+
+ private:
+  identity::Outcome<upstream::TlsPlan> of_files(const config::Cluster& cluster) {
     using Kind = config::ClusterTls::Kind;
     const config::ClusterTls& tls = cluster.tls;
     if (tls.kind == Kind::Off || (tls.kind == Kind::Auto && !has_https(cluster))) return upstream::TlsPlan{};
     for (const std::string& pattern : tls.identities)
       if (!identity::valid_pattern(pattern)) return identity::Failure{"identity: \"" + pattern + "\" is none"};
     const bool plain = tls.ca.empty() && tls.cert.empty() && tls.tls12;
-    if (plain && system_) return upstream::TlsPlan{system_, tls.sni, tls.kind == Kind::Auto};
+    if (plain && system_) return upstream::TlsPlan{{}, system_, tls.sni, tls.kind == Kind::Auto};
     auto context = net::TlsContext::client({tls.ca, tls.cert, tls.key, tls.tls12, tls.identities, home_});
     if (!context) return context.failure();
     if (plain) system_ = *context;
-    return upstream::TlsPlan{*context, tls.sni, tls.kind == Kind::Auto};
+    return upstream::TlsPlan{{}, *context, tls.sni, tls.kind == Kind::Auto};
   }
-
- private:
   static bool has_https(const config::Cluster& cluster) {
     return std::any_of(cluster.endpoints.begin(), cluster.endpoints.end(), [](const config::Endpoint& endpoint) {
       const auto address = net::Address::parse(endpoint.address);
@@ -182,8 +193,29 @@ class Originations {
     });
   }
   const std::string home_;
+  WorkloadTls* const workload_;
   std::shared_ptr<const net::TlsContext> system_;
 };
+
+// As far as it concerns our one port.
+std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
+  const config::Authorization& from = document.authorization;
+  if (!from) return nullptr;
+  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
+  const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
+    std::vector<filter::Authorization::Rule> out;
+    for (const auto& rule : rules)
+      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
+    return out;
+  };
+  filter::Authorization made;
+  made.enforced = from.mode == config::Authorization::Mode::Enforce;
+  made.allow_list = !from.allow.empty();
+  made.home = document.identity.trust_domain;
+  made.allow = rules_of(from.allow);
+  made.deny = rules_of(from.deny);
+  return std::make_shared<const filter::Authorization>(std::move(made));
+}
 
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
@@ -195,8 +227,11 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->detect = listener.protocol == Protocol::Auto || listener.protocol == Protocol::Http;
   plan->detect_timeout = listener.detect_timeout;
   plan->detect_learn = listener.detect_learn;
-  // Not at the edge: there a stranger's silence would cost a connection to an endpoint, and garbage would reach it.
-  plan->tcp_too = listener.protocol == Protocol::Auto && listener.direction != config::Direction::Edge && is_one_way(listener);
+  plan->opaque_ports = listener.opaque_ports;
+  plan->tcp_too = listener.relays();
+  plan->tls_alone = listener.protocol == Protocol::Tls;
+  plan->by_server_name = plan->tls_alone || std::any_of(listener.routes.begin(), listener.routes.end(),
+                                                        [](const auto& route) { return !route.server_names.empty(); });
   plan->codec.max_streams = listener.max_streams;
   plan->codec.max_header_bytes = uint32_t(listener.max_header_bytes);
   plan->codec.max_headers = listener.max_headers;
@@ -224,7 +259,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
 
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
   upstream::ClusterPlan plan;
-  const bool encrypted = tls.context != nullptr;
+  const bool encrypted = tls.context || tls.mesh;
   plan.tls = std::move(tls);
   plan.name = cluster.name;
   plan.service = cluster.service;
@@ -263,14 +298,15 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
 
 }  // namespace
 
-identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version) {
+identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
+                                                                     WorkloadTls* workload) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = version;
   snapshot->digest = document.digest;
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
   std::map<std::string, uint32_t> clusters;
-  Originations originations(document.identity.trust_domain);
+  Originations originations(document.identity.trust_domain, workload);
   for (const auto& cluster : document.clusters) {
     auto tls = originations.of(cluster);
     if (!tls) return identity::Failure{"clusters." + cluster.name + ".tls: " + tls.why()};
@@ -282,17 +318,33 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
   snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name);
   Chains chains;
+  for (const auto* rules : {&document.authorization.allow, &document.authorization.deny})
+    for (const auto& rule : *rules)
+      for (const std::string& pattern : rule.from)
+        if (!identity::valid_pattern(pattern))
+          return identity::Failure{"authorization." + rule.name + ".from: \"" + pattern + "\" is no identity"};
+  const auto authorization = authorization_of(document);
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
-    if (listener.tls.on) {
-      auto tls = net::TlsContext::server(settings_of(listener));
-      if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
-      plan->tls = *tls;
+    auto tls = tls_of(listener, workload);
+    if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
+    plan->tls = *tls;
+    plan->mutual_tls = listener.tls.identity && workload;
+    plan->permissive = plan->mutual_tls && document.identity.mtls == config::Identity::Mtls::Permissive;
+    if (plan->permissive) {  // it takes a look to know a sidecar
+      if (plan->wire == http::Wire::Raw) plan->tcp_too = plan->bytes_alone = true;
+      plan->detect |= plan->wire == http::Wire::Http2;
+      plan->wire = http::Wire::Http1;
     }
+    if (plan->mutual_tls) plan->authorization = authorization;
+    if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
-    for (const auto& route : listener.routes) rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+    for (const auto& route : listener.routes) {
+      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+      rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.catches_all();
+    }
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }

@@ -68,6 +68,10 @@ std::string Mesh::start(const config::Document& document, const std::optional<id
   return {};
 }
 
+void Mesh::renew(const identity::Identity& identity) {
+  if (dht_) dht_->set_identity(std::make_shared<const identity::Identity>(identity));
+}
+
 void Mesh::stop() {
   if (dht_) dht_->stop();
   dht_.reset();

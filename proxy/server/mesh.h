@@ -21,6 +21,7 @@ class Mesh final : discovery::DhtEvents {
   ~Mesh();
   // Empty, or what could not be done and by what key.
   std::string start(const config::Document& document, const std::optional<identity::Identity>& identity);
+  void renew(const identity::Identity& identity);               // another certificate: registrations are signed anew
   void stop();                                                  // withdraws, waiting a little for an acknowledgement
   discovery::Registry* registry() const { return dht_.get(); }  // null: kind none
   explicit operator bool() const { return dht_ != nullptr; }

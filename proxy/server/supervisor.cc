@@ -67,6 +67,11 @@ std::string cannot_listen(const std::string& key, const net::Address& at, const 
 Supervisor::Supervisor(Settings settings)
     : settings_(std::move(settings)), document_(settings_.document), catalog_(catalog_for(document_.metrics)),
       shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
+      credentials_(control_, *catalog_, *shard_, document_,
+                   [this](const identity::Identity& fresh) {
+                     state_.identity = fresh;
+                     mesh_.renew(fresh);
+                   }),
       mesh_(control_, *catalog_, *shard_) {
   configure_log(document_.log);
   state_.document = &document_;
@@ -94,7 +99,8 @@ Supervisor::~Supervisor() {
 }
 
 std::string Supervisor::start() {
-  if (auto problem = load_identity(); !problem.empty()) return problem;
+  if (auto problem = credentials_.start(); !problem.empty()) return problem;
+  state_.identity = credentials_.identity();
   if (document_.access_log.format != config::AccessLog::Format::Off) {
     using Format = exchange::AccessLogWriter::Format;
     const auto& log = document_.access_log;
@@ -102,7 +108,7 @@ std::string Supervisor::start() {
         log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
     if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
   }
-  auto snapshot = compile(document_, 1);
+  auto snapshot = compile(document_, 1, credentials_.workload());
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
@@ -150,20 +156,6 @@ void Supervisor::end() {
 }
 
 // --- what there is ----------------------------------------------------------------------------------------------
-
-std::string Supervisor::load_identity() {
-  const std::string& dir = document_.identity.dir;
-  if (dir.empty()) return {};
-  auto loaded = identity::Identity::load(dir);
-  if (!loaded) return "identity.dir: " + loaded.why();
-  if (loaded->id.trust_domain() != document_.identity.trust_domain)
-    return "identity.dir: " + dir + "/tls.crt is of trust domain " + std::string(loaded->id.trust_domain()) +
-           ", identity.trust_domain says " + document_.identity.trust_domain;
-  if (const auto problem = loaded->problem(net::Loop::wall()); !problem.empty())
-    log::warn("identity is not fit for use", {{"dir", dir}, {"why", problem}});
-  state_.identity = std::move(*loaded);
-  return {};
-}
 
 std::string Supervisor::start_mesh() { return mesh_.start(document_, state_.identity); }
 
@@ -244,8 +236,9 @@ void Supervisor::say_hello() const {
                                {"workers", workers_.size()},
                                {"config", document_.file.empty() ? "(none)" : document_.file}});
   for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
-  if (document_.mode == config::Mode::Sidecar && !document_.mtls)
-    log::warn("traffic between sidecars is clear text: mutual TLS is not part of this version");
+  if (document_.mode == config::Mode::Sidecar && document_.identity.mtls == config::Identity::Mtls::Off)
+    log::warn(document_.identity.dir.empty() ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
+                                             : "traffic between sidecars is clear text (identity.mtls: off)");
   if (!mesh_) return;
   const auto view = view_.registry();
   log::info("registry", {{"node", view.node_id}, {"address", view.address}, {"seeds", view.seeds.size()}});
@@ -303,6 +296,8 @@ void Supervisor::announce() {
   self.zone = document_.node.zone;
   self.labels = document_.node.labels;
   self.weight = document_.service.weight;
+  for (const auto& listener : document_.listeners)
+    if (listener.name == "inbound") self.mutual_tls = listener.tls.identity;
   if (!document_.service.ports.empty()) self.protocol = config::name_of(document_.service.ports[0].protocol);
   mesh_.registry()->announce(service, self);
   state_.announced_as = service;

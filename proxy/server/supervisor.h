@@ -10,6 +10,7 @@
 #include "admin/admin_server.h"
 #include "discovery/fixed/fixed_registry.h"
 #include "server/app.h"
+#include "server/credentials.h"
 #include "server/memory_return.h"
 #include "server/mesh.h"
 #include "server/samples.h"
@@ -53,7 +54,6 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   void on_app_exit(int code) override;
   void on_cluster_changed(const std::string& cluster) override;
 
-  std::string load_identity();
   std::string start_mesh();
   std::string open_listeners();
   std::string open_pages();
@@ -79,6 +79,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::vector<std::unique_ptr<stats::Shard>> worker_shards_;
   std::shared_ptr<stats::Collector> collector_;
   std::unique_ptr<exchange::AccessLogWriter> access_log_;
+  Credentials credentials_;
   std::shared_ptr<const exchange::Snapshot> snapshot_;
   discovery::FixedRegistry fixed_;
   Mesh mesh_;

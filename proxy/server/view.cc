@@ -101,7 +101,7 @@ std::vector<admin::Part> View::readiness() const {
   }
   if (!state_.local_cluster.empty())
     parts.push_back({"service", true, document.service.name + (state_.app_up ? " answers" : " does not answer"), !state_.app_up});
-  if (document.mode == config::Mode::Sidecar && !document.mtls)
+  if (document.mode == config::Mode::Sidecar && document.identity.mtls == config::Identity::Mtls::Off)
     parts.push_back({"traffic", true, "clear text between sidecars", true});
   if (state_.draining) parts.push_back({"lifecycle", false, "leaving"});
   return parts;

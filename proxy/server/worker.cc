@@ -32,7 +32,9 @@ void Worker::open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd) {
       doors_.push_back(std::make_unique<exchange::Door>(*site_, door->accepted_from(), fd));
       return;
     }
-  exchange::ConnectionCounters counters(site_->catalog, plan->direction, plan->name, plan->tls != nullptr);
+  const char* tls = plan->mutual_tls ? "mutual" : plan->tls ? "terminated" : plan->tls_alone ? "passed" : "none";
+  exchange::ConnectionCounters counters(site_->catalog, plan->direction, plan->name, tls);
+  if (plan->permissive) counters.tell_clear_text();
   auto from = std::make_shared<exchange::AcceptedFrom>(exchange::AcceptedFrom{std::move(plan), std::move(counters)});
   doors_.push_back(std::make_unique<exchange::Door>(*site_, std::move(from), fd));
 }

@@ -48,7 +48,8 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 
 // Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
-// max_requests, too_many, too_many_per_ip, malformed, draining, connect_failure, no_endpoint, overload, tls, internal.
+// max_requests, too_many, too_many_per_ip, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
+// internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -65,6 +66,12 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 // side: client, endpoint. version: TLSv1.3, TLSv1.2, none (there was no end of it).
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
+
+// reason: no_route (no rule has the name), no_server_name (none was named, and no rule takes that), not_tls,
+// client_hello_cut_short, client_hello_too_long, client_hello_length, client_hello_record_length, client_hello_interrupted,
+// client_hello_twice, client_hello_server_name, client_hello_protocols.
+inline constexpr Name kTlsRefused{  // direction, listener, reason
+    "outrider_tls_refused_total", "TLS that was to be passed through and led nowhere, by reason.", Kind::Counter};
 
 // way: in (client to endpoint), out.
 inline constexpr Name kTcpBytes{  // direction, cluster, way
@@ -136,8 +143,12 @@ inline constexpr Name kRegistryBytes{  // way
 inline constexpr Name kRegistryInfo{  // sealed, signed
     "outrider_registry_info", "1; whether packets are sealed and records signed.", Kind::Gauge};
 
+inline constexpr Name kAuthorization{  // verdict: allowed, denied. rule: allow[0] ..., default. mode: enforce, shadow
+    "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
+inline constexpr Name kIdentityRotations{  // result: success, failure
+    "outrider_identity_rotations_total", "New certificates found in identity.dir.", Kind::Counter};
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
 
@@ -173,12 +184,12 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsRefused, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
     &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryStaleness,
-    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kIdentityExpiry, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
+    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
     &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };

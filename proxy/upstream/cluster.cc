@@ -248,9 +248,9 @@ void Cluster::on_connected(Endpoint& endpoint) {
 // One outage is met by many: by every connection under way, on every worker. The first of them demotes the endpoint,
 // and until that has ended the others change nothing.
 void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why, std::string_view trouble) {
-  const bool demotes = why.retry == Retry::Yes && (why.code == Code::Refused || why.code == Code::Unreachable ||
-                                                   why.code == Code::Timeout || why.code == Code::Closed ||
-                                                   why.code == Code::Tls);
+  const bool demotes =
+      why.retry == Retry::Yes && (why.code == Code::Refused || why.code == Code::Unreachable || why.code == Code::Timeout ||
+                                  why.code == Code::Closed || why.code == Code::Tls);
   const int64_t now = to_ms(net::Loop::wall());
   if (!demotes || is_ejected(endpoint, now)) return;
   const uint32_t before = endpoint.connect_failures.load(std::memory_order_relaxed);

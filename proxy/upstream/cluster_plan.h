@@ -8,15 +8,16 @@
 
 #include "base/time.h"
 #include "http/codec.h"
-#include "net/tls_context.h"
+#include "net/tls_slot.h"
 
 namespace outrider::upstream {
 
 // What a request goes by. Either: HTTP/1 or HTTP/2, as the endpoint chooses by ALPN; in clear text it is HTTP/1.
 enum class Protocol : uint8_t { Http1, Http2, Raw, Either };
 
-// TLS to endpoints.
+// TLS to endpoints. `mesh` is for those whose registration asks for it, whatever else is said here.
 struct TlsPlan {
+  std::shared_ptr<const net::TlsSlot> mesh;        // null: nobody is spoken to by mutual TLS
   std::shared_ptr<const net::TlsContext> context;  // null: clear text
   std::string name;         // what certificates must be for, and what is asked for; empty: the endpoint's host
   bool https_only = false;  // `auto`: HTTP to port 443; else whatever goes to whichever endpoint

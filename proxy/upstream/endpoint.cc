@@ -14,7 +14,10 @@ net::Address parse(const std::string& text) {
   return address ? *address : net::Address{};
 }
 
-std::string key_of(const std::string& address, const std::string& identity) { return address + '\n' + identity; }
+std::string key_of(const Instance& facts) { return facts.address + '\n' + facts.identity + (facts.mutual_tls ? "\n+" : "\n"); }
+std::string key_of(const Endpoint& endpoint) {
+  return endpoint.address + '\n' + endpoint.identity + (endpoint.mutual_tls ? "\n+" : "\n");
+}
 
 // All but what a re-signing changes: number, issue and expiry.
 bool same_facts(const Instance& a, const Instance& b) {
@@ -24,8 +27,9 @@ bool same_facts(const Instance& a, const Instance& b) {
 
 }  // namespace
 
-Endpoint::Endpoint(std::string address_text, std::string identity_text, WallTime first_seen)
-    : address(std::move(address_text)), identity(std::move(identity_text)), socket(parse(address)), since_ms(to_ms(first_seen)) {}
+Endpoint::Endpoint(std::string address_text, std::string identity_text, WallTime first_seen, bool mutual)
+    : address(std::move(address_text)), identity(std::move(identity_text)), mutual_tls(mutual), socket(parse(address)),
+      since_ms(to_ms(first_seen)) {}
 
 bool is_ejected(const Endpoint& endpoint, int64_t now_ms) {
   const int64_t until = endpoint.ejected_until_ms.load(std::memory_order_relaxed);
@@ -46,28 +50,29 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 
   std::unordered_map<std::string, const Member*> survivors;
   if (before)
-    for (const Member& member : before->members)
-      survivors.emplace(key_of(member.endpoint->address, member.endpoint->identity), &member);
+    for (const Member& member : before->members) survivors.emplace(key_of(*member.endpoint), &member);
 
   auto next = std::make_shared<EndpointSet>();
   next->known = known;
   std::unordered_map<std::string, size_t> at;
   bool changed = !before || before->known != known;
   for (const auto& facts : all) {
-    const std::string key = key_of(facts->address, facts->identity);
+    const std::string key = key_of(*facts);
     if (const auto [seen, fresh] = at.emplace(key, next->members.size()); !fresh) {  // named twice: the newest counts
       Member& member = next->members[seen->second];
       if (facts->sequence > member.facts->sequence) member.facts = facts;
       continue;
     }
     const auto survivor = survivors.find(key);
-    next->members.push_back(
-        {survivor != survivors.end() ? survivor->second->endpoint : std::make_shared<Endpoint>(facts->address, facts->identity),
-         facts});
+    const auto now = std::chrono::system_clock::now();
+    next->members.push_back({survivor != survivors.end()
+                                 ? survivor->second->endpoint
+                                 : std::make_shared<Endpoint>(facts->address, facts->identity, now, facts->mutual_tls),
+                             facts});
   }
   changed |= next->members.size() != (before ? before->members.size() : 0);
   for (const Member& member : next->members) {
-    const auto survivor = survivors.find(key_of(member.endpoint->address, member.endpoint->identity));
+    const auto survivor = survivors.find(key_of(*member.endpoint));
     changed |= survivor == survivors.end() || !same_facts(*survivor->second->facts, *member.facts);
   }
   if (!changed) return nullptr;

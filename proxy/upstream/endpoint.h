@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -17,8 +18,11 @@ enum class Health : uint8_t { Unknown, Healthy, Unhealthy };
 
 // Shared by all threads for as long as any set names it. Address and identity are the key and never change.
 struct Endpoint {
-  Endpoint(std::string address_text, std::string identity_text, WallTime first_seen = std::chrono::system_clock::now());
+  Endpoint(std::string address_text, std::string identity_text, WallTime first_seen = std::chrono::system_clock::now(),
+           bool mutual = false);
   const std::string address, identity;
+  const bool mutual_tls;  // it is asked for mutual TLS, and must show `identity`; a part of the key
+  std::string_view mutual_identity() const { return mutual_tls ? std::string_view(identity) : std::string_view{}; }
   const net::Address socket;           // parsed once; invalid when the text is no address
   const int64_t since_ms;              // wall clock: first seen; slow start counts from here
   std::atomic<uint32_t> in_flight{0};  // of the whole process

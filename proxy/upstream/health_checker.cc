@@ -87,7 +87,8 @@ void HealthChecker::Check::probe() {
   connection_.reset(new wire::HttpConnection(checker_.control_, *this));
   checker_.control_.arm(limit_, plan.timeout);
   const auto protocol = plan.kind == HealthPlan::Kind::Tcp ? Protocol::Raw : plan.protocol;
-  const auto tls = peer_of(plan.tls, to, protocol, nullptr);
+  const auto identity = plan.port ? std::string_view{} : endpoint_->mutual_identity();  // that port is its app's
+  const auto tls = peer_of(plan.tls, to, identity, protocol, nullptr);
   if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr); !ok) over(false);
 }
 

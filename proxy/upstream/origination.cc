@@ -16,14 +16,28 @@ std::string_view offered(Protocol protocol) {
   return {};
 }
 
+std::string_view offered_in_mesh(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::Http1: return "\x08http/1.1\x08outrider";
+    case Protocol::Http2: return "\x02h2\x08outrider";
+    case Protocol::Either: return "\x02h2\x08http/1.1\x08outrider";
+    case Protocol::Raw: break;
+  }
+  return "\x08outrider";
+}
+
 }  // namespace
 
-bool is_encrypted(const TlsPlan& plan, const net::Address& to, Protocol protocol) {
+bool is_encrypted(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol) {
+  if (plan.mesh && !identity.empty()) return true;
   return plan.context && (!plan.https_only || (to.port() == kHttps && protocol != Protocol::Raw));
 }
 
-std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, Protocol protocol, net::TlsSessions* sessions) {
-  if (!is_encrypted(plan, to, protocol)) return {};
+std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol,
+                                    net::TlsSessions* sessions) {
+  if (!is_encrypted(plan, to, identity, protocol)) return {};
+  if (plan.mesh && !identity.empty())
+    return net::TlsPeer{plan.mesh->get(), to.ip(), offered_in_mesh(protocol), sessions, std::string(identity)};
   return net::TlsPeer{plan.context, plan.name.empty() ? to.ip() : plan.name, offered(protocol), sessions};
 }
 

@@ -2,15 +2,18 @@
 // Which endpoints are spoken to by TLS, and what they are asked first; the same for requests and for health checks.
 
 #include <optional>
+#include <string_view>
 
 #include "net/address.h"
 #include "upstream/cluster_plan.h"
 
 namespace outrider::upstream {
 
-bool is_encrypted(const TlsPlan& plan, const net::Address& to, Protocol protocol);
+// `identity` is whom mutual TLS must show, empty for endpoints that are not asked for it: Endpoint::mutual_identity().
+bool is_encrypted(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol);
 // No value: clear text. `sessions` may be null.
-std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, Protocol protocol, net::TlsSessions* sessions);
+std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol,
+                                    net::TlsSessions* sessions);
 
 // As long as the endpoint has not chosen another.
 inline http::Wire wire_of(Protocol protocol) {

@@ -11,6 +11,7 @@
 #include "stats/names.h"
 #include "upstream/cluster.h"
 #include "upstream/origination.h"
+#include "upstream/pooled_connection.h"
 
 namespace outrider::upstream {
 
@@ -22,12 +23,6 @@ constexpr milliseconds kLookAgain{50};
 constexpr uint32_t kNoLimit = UINT32_MAX;
 constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
 constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
-constexpr Error kConnectTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "connect_timeout"};
-constexpr Error kTlsTimeout{Code::Timeout, Side::Upstream, Retry::Yes, 0, "tls_timeout"};
-constexpr Error kPingTimeout{Code::Timeout, Side::Upstream, Retry::No, 0, "ping_timeout"};
-constexpr milliseconds kPingAnswer{10000};  // at the most; what a PING is waited for
-constexpr int kPingSilence = 6;             // times tcp_keepalive: servers of gRPC take more than one in 5 minutes for abuse
-constexpr Error kBadAddress{Code::Unreachable, Side::Upstream, Retry::Yes, 0, "bad_address"};
 
 // What one more connection of HTTP/2 is good for: as much as servers usually take.
 constexpr uint32_t kStreams = 100;
@@ -48,94 +43,6 @@ stats::Slot reason_slot(const ClusterStats& stats, Code code) {
 }
 
 }  // namespace
-
-// A connection of a pool: what it is doing, how often it has served, when it must go. Owned by its pool's lists and
-// given up by close(), or where its socket was lost while it served, by the give_back() that follows. One worker.
-class PooledConnection final : public ListHook<PooledConnection>, public net::Retired, wire::ConnectionOwner {
- public:
-  enum class Doing : uint8_t { Connecting, Idle, Busy, Closing };
-  PooledConnection(Pool& p, Protocol a)
-      : pool(p), asked(a), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()),
-        opened(p.loop_.now()) {}
-
-  Result<Done> connect(const net::Address& to, const ClusterPlan& plan) {
-    if (!to.valid()) return kBadAddress;
-    become(Doing::Connecting, plan.pool.connect_timeout);
-    const auto tls = peer_of(plan.tls, to, asked, &pool.sessions_);
-    return connection->connect(to, wire_of(asked), plan.codec, tls ? &*tls : nullptr);
-  }
-  http::Wire wire() const { return connection->wire(); }
-  void become(Doing what, milliseconds limit = milliseconds(0)) {
-    doing = what;
-    due_ = limit.count() > 0 ? pool.loop_.now() + limit : TimePoint::max();
-    if (limit.count() > 0) pool.loop_.arm_within(limit_, limit);
-  }
-  // Streams may say nothing for hours; a process that hangs is found out by asking.
-  void begin_serving() {
-    heard_ = connection->bytes_in();
-    asked_ = false;
-    become(Doing::Busy, wire() == http::Wire::Http2 ? silence() : milliseconds(0));
-  }
-  bool alive() const { return !lost && connection->transport().open(); }
-  bool worn(const PoolPlan& plan) const {
-    return (plan.max_requests && served >= plan.max_requests) ||
-           (plan.max_age.count() && pool.loop_.now() - opened >= plan.max_age);
-  }
-  // The socket closes now; the rest goes after the turn.
-  void retire(bool abort) {
-    limit_.cancel();
-    ListHook<PooledConnection>::unlink();
-    wire::HttpConnection::retire(std::move(connection), abort);
-    pool.loop_.retire(*this);
-  }
-
-  Pool& pool;
-  const Protocol asked;
-  std::unique_ptr<wire::HttpConnection> connection;
-  Doing doing = Doing::Connecting;
-  bool established = false, lost = false, draining = false;
-  uint32_t served = 0, leases = 0;
-  milliseconds learned{0};  // from the server's Keep-Alive; 0: it said nothing
-  const TimePoint began, opened;
-
- private:
-  http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
-  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override {
-    return encrypted_codec(wire, events, pool.loop_.blocks(), pool.cluster_.plan().codec);
-  }
-  void on_connected() override { pool.on_connected(*this); }
-  void on_idle() override {}  // the lease's holder says when the stream is over
-  void on_draining() override {
-    draining = true;
-    if (doing == Doing::Idle) pool.close(*this, Pool::After::Close);
-  }
-  void on_gone(const Error& why) override { pool.on_gone(*this, why); }
-  void on_retired() override { delete this; }
-  void on_limit() {  // comes early where an earlier limit is not needed any more
-    const TimePoint now = pool.loop_.now();
-    if (due_ == TimePoint::max()) return;
-    if (now < due_) return pool.loop_.arm(limit_, std::chrono::ceil<milliseconds>(due_ - now));
-    switch (doing) {
-      case Doing::Connecting: return connection->fail(connection->connected() ? kTlsTimeout : kConnectTimeout);
-      case Doing::Idle: return pool.close(*this, Pool::After::Close);
-      case Doing::Closing: return pool.close(*this, Pool::After::Cut);
-      case Doing::Busy: return look_for_life();
-    }
-  }
-  void look_for_life() {
-    if (lost) return;
-    const uint64_t before = std::exchange(heard_, connection->bytes_in());
-    if (before != heard_) asked_ = false;
-    else if (std::exchange(asked_, true)) return connection->fail(kPingTimeout);
-    else connection->codec().probe();
-    become(Doing::Busy, asked_ ? std::min(silence(), kPingAnswer) : silence());
-  }
-  milliseconds silence() const { return pool.cluster_.plan().pool.tcp_keepalive * kPingSilence; }
-  uint64_t heard_ = 0;  // bytes, when last looked
-  bool asked_ = false;  // by a PING, since
-  TimePoint due_ = TimePoint::max();
-  net::BoundTimer<PooledConnection, &PooledConnection::on_limit> limit_{*this};
-};
 
 using Doing = PooledConnection::Doing;
 
@@ -170,7 +77,8 @@ void Pool::leave(Waiter& waiter) {
 // Where an endpoint would not be asked, it has not to choose.
 Protocol Pool::asked_by(const Waiter& waiter) const {
   const Protocol asked = waiter.protocol();
-  if (asked != Protocol::Either || is_encrypted(cluster_.plan().tls, endpoint_->socket, asked)) return asked;
+  if (asked != Protocol::Either || is_encrypted(cluster_.plan().tls, endpoint_->socket, endpoint_->mutual_identity(), asked))
+    return asked;
   return Protocol::Http1;
 }
 
@@ -315,7 +223,7 @@ void Pool::on_connected(PooledConnection& connection) {
   connection.established = true;
   if (const auto* tls = connection.connection->transport().tls()) {
     count_handshake("ok", tls->version());
-    if (connection.asked == Protocol::Either) chooses_http1_ = connection.wire() == http::Wire::Http1;
+    if (connection.protocol == Protocol::Either) chooses_http1_ = connection.wire() == http::Wire::Http1;
   }
   const milliseconds alive = cluster_.plan().pool.tcp_keepalive;
   if (alive.count() && !endpoint_->socket.is_unix()) net::keep_alive(connection.connection->transport().fd(), alive);
@@ -331,7 +239,10 @@ void Pool::on_connected(PooledConnection& connection) {
 void Pool::on_gone(PooledConnection& connection, const Error& why) {
   const Doing was = connection.doing;
   forget(connection);
-  if (why.code == Code::Tls) trouble_ = connection.connection->transport().tls()->trouble();
+  const net::Transport& transport = connection.connection->transport();
+  if (why.code == Code::Tls) trouble_ = transport.tls()->trouble();
+  if (was == Doing::Connecting && transport.tls() && transport.connected())
+    count_handshake(why.code == Code::Tls ? why.what : why.code == Code::Timeout ? "tls_timeout" : "tls_closed", "none");
   if (was == Doing::Busy) {  // whoever has the lease may still look at it: until give_back()
     connection.lost = true;
     if (!waiting_.empty()) wake();
@@ -346,10 +257,8 @@ void Pool::on_gone(PooledConnection& connection, const Error& why) {
     last_failure_ = failure;
     ++failures_;
     cluster_.context().shard.add(reason_slot(cluster_.stats(), why.code));
-    const bool tls = why.code == Code::Tls;
-    if (tls || why.what == kTlsTimeout.what) count_handshake(why.what, "none");
     wake();
-    cluster_.on_connect_failure(*endpoint_, failure, tls ? trouble_ : std::string_view{});
+    cluster_.on_connect_failure(*endpoint_, failure, why.code == Code::Tls ? trouble_ : std::string_view{});
   } else if (!waiting_.empty()) {
     wake();
   }
@@ -421,7 +330,7 @@ void Pool::close(PooledConnection& connection, After after) {
 
 void Pool::unlist(PooledConnection& connection) {
   switch (connection.doing) {
-    case Doing::Connecting: --connecting_count_[size_t(connection.asked)]; break;
+    case Doing::Connecting: --connecting_count_[size_t(connection.protocol)]; break;
     case Doing::Idle: --idle_count_; break;
     case Doing::Busy: --busy_count_; break;
     case Doing::Closing: break;

@@ -13,7 +13,7 @@ namespace outrider::upstream {
 
 class Cluster;
 struct Endpoint;
-class PooledConnection;  // an HttpConnection with its owner, idle timer and counters; in pool.cc
+class PooledConnection;  // an HttpConnection with its owner, idle timer and counters
 
 // The right to one stream.
 struct Lease {

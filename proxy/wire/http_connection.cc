@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/tls_engine.h"
+#include "net/client_hello.h"
 
 namespace outrider::wire {
 
@@ -13,6 +13,12 @@ constexpr uint32_t kSmallRead = 16 * 1024, kBulkRead = 256 * 1024;
 constexpr int kReadsATurn = 4;
 constexpr size_t kLingerBytes = 1 << 20;
 constexpr milliseconds kLinger{1000};
+
+bool offers(std::string_view protocols, std::string_view wanted) {
+  for (size_t at = 0; at < protocols.size(); at += 1 + uint8_t(protocols[at]))
+    if (protocols.substr(at + 1, uint8_t(protocols[at])) == wanted) return true;
+  return false;
+}
 
 }  // namespace
 
@@ -26,9 +32,9 @@ void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& li
   if (wire == http::Wire::Raw && !transport_.tls()) on_hungry();  // its one stream is there before the first byte
 }
 
-void HttpConnection::accept_resting(int fd, uint32_t input_mark, bool raw_too, Tls tls) {
+void HttpConnection::accept_resting(int fd, uint32_t input_mark, Hears hears, Tls tls) {
   input_mark_ = input_mark;
-  raw_too_ = raw_too;
+  hears_ = hears;
   fresh_ = true;
   transport_.adopt(fd, std::move(tls));
 }
@@ -71,6 +77,7 @@ void HttpConnection::on_readable() {
     input_ended_ |= got->ended;
     if (got->bytes == 0 && !got->ended) break;
     feed();
+    if (in_handshake()) break;
     if (!got->full) {
       if (got->bytes < kSmallRead / 4) read_size_ = kSmallRead;
       break;
@@ -84,12 +91,19 @@ bool HttpConnection::recognize() {
     if (input_ended_) fresh_ = false;
     return true;
   }
-  auto voice = heard();
+  auto voice = hears_ == Hears::Tls ? http::Voice::Tls : heard();
+  const bool raw_too = hears_ == Hears::Everything || hears_ == Hears::Bytes;
   if (voice <= http::Voice::Unlikely) {
-    if (!input_ended_ && (raw_too_ || voice == http::Voice::Unknown)) return false;
-    voice = raw_too_ ? http::Voice::Other : http::Voice::Http1;
+    if (!input_ended_ && (raw_too || voice == http::Voice::Unknown)) return false;
+    voice = raw_too ? http::Voice::Other : http::Voice::Http1;
   }
-  decide(voice);
+  const bool sidecars = voice == http::Voice::Tls && !transport_.tls() && owner_->for_sidecars();
+  if (voice == http::Voice::Tls && (sidecars || hears_ != Hears::Http)) {
+    bool sidecar = false;
+    if (awaits_hello(sidecar)) return false;
+    if (sidecars && sidecar) return secure(), false;
+  }
+  decide(hears_ == Hears::Bytes ? http::Voice::Other : voice);
   return true;
 }
 
@@ -98,12 +112,32 @@ http::Voice HttpConnection::heard() {
   return http::voice_of(input.contiguous(std::min(input.size(), http::kVoiceBytes)));
 }
 
+bool HttpConnection::awaits_hello(bool& sidecar) {
+  Buffer& input = codec_->unread();
+  if (input_ended_) return false;
+  if (input.size() < hello_needed_) return true;
+  std::string joined;
+  const auto hello = net::read_client_hello(input.contiguous(std::min(input.size(), net::kClientHelloBytes)), joined);
+  hello_needed_ = uint32_t(hello.needed);
+  sidecar = offers(hello.protocols, net::kMeshProtocol);
+  return hello.state == net::ClientHello::State::Partial;
+}
+
+// What comes is looked at anew when it has been decrypted.
+void HttpConnection::secure() {
+  transport_.secure(owner_->for_sidecars(), std::move(codec_->unread()));
+  hello_needed_ = 0;
+  wire_ = http::Wire::Http1;
+  const auto codec = std::move(codec_);
+  codec->lost({Code::Canceled, Side::Downstream, Retry::No, 0, http::kPresumedWrongly});
+}
+
 void HttpConnection::decide(http::Voice voice) {
   fresh_ = false;
-  const auto wire = voice == http::Voice::Http1   ? http::Wire::Http1
-                    : voice == http::Voice::Http2 ? http::Wire::Http2
-                                                  : http::Wire::Raw;
-  if (auto codec = wire == wire_ ? nullptr : owner_->codec_for(*this, wire)) {
+  const bool tls = voice == http::Voice::Tls && hears_ != Hears::Http;
+  const bool raw = tls || (voice == http::Voice::Other && (hears_ == Hears::Everything || hears_ == Hears::Bytes));
+  const auto wire = raw ? http::Wire::Raw : voice == http::Voice::Http2 ? http::Wire::Http2 : http::Wire::Http1;
+  if (auto codec = wire == wire_ && !tls ? nullptr : owner_->codec_for(*this, wire)) {
     codec->unread().append(std::move(codec_->unread()));
     codec_.swap(codec);
     wire_ = wire;
@@ -131,6 +165,12 @@ void HttpConnection::presume_http() {
   if (!fresh_ || gone_ || !codec_) return;
   decide(http::Voice::Http1);
   feed();
+}
+
+void HttpConnection::presume_tls() {
+  if (!fresh_ || gone_ || !codec_) return;
+  decide(http::Voice::Tls);
+  on_hungry();
 }
 
 void HttpConnection::feed() {

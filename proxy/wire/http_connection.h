@@ -5,6 +5,7 @@
 
 #include "http/codec.h"
 #include "http/voice.h"
+#include "net/tls_engine.h"
 #include "net/transport.h"
 
 namespace outrider::wire {
@@ -18,8 +19,11 @@ class ConnectionOwner {
   virtual void on_draining() = 0;              // no new streams, please
   virtual void on_gone(const Error& why) = 0;  // once, last: the transport is closed, streams have been told
   // A connection that rests has bytes again; its first ones, or its silence, speak for that wire: null where the codec
-  // there is, or HTTP/1, is to make of it what it can. Client role, with TLS: what its handshake has agreed on; not null.
+  // there is, or HTTP/1, is to make of it what it can. Raw once more: a tunnel was presumed, and now TLS comes. Client role,
+  // with TLS: what its handshake has agreed on; not null.
   virtual std::unique_ptr<http::Codec> codec_for(http::CodecEvents&, http::Wire) { return nullptr; }
+  // For who takes clear text and sidecars at one port: how to speak with these. Null: TLS is for somebody else.
+  virtual std::shared_ptr<const net::TlsContext> for_sidecars() { return nullptr; }
   // Who speaks on a connection that was accepted resting; Unknown: the far side did first, or it is over.
   virtual void on_recognized(http::Voice) {}
   virtual void on_limit() {}  // see HttpConnection::limit()
@@ -39,6 +43,10 @@ class Diversion {
   ~Diversion() = default;
 };
 
+// What an owner has codecs for: of what is not HTTP, nothing (HTTP answers it), TLS to be passed through, or everything;
+// Tls: that alone, and what is not is for a codec of plain bytes to refuse. Bytes: whatever it is, nobody looks.
+enum class Hears : uint8_t { Http, HttpAndTls, Everything, Tls, Bytes };
+
 // The same class serves both sides of the proxy and every wire; only the codec and its role differ. Owned by a Pool or
 // an admin server and given up through retire(), or a part of an HttpSession, which leaves it. One worker.
 class HttpConnection final : net::TransportEvents, http::CodecEvents, public net::Retired {
@@ -47,20 +55,23 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   using Tls = std::shared_ptr<const net::TlsContext>;  // null: none
   void accept(int fd, http::Wire wire, const http::CodecLimits& limits, Tls tls = nullptr);
   // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
-  // `raw_too`: its owner has a codec for bytes that are not HTTP.
-  void accept_resting(int fd, uint32_t input_mark, bool raw_too = false, Tls tls = nullptr);
+  void accept_resting(int fd, uint32_t input_mark, Hears hears = Hears::Http, Tls tls = nullptr);
   bool resting() const { return !codec_; }
   bool undecided() const { return fresh_; }  // it is not known yet who speaks
+  bool in_handshake() const { return transport_.tls() && !transport_.tls()->established(); }
+  bool in_hello() const { return fresh_ && hello_needed_; }  // a client has begun with TLS, and its hello is not whole
   // The client is silent, or has said what is hardly HTTP: from here on it is a tunnel, unless a silent one speaks HTTP
   // before the far side has said anything. False: it has begun what may well be HTTP, and is to be waited for.
   bool presume_raw();
   void presume_http();                  // what has come is not waited for any more: HTTP/1, cut short
+  void presume_tls();                   // the same: a hello, cut short
   std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
   // With TLS the handshake may choose another wire, and there is no codec before its end.
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
                        const net::TlsPeer* tls = nullptr);
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
+  const net::Transport& transport() const { return transport_; }
   http::Codec& codec() {
     if (!codec_) codec_ = owner_->codec_for(*this, http::Wire::Http1);
     return *codec_;
@@ -107,6 +118,8 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void feed();
   bool recognize();  // false: too little has come to tell who speaks
   http::Voice heard();
+  bool awaits_hello(bool& sidecar);
+  void secure();
   void decide(http::Voice voice);
   void linger();
   void on_limit();
@@ -120,9 +133,10 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   bool hungry_ = false, enough_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false,
        gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
-  bool raw_too_ = false;
+  Hears hears_ = Hears::Http;
   bool fresh_ = false;  // accepted resting, and who speaks is not known yet
   http::Wire wire_ = http::Wire::Http1;
+  uint32_t hello_needed_ = 0;  // with fewer bytes there is no need to look again
   uint32_t discarded_ = 0;
   uint32_t input_mark_ = 64 * 1024;  // more than this unread: reading pauses
   milliseconds flush_limit_{0};

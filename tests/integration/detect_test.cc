@@ -4,6 +4,8 @@
 
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
+#include "tests/support/seed.h"
+#include "tests/support/sockets.h"
 
 namespace outrider::test {
 namespace {
@@ -120,6 +122,38 @@ TEST(Detection, AClientThatOnlyConnectsAndLeavesOpensNothing) {
   }
   proxy.expect_metric(1, "outrider_connections_closed_total");
   proxy.expect_metric(0, "outrider_requests_total");
+}
+
+// Below those that are given out for port 0, so that it stays free for a moment.
+uint16_t free_port() {
+  Random random = seeded_random();
+  for (;;) {
+    const auto at = net::Address::loopback(uint16_t(10000 + random.next() % 20000));
+    if (Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); ::bind(fd.get(), at.raw(), at.length()) == 0) return at.port();
+  }
+}
+
+TEST(Detection, AtAnOpaquePortNobodyListensToWhatIsSaid) {
+  Origin origin(greet_and_echo);
+  const std::string port = std::to_string(free_port());
+  Proxy proxy(open_to_all(origin, "detect: {timeout: 1h, opaque_ports: [25, " + port + "]}"),
+              {"listeners.edge.address=127.0.0.1:" + port});
+  for (int i = 0; i < 2; ++i) {
+    Stream client = proxy.connect();
+    EXPECT_EQ(client.read_exactly(sizeof kGreeting - 1), kGreeting) << "though the client is silent for an hour";
+    expect_echo(client, kGet);
+  }
+  proxy.expect_metric(2, "outrider_requests_total", R"(code="other",flag="none")");
+  EXPECT_EQ(proxy.metric("outrider_protocol_detections_total"), 0);
+}
+
+TEST(Detection, OtherPortsAreNotOpaque) {
+  Origin origin(answer_in_kind);
+  Proxy proxy(open_to_all(origin, "detect: {opaque_ports: [1]}"));
+  Stream client = proxy.connect();
+  client.send(kGet);
+  expect_answer(client);
+  proxy.expect_metric(1, "outrider_protocol_detections_total", R"(protocol="http1",how="first_bytes")");
 }
 
 TEST(Detection, AtTheEdgeWhatIsNotHttpIsRefused) {

@@ -168,6 +168,17 @@ struct TlsToProxy : testing::Test {
   }
 };
 
+void ask_at_once(Proxy& proxy) {
+  std::vector<Stream> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(proxy.connect());
+  for (auto& client : clients) client.send(kGet);
+  for (auto& client : clients) {
+    const auto answer = client.read_message();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), 200) << answer->body;
+  }
+}
+
 void expect_http2(Proxy& proxy, double connections) {
   proxy.expect_metric(connections, "outrider_protocol_detections_total", "protocol=\"http2\"");
 }
@@ -175,14 +186,7 @@ void expect_http2(Proxy& proxy, double connections) {
 TEST_F(TlsToProxy, TheEndpointChoosesHttp2WhereItCan) {
   const auto far = behind();
   Proxy proxy(Proxy::edge({far->address().text()}, certificates.cluster()), {"overload.threads=1"});
-  std::vector<Stream> clients;
-  for (int i = 0; i < 20; ++i) clients.push_back(proxy.connect());
-  for (auto& client : clients) client.send(kGet);
-  for (auto& client : clients) {
-    const auto answer = client.read_message();
-    ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->status(), 200) << answer->body;
-  }
+  ask_at_once(proxy);
   far->expect_metric(1, "outrider_connections_total", "direction=\"edge\"");
   expect_http2(*far, 1);
 }
@@ -190,14 +194,7 @@ TEST_F(TlsToProxy, TheEndpointChoosesHttp2WhereItCan) {
 TEST_F(TlsToProxy, AnEndpointThatChoosesHttp1IsGivenMoreConnections) {
   const auto far = behind("protocol: http1");
   Proxy proxy(Proxy::edge({far->address().text()}, certificates.cluster()), {"overload.threads=1"});
-  std::vector<Stream> clients;
-  for (int i = 0; i < 20; ++i) clients.push_back(proxy.connect());
-  for (auto& client : clients) client.send(kGet);
-  for (auto& client : clients) {
-    const auto answer = client.read_message();
-    ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->status(), 200) << answer->body;
-  }
+  ask_at_once(proxy);
   expect_http2(*far, 0);
 }
 

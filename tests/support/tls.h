@@ -91,6 +91,7 @@ class TlsClient {
     SSL* ssl = SSL_new(context_.get());
     SSL_set_fd(ssl, stream.fd());
     SSL_set1_host(ssl, "localhost");
+    if (!server_name.empty()) SSL_set_tlsext_host_name(ssl, server_name.c_str());
     if (session) SSL_set_session(ssl, session);
     const std::string protocols = char(alpn.size()) + std::string(alpn);
     if (!alpn.empty())
@@ -103,6 +104,7 @@ class TlsClient {
     resumed = SSL_session_reused(ssl);
     last = ssl;
     stream.encrypt(ssl);
+    refusal = done ? "" : ERR_reason_error_string(ERR_peek_error());
     ERR_clear_error();
     if (!done) return {};
     return stream;
@@ -112,7 +114,9 @@ class TlsClient {
     SSL_SESSION_free(session);
     session = SSL_get1_session(last);
   }
-  std::string protocol;  // by ALPN
+  std::string server_name;  // to be asked for; empty: none
+  std::string protocol;     // by ALPN
+  std::string refusal;      // why the last handshake failed, in OpenSSL's words
   bool resumed = false;
   SSL* last = nullptr;
   SSL_SESSION* session = nullptr;

@@ -34,7 +34,7 @@ inline std::shared_ptr<const exchange::Snapshot> compiled(const std::string& yam
     std::fputs(config::print(outcome.complaints).c_str(), stderr);
     std::abort();
   }
-  return *server::compile(*outcome.document, 1);
+  return *server::compile(*outcome.document, 1, nullptr);
 }
 
 // What the proxy does in it is counted (counted_calls.h), what the far ends do is not.
@@ -58,7 +58,7 @@ class World {
     for (auto& cluster : site.serving->clusters) cluster->adopt(set);
     const auto& plan = snapshot->listeners[0];
     auto from = std::make_shared<exchange::AcceptedFrom>(
-        exchange::AcceptedFrom{plan, exchange::ConnectionCounters(catalog, plan->direction, plan->name, false)});
+        exchange::AcceptedFrom{plan, exchange::ConnectionCounters(catalog, plan->direction, plan->name, "none")});
     const int fd = *net::open_listener(net::Address::loopback(0));
     const auto at = net::Address::local_of(fd);
     door_ = std::make_unique<exchange::Door>(site, std::move(from), fd);

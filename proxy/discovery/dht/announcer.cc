@@ -21,7 +21,7 @@ uint16_t shards_for(size_t instances) {
 
 bool same(const Instance& a, const Instance& b) {
   return a.address == b.address && a.version == b.version && a.zone == b.zone && a.protocol == b.protocol &&
-         a.labels == b.labels && a.weight == b.weight && a.draining == b.draining;
+         a.labels == b.labels && a.weight == b.weight && a.draining == b.draining && a.mutual_tls == b.mutual_tls;
 }
 
 }  // namespace
@@ -104,6 +104,7 @@ void Announcer::write(Own& own) {
   what.tombstone = own.gone;
   what.draining = own.facts.draining;
   what.ready = !own.gone && !own.facts.draining;
+  what.mutual_tls = own.facts.mutual_tls;
   what.protocol = own.facts.protocol;
   what.weight = own.facts.weight;
   what.zone = own.facts.zone;

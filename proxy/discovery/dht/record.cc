@@ -42,7 +42,7 @@ enum Tag : uint8_t {
   kLaterEnd = 0xEF,
   kSignature = 0xFF,
 };
-enum Flag : uint8_t { kTombstone = 1, kDraining = 2, kReady = 4, kAllFlags = 7 };
+enum Flag : uint8_t { kTombstone = 1, kDraining = 2, kReady = 4, kMutualTls = 8, kAllFlags = 15 };
 
 // ---- Numbers, big endian -------------------------------------------------------------------------------------------
 
@@ -209,6 +209,7 @@ bool read_field(uint8_t tag, std::string_view value, Record& into) {
       into.tombstone = value[0] & kTombstone;
       into.draining = value[0] & kDraining;
       into.ready = value[0] & kReady;
+      into.mutual_tls = value[0] & kMutualTls;
       return true;
     case kAddress: return (value.size() == 6 || value.size() == 18) && read_address(value, into);
     case kProtocol: into.protocol = value; return true;
@@ -326,7 +327,8 @@ Outcome<std::string> write_record(const Announcement& what, const identity::Iden
   put(out, kTimes,
       number(uint64_t(to_ms(what.issued)), 8) + number(uint64_t(to_ms(what.not_before)), 8) +
           number(uint64_t(to_ms(what.not_after)), 8));
-  const int flags = (what.tombstone ? kTombstone : 0) | (what.draining ? kDraining : 0) | (what.ready ? kReady : 0);
+  const int flags = (what.tombstone ? kTombstone : 0) | (what.draining ? kDraining : 0) | (what.ready ? kReady : 0) |
+                    (what.mutual_tls ? kMutualTls : 0);
   put(out, kFlags, number(uint64_t(flags), 1));
   if (what.address.valid()) put(out, kAddress, address_bytes(what.address));
   put_text(out, kProtocol, what.protocol);

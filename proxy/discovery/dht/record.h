@@ -37,8 +37,9 @@ struct Announcement {
   uint64_t sequence = 0;                         // milliseconds at which it was written; newest wins
   WallTime issued{}, not_before{}, not_after{};  // kept in milliseconds
   bool tombstone = false, draining = false, ready = false;
-  net::Address address;  // IPv4 or IPv6 and a port; may be absent in a tombstone
-  std::string protocol;  // "http1", "tcp" ...; up to 16 characters
+  bool mutual_tls = false;  // its address takes mutual TLS, and shows the signer's identity
+  net::Address address;     // IPv4 or IPv6 and a port; may be absent in a tombstone
+  std::string protocol;     // "http1", "tcp" ...; up to 16 characters
   uint32_t weight = 100;
   std::string zone;                                         // up to 63
   std::string version;                                      // of the service; up to 63

@@ -64,6 +64,7 @@ std::optional<Record> Verifier::keep(std::string_view bytes, WallTime now) {
 std::shared_ptr<const Instance> facts_of(const Record& record, std::string identity) {
   auto facts = std::make_shared<Instance>();
   if (record.address.valid()) facts->address = record.address.text();
+  facts->mutual_tls = record.mutual_tls && !identity.empty();
   facts->identity = std::move(identity);
   facts->instance = record.instance_text();
   facts->version = record.version;

@@ -69,6 +69,90 @@ TEST(Rules, CoverageFollowsHostsAndPaths) {
   EXPECT_FALSE(covered(rule({}, {"/a"}), rule({}, {})));
 }
 
+TEST(Rules, AServerNameIsCoveredByServerNames) {
+  std::string by;
+  const auto of = [](std::vector<std::string> names) {
+    Route route;
+    route.server_names = std::move(names);
+    return route;
+  };
+  EXPECT_TRUE(covers(of({"*.a.test"}), of({"x.a.test", "*.b.a.test"}), by));
+  EXPECT_EQ(by, "sni \"*.a.test\"");
+  EXPECT_TRUE(covers(of({"*"}), of({"*.a.test"}), by));
+  EXPECT_FALSE(covers(of({"a.test"}), of({"*.a.test"}), by));
+  EXPECT_FALSE(covers(of({"*"}), Route(), by)) << "a rule for HTTP";
+}
+
+TEST(Rules, ARuleForEverythingTakesTlsWhereItMayGetIt) {
+  const auto warned = [](const std::string& listener) {
+    return said({"version: 1\nlisteners: {a: {address: \":1\", " + listener +
+                 "}}\nroutes: {a: [{cluster: web}, {match: {sni: x.test}, cluster: tls}]}\n" +
+                 "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}, tls: {endpoints: [\"127.0.0.1:9002\"]}}\n"});
+  };
+  const std::string never =
+      "test.yaml:3:30: warning: routes.a[1]: never matches; routes.a[0] (line 3) already takes everything\n";
+  EXPECT_EQ(warned("direction: edge"), "");
+  EXPECT_EQ(warned("direction: outbound"), never);
+  EXPECT_EQ(warned("protocol: tls"), never);
+}
+
+TEST(Rules, TlsThatIsPassedThroughShowsItsNameAlone) {
+  const auto one = [](const std::string& listener, const std::string& rule) {
+    return said({"version: 1\nlisteners: {a: {address: \":1\", " + listener + "}}\nroutes: {a: [" + rule + "]}\n" + kWeb});
+  };
+  const std::string at = "test.yaml:3:14: error: routes.a[0]";
+  EXPECT_EQ(one("protocol: tls", "{match: {sni: [a.test, \"*.b.test\"]}, cluster: web}"), "");
+  EXPECT_EQ(one("protocol: auto", "{match: {sni: \"*\"}, cluster: web}"), "");
+  EXPECT_EQ(one("protocol: auto", "{match: {sni: a.test, prefix: /a}, cluster: web}"),
+            at + ".match: a rule with sni cannot see hosts and paths\n");
+  EXPECT_EQ(one("protocol: tls", "{match: {host: a.test}, cluster: web}"),
+            at + ".match: a tls listener cannot see hosts and paths\n");
+  EXPECT_EQ(one("protocol: tls", "{redirect: {scheme: https}}"), at + ": a tls listener can only lead to a cluster\n");
+  EXPECT_EQ(one("protocol: auto", "{match: {sni: a.test}, respond: {status: 404}}"),
+            at + ": a rule with sni can only lead to a cluster\n");
+  EXPECT_EQ(one("protocol: tcp", "{match: {sni: a.test}, cluster: web}"),
+            at + ".match.sni: is seen by listeners with protocol: tls or auto alone\n");
+  EXPECT_EQ(one("tls: {cert: a, key: b}", "{match: {sni: a.test}, cluster: web}"),
+            at + ".match.sni: is for TLS that is passed through, and this listener ends it: match host\n");
+  EXPECT_EQ(
+      one("protocol: tls, tls: {cert: a, key: b}", "{cluster: web}"),
+      "test.yaml:2:16: error: listeners.a.tls: protocol: tls passes TLS through and needs no certificate; take one of the two out\n");
+  EXPECT_EQ(one("protocol: tls", "{match: {sni: \"a:1\"}, cluster: web}"),
+            "test.yaml:3:28: error: routes.a[0].match.sni: expected a host without port, or \"*.\" and a domain, got \"a:1\"\n");
+}
+
+TEST(Rules, WhatIsEncryptedIsNotShownToFilters) {
+  EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":1\"}}\nfilters: {a: [{headers: {}}]}\n"
+                  "routes: {a: [{match: {sni: a.test}, cluster: web}]}\n" +
+                  kWeb}),
+            "");
+  EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":1\"}}\n"
+                  "routes: {a: [{match: {sni: a.test}, cluster: web, filters: [{headers: {}}]}]}\n" +
+                  kWeb}),
+            "test.yaml:3:14: error: routes.a[0]: a rule with sni has no filters\n");
+}
+
+TEST(Rules, AClusterThatTlsIsPassedOnToSpeaksNoHttp) {
+  const auto document =
+      must_load({"version: 1\nlisteners: {a: {address: \":1\"}}\nroutes: {a: [{match: {sni: a.test}, cluster: web}]}\n" + kWeb});
+  EXPECT_EQ(document.cluster("web")->protocol, Protocol::Tcp);
+}
+
+TEST(Rules, OpaquePortsNeedSomewhereToGo) {
+  const auto listener = [](const std::string& more) {
+    return said({"version: 1\nlisteners: {a: {address: \":25\", detect: {opaque_ports: [25, 3306]}" + more +
+                 "}}\nroutes: {a: [{cluster: web}]}\n" + kWeb});
+  };
+  EXPECT_EQ(listener(", direction: inbound"), "");
+  EXPECT_EQ(
+      listener(""),
+      "test.yaml:2:16: warning: listeners.a.detect.opaque_ports: has no effect: all that is not HTTP must lead to one cluster "
+      "(protocol: auto, direction inbound or outbound, and one rule for everything)\n");
+  EXPECT_EQ(said({"version: 1\nlisteners: {a: {address: \":25\", detect: {opaque_ports: [0]}}}\nroutes: {a: [{cluster: web}]}\n" +
+                  kWeb}),
+            "test.yaml:2:57: error: listeners.a.detect.opaque_ports: expected a port from 1 to 65535, got \"0\"\n");
+}
+
 TEST(Rules, ATableOrChainNobodyHasIsAnError) {
   EXPECT_EQ(said({edge("filters: {egde: []}\n")}),
             "test.yaml:6:11: error: filters.egde: no listener has this chain (did you mean \"edge\"?); listeners: edge\n");
@@ -116,7 +200,7 @@ TEST(Rules, AClusterSpeaksOneProtocol) {
       said(
           {"version: 1\nlisteners: {a: {address: \":1\", protocol: tcp}, b: {address: \":2\"}}\nroutes: {a: [{cluster: web}], b: [{cluster: web}]}\n" +
            kWeb}),
-      "test.yaml:4:17: error: clusters.web: an http and a tcp listener lead here; a cluster speaks one protocol: make it two\n");
+      "test.yaml:4:17: error: clusters.web: HTTP and plain bytes (of a tcp or tls listener, or by sni) lead here; a cluster speaks one protocol: make it two\n");
 }
 
 TEST(Rules, AServiceNobodyCouldReachIsAnError) {

@@ -70,7 +70,7 @@ constexpr Row kRows[] = {
     {"identity.trust_domain", S, "mesh.local", "corp.example"},
     {"identity.spiffe_id", S, "", "spiffe://mesh.local/ns/default/sa/x"},
     {"identity.dir", S, "/run/identity", "/tmp/id"},
-    {"identity.mtls", L, "strict", "permissive"},
+    {"identity.mtls", S, "strict", "permissive"},
     {"identity.mtls", S, "strict", "off"},
     {"identity.tls.min", L, "1.3", "1.2"},
     {"identity.tls.ciphers", L, "", "x"},
@@ -78,9 +78,17 @@ constexpr Row kRows[] = {
     {"identity.trust", L, "{}", "{partner.org: /run/partner/ca.crt}"},
     {"identity.warn_before", L, "25%", "10%"},
 
-    {"authorization.mode", L, "enforce", "shadow"},
-    {"authorization.allow", L, "[]", "[{from: [shop/web]}]"},
-    {"authorization.deny", L, "[]", "[{from: [shop/web]}]"},
+    {"authorization.mode", S, "enforce", "shadow"},
+    {"authorization.allow", S, "[]", "[{from: [shop/web]}]"},
+    {"authorization.allow[].from", S, "[shop/web]", "[shop/*, spiffe://mesh.local/ns/shop/sa/web]"},
+    {"authorization.allow[].to.port", S, "0", "8080"},
+    {"authorization.allow[].to.method", S, "[]", "[GET, POST]"},
+    {"authorization.allow[].to.prefix", S, "[]", "[/api]"},
+    {"authorization.deny", S, "[]", "[{from: [shop/web]}]"},
+    {"authorization.deny[].from", S, "[shop/web]", "[\"*\"]"},
+    {"authorization.deny[].to.port", S, "0", "8080"},
+    {"authorization.deny[].to.method", S, "[]", "[GET, POST]"},
+    {"authorization.deny[].to.prefix", S, "[]", "[/api]"},
 
     {"registry.kind", S, "dht", "none"},
     {"registry.kind", L, "dht", "consul"},
@@ -105,17 +113,16 @@ constexpr Row kRows[] = {
     {"listeners.edge.protocol", S, "auto", "http1"},
     {"listeners.edge.protocol", S, "auto", "http2"},
     {"listeners.edge.protocol", L, "auto", "udp"},
-    {"listeners.edge.protocol", L, "auto", "tls"},
-    {"listeners.edge.protocol", L, "auto", "udp"},
+    {"listeners.edge.protocol", S, "auto", "tls"},
     {"listeners.edge.protocol", S, "http", "tcp"},
     {"listeners.edge.direction", S, "edge", "outbound"},
     {"listeners.edge.transparent", L, "off", "redirect"},
     {"listeners.edge.transparent", L, "off", "tproxy"},
     {"listeners.edge.detect.timeout", S, "100ms", "1s"},
     {"listeners.edge.detect.learn", S, "true", "off"},
-    {"listeners.edge.detect.opaque_ports", L, "[]", "[25]"},
+    {"listeners.edge.detect.opaque_ports", S, "[]", "[25, 3306]"},
     {"listeners.edge.proxy_protocol", L, "off", "optional"},
-    {"listeners.edge.tls", L, "off", "identity"},
+    {"listeners.edge.tls", S, "off", "identity"},
     {"listeners.edge.tls", S, "off", "false"},
     {"listeners.edge.tls", L, "off", "[{sni: a.test, cert: a.crt, key: a.key}]"},
     {"listeners.edge.tls", S, "off", "{cert: /run/tls.crt, key: /run/tls.key}"},
@@ -163,7 +170,7 @@ constexpr Row kRows[] = {
     {"routes.edge[].match.cookie", L, kNone, "{group: b}"},
     {"routes.edge[].match.grpc", L, kNone, "{service: shop.Cart, method: Add}"},
     {"routes.edge[].match.source", L, kNone, "{identity: [shop/web], cidr: [10.0.0.0/8]}"},
-    {"routes.edge[].match.sni", L, kNone, "[\"*.example.com\"]"},
+    {"routes.edge[].match.sni", S, "[\"*.example.com\"]", "a.example.com"},
     {"routes.edge[].match.port", L, kNone, "443"},
     {"routes.edge[].match.percent", L, "100%", "5%"},
     {"routes.edge[].cluster", S, "cart", "cart"},
@@ -372,6 +379,7 @@ std::string setting(const Row& row, const std::string& value) {
     rest.resize(dot);
   }
   std::string with;
+  if (key.starts_with("authorization.") && !key.ends_with(".from")) with = "from: [\"*\"], ";
   const auto begins = [&](const char* text) { return key.starts_with(text); };
   if (begins("routes.") && !begins("routes.edge[].cluster") && !begins("routes.edge[].split") && !begins("routes.edge[].redirect") &&
       !begins("routes.edge[].respond") && !begins("routes.edge[].passthrough")) with = "cluster: cart, ";
@@ -388,6 +396,7 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
   if (key.starts_with("listeners.edge.tls.")) out = {"listeners.edge.tls.cert=/run/tls.crt", "listeners.edge.tls.key=/run/tls.key"};
   if (key == "clusters.cart.tls.cert" && !value.empty()) out = {"clusters.cart.tls.key=/run/tls.key"};
   if (key == "clusters.cart.tls.key" && !value.empty()) out = {"clusters.cart.tls.cert=/run/tls.crt"};
+  if (key == "listeners.edge.tls" || key.starts_with("authorization.")) out = {"identity.dir=/tmp/id"};
   if (key == "clusters.cart.tls.identity") out = {"clusters.cart.tls.ca=/run/ca.crt"};
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
@@ -485,7 +494,7 @@ TEST(Keys, TheListOfKeysSaysWhichAreSupported) {
     if (name.starts_with("defaults.")) continue;     // has the keys of its items
     const Key* key = catalogued(keys, name);
     ASSERT_TRUE(key) << name;
-    const bool off_alone = name == "clusters.<name>.locality" || name == "identity.mtls";   // all one may say is off
+    const bool off_alone = name == "clusters.<name>.locality";   // all one may say is off
     EXPECT_EQ(key->supported, state == S && !off_alone) << name << " is " << key->path;
   }
 }

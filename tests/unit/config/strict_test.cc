@@ -134,6 +134,13 @@ TEST(Strict, AnAddressHasAPortAndNamesAreNotLookedUp) {
             "test.yaml:2:26: error: listeners.e.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
 }
 
+TEST(Strict, WhatMutualTlsNeedsIsSaid) {
+  const std::string listener = "version: 1\nlisteners: {e: {address: \":0\", tls: identity}}\nroutes: {e: [{respond: {}}]}\n";
+  EXPECT_EQ(said({listener}), "test.yaml:2:37: error: listeners.e.tls: needs an identity: identity.dir is not set\n");
+  EXPECT_EQ(said({listener + "identity: {dir: /tmp/id}\n"}), "");
+  EXPECT_EQ(said({listener + "identity: {dir: /tmp/id, mtls: off}\n"}), "") << "clear text, as asked for";
+}
+
 TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {
   const auto tls = [](const std::string& value, const std::string& endpoint = "10.0.0.1:443") {
     const std::string text =
@@ -157,7 +164,7 @@ TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) { EXPECT_EQ(said({edge("x-team: s
 
 TEST(Strict, ANotYetDefaultThatPromisesSomethingIsWarnedAbout) {
   EXPECT_EQ(said({edge("identity: {mtls: strict}\nconfig: {watch: on}\n")}),
-            "test.yaml:6:12: warning: identity.mtls: has no effect: not supported yet in this version\n"
+            "test.yaml:6:18: warning: identity.mtls: has no effect without an identity: identity.dir is not set\n"
             "test.yaml:7:10: warning: config.watch: has no effect: not supported yet in this version\n");
   EXPECT_EQ(said({edge("identity: {mtls: off}\nconfig: {watch: false, guard: off}\nadmin: {debug: on}\n")}), "");
 }

@@ -244,7 +244,7 @@ TEST_F(Records, FieldsOfTheWrongLengthOrContentAreMalformed) {
   EXPECT_EQ(with(3, std::string("\0\3\0\3", 4)), malformed);
   EXPECT_EQ(with(3, std::string("\0\4\0\4", 4)), malformed);
   EXPECT_EQ(with(6, std::string(24, '\xff')), malformed);
-  EXPECT_EQ(with(7, "\x08"), malformed);
+  EXPECT_EQ(with(7, "\x10"), malformed);
   EXPECT_EQ(with(8, std::string("\1\2\3\4\0\0", 6)), malformed);                    // port 0
   EXPECT_EQ(with(8, std::string(10, '\0') + "\xff\xff\1\2\3\4\0\x50"), malformed);  // v4 in v6's clothes
   EXPECT_EQ(with(8, std::string("\0\0\0\0\0\x50", 6)), malformed);

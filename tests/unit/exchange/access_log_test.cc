@@ -81,6 +81,20 @@ TEST_F(AccessLogTest, JsonHasTheStatusOfGrpcWhereThereIsOne) {
   EXPECT_EQ(lines()[1].find("grpc"), std::string::npos) << lines()[1];
 }
 
+TEST_F(AccessLogTest, JsonHasWhatAHelloSaid) {
+  AccessEntry passed;
+  passed.protocol = "tls";
+  passed.host = "a.test";
+  passed.offered = "h2,http/1.1,\x8a\x8a";
+  log(Format::Json, {passed, usual()});
+  ASSERT_EQ(lines().size(), 2u);
+  const std::string unreadable = "\xEF\xBF\xBD";
+  EXPECT_NE(lines()[0].find("\"protocol\":\"tls\",\"alpn\":\"h2,http/1.1," + unreadable + unreadable + "\",\"host\":\"a.test\","),
+            std::string::npos)
+      << lines()[0];
+  EXPECT_EQ(lines()[1].find("alpn"), std::string::npos);
+}
+
 TEST_F(AccessLogTest, JsonHasWhatHappened) {
   log(Format::Json, {usual()});
   ASSERT_EQ(lines().size(), 1u);

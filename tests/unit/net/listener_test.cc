@@ -71,15 +71,16 @@ TEST(Listener, EveryAddressMeansBothFamilies) {
 
 TEST(Listener, WhatOnlyThisMachineReachesHasThePlainestCongestionControl) {
   const Fd untouched(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  for (const auto& [text, wanted] : {std::pair(std::string("127.0.0.1:0"), std::string("reno")),
-                                     std::pair(std::string("[::1]:0"), std::string("reno")),
-                                     std::pair(std::string(":0"), untouched.congestion_control())}) {
+  for (const auto& [text, wanted] :
+       {std::pair(std::string("127.0.0.1:0"), std::string("reno")), std::pair(std::string("[::1]:0"), std::string("reno")),
+        std::pair(std::string(":0"), untouched.congestion_control())}) {
     Loop loop;
     Accepting accepting;
     auto fd = open_listener(*Address::parse(text));
     ASSERT_TRUE(fd) << text;
     Listener listener(loop, accepting, *fd);
-    const Fd client = test::connected_to(listener.local().is_wildcard() ? Address::loopback(listener.local().port()) : listener.local());
+    const Fd client =
+        test::connected_to(listener.local().is_wildcard() ? Address::loopback(listener.local().port()) : listener.local());
     ASSERT_TRUE(client) << text;
     ASSERT_TRUE(run_until(loop, [&] { return !accepting.fds.empty(); }));
     EXPECT_EQ(accepting.fds[0].congestion_control(), wanted) << text;

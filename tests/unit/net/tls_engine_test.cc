@@ -157,6 +157,26 @@ TEST_F(Engines, WhoIsForAnotherNameIsRefused) {
   EXPECT_STREQ(refusal(certificates, "localhost.example").what, "tls_wrong_name");
 }
 
+TEST_F(Engines, ACertificateDoesNotFillALog) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 200; ++i) names.push_back("a" + std::to_string(i) + ".test");
+  const Certificates many({.names = names});
+  client = client_of({.ca = many.ca()});
+  std::string trouble;
+  EXPECT_STREQ(refusal(many, "localhost", &trouble).what, "tls_wrong_name");
+  EXPECT_EQ(trouble, "its certificate is for a0.test, a1.test, a2.test, a3.test ..., not for localhost");
+}
+
+// What a subject is called is not a host's name (RFC 9525 1.4.1).
+TEST_F(Engines, ASubjectIsNotAName) {
+  const Certificates nameless({.names = {}, .addresses = {}});
+  ASSERT_EQ(identity::Certificate::load(nameless.cert())->front().subject(), "CN=web");
+  client = client_of({.ca = nameless.ca()});
+  std::string trouble;
+  EXPECT_STREQ(refusal(nameless, "web", &trouble).what, "tls_wrong_name");
+  EXPECT_EQ(trouble, "its certificate is for nobody, not for web");
+}
+
 TEST_F(Engines, WhoseTimeItIsNotIsRefused) {
   std::string trouble;
   const auto now = std::chrono::system_clock::now();
@@ -252,7 +272,7 @@ TEST_F(Resumption, ATicketServesOnce) {
   EXPECT_EQ(sessions.size(), 1u);
   EXPECT_TRUE(resumed());
   EXPECT_EQ(sessions.size(), 1u) << "the new one";
-  SSL_SESSION* const last = sessions.take();
+  SSL_SESSION* const last = sessions.take(client);
   EXPECT_EQ(sessions.size(), 0u);
   EXPECT_FALSE(resumed());
   SSL_SESSION_free(last);
@@ -268,6 +288,14 @@ TEST_F(Resumption, KeepsTheNewestFew) {
   SSL_CTX_set_num_tickets(server->raw(), 30);
   EXPECT_FALSE(resumed());
   EXPECT_EQ(sessions.size(), TlsSessions::kMost);
+}
+
+// What the older context had accepted, the newer one may not.
+TEST_F(Resumption, ARenewedContextBeginsAnew) {
+  EXPECT_FALSE(resumed());
+  client = *TlsContext::client({.ca = certificates.ca()});
+  EXPECT_FALSE(resumed());
+  EXPECT_TRUE(resumed());
 }
 
 TEST_F(Resumption, AServerThatForgotIsGreetedAnew) {

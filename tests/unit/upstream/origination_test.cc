@@ -4,14 +4,17 @@
 
 #include <gtest/gtest.h>
 
+#include "identity/authority.h"
+#include "net/loop.h"
+
 namespace outrider::upstream {
 namespace {
 
 struct Originations : testing::Test {
-  TlsPlan plan{*net::TlsContext::client({}), "", false};
-  bool encrypted(const char* to, Protocol protocol) const { return is_encrypted(plan, *net::Address::parse(to), protocol); }
+  TlsPlan plan{nullptr, *net::TlsContext::client({}), "", false};
+  bool encrypted(const char* to, Protocol protocol) const { return is_encrypted(plan, *net::Address::parse(to), {}, protocol); }
   net::TlsPeer peer(const char* to, Protocol protocol) const {
-    return peer_of(plan, *net::Address::parse(to), protocol, nullptr).value_or(net::TlsPeer{});
+    return peer_of(plan, *net::Address::parse(to), {}, protocol, nullptr).value_or(net::TlsPeer{});
   }
 };
 
@@ -35,7 +38,7 @@ TEST_F(Originations, AutoIsForHttpToItsPortAlone) {
 TEST_F(Originations, WithoutAContextAllIsClear) {
   plan.context = nullptr;
   EXPECT_FALSE(encrypted("10.0.0.1:443", Protocol::Http1));
-  EXPECT_FALSE(peer_of(plan, *net::Address::parse("10.0.0.1:443"), Protocol::Http1, nullptr));
+  EXPECT_FALSE(peer_of(plan, *net::Address::parse("10.0.0.1:443"), {}, Protocol::Http1, nullptr));
 }
 
 TEST_F(Originations, TheHostIsAskedForWhereNoNameIsGiven) {
@@ -50,6 +53,47 @@ TEST_F(Originations, OffersWhatWillBeSpoken) {
   EXPECT_EQ(peer("10.0.0.1:443", Protocol::Http2).protocols, "\x02h2");
   EXPECT_EQ(peer("10.0.0.1:443", Protocol::Either).protocols, "\x02h2\x08http/1.1");
   EXPECT_EQ(peer("10.0.0.1:443", Protocol::Raw).protocols, "");
+}
+
+struct InTheMesh : Originations {
+  static constexpr const char* kShop = "spiffe://mesh.local/ns/default/sa/shop";
+  InTheMesh() {
+    plan.context = nullptr;
+    const WallTime now = net::Loop::wall();
+    const auto authority = identity::Authority::create(now);
+    const auto issued = authority->issue({*identity::WorkloadId::parse("spiffe://mesh.local/ns/default/sa/web"), {}, {}}, now);
+    context = net::TlsContext::workload_client(*identity::Identity::of(*issued, authority->certificate()));
+    plan.mesh = std::make_shared<net::TlsSlot>(context);
+  }
+  net::TlsPeer peer(const char* identity, Protocol protocol) const {
+    return peer_of(plan, *net::Address::parse("10.0.0.1:80"), identity, protocol, nullptr).value_or(net::TlsPeer{});
+  }
+  std::shared_ptr<const net::TlsContext> context;
+};
+
+TEST_F(InTheMesh, WhoAsksForItIsSpokenToByMutualTlsAndMustBeWhoHeIs) {
+  const auto shop = peer(kShop, Protocol::Http1);
+  EXPECT_EQ(shop.context, context);
+  EXPECT_EQ(shop.identity, kShop);
+  EXPECT_FALSE(peer("", Protocol::Http1).context);
+}
+
+TEST_F(InTheMesh, ASidecarIsKnownByWhatItOffers) {
+  EXPECT_EQ(peer(kShop, Protocol::Either).protocols, "\x02h2\x08http/1.1\x08outrider");
+  EXPECT_EQ(peer(kShop, Protocol::Http1).protocols, "\x08http/1.1\x08outrider");
+  EXPECT_EQ(peer(kShop, Protocol::Http2).protocols, "\x02h2\x08outrider");
+  EXPECT_EQ(peer(kShop, Protocol::Raw).protocols, "\x08outrider");
+}
+
+TEST_F(InTheMesh, ItComesBeforeWhatIsGivenForTheRest) {
+  plan.context = *net::TlsContext::client({});
+  EXPECT_EQ(peer(kShop, Protocol::Http1).context, context);
+  EXPECT_EQ(peer("", Protocol::Http1).context, plan.context);
+}
+
+TEST_F(InTheMesh, WithoutAnIdentityOfOursNobodyIsAskedForIt) {
+  plan.mesh = nullptr;
+  EXPECT_FALSE(peer(kShop, Protocol::Http1).context);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/sockets.h"
 #include "tests/unit/http/frames.h"
+#include "tests/unit/net/client_hello.h"
 
 namespace outrider::wire {
 namespace {
@@ -54,8 +55,9 @@ class Session final : public ConnectionOwner {
       : loop(l), connection(new HttpConnection(l, *this)) {
     connection->accept(fd, wire, limits);
   }
-  Session(net::Loop& l, int fd, http::VacantCodecs& c) : loop(l), connection(new HttpConnection(l, *this)), codecs(&c) {
-    connection->accept_resting(fd, 65536);
+  Session(net::Loop& l, int fd, http::VacantCodecs& c, Hears hears = Hears::Http)
+      : loop(l), connection(new HttpConnection(l, *this)), codecs(&c) {
+    connection->accept_resting(fd, 65536, hears);
   }
   Session(net::Loop& l, const net::Address& to) : loop(l), connection(new HttpConnection(l, *this)) {
     EXPECT_TRUE(connection->connect(to, http::Wire::Http1, {}));
@@ -89,7 +91,8 @@ class Session final : public ConnectionOwner {
     else if (codecs)
       if (auto codec = connection->rest()) codecs->keep(std::move(codec));
   }
-  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire) override {
+  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override {
+    if (wire == http::Wire::Raw) return http::make_codec(wire, http::Role::Server, events, loop.blocks(), {});
     return codecs->take(events, {}, http::StreamId(streams.size()));
   }
   void on_limit() override { ++limits; }
@@ -226,6 +229,46 @@ TEST(HttpConnection, RestsBetweenRequests) {
       EXPECT_EQ(session->streams.back().id, round);
     }
   EXPECT_EQ(seen.size(), 1u);
+}
+
+TEST(HttpConnection, TlsIsHandedOnAsItCameOnceItsHelloIsWhole) {
+  const std::string hello = net::hello_to("a.test");
+  for (const Hears hears : {Hears::HttpAndTls, Hears::Everything, Hears::Tls}) {
+    net::Loop loop;
+    http::VacantCodecs codecs(loop.blocks());
+    auto [server, client] = test::unix_pair();
+    Session session(loop, server.release(), codecs, hears);
+    client.write_some(hello.substr(0, hello.size() - 1));
+    ASSERT_TRUE(run_until(loop, [&] { return session.partials == 1; }));
+    EXPECT_TRUE(session.connection->in_hello());
+    EXPECT_TRUE(session.streams.empty());
+    client.write_some(hello.substr(hello.size() - 1) + "more");
+    ASSERT_TRUE(run_until(loop, [&] { return session.streams.size() == 1 && session.streams[0].body == hello + "more"; }));
+    EXPECT_EQ(int(session.connection->wire()), int(http::Wire::Raw));
+    EXPECT_FALSE(session.connection->in_hello());
+  }
+}
+
+TEST(HttpConnection, AHelloThatIsNotWaitedForAnyMoreIsHandedOnToo) {
+  net::Loop loop;
+  http::VacantCodecs codecs(loop.blocks());
+  auto [server, client] = test::unix_pair();
+  Session session(loop, server.release(), codecs, Hears::HttpAndTls);
+  client.write_some(net::hello_to("a.test").substr(0, 20));
+  ASSERT_TRUE(run_until(loop, [&] { return session.partials == 1; }));
+  session.connection->presume_tls();
+  ASSERT_TRUE(run_until(loop, [&] { return session.streams.size() == 1 && session.streams[0].body.size() == 20; }));
+}
+
+TEST(HttpConnection, WhereTlsIsNotHeardItIsHttpsToMakeSomethingOfIt) {
+  net::Loop loop;
+  http::VacantCodecs codecs(loop.blocks());
+  auto [server, client] = test::unix_pair();
+  Session session(loop, server.release(), codecs);
+  client.write_some(net::hello_to("a.test"));
+  ASSERT_TRUE(run_until(loop, [&] { return session.partials == 1; }));
+  EXPECT_FALSE(session.connection->undecided());
+  EXPECT_EQ(int(session.connection->wire()), int(http::Wire::Http1));
 }
 
 TEST(HttpConnection, DoesNotRestWhileItsAnswerIsOnTheWay) {

@@ -1,0 +1,32 @@
+#pragma once
+// Who may ask for what, by the identity that mutual TLS has established.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace outrider::filter {
+
+// Constant, compiled from one configuration; shared by all workers.
+struct Authorization {
+  struct Rule {
+    std::string name;                            // "deny[0]"
+    std::vector<std::string> from;               // patterns of identities (identity/workload_id.h)
+    std::vector<std::string> methods, prefixes;  // empty: any; a TCP connection has neither
+  };
+  struct Verdict {
+    bool allowed = true;
+    std::string_view rule = "default";  // whose word it is
+  };
+  // Deny wins; where something is allowed, everything else is denied. `path` without its query; both empty: TCP. Whoever has
+  // no identity is denied where identities are asked for.
+  Verdict judge(std::string_view identity, std::string_view method, std::string_view path) const;
+
+  bool enforced = true;     // else what it would deny is let through, and counted
+  bool allow_list = false;  // something is allowed, be it at another port
+  std::string home;         // the trust domain that short patterns speak of
+  std::vector<Rule> allow, deny;
+};
+
+}  // namespace outrider::filter

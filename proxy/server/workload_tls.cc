@@ -1,0 +1,23 @@
+#include "server/workload_tls.h"
+
+namespace outrider::server {
+
+using net::TlsContext;
+using net::TlsSlot;
+
+WorkloadTls::WorkloadTls(identity::Identity identity)
+    : identity_(std::move(identity)), client_(std::make_shared<TlsSlot>(TlsContext::workload_client(identity_))) {}
+
+std::shared_ptr<const TlsSlot> WorkloadTls::server(std::vector<std::string> protocols) {
+  auto slot = std::make_shared<TlsSlot>(TlsContext::workload_server(identity_, protocols));
+  servers_.push_back({std::move(protocols), slot});
+  return slot;
+}
+
+void WorkloadTls::renew(identity::Identity identity) {
+  identity_ = std::move(identity);
+  client_->set(TlsContext::workload_client(identity_));
+  for (auto& server : servers_) server.slot->set(TlsContext::workload_server(identity_, server.protocols));
+}
+
+}  // namespace outrider::server
