@@ -138,6 +138,7 @@ std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Id
 
 void TlsContext::show(const identity::Identity& identity) {
   mutual_ = true;
+  home_ = identity.id.trust_domain();
   SSL_CTX_use_certificate(context_, identity.leaf.raw());
   for (const auto& link : identity.chain) SSL_CTX_add1_chain_cert(context_, link.raw());
   SSL_CTX_use_PrivateKey(context_, identity.key.raw());
@@ -153,8 +154,9 @@ bool TlsContext::accepts(const identity::Certificate& peer, std::string_view exp
   const auto id = peer.workload_id();
   if (!id) return false;
   if (!expected.empty()) return id->text() == expected;
-  return identities_.empty() || std::any_of(identities_.begin(), identities_.end(),
-                                            [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
+  if (identities_.empty()) return id->trust_domain() == home_;
+  return std::any_of(identities_.begin(), identities_.end(),
+                     [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
 }
 
 }  // namespace outrider::net

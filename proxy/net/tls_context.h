@@ -41,8 +41,8 @@ class TlsContext {
   // Both read the files. The reason names the one at fault.
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const TlsServerSettings& settings);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
-  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for. `protocols` are a
-  // server's, as above.
+  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for, of its own trust domain.
+  // `protocols` are a server's, as above.
   static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,
                                                            const std::vector<std::string>& protocols);
   static std::shared_ptr<const TlsContext> workload_client(const identity::Identity& identity);
@@ -52,7 +52,7 @@ class TlsContext {
   ssl_ctx_st* raw() const { return context_; }
   const std::string& protocols() const { return protocols_; }  // a server's, as ALPN carries them (RFC 7301 3.1)
   bool checks_identity() const { return mutual_ || !identities_.empty(); }
-  // Whether a peer's certificate that has a chain is of somebody it may be; `expected` names him, or is empty.
+  // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id, where that is known.
   bool accepts(const identity::Certificate& peer, std::string_view expected) const;
 
  private:
