@@ -215,6 +215,7 @@ struct Cluster {
   milliseconds connect_timeout{1000}, timeout{0};
   bool timeout_implied = true;  // by a preset: nobody has thought of streams
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
+  uint32_t retry_grpc = 0;  // a bit for each status of gRPC, by its number
   uint32_t retry_attempts = 2;
   uint64_t retry_buffer = 64 * 1024;
   milliseconds pool_idle_timeout{0};  // 0: learned

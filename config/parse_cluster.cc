@@ -115,23 +115,32 @@ void read_retry(Fields& fields, Cluster& c) {
   }
   Fields retry = fields.map("retry");
   std::vector<std::string> when{"connect_failure", "refused_stream", "reset_before_request"};
-  retry.hand("when", "list of safe, connect_failure, refused_stream, reset_before_request", "safe");
+  retry.hand("when",
+             "list of safe, connect_failure, refused_stream, reset_before_request, cancelled, deadline_exceeded, internal, "
+             "resource_exhausted, unavailable",
+             "safe");
   if (const Node* value = retry.given("when")) {
     static constexpr std::string_view kSafe[] = {"safe", "connect_failure", "refused_stream", "reset_before_request"};
-    static constexpr std::string_view kLater[] = {
-        "gateway_error",      "5xx",        "500", "502", "503", "504", "timeout", "cancelled", "deadline_exceeded", "internal",
-        "resource_exhausted", "unavailable"};
+    static constexpr std::pair<std::string_view, int> kGrpc[] = {
+        {"cancelled", 1}, {"deadline_exceeded", 4}, {"resource_exhausted", 8}, {"internal", 13}, {"unavailable", 14}};
+    static constexpr std::string_view kLater[] = {"gateway_error", "5xx", "500", "502", "503", "504", "timeout"};
     when.clear();
+    c.retry_grpc = 0;
     for (const Node& item : items_of(*value)) {
       const auto* safe = std::find(std::begin(kSafe), std::end(kSafe), item.text());
+      const auto* grpc =
+          std::find_if(std::begin(kGrpc), std::end(kGrpc), [&](auto& known) { return known.first == item.text(); });
       if (safe != std::end(kSafe)) when.push_back(item.text());
+      else if (grpc != std::end(kGrpc)) c.retry_grpc |= 1u << grpc->second;
       else if (std::find(std::begin(kLater), std::end(kLater), item.text()) != std::end(kLater))
         retry.error("when", item,
-                    kind_of(item) + " is not supported yet in this version; expected what never reached the application (safe)");
+                    kind_of(item) +
+                        " is not supported yet in this version; expected what never reached the application (safe), or "
+                        "a status of gRPC");
       else
         retry.error("when", item,
-                    "expected safe, connect_failure, refused_stream or reset_before_request, got " + kind_of(item) +
-                        did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
+                    "expected safe, connect_failure, refused_stream, reset_before_request or a status of gRPC, got " +
+                        kind_of(item) + did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
     }
     const auto has = [&](const char* word) { return std::find(when.begin(), when.end(), word) != when.end(); };
     c.retry_connect_failure = has("safe") || has("connect_failure");

@@ -47,8 +47,9 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool pump(Way way);                   // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
-  bool try_relay();                // pump.cc: sockets joined; true: the relay has taken over
-  Choice choose();                 // failure.cc: before anything is committed
+  bool try_relay();  // pump.cc: sockets joined; true: the relay has taken over
+  Choice choose();   // failure.cc: before anything is committed
+  std::optional<http::GrpcStatus> status_to_retry();
   void commit();                   // response_ and the response pipe are the attempt's
   void settle_upgrade();           // upgrade.cc: whether what has answered opens the tunnel
   const char* finish_handshake();  // upgrade.cc: why not, else null

@@ -11,6 +11,8 @@ using upstream::Attempt;
 
 namespace {
 
+constexpr Error kNobodyElse{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"};  // to be asked once more
+
 struct Verdict {
   uint16_t status;
   Flag flag;
@@ -68,27 +70,49 @@ bool Exchange::repeatable() const {
   return request_pipe_.keeping || !last.request_sent();
 }
 
+// What a call is told that has failed, where that is a status the configuration lists: by the endpoint, in a head that is all
+// there is, or by us. An endpoint that wants the next try later, or none (grpc-retry-pushback-ms), is not asked again.
+std::optional<http::GrpcStatus> Exchange::status_to_retry() {
+  const uint32_t listed = cluster_->plan().retry_grpc;
+  if (!grpc_ || listed == 0) return {};
+  Attempt& last = *attempt();
+  std::optional<http::GrpcStatus> status;
+  if (last.state() != Attempt::State::Failed) {
+    const http::HeaderMap& fields = last.response().headers;
+    if (const auto pushback = fields.find("grpc-retry-pushback-ms"); pushback && pushback->value != "0") return {};
+    status = http::grpc_status_in(fields);
+    if (!status && last.response().status != 200) status = http::grpc_status_of(last.response().status);
+  } else if (last.error().side == Side::Upstream && last.error().code != Code::NoEndpoint) {
+    status = grpc_status_for(last.error(), verdict_on(last.error()).status);
+  }
+  return status && (listed >> unsigned(*status) & 1) ? status : std::nullopt;
+}
+
 // Requests that never reached an endpoint go elsewhere at once. What an endpoint may have seen does so when its connection
-// closed before the first byte of an answer and a second run does no harm: that is what a killed replica looks like.
+// closed before the first byte of an answer and a second run does no harm: that is what a killed replica looks like; and where
+// the configuration says so of the status of a call.
 Exchange::Choice Exchange::choose() {
   Attempt& last = *attempt();
-  switch (last.state()) {
-    case Attempt::State::Headed:
-    case Attempt::State::Ended: return Choice::Commit;
-    case Attempt::State::Failed: break;
-    default: return Choice::Wait;
-  }
-  last_error_ = last.error();
+  const bool answered = last.state() == Attempt::State::Headed || last.state() == Attempt::State::Ended;
+  if (!answered && last.state() != Attempt::State::Failed) return Choice::Wait;
   const auto& plan = cluster_->plan();
-  const bool never_connected = last_error_.retry == Retry::Yes && plan.retry_connect_failure;
+  const bool may = tries_ <= std::min<size_t>(plan.retries, kMaxTries - 1) && repeatable();
+  const auto status = may ? status_to_retry() : std::nullopt;
+  if (answered && !status) return Choice::Commit;
+  last_error_ = answered ? kNobodyElse : last.error();
+  const bool unsent = last_error_.retry == Retry::Yes && !last.request_sent() && plan.retry_connect_failure;
+  const bool refused = last_error_.retry == Retry::Yes && last.request_sent() && plan.retry_refused_stream;
   const bool unanswered = last_error_.retry == Retry::IfReused && plan.retry_reset_before_request &&
                           (http::is_idempotent(request_.method) || !last.request_sent());
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
   const bool suspect = unanswered && last.request_sent() && !last.reused() && std::exchange(dropped_, true);
-  if (tries_ > std::min<size_t>(plan.retries, kMaxTries - 1) || !(never_connected || unanswered) || suspect || !repeatable())
-    return Choice::GiveUp;
+  if (!may || suspect || !(unsent || refused || unanswered || status)) return Choice::GiveUp;
+  if (answered) last.finish();
   count_retry(false);
-  retry_reason_ = never_connected ? "connect_failure" : "reset_before_request";
+  retry_reason_ = unsent       ? "connect_failure"
+                  : refused    ? "refused_stream"
+                  : unanswered ? "reset_before_request"
+                               : name_of(*status);
   return Choice::Again;
 }
 

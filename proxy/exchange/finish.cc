@@ -77,7 +77,7 @@ void Exchange::count(TimePoint now) {
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
   shard.add(counters_->response_bytes, response_bytes_);
-  count_retry(flag_ == Flag::None);
+  if (retry_reason_) count_retry(flag_ == Flag::None && !status_to_retry());
   if (tunnel_) {
     shard.add(counters_->tcp_bytes(true), request_bytes_);
     shard.add(counters_->tcp_bytes(false), response_bytes_);

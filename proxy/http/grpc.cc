@@ -64,6 +64,16 @@ GrpcStatus grpc_status_of(uint16_t http_status) {
   }
 }
 
+const char* name_of(GrpcStatus status) {
+  static constexpr const char* kNames[] = {
+      "ok",        "cancelled",      "unknown",           "invalid_argument",   "deadline_exceeded",
+      "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+      "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+      "data_loss", "unauthenticated"};
+  static_assert(std::size(kNames) == size_t(GrpcStatus::Count));
+  return kNames[size_t(status)];
+}
+
 std::optional<GrpcStatus> grpc_status_in(const HeaderMap& headers) {
   const Field* field = headers.find(HeaderId::GrpcStatus);
   if (!field) return {};

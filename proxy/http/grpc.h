@@ -40,6 +40,8 @@ bool is_grpc_web(const HeaderMap& headers);
 // clients may try again.
 GrpcStatus grpc_status_of(uint16_t http_status);
 
+const char* name_of(GrpcStatus status);  // "deadline_exceeded"
+
 // What grpc-status says; a number nobody knows is Unknown. Null: there is none.
 std::optional<GrpcStatus> grpc_status_in(const HeaderMap& headers);
 

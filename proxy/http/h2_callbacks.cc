@@ -156,6 +156,8 @@ void H2Callbacks::on_header_block(H2Codec& codec, H2Stream& stream, bool end) {
     return codec.fail(stream, why);
   }
   if (bad) return spoil(codec, stream, bad.what);
+  if (stream.headed && stream.tunnel && (stream.request || stream.response->status < 300))  // RFC 9113 8.5
+    return spoil(codec, stream, "trailers_in_tunnel");
   if (stream.headed) return;  // trailers: the end tells them
   if (stream.response && stream.response->status < 200) {
     if (++stream.interims > kInterims) return spoil(codec, stream, "too_many_interim");
@@ -177,6 +179,7 @@ int H2Callbacks::on_frame(nghttp2_session* session, const nghttp2_frame* frame, 
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
       codec.heading_ = nullptr;
+      codec.spent_ += H2Guard::cost_of_head(codec.reader_.decoded());
       if (stream) on_header_block(codec, *stream, end);
       break;
     case NGHTTP2_DATA: break;
@@ -250,6 +253,7 @@ int H2Callbacks::send_body(nghttp2_session*, nghttp2_frame*, const uint8_t* head
   codec.output_.append(std::string_view(reinterpret_cast<const char*>(head), 9));
   codec.output_.pull(stream.out, size, kCopied / 4);
   stream.swept = false;
+  codec.guard_.sent(size);
   return 0;
 }
 

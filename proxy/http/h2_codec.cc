@@ -42,7 +42,7 @@ H2Codec::~H2Codec() { nghttp2_session_del(session_); }
 
 Result<Done> H2Codec::feed(Buffer& input) {
   if (!std::exchange(had_enough_, false) && !input.empty()) guard_.turn();
-  heads_ = 0;
+  spent_ = 0;
   feeding_ = true;
   while (!input.empty() && !dead_ && !verdict_ && !had_enough_) {
     const auto run = input.front();
@@ -89,10 +89,12 @@ size_t H2Codec::read(std::string_view run) {
   H2Frame frame;
   for (std::string_view rest = run; frames_.next(rest, frame);) {
     const size_t behind = run.size() - rest.size(), before = behind - std::min(behind, H2Frames::size_of_head(frame));
-    if (frame.type == NGHTTP2_DATA || frame.type == NGHTTP2_HEADERS) {  // judged by what came before
-      if ((reset || (last_id_ < seen_id_ && frame.stream < seen_id_)) && !feed_to(std::max(fed, before))) return 0;
+    const bool head = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION;
+    if (head || frame.type == NGHTTP2_DATA) {  // judged by what came before
+      if ((head || reset || (last_id_ < seen_id_ && frame.stream < seen_id_)) && !feed_to(std::max(fed, before))) return 0;
       reset = false;
-      if (frame.type == NGHTTP2_HEADERS) seen_id_ = std::max(seen_id_, frame.stream);
+      if (head) seen_id_ = std::max(seen_id_, frame.stream);
+      if (head) reader_.arriving(frame.type == NGHTTP2_HEADERS, frame.length);
     }
     reset |= frame.type == NGHTTP2_RST_STREAM;
     if (const char* const why = guard_.frame(frame.type, frame.flags, frame.length)) doom(NGHTTP2_ENHANCE_YOUR_CALM, why);
@@ -101,8 +103,8 @@ size_t H2Codec::read(std::string_view run) {
       feed_to(std::max(fed, before));
       return 0;
     }
-    if (frame.type == NGHTTP2_HEADERS && role_ == Role::Server && ++heads_ > guard_.heads_a_turn())
-      return feed_to(behind) ? behind : 0;
+    spent_ += guard_.cost(frame.type);
+    if (role_ == Role::Server && spent_ > H2Guard::kATurn) return feed_to(behind) ? behind : 0;
   }
   return feed_to(run.size()) ? run.size() : 0;
 }

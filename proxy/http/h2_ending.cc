@@ -121,17 +121,18 @@ void H2Codec::doom(uint32_t code, const char* what, bool said) {
 }
 
 // In two steps, so that requests already on their way are still served (RFC 9113 6.8): "no more, please", and when that
-// has been heard, or nothing is under way, which was the last.
+// has been heard, or nothing is under way, which was the last. A client has nothing to ask for, and says goodbye at the end.
 void H2Codec::drain() {
-  if (std::exchange(draining_, true) || role_ == Role::Client || dead_) return;
+  if (std::exchange(draining_, true) || dead_) return;
   if (streams_.size() == 0 && !inside_) return say_goodbye();
+  if (role_ == Role::Client) return;
   nghttp2_submit_shutdown_notice(session_);
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, H2Callbacks::kDrain);
   note_output();
 }
 
 void H2Codec::say_goodbye() {
-  if (role_ == Role::Client || std::exchange(goodbye_said_, true)) return;
+  if (std::exchange(goodbye_said_, true)) return;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR, nullptr,
                         0);
   note_output();

@@ -10,6 +10,8 @@ namespace outrider::http {
 namespace {
 
 constexpr uint32_t kFlood = 4;  // times the limits: an answer is not worth reading on for
+// What HPACK makes of honest fields: some of the table's, once, and strings that Huffman has made shorter.
+constexpr uint32_t kTable = 4096, kRatio = 4;
 
 std::string_view text_of(nghttp2_rcbuf* text) {
   const auto bytes = nghttp2_rcbuf_get_buf(text);
@@ -86,11 +88,14 @@ void H2HeadReader::trailers(HeaderMap& fields, const CodecLimits& limits) {
 
 void H2HeadReader::nobody(const CodecLimits& limits) { begin(limits); }
 
+void H2HeadReader::arriving(bool first, uint32_t size) { arrived_ = (first ? 0 : arrived_) + size; }
+
 bool H2HeadReader::field(nghttp2_rcbuf* name_buf, nghttp2_rcbuf* value_buf) {
   const auto name = text_of(name_buf), value = text_of(value_buf);
   bytes_ += name.size() + value.size() + 4;
   ++count_;
   if (bytes_ > uint64_t{kFlood} * max_bytes_ || count_ > kFlood * max_count_) return false;
+  if (bytes_ > max_bytes_ && bytes_ > kTable + kRatio * arrived_) return false;  // a bomb
   if (bytes_ > max_bytes_ || count_ > max_count_) bad_ = {431, bytes_ > max_bytes_ ? "head_too_large" : "too_many_headers"};
   if (!fields_ || bad_) return true;
   Arena& arena = fields_->arena();

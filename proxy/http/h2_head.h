@@ -18,7 +18,9 @@ class H2HeadReader {
   void request(RequestHead& head, const CodecLimits& limits);
   void response(ResponseHead& head, const CodecLimits& limits);
   void trailers(HeaderMap& fields, const CodecLimits& limits);
-  void nobody(const CodecLimits& limits);  // the block must be read all the same
+  void nobody(const CodecLimits& limits);    // the block must be read all the same
+  void arriving(bool first, uint32_t size);  // of a frame that a block is in
+  uint64_t decoded() const { return bytes_; }
   // False: far above every limit, and not worth reading to its end.
   bool field(nghttp2_rcbuf* name, nghttp2_rcbuf* value);
   Refusal finish();
@@ -30,8 +32,8 @@ class H2HeadReader {
   Refusal finish_request();
   RequestHead* request_ = nullptr;
   ResponseHead* response_ = nullptr;
-  HeaderMap* fields_ = nullptr;  // null: dropped
-  uint64_t bytes_ = 0;
+  HeaderMap* fields_ = nullptr;       // null: dropped
+  uint64_t bytes_ = 0, arrived_ = 0;  // of the block: decoded, and as it came
   uint32_t count_ = 0, max_bytes_ = 0, max_count_ = 0;
   bool is_trailers_ = false, has_authority_ = false, crumbs_ = false;
   Refusal bad_;

@@ -289,7 +289,9 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.stream_timeout = cluster.timeout_implied ? milliseconds(0) : cluster.timeout;
   plan.retries = cluster.retry_attempts;
   plan.retry_connect_failure = cluster.retry_connect_failure;
+  plan.retry_refused_stream = cluster.retry_refused_stream;
   plan.retry_reset_before_request = cluster.retry_reset_before_request;
+  plan.retry_grpc = cluster.retry_grpc;
   plan.retry_buffer = uint32_t(cluster.retry_buffer);
   return plan;
 }

@@ -64,8 +64,9 @@ struct ClusterPlan {
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds timeout{0};         // of a whole exchange; 0: none
   milliseconds stream_timeout{0};  // of one of gRPC: only what somebody has written
-  uint32_t retries = 2;            // of requests that never reached an endpoint
-  bool retry_connect_failure = true, retry_reset_before_request = true;
+  uint32_t retries = 2;            // of requests that never reached an endpoint, and of what is listed here
+  bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
+  uint32_t retry_grpc = 0;            // a bit for each http::GrpcStatus
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   http::CodecLimits codec;
 };

@@ -103,7 +103,9 @@ PooledConnection* Pool::take_idle(Protocol protocol) {
       if (!found && fits(protocol, idle.wire())) found = &idle;
     });
   if (!found) return nullptr;
-  if (found->alive() && !found->draining && found->connection->codec().can_open()) return found;
+  const bool worn = found->served > 0 && found->worn(cluster_.plan().pool);  // one that was long in coming serves once
+  const bool fresh = found->alive() && !found->draining && !worn;
+  if (fresh && found->connection->codec().can_open()) return found;
   close(*found, After::Close);
   return take_idle(protocol);
 }
@@ -305,16 +307,22 @@ void Pool::learn(Lease lease, std::string_view keep_alive) {
   }
 }
 
-// What there is to write is written first, unless the exchange was cut short.
+// What there is to write is written first, unless the exchange was cut short; with HTTP/2, that it ends at all.
 void Pool::close(PooledConnection& connection, After after) {
   unlist(connection);
-  if (after != After::Cut && connection.alive() && connection.established && !connection.connection->flushed()) {
-    connection.become(Doing::Closing, kFlushLimit);
-    closing_.push_back(connection);
-    connection.connection->close_after_flush();
-    return;
-  }
   net::Transport& transport = connection.connection->transport();
+  if (after != After::Cut && connection.alive() && connection.established) {
+    http::Codec& codec = connection.connection->codec();
+    const bool flushed = connection.connection->flushed();
+    if (connection.wire() == http::Wire::Http2) codec.drain();
+    if (!flushed) {
+      connection.become(Doing::Closing, kFlushLimit);
+      closing_.push_back(connection);
+      connection.connection->close_after_flush();
+      return;
+    }
+    (void)transport.write(codec.output());
+  }
   if (after != After::Cut && connection.established && transport.tls()) transport.shut_write();
   forget(connection);
   connection.retire(after == After::Cut);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
 
 #include "tests/support/grpc.h"
@@ -228,6 +229,27 @@ TEST(Grpc, OfACallOneMessageMayBeTooLargeButNotTheStream) {
   EXPECT_TRUE(has(client.read_until("[grpc-status"), "HEADERS 1 end [grpc-status: 0]"));
   client.send(headers(3, grpc_fields(), kEndHeaders) + data(3, std::string("\0\0\0\0\x0b", 5) + "eleven"));
   EXPECT_TRUE(has(client.read_until("[grpc-status: 8]"), "HEADERS 3 end [:status: 200]"));
+}
+
+// That of ewma depends on how fast they are. Who joins: Mesh.CallsOfGrpcOnOneConnectionGoToAllReplicas.
+TEST(Grpc, CallsOnOneConnectionAreSpreadOverAllEndpoints) {
+  constexpr int kEach = 50;
+  for (const char* balancer : {"round_robin", "random", "least_request"}) {
+    std::array<CountingEndpoint, 4> endpoints;
+    std::vector<std::string> addresses;
+    for (auto& each : endpoints) addresses.push_back(each.endpoint.origin.text());
+    Proxy proxy(Proxy::edge(addresses, std::string("lb: ") + balancer), {"overload.threads=1"});
+    H2Peer client(proxy.address());
+    for (uint32_t i = 0; i < kEach * endpoints.size(); ++i) {
+      client.send(grpc_call(1 + 2 * i));
+      ASSERT_TRUE(client.reads("HEADERS " + std::to_string(1 + 2 * i) + " end [grpc-status: 0]"));
+    }
+    const bool chance = std::string_view(balancer) != "round_robin";
+    for (auto& each : endpoints) {
+      EXPECT_NEAR(each.calls, kEach, chance ? 40 : 1) << balancer << ": more than six sigma of chance";
+      EXPECT_EQ(each.endpoint.origin.connections(), 1);
+    }
+  }
 }
 
 TEST(Grpc, EndpointsAreAskedByTheProtocolOfGrpcHowTheyAre) {

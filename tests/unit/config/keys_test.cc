@@ -269,6 +269,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.connect_timeout", S, "1s", "250ms"},
     {"clusters.cart.timeout", S, "0", "15s"},
     {"clusters.cart.retry.when", S, "[connect_failure, refused_stream, reset_before_request]", "safe"},
+    {"clusters.cart.retry.when", S, "safe", "[safe, cancelled, deadline_exceeded, internal, resource_exhausted, unavailable]"},
     {"clusters.cart.retry.when", L, "safe", "[safe, gateway_error]"},
     {"clusters.cart.retry.when", L, "safe", "5xx"},
     {"clusters.cart.retry.when", L, "safe", "502"},

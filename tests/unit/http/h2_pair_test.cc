@@ -287,6 +287,21 @@ TEST_F(H2Pair, AServerThatLeavesServesWhatItHasSeen) {
   EXPECT_EQ(client.events, "goaway\nhead 204 \nend\nhead 204 \nend\n");
 }
 
+TEST_F(H2Pair, AClientThatLeavesSaysSoBehindItsLastStream) {
+  auto& asked = ask();
+  settle();
+  client.codec->drain();
+  EXPECT_FALSE(client.codec->can_open());
+  settle();
+  EXPECT_EQ(server.events.find("goaway"), std::string::npos);
+  answer(served[0], 204, {}, true);
+  server.codec->detach(served[0].id);
+  settle();
+  EXPECT_TRUE(asked.whole);
+  EXPECT_TRUE(server.events.ends_with("goaway\n")) << server.events;
+  EXPECT_EQ(client.codec->open_streams(), 0u);
+}
+
 TEST_F(H2Pair, RequestsBehindTheLastOneServedMayBeSentElsewhere) {
   ask();
   settle();

@@ -144,6 +144,77 @@ const std::vector<Row> kRows{
 };
 
 INSTANTIATE_TEST_SUITE_P(Sections, H2Rfc9113, testing::ValuesIn(kRows), [](const auto& of) { return case_name(of.param.what); });
+// clang-format on
+
+// What has a beginning, or a course, that a row has not.
+
+std::string all_frames(Rig& rig) {
+  rig.take_output();
+  FrameReader reader(true);
+  return reader.read(std::exchange(rig.written, {}));
+}
+
+TEST(H2Rfc9113Courses, AServerBeginsWithSettings) {  // 3.4
+  Rig rig(Role::Server, {}, Wire::Http2);
+  EXPECT_TRUE(all_frames(rig).starts_with("SETTINGS\n"));
+}
+
+TEST(H2Rfc9113Courses, APrefaceHasSettingsBehindItsFirstLine) {  // 3.4
+  Rig rig(Role::Server, {}, Wire::Http2);
+  rig.read(kPreface + frame(NGHTTP2_PING, 0, 0, "12345678"));
+  EXPECT_TRUE(rig.fatal);
+  EXPECT_NE(all_frames(rig).find("GOAWAY 0 PROTOCOL_ERROR"), std::string::npos);
+}
+
+TEST(H2Rfc9113Courses, ASmallerTableIsSaidInTheNextBlock) {  // 4.3.1
+  Server server;
+  server.rig.read(setting(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0));
+  server.rig.written.clear();
+  server.rig.read(headers(1, request_fields()));
+  ASSERT_GT(server.rig.written.size(), 9u);
+  EXPECT_EQ(uint8_t(server.rig.written[3]), NGHTTP2_HEADERS);
+  EXPECT_EQ(uint8_t(server.rig.written[9]), 0x20);
+}
+
+TEST(H2Rfc9113Courses, PaddingIsCreditToo) {  // 6.1
+  Server server({.buffer = 65535});
+  server.rig.read(headers(1, request_fields({}, "POST"), kEndHeaders));
+  for (int i = 0; i < 2000; ++i)
+    server.rig.read(frame(NGHTTP2_DATA, kPadded, 1, std::string(1, '\xff') + "x" + std::string(255, '\0')));
+  EXPECT_FALSE(server.rig.fatal) << server.frames();
+  EXPECT_EQ(server.streams[0].body, std::string(2000, 'x'));
+}
+
+TEST(H2Rfc9113Courses, SettingsAreAcknowledgedOnceEach) {  // 6.5.3
+  Server server;
+  server.rig.written.clear();
+  server.rig.read(setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 70000) + setting(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0));
+  EXPECT_EQ(all_frames(server.rig), "SETTINGS ack\nSETTINGS ack\n");
+}
+
+TEST(H2Rfc9113Courses, DataBeyondTheCreditOfItsStreamIsAnError) {  // 6.9.1
+  Server server({.buffer = 65535});
+  server.rig.read(headers(1, request_fields({}, "POST"), kEndHeaders));
+  server.streams[0].takes = false;
+  for (int i = 0; i < 4; ++i) server.rig.read(data(1, std::string(16000, 'x')));
+  EXPECT_EQ(server.frames(), "");
+  server.rig.read(data(1, std::string(2000, 'x')));
+  EXPECT_NE(server.frames().find("FLOW_CONTROL_ERROR"), std::string::npos);
+}
+
+TEST(H2Rfc9113Courses, ATunnelCarriesDataAndNoTrailers) {  // 8.5
+  Server server;
+  server.answers = false;
+  server.rig.read(headers(1, {{":method", "CONNECT"}, {":authority", "db:5432"}}, kEndHeaders));
+  Arena arena;
+  ResponseHead head(arena);
+  head.status = 200;
+  server.rig.codec->send_response(1, head, false);
+  server.frames();
+  server.rig.read(data(1, "x") + headers(1, {{"a", "b"}}));
+  EXPECT_EQ(server.frames(), "RST_STREAM 1 PROTOCOL_ERROR\n");
+  EXPECT_FALSE(server.rig.fatal);
+}
 
 }  // namespace
 }  // namespace outrider::http

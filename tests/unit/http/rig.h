@@ -86,6 +86,7 @@ class Rig : public CodecEvents {
   void on_goaway() override { note("goaway"); }
   void on_output() override { ++outputs; }
   void on_hungry() override { hungry = true; }
+  void on_enough() override { hungry = enough = true; }
   void on_idle() override { ++idles; }
   void on_alive() override { note("alive"); }
   void on_partial() override { ++partials; }
@@ -95,7 +96,7 @@ class Rig : public CodecEvents {
   std::string events, written;
   std::function<StreamEvents*(StreamId)> serve;
   int outputs = 0, idles = 0, partials = 0;
-  bool hungry = false, fatal = false;
+  bool hungry = false, enough = false, fatal = false;
   std::unique_ptr<Codec> codec;
 
  private:

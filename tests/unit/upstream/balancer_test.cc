@@ -1,4 +1,5 @@
 #include <cmath>
+#include <deque>
 #include <map>
 
 #include "ground.h"
@@ -118,6 +119,41 @@ TEST_P(EveryBalancer, KeepsAnAverageOfAnswers) {
   EXPECT_GT(seats.endpoint(0).ewma_us, 2000u);
   EXPECT_LT(seats.endpoint(0).ewma_us, 10000u);
   EXPECT_EQ(seats.endpoint(1).ewma_us, 0u);
+}
+
+// Streams of one connection, 16 of them at a time, are answered alike by all: whoever is there has its share of them, and who
+// joins has it of those that follow.
+TEST_P(EveryBalancer, WhoJoinsHasItsShareOfTheNextRequests) {
+  constexpr int kEach = 1000, kOpen = 16;
+  Ground ground;
+  ground.plan->balancer = name();
+  Instances all;
+  for (int i = 1; i <= 4; ++i) all.push_back(instance("10.0.0." + std::to_string(i) + ":80"));
+  auto set = next_set(nullptr, Known::Yes, all);
+  auto cluster = ground.cluster(set);
+  std::deque<Ref<Seat>> open;
+  std::map<std::string, int> served;
+  const auto answer_one = [&] {
+    cluster->report(*open.front(), {Outcome::Kind::Ok, 1000}, nullptr);
+    open.pop_front();
+  };
+  const auto share = [&](int endpoints) {
+    served.clear();
+    for (int i = 0; i < kEach * endpoints; ++i) {
+      if (open.size() == kOpen) answer_one();
+      open.push_back(cluster->pick({.now = ground.loop.now()}));
+      ASSERT_TRUE(open.back());
+      cluster->begin(*open.back());
+      ++served[open.back()->member.endpoint->address];
+    }
+    ASSERT_EQ(served.size(), size_t(endpoints));
+    for (const auto& [address, n] : served) EXPECT_NEAR(n, kEach, kEach / 5) << address;  // seven sigma of chance
+  };
+  share(4);
+  all.push_back(instance("10.0.0.5:80"));
+  cluster->adopt(set = next_set(set, Known::Yes, all));
+  share(5);
+  while (!open.empty()) answer_one();
 }
 
 // --- round robin ---------------------------------------------------------------------------------------------------
