@@ -132,7 +132,7 @@ void Exchange::fail(const Error& why) {
     return;
   }
   if (raw_) {
-    if (route_) downstream().reset(stream_, http::Reset::PeerGone);
+    if (route_ || why.code == Code::Denied) downstream().reset(stream_, http::Reset::PeerGone);
     else refuse_bytes(why);
     phase_ = Phase::Finish;
     return;
