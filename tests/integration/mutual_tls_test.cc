@@ -234,6 +234,44 @@ TEST_F(MutualTls, PermissiveClearTextGoesInBesideSidecarsAndIsCounted) {
   shop.expect_metric(0, "outrider_connections_active", "listener=\"inbound\",tls=\"none\"");
 }
 
+// Bytes of any protocol, a server's first word included.
+TEST_F(MutualTls, CarriesTcp) {
+  const auto web =
+      caller("web", "web", {"listeners.db.address=127.0.0.1:0", "listeners.db.protocol=tcp", "routes.db=[{cluster: shop}]"});
+  seed = registry_of(*web);
+  Origin app([](Stream& connection) {
+    connection.send("220 ready\r\n");
+    connection.send(connection.read_some(100));
+    connection.read_all();
+  });
+  auto set = replica("one", "");
+  set.pop_back();
+  set.push_back("service.ports=[{port: " + std::to_string(app.address().port()) + ", protocol: tcp}]");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  Stream client;
+  until("a greeting", [&] {
+    client = Stream::connect(web->address("db"));
+    return client.read_until("\n") == "220 ready\r\n";
+  });
+  client.send("ping");
+  EXPECT_EQ(client.read_exactly(4), "ping");
+  client.finish_sending();
+  EXPECT_TRUE(client.at_end());
+  EXPECT_GT(shop.metric("outrider_connections_total", "listener=\"inbound\",tls=\"mutual\""), 0);
+}
+
+TEST_F(MutualTls, ATcpConnectionIsJudgedToo) {
+  Origin app([](Stream& connection) { connection.send("220 ready\r\n"); });
+  auto set = replica("one", "");
+  set.pop_back();
+  set.push_back("service.ports=[{port: " + std::to_string(app.address().port()) + ", protocol: tcp}]");
+  set.push_back("authorization.deny=[{from: [default/seed]}]");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  EXPECT_EQ(connect_as("web", shop.address("inbound")).read_until("\n"), "220 ready\r\n");
+  EXPECT_FALSE(connect_as("seed", shop.address("inbound")).read_until("\n"));
+  shop.expect_metric(1, "outrider_authorization_total", R"(verdict="denied",rule="deny[0]",mode="enforce")");
+}
+
 TEST_F(MutualTls, RulesSayWhoMayAskForWhat) {
   const auto app = mirror();
   auto set = replica("one", std::to_string(app->address().port()));
