@@ -46,7 +46,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
     "outrider_protocol_detections_total", "Connections of listeners that tell protocols apart, once it was known who speaks.",
     Kind::Counter};
 
-// Connections from clients. listener: *. tls: none, terminated, passed. reason: client (it left), finished (as its last
+// Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
 // max_requests, too_many, too_many_per_ip, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
 // internal.
@@ -143,11 +143,12 @@ inline constexpr Name kRegistryBytes{  // way
 inline constexpr Name kRegistryInfo{  // sealed, signed
     "outrider_registry_info", "1; whether packets are sealed and records signed.", Kind::Gauge};
 
-inline constexpr Name kAuthorization{  // verdict: allowed, denied. rule: allow[0] ..., default. mode: enforce, shadow
+// Who comes, and who we are. rule: *. verdict: allowed, denied. mode: enforce, shadow. result: success, failure.
+inline constexpr Name kAuthorization{  // verdict, rule, mode
     "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
-inline constexpr Name kIdentityRotations{  // result: success, failure
+inline constexpr Name kIdentityRotations{  // result
     "outrider_identity_rotations_total", "New certificates found in identity.dir.", Kind::Counter};
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
