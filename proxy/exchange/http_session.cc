@@ -109,7 +109,8 @@ void HttpSession::on_connected() {
     site_.shard.add(door_->counters.total);
     told_ = mutual_ = true;
   }
-  if (plan().mutual_tls && connection_.transport().tls()->protocol() == net::kMeshProtocol) connection_.presume_raw();
+  if (plan().mutual_tls && plan().tcp_too && connection_.transport().tls()->protocol() == net::kMeshProtocol)
+    connection_.presume_raw();
   else expect_first();
   site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
 }

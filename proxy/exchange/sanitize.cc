@@ -83,7 +83,7 @@ void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const fi
 
 // Who comes is ours to say: at the door of an app, and of a mesh.
 void write_identity(http::HeaderMap& headers, const ListenerPlan& plan, const filter::Peer& peer) {
-  if (!plan.mutual_tls && plan.forwarded != Forwarded::Replace) return;
+  if (!plan.inbound && plan.forwarded != Forwarded::Replace) return;
   headers.remove(http::set_of(HeaderId::XForwardedClientCert));
   if (peer.identity.empty()) return;
   headers.set_view(HeaderId::XForwardedClientCert, headers.arena().concat(plan.client_cert_prefix, peer.identity));

@@ -22,6 +22,7 @@ enum class Slash : uint8_t { Keep, Decode, Reject };
 
 struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
+  bool inbound = false;
   std::vector<net::Address> addresses;
   http::Wire wire = http::Wire::Http1;
   std::shared_ptr<const net::TlsSlot> tls;                     // null: clear text

@@ -23,16 +23,19 @@ bool is_about(const Authorization::Rule& rule, std::string_view method, std::str
 
 }  // namespace
 
+// What a TCP connection will carry nobody knows: who may not ask for something gets none, who may ask for something alone
+// neither.
 Authorization::Verdict Authorization::judge(std::string_view identity, std::string_view method, std::string_view path) const {
+  const bool tcp = method.empty();
   const auto id = identity::WorkloadId::parse(identity);
-  const auto find = [&](const std::vector<Rule>& rules) {
-    return std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) {
-      const auto is_of = [&](const std::string& pattern) { return id && identity::matches(pattern, *id, home); };
-      return is_about(rule, method, path) && std::any_of(rule.from.begin(), rule.from.end(), is_of);
-    });
+  const auto is_of = [&](const Rule& rule) {
+    return std::any_of(rule.from.begin(), rule.from.end(),
+                       [&](const std::string& pattern) { return id && identity::matches(pattern, *id, home); });
   };
-  if (const auto rule = find(deny); rule != deny.end()) return {false, rule->name};
-  if (const auto rule = find(allow); rule != allow.end()) return {true, rule->name};
+  for (const Rule& rule : deny)
+    if ((tcp || is_about(rule, method, path)) && is_of(rule)) return {false, rule.name};
+  for (const Rule& rule : allow)
+    if (is_about(rule, method, path) && is_of(rule)) return {true, rule.name};
   return {!allow_list, "default"};
 }
 

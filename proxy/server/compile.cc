@@ -221,6 +221,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
   plan->direction = config::name_of(listener.direction);
+  plan->inbound = listener.direction == config::Direction::Inbound;
   for (const auto& text : listener.addresses)
     if (auto address = net::Address::parse(text)) plan->addresses.push_back(*address);
   plan->wire = wire_of(listener.protocol);

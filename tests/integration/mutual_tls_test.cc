@@ -26,7 +26,7 @@ class MutualTls : public Mesh {
   }
   std::string metric_of(const std::string& result) { return "result=\"" + result + "\""; }
   // A client that shows that identity to whomever.
-  Stream connect_as(const std::string& account, const net::Address& to) {
+  Stream connect_as(const std::string& account, const net::Address& to, const std::string& offers = {}) {
     contexts_.emplace_back(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
     SSL_CTX* const context = contexts_.back().get();
     if (!account.empty()) {
@@ -36,6 +36,7 @@ class MutualTls : public Mesh {
     Stream stream = Stream::connect(to);
     SSL* const ssl = SSL_new(context);
     SSL_set_fd(ssl, stream.fd());
+    if (!offers.empty()) SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(offers.data()), unsigned(offers.size()));
     handshaken_ = SSL_connect(ssl) == 1;
     ERR_clear_error();
     stream.encrypt(ssl);
@@ -209,7 +210,9 @@ TEST_F(MutualTls, SwitchedOffTheRegistrationAsksForClearText) {
   set.push_back("identity.mtls=off");
   const Proxy shop("version: 1\nmode: sidecar\n", set);
   Message answer;
-  until("an answer", [&] { return (answer = request(web->address("outbound"), kAsk)).status() == 200; });
+  const std::string ask =
+      "GET / HTTP/1.1\r\nHost: shop\r\nX-Forwarded-Client-Cert: URI=spiffe://mesh.local/ns/default/sa/root\r\n\r\n";
+  until("an answer", [&] { return (answer = request(web->address("outbound"), ask)).status() == 200; });
   EXPECT_FALSE(has(answer.body, "x-forwarded-client-cert")) << answer.body;
   EXPECT_EQ(web->metric("outrider_tls_handshakes_total"), 0);
 }
@@ -258,6 +261,20 @@ TEST_F(MutualTls, CarriesTcp) {
   client.finish_sending();
   EXPECT_TRUE(client.at_end());
   EXPECT_GT(shop.metric("outrider_connections_total", "listener=\"inbound\",tls=\"mutual\""), 0);
+}
+
+// A service of HTTP is none for bytes, whatever a sidecar may ask for.
+TEST_F(MutualTls, OfferingBytesAloneToAServiceOfHttpIsStillHttp) {
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back("listeners.inbound.protocol=http");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  auto client = connect_as("web", shop.address("inbound"), "\x08outrider");
+  ASSERT_TRUE(handshaken_);
+  client.send("\r\n" + kAsk);
+  const auto answer = client.read_message();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(has(answer->body, std::string("URI=") + kWeb)) << answer->start << answer->body;
 }
 
 TEST_F(MutualTls, ATcpConnectionIsJudgedToo) {

@@ -79,6 +79,13 @@ TEST_F(Judged, ATcpConnectionHasNoMethodAndNoPath) {
   EXPECT_EQ(judge(kWeb, "", ""), "+allow[1]");
 }
 
+// It might carry just that.
+TEST_F(Judged, WhoMayNotAskForSomethingGetsNoTcpConnection) {
+  deny({"", {"shop/web"}, {"DELETE"}, {"/admin"}});
+  EXPECT_EQ(judge(kWeb, "", ""), "-deny[0]");
+  EXPECT_EQ(judge(kAdmin, "", ""), "+default");
+}
+
 TEST_F(Judged, AWholeIdMayBeOfAnotherTrustDomain) {
   allow({"", {"spiffe://elsewhere/ns/shop/sa/web"}, {}, {}});
   EXPECT_EQ(judge("spiffe://elsewhere/ns/shop/sa/web"), "+allow[0]");
