@@ -95,8 +95,9 @@ std::string_view HttpSession::local(Arena& arena) {
 void HttpSession::expect_first() {
   if (plan().tls_alone) return await(Awaited::Hello, plan().tls_handshake);
   if (connection_.wire() == http::Wire::Raw) return;
-  const bool sidecars = plan().permissive && !connection_.transport().tls();  // have a word to say before any server
-  if (!sidecars && plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
+  // A hello that is still on its way must come before a server's first word, or it is never heard.
+  const bool hello = plan().by_server_name || (plan().permissive && !connection_.transport().tls());
+  if (!hello && plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
   else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
   else await(Awaited::Head, plan().request_headers);
 }

@@ -217,7 +217,7 @@ TEST_F(PassThrough, WhatWasLearnedDoesNotLeadTlsAstray) {
     connection.read_all();
   });
   Proxy proxy(
-      config("protocol: auto, direction: inbound, detect: {timeout: 5ms}", "{match: {sni: a.test}, cluster: a}, {cluster: mail}"),
+      config("protocol: auto, direction: inbound, detect: {timeout: 2s}", "{match: {sni: a.test}, cluster: a}, {cluster: mail}"),
       {"clusters.mail.endpoints=[\"" + speaking.text() + "\"]"});
   Stream mail = proxy.connect();
   EXPECT_EQ(mail.read_until("\n"), "220 ready\r\n");
