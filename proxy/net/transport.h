@@ -47,9 +47,9 @@ class Transport {
   Loop& loop() const { return loop_; }
   // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
   void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
-  // on_ready or on_closed follows; an error means neither does. `tls`: on_ready comes behind its handshake.
   // TLS from here on, server's side, where a plain one was adopted; `received` is what has been read of it. As adopt().
   void secure(std::shared_ptr<const TlsContext> tls, Buffer&& received);
+  // on_ready or on_closed follows; an error means neither does. `tls`: on_ready comes behind its handshake.
   Result<Done> connect(const Address& to, const TlsPeer* tls = nullptr);
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
   // What the kernel took has left `from`; with TLS, what was encrypted. Anything left: on_writable follows.
