@@ -87,9 +87,7 @@ TEST_F(Attack, AForgedRecordIsNotBelieved) {
   expect_refused({bytes}, "bad_signature");
 }
 
-TEST_F(Attack, AnUnsignedRecordIsNotBelieved) {
-  expect_refused({record(claim(), "")}, "no_certificate");
-}
+TEST_F(Attack, AnUnsignedRecordIsNotBelieved) { expect_refused({record(claim(), "")}, "no_certificate"); }
 
 TEST_F(Attack, ARecordSignedUnderAnotherAuthorityIsNotBelieved) {
   EXPECT_TRUE(identity::make_dev_ca(folder.path("other"), now));

@@ -35,7 +35,7 @@ class Attacker {
 
   // Asks a node for the key, as everybody must before a put, and puts; false: it does not answer.
   bool put(const net::Address& node, const std::string& key, const std::vector<Value>& values);
-  bool ping(const net::Address& node);  // and so gets known to it
+  bool ping(const net::Address& node);                          // and so gets known to it
   void send(const net::Address& node, std::string_view plain);  // whatever it is, sealed like the rest
 
   // To whoever asks here: these values for the key, pushed as well to those who listen, and these neighbours.

@@ -8,7 +8,8 @@ bool Conduct::blame(const net::Address& who, TimePoint now) {
   auto it = entries_.find(key_of(who));
   if (it == entries_.end()) {
     if (entries_.size() >= kMost)
-      std::erase_if(entries_, [&](const auto& one) { return now - one.second.since >= kWindow && now >= one.second.muted_until; });
+      std::erase_if(entries_,
+                    [&](const auto& one) { return now - one.second.since >= kWindow && now >= one.second.muted_until; });
     if (entries_.size() >= kMost) return false;
     it = entries_.emplace(key_of(who), Entry{who, now, {}, 0}).first;
   }

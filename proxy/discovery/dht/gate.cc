@@ -10,11 +10,11 @@ namespace {
 using msgpack::object;
 using Type = msgpack::type::object_type;
 
-constexpr size_t kMostKeys = 16;               // of a map
-constexpr size_t kMostNodes = 16;              // named in one packet; OpenDHT names 8
-constexpr size_t kNode4 = 26, kNode6 = 38;     // bytes of one
-constexpr size_t kMostFields = 5;              // of a value that can be asked for
-constexpr size_t kAround = 64;                 // bytes about a record in its value
+constexpr size_t kMostKeys = 16;            // of a map
+constexpr size_t kMostNodes = 16;           // named in one packet; OpenDHT names 8
+constexpr size_t kNode4 = 26, kNode6 = 38;  // bytes of one
+constexpr size_t kMostFields = 5;           // of a value that can be asked for
+constexpr size_t kAround = 64;              // bytes about a record in its value
 constexpr unsigned kFieldId = 1;
 
 std::string_view text_of(const object& one) {
@@ -53,8 +53,7 @@ std::optional<object> read(std::string_view bytes, msgpack::zone& zone, bool who
     const auto refer = [](msgpack::type::object_type, size_t, void*) { return true; };
     object one = msgpack::unpack(zone, bytes.data(), bytes.size(), at, referenced, refer, nullptr, limits);
     if (!whole || at == bytes.size()) return one;
-  } catch (const std::exception&) {
-  }
+  } catch (const std::exception&) {}
   return {};
 }
 

@@ -19,11 +19,11 @@ namespace outrider::discovery {
 // it is known which service is asked about. Owned by the registry's node; its thread.
 class Gate {
  public:
-  static constexpr size_t kMostValues = 4096;       // in one packet; OpenDHT keeps no more of one node
-  static constexpr size_t kMostBytes = 4 << 20;     // of one packet's values
-  static constexpr size_t kMostOpen = 256;          // packets of which parts are missing
+  static constexpr size_t kMostValues = 4096;    // in one packet; OpenDHT keeps no more of one node
+  static constexpr size_t kMostBytes = 4 << 20;  // of one packet's values
+  static constexpr size_t kMostOpen = 256;       // packets of which parts are missing
   static constexpr size_t kMostOpenBytes = 16 << 20;
-  static constexpr milliseconds kPatience{10000};   // with missing parts
+  static constexpr milliseconds kPatience{10000};  // with missing parts
   explicit Gate(uint16_t type) : type_(type) {}
 
   struct Admitted {
