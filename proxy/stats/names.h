@@ -133,6 +133,9 @@ inline constexpr Name kRegistryPropagation{
     Kind::Histogram, kMicro};
 inline constexpr Name kRegistryRejected{  // reason
     "outrider_registry_rejected_total", "Records and packets that were not believed.", Kind::Counter};
+inline constexpr Name kRegistryWithheld{
+    "outrider_registry_withheld_total", "Readings of a service whose nearest nodes showed nothing of what others had.",
+    Kind::Counter};
 inline constexpr Name kRegistryStaleness{  // cluster
     "outrider_registry_staleness_seconds", "How long ago the registry last confirmed a cluster's endpoints.",
     Kind::Gauge, kMilli};
@@ -189,7 +192,7 @@ inline constexpr std::array kAll = {
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
-    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryStaleness,
+    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness,
     &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
     &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,

@@ -5,6 +5,7 @@
 
 #include "discovery/dht/record.h"
 #include "tests/support/attacker.h"
+#include "tests/support/h2_peer.h"
 #include "tests/support/mesh.h"
 
 namespace outrider::test {
@@ -128,6 +129,140 @@ TEST_F(Attack, ARecordThatIsTooLongIsNotBelieved) {
 TEST_F(Attack, ARecordThatIsNoneIsNotBelieved) { expect_refused({"impostor at " + impostor->text()}, "malformed"); }
 
 TEST_F(Attack, AValueOfAnotherTypeIsNotBelieved) { expect_refused({record(claim()), 0, 3}, "malformed"); }
+
+// --- many at once -------------------------------------------------------------------------------------------------
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kFlood = 1000;  // slower by so much
+#else
+constexpr size_t kFlood = 10000;
+#endif
+
+// Records that look well, and bytes that do not, each as long as it may be.
+std::vector<Attacker::Value> junk(std::string bytes, size_t count) {
+  std::vector<Attacker::Value> values;
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t byte = 0; byte < sizeof i; ++byte) bytes[bytes.size() - 1 - byte] = char(i >> (8 * byte));
+    values.push_back({bytes});
+  }
+  return values;
+}
+
+TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
+  const auto more = app("honest");
+  const auto second = sidecar("two", *more);
+  until("both", [&] { return known_to(*web) == 2; });
+  Traffic traffic(web->address("outbound"));
+  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<Attacker>> attackers;
+  const std::vector<net::Address> nodes{node_of(*web), node_of(*shop), node_of(*second)};
+  const std::string forged = record(claim());
+  for (int i = 0; i < 4; ++i) {
+    attackers.push_back(std::make_unique<Attacker>(key(), kKey, i));
+    attackers.back()->lay(kKey, junk(forged, 500));
+    for (const auto& node : nodes) ASSERT_TRUE(attackers.back()->ping(node));
+    threads.emplace_back([&, i] {
+      const auto values = junk(i % 2 ? forged : std::string(discovery::kMaxRecord, 'x'), kFlood / 4);
+      for (const auto& node : nodes) attackers[size_t(i)]->put(node, kKey, values);
+    });
+  }
+  for (int i = 0; i < 5; ++i) {
+    const auto newcomer = caller("newcomer" + std::to_string(i));
+    until_served_by(*newcomer, {"honest"});
+    expect_honest(*newcomer);
+  }
+  for (auto& thread : threads) thread.join();
+  until("the last of it", [&] { return rejected(*web, "muted") > 0; });
+  traffic.stop();
+  EXPECT_EQ(traffic.failures(), std::vector<std::string>{});
+  EXPECT_EQ(impostor->connections(), 0);
+  EXPECT_GT(traffic.by("honest"), 100);
+  EXPECT_EQ(known_to(*web), 2u);
+  // What costs a look is little; the rest is dropped unread.
+  EXPECT_LE(rejected(*web, "bad_signature") + rejected(*web, "malformed"), 4 * 70);
+  std::printf("%s", (web->scrape().substr(0, 0) + "muted " + std::to_string(rejected(*web, "muted")) + "\n").c_str());
+}
+
+// --- alone among liars --------------------------------------------------------------------------------------------
+
+class Eclipse : public Attack {
+ protected:
+  // Eight members gone bad whose ids are the nearest to the service's key. They name each other alone.
+  void surround(const std::vector<Attacker::Value>& shown) {
+    for (unsigned i = 0; i < 8; ++i) liars.push_back(std::make_unique<Attacker>(key(), kKey, i));
+    std::vector<const Attacker*> all;
+    for (const auto& one : liars) all.push_back(one.get());
+    for (const auto& one : liars) one->name(all), one->lay(kKey, shown);
+  }
+  std::vector<std::string> liars_alone() const {
+    std::string list = "registry.bootstrap=[";
+    for (const auto& one : liars) list += (list.back() == '[' ? "" : ", ") + one->address().text();
+    return {list + "]"};
+  }
+  std::vector<std::string> liars_and(const std::string& honest) const {
+    auto list = liars_alone();
+    list[0].insert(list[0].size() - 1, ", " + honest);
+    return list;
+  }
+  std::vector<std::unique_ptr<Attacker>> liars;
+};
+
+TEST_F(Eclipse, OneHonestSeedAmongLiarsWhoHideTheServiceIsEnough) {
+  surround({});
+  const auto reader = caller("reader", "web", liars_and(seed));
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+  for (const auto& one : liars) EXPECT_GT(one->asked(), 0) << "it was in the way";
+  EXPECT_GT(reader->metric("outrider_registry_withheld_total"), 0);
+}
+
+TEST_F(Eclipse, OneHonestSeedAmongLiarsWhoShowAForgedServiceIsEnough) {
+  auto forged = record(claim());
+  forged.back() = char(forged.back() ^ 1);
+  surround({{forged}});
+  const auto reader = caller("reader", "web", liars_and(seed));
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+  EXPECT_GT(rejected(*reader, "bad_signature"), 0);
+}
+
+TEST_F(Eclipse, AmongLiarsAloneNothingIsFoundWhichIsSaid) {
+  auto forged = record(claim());
+  forged.back() = char(forged.back() ^ 1);
+  surround({{forged}});
+  const auto reader = caller("reader", "web", liars_alone());
+  until("a look-up", [&] {
+    EXPECT_NE(request(reader->address("outbound"), kAsk).status(), 200);
+    return has(reader->get("/ready").body, "nothing is found of default/shop");
+  });
+  EXPECT_EQ(impostor->connections(), 0);
+  EXPECT_GT(rejected(*reader, "bad_signature"), 0);
+}
+
+TEST_F(Eclipse, AmongLiarsAloneLastKnownGoodIsUsed) {
+  {
+    const auto before = caller("reader");
+    until_served_by(*before, {"honest"});
+  }
+  EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/nodes")));
+  surround({});
+  const auto reader = caller("reader", "web", liars_alone());
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+  reader->expect_metric(1, "outrider_registry_records", "state=\"stale\"");
+}
+
+TEST_F(Eclipse, ARememberedNeighbourIsAWayOutToo) {
+  {
+    const auto before = caller("reader");
+    until_served_by(*before, {"honest"});
+  }
+  EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/records")));
+  surround({});
+  const auto reader = caller("reader", "web", liars_alone());
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+}
 
 }  // namespace
 }  // namespace outrider::test

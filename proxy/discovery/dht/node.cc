@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/log.h"
 #include "discovery/dht/bootstrap.h"
 #include "discovery/dht/gate.h"
+#include "discovery/dht/inquiry.h"
 #include "discovery/dht/sealed_socket.h"
 #include "discovery/dht/snapshot.h"
 
@@ -26,6 +28,7 @@ constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
 constexpr milliseconds kFirstLook{1000};               // around, after somebody has answered; doubling up to DhtOptions::seeds
 constexpr milliseconds kTidy{1000}, kTidyJitter{100};  // between two rounds of touching all keys, while nodes leave
 constexpr unsigned kDeepest = 8;                       // bits of a region: enough for some thousand nodes
+constexpr size_t kAskedAlong = 2;                      // ways past the nearest nodes, and steps on each, at any reading
 constexpr size_t kMostCalls = 100000;                  // answers waiting for their turn; more is a flood
 
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
@@ -54,7 +57,7 @@ struct SocketEnd final : dht::net::DatagramSocket {
 
 }  // namespace
 
-struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
+struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, net::EndOfTurn {
   Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
         socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, *this),
@@ -108,17 +111,44 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     stir();
   }
 
+  // The nodes nearest to the key may hide what lies there, or bury it: then others are asked, and a few in any case.
   void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
-    const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
-      later([this, found, ours = ours_of(values), who = speaker] {
+    const auto any = std::make_shared<bool>(false);
+    const dht::GetCallback some = [this, found, any](const std::vector<std::shared_ptr<dht::Value>>& values) {
+      later([this, found, any, ours = ours_of(values), who = speaker] {
+        *any |= !ours.empty();
         if (!ours.empty()) judge(who, [&] { found(ours); });
       });
       return true;
     };
-    const dht::DoneCallback end = [this, done](bool ok, const auto&) { later([done, ok] { done(ok); }); };
+    const dht::DoneCallback end = [this, key, found, done, any, refused = verifier.refused()](bool ok, const auto&) {
+      later([this, key, found, done, any, refused, ok] {
+        if (*any && verifier.refused() == refused) return done(ok);
+        inquire(key, Inquiry::kWays, Inquiry::kSteps, found, [this, done, ok, any](bool more) {
+          if (more && !*any) stats.withheld.fetch_add(1, std::memory_order_relaxed);
+          done(ok);
+        });
+      });
+    };
     node->get(dht::InfoHash::get(key), some, end, {}, {});
+    inquire(key, kAskedAlong, kAskedAlong, found, [](bool) {});
     stir();
   }
+
+  void inquire(const std::string& key, size_t ways, size_t steps, std::function<void(const Values&)> found,
+               std::function<void(bool)> done) {
+    const auto hash = dht::InfoHash::get(key);
+    const auto any = std::make_shared<bool>(false);
+    inquiry->ask(
+        {reinterpret_cast<const char*>(hash.data()), hash.size()}, some_peers(ways), steps,
+        [this, found, any](const Values& values, const net::Address& who) {
+          *any = true;
+          judge(who, [&] { found(values); });
+        },
+        [done, any] { done(*any); });
+  }
+
+  void send_question(const std::string& packet, const net::Address& to) override { socket.send(packet, to); }
 
   void touch(const std::string& key) override { touch(dht::InfoHash::get(key)); }
   void touch(const dht::InfoHash& id) {
@@ -152,6 +182,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   template <class Hear>
   void judge(const net::Address& who, Hear hear) {
     const uint64_t before = verifier.lies();
+    verifier.from(who.valid() && socket.suspect(who));
     hear();
     if (who.valid())
       for (uint64_t lies = before; lies < verifier.lies(); ++lies) socket.blame(who);
@@ -176,6 +207,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
       return socket.blame(from);
     }
     if (admitted.bytes.empty()) return;
+    if (inquiry->take(admitted.bytes, from)) return loop.at_end_of_turn(*this);
     speaker = from;
     enter(reinterpret_cast<const uint8_t*>(admitted.bytes.data()), admitted.bytes.size(), to_dht(from));
     speaker = {};
@@ -362,6 +394,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     node->registerType(dht::ValueType(
         kType, "outrider.endpoint", options.lease,
         [this](dht::InfoHash key, std::shared_ptr<dht::Value>& value, const dht::InfoHash&, const dht::SockAddr& from) {
+          verifier.from(socket.suspect(from_dht(from)));
           if (may_store(key, *value)) return true;
           socket.blame(from_dht(from));
           return false;
@@ -370,6 +403,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
         [](dht::InfoHash, const std::shared_ptr<dht::Value>&, std::shared_ptr<dht::Value>&, const dht::InfoHash&,
            const dht::SockAddr&) { return false; }));
     node_id = node->getNodeId().toString();
+    inquiry.emplace(loop, *this, std::string(reinterpret_cast<const char*>(node->getNodeId().data()), node->getNodeId().size()),
+                    options.network);
     open_shelf();
     tell();
     thread = std::thread([this] { run(); });
@@ -427,6 +462,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   SealedSocket socket;
   Gate gate{kType};
   net::Address speaker;  // whose packet OpenDHT is looking at
+  std::optional<Inquiry> inquiry;
   std::vector<std::function<void()>> calls;
   std::map<uint64_t, Listener> listeners;
   uint64_t last_token = 0;

@@ -38,20 +38,18 @@ std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const s
     parsed.verdict = checked.verdict;
   }
   stats_.reject(parsed.verdict);
-  lies_ += parsed.verdict == RecordVerdict::Malformed || parsed.verdict == RecordVerdict::BadSignature;
+  ++refused_;
+  if (parsed.verdict == RecordVerdict::Malformed || parsed.verdict == RecordVerdict::BadSignature) ++lies_, ++heard_lies_;
   if (why) *why = parsed.verdict;
   return {};
 }
 
 Checked Verifier::check(const Record& record, const Rules& rules) {
-  const bool unknown = trust_ && !record.leaf.empty() && !trust_->knows(record.leaf, rules.now);
-  if (unknown) {
-    const int64_t second = to_ms(rules.now) / 1000;
-    if (second != second_) second_ = second, failed_ = 0;
-    if (failed_ >= kFailedASecond) return {RecordVerdict::UnknownCa, {}};
-  }
+  const int64_t second = to_ms(rules.now) / 1000;
+  if (second != second_) second_ = second, failed_ = 0;
+  if ((suspect_ && failed_ >= kFailedASecond) || heard_lies_ > kLiesAtOnce) return {RecordVerdict::Muted, {}};
   Checked checked = check_record(record, rules);
-  failed_ += unknown && checked.verdict != RecordVerdict::Ok;
+  failed_ += checked.verdict == RecordVerdict::UnknownCa || checked.verdict == RecordVerdict::BadSignature;
   return checked;
 }
 

@@ -14,7 +14,8 @@ constexpr size_t kPings = 3;
 
 // A clock that is set, a certificate that becomes valid, a bundle that is renewed: looked at again. The rest stays as it is.
 bool may_pass(RecordVerdict why) {
-  return why == RecordVerdict::Skew || why == RecordVerdict::Expired || why == RecordVerdict::UnknownCa;
+  return why == RecordVerdict::Skew || why == RecordVerdict::Expired || why == RecordVerdict::UnknownCa ||
+         why == RecordVerdict::Muted;
 }
 }  // namespace
 
@@ -135,7 +136,10 @@ void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
   }
   confirm();
   const bool first = !std::exchange(watch.answered, true);
-  loop_.arm(watch.due, options_.reconcile + milliseconds(loop_.random().below(uint32_t(options_.reconcile.count()))));
+  // Where nothing was found, those who know may not have been among those we knew.
+  watch.empty = watch.values.empty() ? std::clamp(watch.empty * 2, kFirstRetry, options_.reconcile) : milliseconds(0);
+  const milliseconds pause = watch.empty == milliseconds(0) ? options_.reconcile : watch.empty;
+  loop_.arm(watch.due, pause + milliseconds(loop_.random().below(uint32_t(pause.count()))));
   events_.on_answered(watch.service, std::chrono::duration_cast<milliseconds>(loop_.now() - watch.since), first);
 }
 

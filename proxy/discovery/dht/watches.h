@@ -71,7 +71,7 @@ class Watches {
     TimePoint read_at{};
     size_t unanswered = 0;  // keys of this reading
     bool whole = true, answered = false;
-    milliseconds retry{0};
+    milliseconds retry{0}, empty{0};  // the last pause after no answer, and after an empty one
     net::BoundTimer<Watch, &Watch::on_due> due{*this};
   };
   using Pointer = std::shared_ptr<Watch>;
