@@ -22,7 +22,7 @@ import time
 
 from mesh import CALLER, SERVICE, Mesh, Verdicts, get_json, wait_for
 
-CONNECTIONS, EACH = 32, 50           # at a first look at saturation; requests/s of one connection of the load
+CONNECTIONS, EACH = 32, 100          # at a first look at saturation; requests/s of one connection of the load
 FIXED = "shop-1"                     # the replica that stays
 SOON_IDLE = {"defaults.cluster.pool.idle_timeout": "2s"}   # so that a rest at the end has no more descriptors than the start
 
@@ -149,12 +149,12 @@ def saturation(port, connections, seconds):
 
 
 class Load(threading.Thread):
-    """h2load at a fixed rate, one run after another, and the sum of what they say. Its clock ticks a hundred times a second
-    for each connection, and at each tick it sends one request at the most: a rate takes as many connections as EACH allows."""
+    """h2load at a fixed rate, one run after another, and the sum of what they say. A connection carries one request at a time:
+    there are so many that each has 1 / EACH seconds for it."""
 
-    def __init__(self, port, rate, slice_seconds):
+    def __init__(self, port, rate, connections, slice_seconds):
         super().__init__(daemon=True)
-        self.port, self.rate, self.slice, self.connections = port, rate, slice_seconds, connections_for(rate)
+        self.port, self.rate, self.connections, self.slice = port, rate, connections, slice_seconds
         self.ending, self.done, self.failed, self.seconds, self.problems = threading.Event(), 0, 0, 0.0, []
 
     def run(self):
@@ -229,13 +229,14 @@ class Watched:
 def soak(mesh, churn, options, verdicts):
     port = mesh.ports[CALLER]["outbound"]
     watched = [Watched(name, mesh.processes[name]) for name in (CALLER, FIXED, "seed-1")]
-    rate = options.rate
-    if not rate:
+    if options.rate:
+        rate, connections = options.rate, connections_for(options.rate)
+    else:
         connections = connections_for(saturation(port, CONNECTIONS, 5) * options.share / 100)
         full = saturation(port, connections, 10)
         rate = full * options.share / 100
         print(f"  saturation {full:.0f} requests/s over {connections} connections; load {rate:.0f} requests/s", flush=True)
-    load = Load(port, rate, options.slice)
+    load = Load(port, rate, connections, options.slice)
     started = time.monotonic()
     load.start()
     churn.start()

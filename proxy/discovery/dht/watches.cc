@@ -51,10 +51,8 @@ void Watches::unwatch(const std::string& service) {
   for (auto& [instance, kept] : watch->kept)
     if (!kept.tombstone) loaded.push_back(std::move(kept));
   const WallTime now = net::Loop::wall();
-  std::erase_if(loaded_, [&](auto& one) {
-    std::erase_if(one.second, [&](const Kept& kept) { return over(kept, now); });
-    return one.second.empty();
-  });
+  for (auto& [name, records] : loaded_) std::erase_if(records, [&](const Kept& kept) { return over(kept, now); });
+  std::erase_if(loaded_, [](const auto& one) { return one.second.empty(); });
 }
 
 void Watches::on_connected(bool connected) {
