@@ -52,7 +52,7 @@ class Watches {
     uint64_t reading = 0;  // the last that did
     bool ending = false;   // the table says it has gone
   };
-  struct Kept {  // for the snapshot
+  struct Kept {         // for the snapshot
     std::string bytes;  // none of a tombstone, which is never saved
     uint64_t sequence = 0;
     WallTime expires{};

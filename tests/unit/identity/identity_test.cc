@@ -548,7 +548,8 @@ TEST_F(Trusting, WhoHasNotBeenSeenForAWhileIsForgotten) {
   const std::string staying = issue(authority, kCart).certificate.der();
   for (int minute = 0; minute < 300; minute += 5) {
     EXPECT_EQ(cache.judge(staying, kNow + std::chrono::minutes(minute)).verdict, TrustVerdict::Ok);
-    EXPECT_EQ(cache.judge(issue(authority, kCart).certificate.der(), kNow + std::chrono::minutes(minute)).verdict, TrustVerdict::Ok);
+    EXPECT_EQ(cache.judge(issue(authority, kCart).certificate.der(), kNow + std::chrono::minutes(minute)).verdict,
+              TrustVerdict::Ok);
     EXPECT_LE(cache.size(), 6u);
   }
   EXPECT_TRUE(cache.knows(staying, kNow + std::chrono::minutes(300)));
