@@ -107,7 +107,8 @@ void Listener::resume() {
 
 void Listener::on_events() {
   const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
-  for (int i = 0; i < kAcceptsATurn && poll->owner == this && accept_one(); ++i) {}
+  if (!loop_.newcomers().admit(ticket_)) return;
+  for (int i = 0; i < kAcceptsATurn && poll->owner == this && accept_one() && !loop_.newcomers().out_of_time(); ++i) {}
 }
 
 // False: nobody is waiting, or nobody can be let in.

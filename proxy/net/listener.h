@@ -44,6 +44,7 @@ class Listener {
   Loop& loop_;
   ListenerEvents& owner_;
   PollHandle<Listener>* poll_ = nullptr;
+  Newcomers::Ticket ticket_;
   int fd_;
   Address local_;
   BoundTimer<Listener, &Listener::resume> starved_{*this};  // out of descriptors: tries again after a while

@@ -73,6 +73,7 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
     auto& self = *static_cast<Loop*>(c->loop->data);
     self.end_of_turn_.splice(self.end_of_next_turn_);
     self.end_turn();
+    self.newcomers_.end_turn();
     const auto took = std::chrono::duration_cast<milliseconds>(coarse_clock() - self.now());
     self.longest_turn_ = std::max(self.longest_turn_, took);
   });

@@ -117,7 +117,7 @@ Transport::~Transport() { close(); }
 void Transport::adopt(int fd, std::shared_ptr<const TlsContext> tls) {
   fd_ = fd;
   if (tls) secured_ = std::make_unique<Secured>(*this, tls);
-  connected_ = true;
+  connected_ = newcomer_ = true;
   watch();
 }
 
@@ -181,6 +181,7 @@ void Transport::on_events(int status, int events) {
     watch();
     return secured_ ? void() : owner_.on_ready();
   }
+  if (newcomer_ && !loop_.newcomers().admit(ticket_)) return;  // the next turn tells of it again
   const bool greeting = secured_ && !secured_->engine.established();
   // EPOLLERR: what came before the reset is still there, an early answer perhaps, or an alert.
   if (status < 0) {

@@ -46,7 +46,9 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   Loop& loop() const { return loop_; }
   // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
+  // A newcomer until settle().
   void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
+  void settle() { newcomer_ = false; }  // it has been answered: not behind others any more
   // TLS from here on, server's side, where a plain one was adopted; `received` is what has been read of it. As adopt().
   void secure(std::shared_ptr<const TlsContext> tls, Buffer&& received);
   // on_ready or on_closed follows; an error means neither does. `tls`: on_ready comes behind its handshake.
@@ -88,7 +90,8 @@ class Transport {
   std::unique_ptr<Secured> secured_;  // null: plain
   int fd_ = -1;
   int watching_ = 0;
-  bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false;
+  bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false, newcomer_ = false;
+  Newcomers::Ticket ticket_;
 };
 
 // errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.
