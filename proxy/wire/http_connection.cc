@@ -78,6 +78,7 @@ void HttpConnection::on_readable() {
     if (got->bytes == 0 && !got->ended) break;
     feed();
     if (in_handshake()) break;
+    if (got->full && transport_.out_of_time()) break;
     if (!got->full) {
       if (got->bytes < kSmallRead / 4) read_size_ = kSmallRead;
       break;
