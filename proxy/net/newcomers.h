@@ -15,7 +15,7 @@ namespace outrider::net {
 // kernel's queue. Owned by a loop; its thread.
 class Newcomers {
  public:
-  static constexpr std::chrono::microseconds kATurn{50};
+  static constexpr std::chrono::microseconds kATurn{20};
   struct Ticket {
     uint32_t round = 0;  // in which its holder was last served
   };

@@ -181,7 +181,7 @@ void Transport::on_events(int status, int events) {
     watch();
     return secured_ ? void() : owner_.on_ready();
   }
-  if (newcomer_ && !loop_.newcomers().admit(ticket_)) return;  // the next turn tells of it again
+  if (!admitted(ticket_)) return;  // the next turn tells of it again
   const bool greeting = secured_ && !secured_->engine.established();
   // EPOLLERR: what came before the reset is still there, an early answer perhaps, or an alert.
   if (status < 0) {

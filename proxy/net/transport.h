@@ -48,6 +48,8 @@ class Transport {
   // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
   // A newcomer until settle().
   void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
+  // For work of a newcomer's that no event asks for; see Newcomers.
+  bool admitted(Newcomers::Ticket& ticket) const { return !newcomer_ || loop_.newcomers().admit(ticket); }
   bool out_of_time() const { return newcomer_ && loop_.newcomers().out_of_time(); }  // the rest is for the next turn
   void settle() { newcomer_ = false; }  // it has been answered: not behind others any more
   // TLS from here on, server's side, where a plain one was adopted; `received` is what has been read of it. As adopt().

@@ -203,6 +203,11 @@ void HttpConnection::feed() {
 
 void HttpConnection::on_end_of_turn() {
   if (gone_) return;
+  if (hungry_ && enough_ && !transport_.admitted(again_)) {
+    flush();
+    if (!gone_) loop().at_end_of_next_turn(*this);
+    return;
+  }
   if (std::exchange(hungry_, false)) feed();
   if (enough_ && !gone_) {
     hungry_ = true;
