@@ -48,9 +48,8 @@ class Transport {
   // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
   // A newcomer until settle().
   void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
-  // For work of a newcomer's that no event asks for; see Newcomers.
-  bool admitted(Newcomers::Ticket& ticket) const { return !newcomer_ || loop_.newcomers().admit(ticket); }
-  bool out_of_time() const { return newcomer_ && loop_.newcomers().out_of_time(); }  // the rest is for the next turn
+  bool newcomer() const { return newcomer_; }
+  void wait_for_turn();                 // a newcomer: on_readable() comes, whatever there is to read
   void settle() { newcomer_ = false; }  // it has been answered: not behind others any more
   // TLS from here on, server's side, where a plain one was adopted; `received` is what has been read of it. As adopt().
   void secure(std::shared_ptr<const TlsContext> tls, Buffer&& received);
@@ -80,21 +79,23 @@ class Transport {
 
  private:
   struct Secured;
+  struct Waiting;
   void watch();
   bool step_handshake();  // false: it is closed
   Result<ReadResult> decrypt(std::span<char> into);
   Result<size_t> send(Buffer& from);
   Result<Done> flush();
-  void on_events(int status, int events);
+  void wait(int status, int events);
+  void serve(int status, int events);
   void fail(Error why);
   Loop& loop_;
   TransportEvents& owner_;
   PollHandle<Transport>* poll_ = nullptr;
   std::unique_ptr<Secured> secured_;  // null: plain
+  std::unique_ptr<Waiting> waiting_;  // a newcomer has been told of by the kernel
   int fd_ = -1;
   int watching_ = 0;
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false, newcomer_ = false;
-  Newcomers::Ticket ticket_;
 };
 
 // errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.

@@ -133,7 +133,6 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   bool hungry_ = false, enough_ = false, input_ended_ = false, end_delivered_ = false, closing_ = false, lingering_ = false,
        gone_ = false;
   bool idle_ = false, shut_ = false, left_ = false;
-  net::Newcomers::Ticket again_;  // to go on with what was read
   Hears hears_ = Hears::Http;
   bool fresh_ = false;  // accepted resting, and who speaks is not known yet
   http::Wire wire_ = http::Wire::Http1;
