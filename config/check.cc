@@ -195,8 +195,17 @@ void check_rules(Reading& reading, const Document& d) {
   }
 }
 
+// Whoever reaches these pages may read everything and end the proxy.
+void check_admin(Reading& reading, const Document& d, const Layers& layers) {
+  const std::string& at = d.admin.address;
+  if (at.empty() || at.starts_with("unix:") || at.starts_with("127.") || at.starts_with("[::1]:")) return;
+  reading.error(pointed(layers, {"admin", "address"}), "admin.address",
+                at + " can be reached from other machines: expected an address of this one (127.0.0.1:15000), unix:/path or off");
+}
+
 void check(Reading& reading, const Document& d, const Layers& layers) {
   check_ports(reading, d, layers);
+  check_admin(reading, d, layers);
   if (layers.sources.registry_only) {
     if (d.registry.kind == Registry::Kind::None)
       reading.error(pointed(layers, {"registry", "kind"}), "registry.kind",

@@ -175,7 +175,8 @@ struct Listener {
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves
   std::vector<Route> routes;  // that table, with what the direction implies behind it
-  Chain filters;              // its chain
+  Chain filters;              // its chain, without
+  Chain ip;                   // its `ip` filters: of connections, whatever they ask for
   // What is neither HTTP nor TLS somebody asks for goes on as it is: all of that leads to one cluster, and nothing looks
   // at it.
   bool relays() const;
@@ -234,6 +235,7 @@ struct Lifecycle {
   bool wait_listeners = true, wait_identity = true, wait_registry = false;  // `ready_when`
   milliseconds drain_delay{5000}, drain_time{30000};
   bool exit_with_app = true;
+  bool sandbox = true;
 };
 
 struct Metrics {

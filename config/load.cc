@@ -161,8 +161,9 @@ bool Loading::expand(std::string& text, int depth, std::string& wrong) const {
 void Loading::expand(Node& node) {
   if (node.text().find("${") == std::string::npos) return;
   std::string text = node.text(), wrong;
-  if (expand(text, 0, wrong)) node.set_text(std::move(text));
-  else reading_.error(node, "", wrong);
+  if (!expand(text, 0, wrong)) return reading_.error(node, "", wrong);
+  node.set_written(node.text());
+  node.set_text(std::move(text));
 }
 
 // Names in the environment are upper case and cannot hold a '-': the key they mean is the one that is there.

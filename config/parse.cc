@@ -216,6 +216,7 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
   }
   fields.later("outbound_until", {"app_exit"});
   fields.choice("exit_with", l.exit_with_app, {{"app", true}, {"none", false}});
+  fields.flag("sandbox", l.sandbox);
   fields.later("quit", {"loopback"});
 }
 

@@ -79,7 +79,7 @@ class Writer {
     };
     switch (node.kind()) {
       case Node::Kind::Null: out_ += "{}"; break;
-      case Node::Kind::Scalar: out_ += quote_value(node.text()); break;
+      case Node::Kind::Scalar: out_ += node.written().empty() ? quote_value(node.text()) : quote(node.written()); break;
       case Node::Kind::List:
         out_ += "[";
         for (const Node& item : node.items()) {

@@ -37,7 +37,7 @@ const char* name_of(Ending ending) {
   static constexpr const char* kNames[] = {
       "client",   "finished",        "reset",     "idle",     "header_timeout", "request_timeout", "duration",    "max_requests",
       "too_many", "too_many_per_ip", "malformed", "draining", "no_route",       "connect_failure", "no_endpoint", "overload",
-      "tls",      "internal"};
+      "tls",      "denied",          "internal"};
   return kNames[size_t(ending)];
 }
 
@@ -106,6 +106,12 @@ stats::Slot AuthorizationCounters::verdict(bool allowed, std::string_view rule, 
     return catalog_.slot(
         names::kAuthorization,
         {{"verdict", allowed ? "allowed" : "denied"}, {"rule", std::string(rule)}, {"mode", enforced ? "enforce" : "shadow"}});
+  });
+}
+
+stats::Slot DenialCounters::of(std::string_view filter, std::string_view reason) {
+  return known_.find({std::string(filter), std::string(reason)}, [&] {
+    return catalog_.slot(names::kFilterDenied, {{"filter", std::string(filter)}, {"reason", std::string(reason)}});
   });
 }
 

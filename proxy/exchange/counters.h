@@ -28,7 +28,7 @@ const char* name_of(Flag flag);
 // clang-format off
 enum class Ending : uint8_t {
   Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
-  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Internal
+  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Denied, Internal
 };
 // clang-format on
 const char* name_of(Ending ending);
@@ -90,6 +90,17 @@ class AuthorizationCounters {
  private:
   stats::Catalog& catalog_;
   Slots<std::tuple<bool, std::string, bool>> known_;
+};
+
+// What filters have refused, on one worker.
+class DenialCounters {
+ public:
+  explicit DenialCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot of(std::string_view filter, std::string_view reason);
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::pair<std::string, std::string>> known_;
 };
 
 // One listener's connections on one worker.

@@ -95,6 +95,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
+  void deny(uint16_t status, const char* filter, const char* reason, std::string_view body) override;
   void resume(Way way) override;
   const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }

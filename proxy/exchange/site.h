@@ -38,6 +38,7 @@ struct Site {
   http::VacantCodecs codecs;
   RequestCounterTable counters;
   AuthorizationCounters authorizations;
+  DenialCounters denials;
   AccessLog access_log;
   Ref<Serving> serving;                 // the newest
   IntrusiveList<HttpSession> sessions;  // for draining

@@ -9,6 +9,8 @@
 #include "exchange/router.h"
 #include "exchange/server_first.h"
 #include "filter/authorization.h"
+#include "filter/feed.h"
+#include "filter/ip_rules.h"
 #include "http/codec.h"
 #include "net/address.h"
 #include "net/tls_slot.h"
@@ -28,6 +30,7 @@ struct ListenerPlan {
   std::shared_ptr<const net::TlsSlot> tls;                     // null: clear text
   bool mutual_tls = false;                                     // `tls` is the workload's, and tells who comes
   std::shared_ptr<const filter::Authorization> authorization;  // null: whoever comes may ask for everything
+  std::vector<std::shared_ptr<const filter::IpRules>> ip;      // all of them let in who is to get in
   bool permissive = false;                                     // and whoever comes without it is let in, too
   std::string client_cert_prefix;                              // then of x-forwarded-client-cert: "By=<ours>;URI="
   bool detect = false;                                         // HTTP/2 by its preface, too
@@ -69,6 +72,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<upstream::Limits>> limits;               // likewise
   upstream::ClusterPlan by_name;                                       // of services nobody configured, but for their name
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();      // from clients, of all listeners
+  std::vector<std::shared_ptr<filter::Feed>> feeds;                    // of the filters; the control thread looks after them
   uint32_t routes = 0;                                                 // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";
 };

@@ -1,6 +1,7 @@
 #pragma once
 // Small files that matter: read with a bound, written so that nobody ever sees half of one.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,13 @@ namespace outrider::identity {
 
 // Up to 1 MiB. The reason names the file.
 Outcome<std::string> read_file(const std::string& path);
+
+struct FileMark {  // of a file, as a change shows
+  int64_t changed_ns = 0;
+  uint64_t inode = 0, size = 0;
+  bool operator==(const FileMark&) const = default;
+};
+FileMark mark_of(const std::string& path);  // all zero: there is none
 
 enum class Existing : bool { Replace, Keep };  // Keep: a file that is there already is an error
 

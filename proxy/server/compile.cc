@@ -66,16 +66,35 @@ class Chains {
     auto& chain = chains_[key];
     if (chain) return chain;
     std::vector<std::shared_ptr<const filter::Filter>> filters;
-    for (const auto& use : uses) {
-      filter::Complaint complaint;
-      const auto* entry = filters::find(use.name);
-      if (auto made = entry ? entry->make(use.options, complaint) : nullptr) filters.push_back(std::move(made));
-    }
+    for (const auto& use : uses)
+      if (auto filter = make(use)) filters.push_back(std::move(filter));
     chain = std::make_shared<const filter::Chain>(std::move(filters));
     return chain;
   }
+  std::vector<std::shared_ptr<const filter::IpRules>> ip_rules(const config::Chain& uses) {
+    std::vector<std::shared_ptr<const filter::IpRules>> all;
+    for (const auto& use : uses)
+      if (auto filter = make(use))
+        if (const auto* rules = filter->ip_rules()) all.emplace_back(std::move(filter), rules);
+    return all;
+  }
+  const std::string& problem() const { return problem_; }  // with what filters need; empty: none
+  std::vector<std::shared_ptr<filter::Feed>> take_feeds() { return std::move(feeds_); }
 
  private:
+  std::shared_ptr<const filter::Filter> make(const config::FilterUse& use) {
+    filter::Complaint complaint;
+    const auto* entry = filters::find(use.name);
+    std::shared_ptr<const filter::Filter> made = entry ? entry->make(use.options, complaint) : nullptr;
+    if (auto feed = made ? made->feed() : nullptr) {
+      if (const auto problem = feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
+      feeds_.push_back(std::move(feed));
+    }
+    return made;
+  }
+
+  std::string problem_;
+  std::vector<std::shared_ptr<filter::Feed>> feeds_;
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
@@ -339,6 +358,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     }
     if (plan->mutual_tls) plan->authorization = authorization;
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
+    plan->ip = chains.ip_rules(listener.ip);
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
@@ -349,6 +369,8 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }
+  if (!chains.problem().empty()) return identity::Failure{chains.problem()};
+  snapshot->feeds = chains.take_feeds();
   return std::shared_ptr<const exchange::Snapshot>(std::move(snapshot));
 }
 

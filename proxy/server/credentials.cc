@@ -43,12 +43,7 @@ identity::Outcome<identity::Identity> Credentials::read() const {
 Credentials::Marks Credentials::marks() const {
   Marks marks;
   size_t i = 0;
-  for (const char* name : {"/tls.crt", "/tls.key", "/ca.crt"}) {
-    struct stat file {};
-    if (::stat((settings_.dir + name).c_str(), &file) == 0)
-      marks[i] = {int64_t(file.st_mtim.tv_sec) * 1'000'000'000 + file.st_mtim.tv_nsec, file.st_ino, uint64_t(file.st_size)};
-    ++i;
-  }
+  for (const char* name : {"/tls.crt", "/tls.key", "/ca.crt"}) marks[i++] = identity::mark_of(settings_.dir + name);
   return marks;
 }
 

@@ -2,6 +2,7 @@
 
 #include "admin/metrics_page.h"
 #include "server/build.h"
+#include "server/sandbox.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -20,6 +21,7 @@ void add_process(const State& state, stats::Samples& samples) {
   const auto build = this_build();
   samples.add(names::kBuildInfo, 1, {{"version", build.version}, {"revision", build.revision}});
   samples.add(names::kConfigInfo, 1, {{"version", "1"}, {"hash", state.document->digest}});
+  samples.add(names::kRefusedCalls, double(refused_calls()));
   if (!state.local_cluster.empty())
     samples.add(names::kServiceUp, state.app_up ? 1 : 0, {{"service", state.document->service.name}});
 }
@@ -40,6 +42,7 @@ void TurnWatch::on_second() {
   shard_.observe(own_, microseconds(control_.longest_turn()));
   if (const auto turn = mesh_.longest_turn())
     shard_.observe(catalog_.slot(names::kEventLoopLag, {{"loop", "registry"}}), microseconds(*turn));
+  refused_calls();
   control_.arm(second_, kSecond);
 }
 

@@ -12,13 +12,14 @@
 #include "server/build.h"
 #include "server/compile.h"
 #include "server/samples.h"
+#include "server/sandbox.h"
 #include "stats/names.h"
 
 namespace outrider::server {
 
 namespace {
 
-constexpr milliseconds kCutLimit{2000};
+constexpr milliseconds kCutLimit{2000}, kLookAgain{1000};
 
 // A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
 uint32_t threads_of(const config::Document& document) {
@@ -85,6 +86,7 @@ Supervisor::Supervisor(Settings settings)
 
 Supervisor::~Supervisor() {
   step_limit_.cancel();
+  feeds_.cancel();
   signals_.reset();
   app_.reset();
   admin_.reset();
@@ -99,6 +101,8 @@ Supervisor::~Supervisor() {
 }
 
 std::string Supervisor::start() {
+  const bool sandbox = settings_.own_process && document_.lifecycle.sandbox;
+  if (sandbox && holds_keys(document_)) keep_memory_private();
   if (auto problem = credentials_.start(); !problem.empty()) return problem;
   state_.identity = credentials_.identity();
   if (document_.access_log.format != config::AccessLog::Format::Off) {
@@ -119,8 +123,14 @@ std::string Supervisor::start() {
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
   state_.services = services_.get();
-  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages, &Supervisor::start_mesh})
+  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages})
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
+  // Threads have what the one that starts them has: this is the last moment before the first of them.
+  if (sandbox)
+    if (const auto problem = drop_capabilities(files_of(document_), !settings_.command.empty()); !problem.empty())
+      log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
+  if (access_log_) access_log_->start();
+  if (auto problem = start_mesh(); !problem.empty()) return problem;
   add_sources(*collector_, *catalog_, state_, view_, access_log_.get());
   turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
   memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
@@ -135,6 +145,10 @@ std::string Supervisor::start() {
     app_ = std::make_unique<App>(control_, *this);
     if (auto problem = app_->start(settings_.command); !problem.empty()) return problem;
   }
+  if (sandbox)
+    if (const auto problem = confine(app_ ? app_->pid() : 0); !problem.empty())
+      log::warn("sandbox: the process is not confined", {{"reason", problem}});
+  if (!snapshot_->feeds.empty()) control_.arm(feeds_, kLookAgain);
   state_.started = true;
   say_hello();
   if (document_.service && state_.local_cluster.empty()) announce();
@@ -195,7 +209,10 @@ std::string Supervisor::open_pages() {
     if (const auto done = port.server->listen(*at); !done) return cannot_listen(port.key, *at, done.error());
     addresses_.emplace_back(port.name, port.server->local());
   }
-  if (admin_) admin::add_admin_pages(*admin_, view_, *catalog_);
+  if (admin_) {
+    admin_->only_owner();
+    admin::add_admin_pages(*admin_, view_, *catalog_);
+  }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
   return {};
@@ -245,6 +262,11 @@ void Supervisor::say_hello() const {
   if (!view.sealed) log::warn("registry packets are not sealed: whoever reaches the port may take part (registry.key)");
   if (!view.signed_records)
     log::warn("registrations are unsigned: without identity.dir nobody can tell a forged one (identity.dir)");
+}
+
+void Supervisor::look_after_feeds() {
+  for (const auto& feed : snapshot_->feeds) feed->look();
+  control_.arm(feeds_, kLookAgain);
 }
 
 // --- what workers and the registry say --------------------------------------------------------------------------

@@ -26,6 +26,7 @@ struct Settings {
   config::Document document;
   std::vector<std::string> command;  // the app to start beside the proxy; empty: none
   bool signals = true;               // TERM, INT and those to pass on are ours to handle
+  bool own_process = false;          // there is nothing else in it: lifecycle.sandbox may close around all of it
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
@@ -60,6 +61,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   void add_services();
   void announce();  // or withdraw, as the app is up or down
   void say_hello() const;
+  void look_after_feeds();
 
   enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, Cutting, Stopped };
   void leave(milliseconds delay);
@@ -98,6 +100,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   bool announced_ = false, killed_ = false;
   std::optional<int> app_code_;
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
+  net::BoundTimer<Supervisor, &Supervisor::look_after_feeds> feeds_{*this};
 };
 
 }  // namespace outrider::server

@@ -49,7 +49,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 // Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
 // max_requests, too_many, too_many_per_ip, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
-// internal.
+// denied, internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -149,6 +149,11 @@ inline constexpr Name kRegistryInfo{  // sealed, signed
 // Who comes, and who we are. rule: *. verdict: allowed, denied. mode: enforce, shadow. result: success, failure.
 inline constexpr Name kAuthorization{  // verdict, rule, mode
     "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
+// filter: ip, basic_auth, api_key, jwt. reason: a rule of `ip`; of basic_auth no_credentials, malformed_credentials, wrong_credentials; of api_key
+// no_key, wrong_key; of jwt no_token, malformed, algorithm, unknown_key, bad_signature, no_expiry, expired, not_yet_valid,
+// wrong_issuer, wrong_audience.
+inline constexpr Name kFilterDenied{  // filter, reason
+    "outrider_filter_denied_total", "Requests and connections that a filter has refused.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
 inline constexpr Name kIdentityRotations{  // result
@@ -173,6 +178,8 @@ inline constexpr Name kMetricsDroppedSeries{
     Kind::Counter};
 inline constexpr Name kAccessLogDropped{
     "outrider_access_log_dropped_total", "Access log lines dropped because the writer was behind.", Kind::Counter};
+inline constexpr Name kRefusedCalls{
+    "outrider_refused_system_calls_total", "System calls the sandbox has refused; the log has the name of the first.", Kind::Counter};
 inline constexpr Name kProcessCpu{
     "process_cpu_seconds_total", "User and system CPU time spent.", Kind::Counter};
 inline constexpr Name kProcessResident{
@@ -192,9 +199,7 @@ inline constexpr std::array kAll = {
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
-    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness,
-    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
-    &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
+    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

@@ -5,6 +5,15 @@
 namespace outrider::config {
 namespace {
 
+TEST(Strict, TheAdminPagesAreForThisMachine) {
+  for (const char* at : {"127.0.0.1:0", "127.0.0.9:1", "[::1]:15000", "unix:/run/a.sock", "off"})
+    EXPECT_EQ(said({edge(), {std::string("admin.address=") + at}}), "") << at;
+  for (const char* at : {":15000", "0.0.0.0:15000", "10.0.0.1:15000", "[::]:15000"})
+    EXPECT_TRUE(said({edge(), {std::string("admin.address=") + at}}).find("can be reached from other machines") !=
+                std::string::npos)
+        << at;
+}
+
 TEST(Strict, AMistakeHasFileLineColumnPathAndWhatWasMeant) {
   EXPECT_EQ(
       said({edge("defaults:\n  cluster:\n    timeout: 250\n")}),
