@@ -67,6 +67,15 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
 
+inline constexpr Name kTlsHandshakesPutOff{
+    "outrider_tls_handshakes_put_off_total", "Times a client's handshake had to wait for other work of its worker.", Kind::Counter};
+
+// owner: where the configuration names the files, listeners.edge.tls. file: the certificate's. result: success, failure.
+inline constexpr Name kTlsCertificateExpiry{  // owner, file
+    "outrider_tls_certificate_expiry_timestamp_seconds", "When a certificate that is shown expires.", Kind::Gauge};
+inline constexpr Name kTlsReloads{  // owner, result
+    "outrider_tls_reloads_total", "Certificates and keys that were found to be new, and whether they could be used.", Kind::Counter};
+
 // reason: no_route (no rule has the name), no_server_name (none was named, and no rule takes that), not_tls,
 // client_hello_cut_short, client_hello_too_long, client_hello_length, client_hello_record_length, client_hello_interrupted,
 // client_hello_twice, client_hello_server_name, client_hello_protocols.
@@ -185,7 +194,7 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsRefused, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakesPutOff, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
