@@ -101,8 +101,9 @@ void check_names(Fields& fields, const Node& value, const ListenerTls& tls) {
   for (const auto& site : tls.sites)
     for (const auto& name : site.names.empty() ? std::vector<std::string>{""} : site.names)
       if (!seen.insert(name).second)
-        fields.error("tls", value, name.empty() ? "two without sni: one is for all clients that ask for none of the others"
-                                                : "two for sni " + name + ": the first would be the one that is shown");
+        fields.error("tls", value,
+                     name.empty() ? "two without sni: one is for all clients that ask for none of the others"
+                                  : "two for sni " + name + ": the first would be the one that is shown");
 }
 
 void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {

@@ -73,7 +73,7 @@ class Loop {
   uv_loop_s* raw();
   BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }
-  TurnShare& handshakes() { return handshakes_; }  // with clients
+  TurnShare& handshakes() { return handshakes_; }                           // with clients
   milliseconds longest_turn() { return std::exchange(longest_turn_, {}); }  // of its work, since this was last asked
 
  private:

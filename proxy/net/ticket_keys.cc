@@ -85,7 +85,8 @@ bool TicketKeys::turn() {
   }
   wipe(now_);
   Key fresh{{}, {}, {}, now};
-  for (const auto& part : {std::span<unsigned char>(fresh.name), std::span<unsigned char>(fresh.cipher), std::span<unsigned char>(fresh.mac)})
+  for (const auto& part :
+       {std::span<unsigned char>(fresh.name), std::span<unsigned char>(fresh.cipher), std::span<unsigned char>(fresh.mac)})
     if (RAND_bytes(part.data(), int(part.size())) != 1) return false;
   now_ = fresh;
   OPENSSL_cleanse(&fresh, sizeof fresh);

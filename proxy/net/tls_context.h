@@ -62,7 +62,7 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
   ssl_ctx_st* raw() const { return context_; }
-  const std::string& protocols() const { return protocols_; }  // a server's, as ALPN carries them (RFC 7301 3.1)
+  const std::string& protocols() const { return protocols_; }           // a server's, as ALPN carries them (RFC 7301 3.1)
   const std::vector<std::string>& remarks() const { return remarks_; }  // what a person should know of the files
   bool checks_identity() const { return mutual_ || !identities_.empty(); }
   // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id, where that is known.

@@ -2,8 +2,8 @@
 // Numbers that are known only when somebody asks: gathered for each scrape, on the control loop.
 
 #include "exchange/access_log.h"
-#include "server/view.h"
 #include "server/tls_files.h"
+#include "server/view.h"
 #include "stats/collector.h"
 
 namespace outrider::server {

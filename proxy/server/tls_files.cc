@@ -67,8 +67,9 @@ TlsFiles::Made TlsFiles::read(Watched& watched, bool dated) {
     shown.push_back({file, leaf.not_after()});
     const bool early = now < leaf.not_before();
     if (!early && now < leaf.not_after()) continue;
-    const std::string why = file + ": " + (early ? "not valid before " + identity::rfc3339(leaf.not_before())
-                                                 : "expired " + identity::rfc3339(leaf.not_after()));
+    const std::string why =
+        file + ": " +
+        (early ? "not valid before " + identity::rfc3339(leaf.not_before()) : "expired " + identity::rfc3339(leaf.not_after()));
     if (dated) return identity::Failure{why};
     log::warn("a certificate is not valid now", {{"owner", watched.owner}, {"why", why}});
   }
@@ -98,8 +99,8 @@ void TlsFiles::look() {
       continue;
     }
     each.slot->set(*fresh);
-    const auto first = std::min_element(each.shown.begin(), each.shown.end(),
-                                        [](const Shown& a, const Shown& b) { return a.until < b.until; });
+    const auto first =
+        std::min_element(each.shown.begin(), each.shown.end(), [](const Shown& a, const Shown& b) { return a.until < b.until; });
     log::info("certificates renewed",
               {{"owner", each.owner}, {"until", first == each.shown.end() ? "" : identity::rfc3339(first->until)}});
   }

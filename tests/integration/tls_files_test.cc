@@ -46,19 +46,20 @@ TEST_F(TlsFiles, ANewCertificateIsShownAndConnectionsStay) {
 
 TEST_F(TlsFiles, WhatCannotBeUsedChangesNothing) {
   Proxy proxy(Proxy::edge({origin->text()}, "", certificates.listener()));
-  const Certificates before = [&] {
-    Certificates kept;
-    kept.become(certificates);
-    return kept;
-  }();
-  (void)identity::write_file(certificates.key(), "no key", 0600);
-  expect_reloads(proxy, 1, "listeners.edge.tls", "failure");
-  EXPECT_TRUE(served_by(proxy, before));
+  Certificates before;
+  before.become(certificates);
+  const Certificates expired({.at = std::chrono::system_clock::now() - std::chrono::hours(48)});
+  double failures = 0;
+  const auto write = [&](const std::string& file, const std::string& bytes) {
+    (void)identity::write_file(file, bytes, 0600);
+    expect_reloads(proxy, ++failures, "listeners.edge.tls", "failure");
+    EXPECT_TRUE(served_by(proxy, before));
+  };
+  write(certificates.key(), "no key");
+  write(certificates.key(), *identity::read_file(expired.key()));    // of another certificate
+  write(certificates.cert(), *identity::read_file(expired.cert()));  // its own, but it has expired
   certificates.become(before);
   expect_reloads(proxy, 1, "listeners.edge.tls", "success");
-  const Certificates expired({.at = std::chrono::system_clock::now() - std::chrono::hours(48)});
-  certificates.become(expired);
-  proxy.expect_metric(1, "outrider_tls_reloads_total", "result=\"success\"");
   EXPECT_TRUE(served_by(proxy, before));
 }
 
@@ -80,8 +81,8 @@ TEST_F(TlsFiles, OneListenerMayHaveSeveral) {
   const auto item = [](const Certificates& of, const std::string& more) {
     return "{cert: " + of.cert() + ", key: " + of.key() + more + "}";
   };
-  Proxy proxy(Proxy::edge({origin->text()}, "",
-                          "tls: [" + item(certificates, "") + ", " + item(others, ", sni: \"*.test\"") + "]"));
+  Proxy proxy(
+      Proxy::edge({origin->text()}, "", "tls: [" + item(certificates, "") + ", " + item(others, ", sni: \"*.test\"") + "]"));
   TlsClient client(certificates), stranger(others);
   auto stream = client.connect(proxy.address());
   ASSERT_TRUE(stream && served(*stream));

@@ -55,7 +55,8 @@ TEST_F(TlsHardening, CiphersAreAuthenticatedAndForwardSecret) {
 TEST_F(TlsHardening, TheOrderOfCiphersIsOurs) {
   const auto preferred = [&](int version, const char* list) {
     only(version);
-    EXPECT_EQ(version == TLS1_3_VERSION ? SSL_CTX_set_ciphersuites(context(), list) : SSL_CTX_set_cipher_list(context(), list), 1);
+    EXPECT_EQ(version == TLS1_3_VERSION ? SSL_CTX_set_ciphersuites(context(), list) : SSL_CTX_set_cipher_list(context(), list),
+              1);
     auto stream = client.connect(proxy.address());
     return stream ? std::string(SSL_get_cipher_name(client.last)) : std::string();
   };
@@ -111,8 +112,10 @@ TEST_F(TlsHardening, OpensslResumesAtEveryWorker) {
   if (output_of("openssl version 2>/dev/null").empty()) GTEST_SKIP() << "there is no openssl";
   const TemporaryDirectory folder;
   for (const std::string version : {"-tls1_2", "-tls1_3"}) {
-    const std::string command = "printf 'GET /a HTTP/1.1\\r\\nHost: web\\r\\nConnection: close\\r\\n\\r\\n' | timeout 60 openssl s_client"
-                                " -ign_eof -connect " + proxy.address().text() + " " + version;
+    const std::string command =
+        "printf 'GET /a HTTP/1.1\\r\\nHost: web\\r\\nConnection: close\\r\\n\\r\\n' | timeout 60 openssl s_client"
+        " -ign_eof -connect " +
+        proxy.address().text() + " " + version;
     const std::string session = folder.file(version);
     EXPECT_NE(output_of(command + " -sess_out " + session + " 2>&1").find("\nNew, "), std::string::npos);
     for (int i = 0; i < 8; ++i) {

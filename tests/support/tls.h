@@ -120,9 +120,9 @@ class TlsClient {
     session = SSL_get1_session(last);
   }
   std::string name = "localhost";  // whom the certificate must be for
-  std::string server_name;  // to be asked for; empty: none
-  std::string protocol;     // by ALPN
-  std::string refusal;      // why the last handshake failed, in OpenSSL's words
+  std::string server_name;         // to be asked for; empty: none
+  std::string protocol;            // by ALPN
+  std::string refusal;             // why the last handshake failed, in OpenSSL's words
   bool resumed = false;
   SSL* last = nullptr;
   SSL_SESSION* session = nullptr;

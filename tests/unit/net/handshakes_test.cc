@@ -52,14 +52,16 @@ TEST(Handshakes, TakeAShareOfATurnAndTheOthersWaitForTheNext) {
   loop.run_turn(false);
   EXPECT_GT(loop.handshakes().put_off(), 0u) << "all of them in one turn";
   size_t done = 0;
-  EXPECT_TRUE(test::drive_until(loop, [&] {
-    done = 0;
-    for (size_t i = 0; i < kClients; ++i) {
-      if (!SSL_is_init_finished(far[i].second)) (void)SSL_connect(far[i].second);
-      done += greeters[i]->ready;
-    }
-    return done == kClients;
-  })) << done << " of them came about";
+  EXPECT_TRUE(test::drive_until(loop,
+                                [&] {
+                                  done = 0;
+                                  for (size_t i = 0; i < kClients; ++i) {
+                                    if (!SSL_is_init_finished(far[i].second)) (void)SSL_connect(far[i].second);
+                                    done += greeters[i]->ready;
+                                  }
+                                  return done == kClients;
+                                }))
+      << done << " of them came about";
   ERR_clear_error();
   for (auto& [fd, ssl] : far) SSL_free(ssl);
   greeters.clear();

@@ -50,14 +50,15 @@ struct Sites : testing::Test {
 };
 
 TEST_F(Sites, AreChosenByTheNameThatIsAskedFor) {
-  const auto server = serve({site("a.test", {"a.test"}), site("any.b.test", {"*.b.test"}), site("c.b.test", {"c.b.test"}),
-                             site("others.test")});
+  const auto server =
+      serve({site("a.test", {"a.test"}), site("any.b.test", {"*.b.test"}), site("c.b.test", {"c.b.test"}), site("others.test")});
   EXPECT_EQ(shown(*server, "a.test"), "a.test");
   EXPECT_EQ(shown(*server, "A.TEST"), "a.test");
   EXPECT_EQ(shown(*server, "x.b.test"), "any.b.test");
   EXPECT_EQ(shown(*server, "x.y.b.test"), "any.b.test");
   EXPECT_EQ(shown(*server, "c.b.test"), "c.b.test") << "the exact one goes before";
-  for (const char* other : {"b.test", "xb.test", "a.test.evil", "z", ""}) EXPECT_EQ(shown(*server, other), "others.test") << other;
+  for (const char* other : {"b.test", "xb.test", "a.test.evil", "z", ""})
+    EXPECT_EQ(shown(*server, other), "others.test") << other;
 }
 
 TEST_F(Sites, TheFirstIsForAllOthersWhereNoneIs) {
