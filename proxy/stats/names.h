@@ -70,7 +70,7 @@ inline constexpr Name kTlsHandshakes{  // result, side, version
 inline constexpr Name kTlsHandshakesPutOff{
     "outrider_tls_handshakes_put_off_total", "Times a client's handshake had to wait for other work of its worker.", Kind::Counter};
 
-// owner: where the configuration names the files, listeners.edge.tls. file: the certificate's. result: success, failure.
+// Files of certificates, by where the configuration names them. owner: *. file: *. result: success, failure.
 inline constexpr Name kTlsCertificateExpiry{  // owner, file
     "outrider_tls_certificate_expiry_timestamp_seconds", "When a certificate that is shown expires.", Kind::Gauge};
 inline constexpr Name kTlsReloads{  // owner, result
