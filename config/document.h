@@ -177,7 +177,7 @@ struct Listener {
   // Limits of time; 0: none.
   milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
-  uint32_t max_connections = 10000, max_per_ip = 0;
+  uint32_t max_connections = 10000, max_per_ip = 0, max_rate = 0;  // rate: a second; 0: none
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves
   std::vector<Route> routes;  // that table, with what the direction implies behind it

@@ -18,6 +18,13 @@ std::string check_matched_host(std::string& text) {
   return wildcard ? "" : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
 }
 
+std::string check_rate(std::string& text) {
+  const bool per_second = text.ends_with("/s");
+  const auto number = parse_number(std::string_view(text).substr(0, text.size() - (per_second ? 2 : 0)));
+  if (number && *number <= UINT32_MAX && (per_second || *number == 0)) return "";
+  return "expected so many a second, like 100/s, or 0, got \"" + text + "\"";
+}
+
 std::string check_port(std::string& text) {
   const uint64_t port = parse_number(text).value_or(0);
   return port >= 1 && port <= 65535 ? "" : "expected a port from 1 to 65535, got \"" + text + "\"";
@@ -168,7 +175,9 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
   {
     Fields limits = fields.map("limits");
     limits.number("connections", l.max_connections, 1);
-    limits.later("rate", {"0"});
+    std::string rate = "0";
+    limits.text("rate", rate, "number/s", check_rate);
+    l.max_rate = uint32_t(parse_number(rate.substr(0, rate.find('/'))).value_or(0));
     limits.number("per_ip", l.max_per_ip);
     limits.size("buffer", l.buffer, 4096, 64 << 20);
   }

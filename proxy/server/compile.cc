@@ -258,6 +258,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->request = listener.request;
   plan->max_connections = listener.max_connections;
   plan->max_per_ip = listener.max_per_ip;
+  plan->max_rate = listener.max_rate;
   return plan;
 }
 

@@ -48,7 +48,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 
 // Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
-// max_requests, too_many, too_many_per_ip, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
+// max_requests, too_many, too_many_per_ip, too_fast, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
 // internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};

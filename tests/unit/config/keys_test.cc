@@ -154,7 +154,7 @@ constexpr Row kRows[] = {
     {"listeners.edge.timeouts.max_connection", S, "0", "1h"},
     {"listeners.edge.timeouts.request", S, "0", "15s"},
     {"listeners.edge.limits.connections", S, "10000", "5"},
-    {"listeners.edge.limits.rate", L, "0", "100/s"},
+    {"listeners.edge.limits.rate", S, "0", "100/s"},
     {"listeners.edge.limits.per_ip", S, "0", "10"},
     {"listeners.edge.limits.buffer", S, "64KiB", "1MiB"},
     {"listeners.edge.routes", S, "edge", "[{cluster: cart}]"},
