@@ -11,7 +11,6 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "net/timer_wheel.h"
-#include "net/turn_share.h"
 
 struct uv_loop_s;
 
@@ -73,7 +72,6 @@ class Loop {
   uv_loop_s* raw();
   BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }
-  TurnShare& handshakes() { return handshakes_; }                           // with clients
   milliseconds longest_turn() { return std::exchange(longest_turn_, {}); }  // of its work, since this was last asked
 
  private:
@@ -88,7 +86,6 @@ class Loop {
   TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the alarm is off
   bool wheel_stale_ = false;                      // the wheel may want to be called sooner than that
   milliseconds longest_turn_{0};
-  TurnShare handshakes_;
   IntrusiveList<EndOfTurn> end_of_turn_, end_of_next_turn_;
   IntrusiveList<Retired, EndOfTurn> retired_;
   std::mutex mail_mutex_;

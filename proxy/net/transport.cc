@@ -101,8 +101,7 @@ struct Transport::Secured {
     explicit Again(Transport& t) : owner(t) {}
     void on_timer() override {
       if (!owner.secured_->engine.established()) {
-        if (!owner.may_shake()) owner.loop_.arm(*this, milliseconds(0));
-        else if (owner.step_handshake()) owner.watch();
+        if (owner.step_handshake()) owner.watch();
       } else if (owner.reading_) {
         owner.owner_.on_readable();
       }
@@ -194,7 +193,7 @@ void Transport::on_events(int status, int events) {
     return fail(socket_error(os_error ? os_error : ECONNRESET, Side::Local));
   }
   if (greeting) {
-    if (!may_shake() || !step_handshake()) return;  // what waits is reported again
+    if (!step_handshake()) return;
     return watch();
   }
   if (events & UV_WRITABLE && want_write_) {
@@ -223,9 +222,6 @@ Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
   return got;
 }
 
-// Those who come are many, and may be nobody: who is here already is not to wait for all of them.
-bool Transport::may_shake() { return secured_->engine.is_client() || loop_.handshakes().left(loop_.now()); }
-
 // All the input there is; on_ready() and what may follow it once that was enough.
 bool Transport::step_handshake() {
   const auto* const poll = poll_;
@@ -233,9 +229,7 @@ bool Transport::step_handshake() {
   const auto got = receive_records(fd_, engine.input);
   if (!got) return fail(got.error()), false;
   if (got->ended) return fail(engine.closed_early()), false;
-  const TimePoint began = Loop::clock();
   const auto over = engine.handshake();
-  if (!engine.is_client()) loop_.handshakes().spend(Loop::clock() - began);
   const auto sent = flush();  // an alert, too
   if (!over || !sent) return fail(over ? sent.error() : over.error()), false;
   if (!*over) return true;

@@ -76,7 +76,6 @@ class Transport {
  private:
   struct Secured;
   void watch();
-  bool may_shake();       // false: not in this turn
   bool step_handshake();  // false: it is closed
   Result<ReadResult> decrypt(std::span<char> into);
   Result<size_t> send(Buffer& from);

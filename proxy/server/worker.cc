@@ -15,8 +15,7 @@ Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange
                WorkerEvents& events)
     : index_(index), events_(events), site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle)),
       lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker"}})),
-      blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})),
-      put_off_(catalog.slot(stats::names::kTlsHandshakesPutOff)) {}
+      blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
 Worker::~Worker() {
   join();
@@ -125,7 +124,6 @@ void Worker::cut_all() {
 // How long turns take shows where a worker falls behind; buffers, what it holds in blocks.
 void Worker::on_lag_check() {
   site_->shard.observe(lag_, uint64_t(loop_.longest_turn().count()) * 1000);
-  site_->shard.add(put_off_, loop_.handshakes().put_off());
   site_->shard.set(blocks_, loop_.blocks().in_use_bytes());
   loop_.arm(lag_check_, kLagCheck);
 }

@@ -66,7 +66,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   std::vector<std::unique_ptr<exchange::Door>> doors_;
   std::atomic<uint32_t> cut_{0};
   Drain draining_ = Drain::All;
-  stats::Slot lag_, blocks_, put_off_;
+  stats::Slot lag_, blocks_;
   net::BoundTimer<Worker, &Worker::on_drain_check> drain_check_{*this};
   net::BoundTimer<Worker, &Worker::on_lag_check> lag_check_{*this};
   std::thread thread_;

@@ -67,9 +67,6 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
 
-inline constexpr Name kTlsHandshakesPutOff{
-    "outrider_tls_handshakes_put_off_total", "Times a client's handshake had to wait for other work of its worker.", Kind::Counter};
-
 // Files of certificates, by where the configuration names them. owner: *. file: *. result: success, failure.
 inline constexpr Name kTlsCertificateExpiry{  // owner, file
     "outrider_tls_certificate_expiry_timestamp_seconds", "When a certificate that is shown expires.", Kind::Gauge};
@@ -194,7 +191,7 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakesPutOff, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
