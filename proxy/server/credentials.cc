@@ -1,9 +1,18 @@
 #include "server/credentials.h"
 
+#include <sys/stat.h>
+
 #include "base/log.h"
 #include "stats/names.h"
 
 namespace outrider::server {
+
+namespace {
+
+// Asked for instead of watched: what mounts secrets (links that are swapped, network file systems) does not always notify.
+constexpr milliseconds kLook{1000};
+
+}  // namespace
 
 Credentials::Credentials(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, const config::Document& document,
                          std::function<void(const identity::Identity&)> renewed)
@@ -20,7 +29,7 @@ std::string Credentials::start() {
     log::warn("identity is not fit for use", {{"dir", settings_.dir}, {"why", problem}});
   identity_ = std::move(*loaded);
   if (settings_.mtls != config::Identity::Mtls::Off) workload_.emplace(*identity_);
-  control_.arm(again_, identity::kFileLook);
+  control_.arm(again_, kLook);
   return {};
 }
 
@@ -32,13 +41,20 @@ identity::Outcome<identity::Identity> Credentials::read() const {
 }
 
 Credentials::Marks Credentials::marks() const {
-  const auto mark = [this](const char* name) { return identity::FileMark::of(settings_.dir + name); };
-  return {mark("/tls.crt"), mark("/tls.key"), mark("/ca.crt")};
+  Marks marks;
+  size_t i = 0;
+  for (const char* name : {"/tls.crt", "/tls.key", "/ca.crt"}) {
+    struct stat file {};
+    if (::stat((settings_.dir + name).c_str(), &file) == 0)
+      marks[i] = {int64_t(file.st_mtim.tv_sec) * 1'000'000'000 + file.st_mtim.tv_nsec, file.st_ino, uint64_t(file.st_size)};
+    ++i;
+  }
+  return marks;
 }
 
 // Files that are written one after the other do not fit until the last of them is there: each change is another look.
 void Credentials::look() {
-  control_.arm(again_, identity::kFileLook);
+  control_.arm(again_, kLook);
   const Marks now = marks();
   if (now == seen_) return;
   seen_ = now;

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "config/document.h"
-#include "identity/file_mark.h"
 #include "identity/identity.h"
 #include "net/loop.h"
 #include "server/workload_tls.h"
@@ -28,7 +27,12 @@ class Credentials {
   WorkloadTls* workload() { return workload_ ? &*workload_ : nullptr; }  // null: nobody speaks mutual TLS
 
  private:
-  using Marks = std::array<identity::FileMark, 3>;
+  struct Mark {  // of a file, as a change shows
+    int64_t changed_ns = 0;
+    uint64_t inode = 0, size = 0;
+    bool operator==(const Mark&) const = default;
+  };
+  using Marks = std::array<Mark, 3>;
   identity::Outcome<identity::Identity> read() const;
   Marks marks() const;
   void look();
