@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 #include "tests/support/tls.h"
 
 namespace outrider::test {
