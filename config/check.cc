@@ -107,7 +107,7 @@ void check_opaque(Reading& reading, const Listener& l, const Route& route) {
   const std::string seat = l.protocol == Protocol::Tcp ? "a tcp listener" : l.protocol == Protocol::Tls ? "a tls listener" : "";
   if (by_name && l.protocol != Protocol::Tls && l.protocol != Protocol::Auto)
     reading.error(where, route.path + ".match.sni", "is seen by listeners with protocol: tls or auto alone");
-  else if (by_name && l.tls.on)
+  else if (by_name && l.tls.on())
     reading.error(where, route.path + ".match.sni", "is for TLS that is passed through, and this listener ends it: match host");
   if (seat.empty() && !by_name) return;
   const std::string who = seat.empty() ? "a rule with sni" : seat;
@@ -133,7 +133,7 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
     reading.error(
         at, path,
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
-  if (l.protocol == Protocol::Tls && l.tls.on)
+  if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
   if (!l.opaque_ports.empty() && !l.relays())
     reading.warn(at, path + ".detect.opaque_ports",

@@ -138,11 +138,17 @@ struct Route {
 };
 
 struct ListenerTls {
-  bool on = false;                   // with the files below
-  bool identity = false;             // mutual TLS, as identity.mtls has it
-  std::string cert, key, client_ca;  // files; client_ca empty: clients need no certificate
-  bool tls12 = true;                 // else 1.3 alone
-  std::vector<std::string> alpn;     // empty: what the listener's protocol allows
+  struct Site {
+    std::vector<std::string> names;      // that clients ask for, in lower case: exact, or "*.suffix"; empty: any other
+    std::vector<std::string> cert, key;  // files, as many of one as of the other
+    std::string client_ca;               // file; empty: clients need no certificate
+    bool tls12 = true;                   // else 1.3 alone
+    std::vector<std::string> alpn;       // empty: what the listener's protocol allows
+    bool staple = true;                  // CERT.ocsp, where there is one
+  };
+  std::vector<Site> sites;  // none: clear text, or
+  bool identity = false;    // mutual TLS, as identity.mtls has it
+  bool on() const { return !sites.empty(); }
 };
 
 struct Listener {
@@ -171,7 +177,7 @@ struct Listener {
   // Limits of time; 0: none.
   milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
-  uint32_t max_connections = 10000, max_per_ip = 0;
+  uint32_t max_connections = 10000, max_per_ip = 0, max_rate = 0;  // rate: a second; 0: none
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves
   std::vector<Route> routes;  // that table, with what the direction implies behind it

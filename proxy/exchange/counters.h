@@ -27,7 +27,7 @@ const char* name_of(Flag flag);
 // Why a connection from a client ended: the closed set of the label `reason`.
 // clang-format off
 enum class Ending : uint8_t {
-  Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
+  Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, TooFast, Malformed,
   Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Denied, Internal
 };
 // clang-format on

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/pace.h"
 #include "base/tally.h"
 #include "exchange/router.h"
 #include "exchange/server_first.h"
@@ -53,9 +54,10 @@ struct ListenerPlan {
   uint32_t max_requests = 0;  // per connection; 0: no limit
   milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
-  uint32_t max_connections = 10000, max_per_ip = 0;
+  uint32_t max_connections = 10000, max_per_ip = 0, max_rate = 0;
   std::shared_ptr<const Router> router;
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers
+  std::shared_ptr<Pace> rate = std::make_shared<Pace>();
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
   uint32_t max_of_process = UINT32_MAX;
   std::shared_ptr<Tally> of_process = std::make_shared<Tally>();  // of all listeners

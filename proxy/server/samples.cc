@@ -47,11 +47,12 @@ void TurnWatch::on_second() {
 }
 
 void add_sources(stats::Collector& collector, const stats::Catalog& catalog, const State& state, const View& view,
-                 exchange::AccessLogWriter* log) {
+                 const TlsFiles& files, exchange::AccessLogWriter* log) {
   const bool each_endpoint = state.document->metrics.endpoint_metrics;
-  collector.add_source([&catalog, &state, &view, log, each_endpoint](stats::Samples& samples) {
+  collector.add_source([&catalog, &state, &view, &files, log, each_endpoint](stats::Samples& samples) {
     state.mesh->add_samples(samples);
     add_identity(state, samples);
+    files.add_samples(samples);
     add_process(state, samples);
     samples.add(names::kMemory, double(catalog.memory_bytes()), {{"subsystem", "stats"}});
     if (log) samples.add(names::kMemory, double(log->queued_bytes()), {{"subsystem", "access_log"}});

@@ -112,9 +112,10 @@ std::string Supervisor::start() {
         log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
     if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
   }
-  auto snapshot = compile(document_, 1, credentials_.workload());
+  auto snapshot = compile(document_, 1, credentials_.workload(), tls_files_);
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
+  tls_files_.watch(control_, *catalog_, *shard_);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
@@ -131,7 +132,7 @@ std::string Supervisor::start() {
       log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
   if (access_log_) access_log_->start();
   if (auto problem = start_mesh(); !problem.empty()) return problem;
-  add_sources(*collector_, *catalog_, state_, view_, access_log_.get());
+  add_sources(*collector_, *catalog_, state_, view_, tls_files_, access_log_.get());
   turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
   memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
   for (auto& worker : workers_) {

@@ -16,6 +16,7 @@
 #include "server/samples.h"
 #include "server/services.h"
 #include "server/signals.h"
+#include "server/tls_files.h"
 #include "server/view.h"
 #include "server/worker.h"
 #include "stats/collector.h"
@@ -82,6 +83,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::shared_ptr<stats::Collector> collector_;
   std::unique_ptr<exchange::AccessLogWriter> access_log_;
   Credentials credentials_;
+  TlsFiles tls_files_;
   std::shared_ptr<const exchange::Snapshot> snapshot_;
   discovery::FixedRegistry fixed_;
   Mesh mesh_;

@@ -48,7 +48,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 
 // Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
-// max_requests, too_many, too_many_per_ip, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
+// max_requests, too_many, too_many_per_ip, too_fast, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
 // denied, internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
@@ -66,6 +66,12 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 // side: client, endpoint. version: TLSv1.3, TLSv1.2, none (there was no end of it).
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
+
+// Files of certificates, by where the configuration names them. owner: *. file: *. result: success, failure.
+inline constexpr Name kTlsCertificateExpiry{  // owner, file
+    "outrider_tls_certificate_expiry_timestamp_seconds", "When a certificate that is shown expires.", Kind::Gauge};
+inline constexpr Name kTlsReloads{  // owner, result
+    "outrider_tls_reloads_total", "Certificates and keys that were found to be new, and whether they could be used.", Kind::Counter};
 
 // reason: no_route (no rule has the name), no_server_name (none was named, and no rule takes that), not_tls,
 // client_hello_cut_short, client_hello_too_long, client_hello_length, client_hello_record_length, client_hello_interrupted,
@@ -195,7 +201,7 @@ inline constexpr Name kProcessStart{
 
 inline constexpr std::array kAll = {
     &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsRefused, &kTcpBytes,
+    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes,
     &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
     &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
     &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,

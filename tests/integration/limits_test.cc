@@ -240,6 +240,20 @@ TEST(Limits, ConnectionsOfTheProcess) {
 
 TEST(Limits, ConnectionsOfAnAddress) { expect_two_at_a_time("per_ip: 2", "too_many_per_ip"); }
 
+TEST(Limits, ConnectionsOfASecond) {
+  const auto origin = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({origin->text()}, "", "limits: {rate: 1/s}"), {"overload.threads=2"});
+  const auto refused = [&] { return proxy.metric("outrider_connections_closed_total", "reason=\"too_fast\""); };
+  int served = 0, tried = 0;
+  for (; refused() == 0 && tried < 1000; ++tried) {
+    Stream stream = proxy.connect();
+    stream.send(kGet);
+    served += stream.read_message().has_value();
+  }
+  EXPECT_EQ(refused(), 1);
+  EXPECT_EQ(served, tried - 1);
+}
+
 TEST(Limits, RequestsOfAConnection) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}, "", "http: {max_requests: 2}"));
