@@ -9,8 +9,8 @@
 
 namespace outrider::identity {
 
-// Up to 1 MiB. The reason names the file.
-Outcome<std::string> read_file(const std::string& path);
+// Up to `most` bytes. The reason names the file.
+Outcome<std::string> read_file(const std::string& path, size_t most = 1 << 20);
 
 enum class Existing : bool { Replace, Keep };  // Keep: a file that is there already is an error
 

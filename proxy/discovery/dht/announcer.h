@@ -22,6 +22,7 @@ class AnnouncerEvents {
 
 // A version is a new value under the same key; the one before is no longer refreshed and fades. At half of its validity
 // a record is signed anew. Leaving is a version too, a tombstone, refreshed for as long as older ones may be about.
+// Facts that bring an instance id are a replica of their own: one node may speak for many of a service.
 // Owned by the registry's node; its thread.
 class Announcer {
  public:
@@ -41,11 +42,12 @@ class Announcer {
     std::string key, value;
   };
   struct Own {
-    Own(Announcer& announcer, std::string name) : announcer(announcer), service(std::move(name)) {}
+    Own(Announcer& announcer, std::string service, std::string name)
+        : announcer(announcer), service(std::move(service)), name(std::move(name)) {}
     void on_due() { announcer.on_due(*this); }
     void on_farewell() { announcer.part(*this, false); }
     Announcer& announcer;
-    const std::string service;
+    const std::string service, name;  // name: in own_
     Instance facts;
     InstanceId id{};
     uint16_t shards = 1;
@@ -64,9 +66,17 @@ class Announcer {
   void put(const std::shared_ptr<Own>& own, const Lying& value);
   void answered(Own& own, uint64_t sequence, bool acknowledged);
   void part(Own& own, bool acknowledged);
+  struct Survey {  // what lies under a service's first key, each instance once
+    struct Seen {
+      uint64_t sequence = 0;
+      uint16_t shards = 1;
+      bool tombstone = false;
+    };
+    std::map<InstanceId, Seen> instances;
+    std::vector<std::weak_ptr<Own>> waiting;
+  };
   void survey(const std::shared_ptr<Own>& own);
-  void surveyed(Own& own, size_t instances, size_t beacons, uint16_t shards);
-  std::shared_ptr<Own> find(const std::string& service) const;
+  void surveyed(Own& own, const Survey& survey);
   net::Loop& loop_;
   Table& table_;
   const DhtOptions& options_;
@@ -74,6 +84,7 @@ class Announcer {
   DhtStats& stats_;
   AnnouncerEvents& events_;
   std::map<std::string, std::shared_ptr<Own>> own_;
+  std::map<std::string, std::shared_ptr<Survey>> surveys_;  // under way, by service
 };
 
 }  // namespace outrider::discovery
