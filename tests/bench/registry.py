@@ -295,10 +295,11 @@ def partition(stage, options, verdicts):
                 other.tell("watch", f"default/new-{n}")
 
         def everywhere(names, size):
-            return all(least == size for half in halves for service, sizes in half.state()["sizes"].items()
-                       if service in names for least in [min(sizes)])
+            return all(sizes.get(name, [0]) == [size] * count for half in halves for sizes in [half.state()["sizes"]]
+                       for name in names)
         old, new = [{f"default/{age}-{n}" for n in (0, 1)} for age in ("old", "new")]
         wait_for("both to know both services", 60, lambda: everywhere(old, 3))
+        wait_for("the nodes to know each other", 120, lambda: min(half.state()["least_peers"] for half in halves) > count)
         wire("down")
         time.sleep(options.seconds / 2)
         for n, half in enumerate(halves):

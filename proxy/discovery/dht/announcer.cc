@@ -191,16 +191,12 @@ void Announcer::survey(const std::shared_ptr<Own>& own) {
   if (!under_way) survey = std::make_shared<Survey>();
   survey->waiting.push_back(own);
   if (under_way) return;
-  table_.get(
+  table_.sample(
       key_name(options_.trust_domain, service, 0),
       [this, service, survey](const Values& values) {
-        for (const auto& value : values) {
-          const auto believed = verifier_.read(value, service, net::Loop::wall());
-          if (!believed) continue;
-          const Record& record = believed->record;
-          auto& seen = survey->instances[record.instance];
-          if (seen.sequence < record.sequence) seen = {record.sequence, std::min(record.shards, kMostShards), record.tombstone};
-        }
+        for (const auto& value : values)
+          if (auto believed = verifier_.read(value, service, net::Loop::wall()))
+            survey->sample.push_back(std::move(believed->record));
       },
       [this, service, survey](bool ok) {
         surveys_.erase(service);
@@ -209,15 +205,17 @@ void Announcer::survey(const std::shared_ptr<Own>& own) {
       });
 }
 
+// By the sample: whoever lies under the first key because its id falls there stands for one under every other key; beacons
+// stand for nobody. Versions that fade count too: it is an estimate.
 void Announcer::surveyed(Own& own, const Survey& survey) {
-  size_t instances = 1, beacons = 0;  // with us
+  size_t instances = 0, beacons = 0;
   uint16_t wanted = own.shards;
-  for (const auto& [id, seen] : survey.instances) {
-    if (id == own.id || seen.tombstone) continue;
-    wanted = std::max(wanted, seen.shards);
-    beacons += seen.shards >= own.shards;
-    // Each that lies here because its id falls on it stands for one under every other key. Beacons stand for nobody.
-    if (shard_of(id, seen.shards) == 0) instances += seen.shards;
+  for (const Record& record : survey.sample) {
+    const uint16_t shards = std::min(record.shards, kMostShards);
+    if (record.tombstone) continue;
+    wanted = std::max(wanted, shards);
+    if (shards >= own.shards && record.instance != own.id) beacons += Table::kSampled;
+    if (shard_of(record.instance, shards) == 0) instances += Table::kSampled * shards;
   }
   std::set<uint16_t> also;
   if (const uint16_t needed = shards_for(instances); options_.shards == 0 && needed > wanted) {

@@ -66,13 +66,8 @@ class Announcer {
   void put(const std::shared_ptr<Own>& own, const Lying& value);
   void answered(Own& own, uint64_t sequence, bool acknowledged);
   void part(Own& own, bool acknowledged);
-  struct Survey {  // what lies under a service's first key, each instance once
-    struct Seen {
-      uint64_t sequence = 0;
-      uint16_t shards = 1;
-      bool tombstone = false;
-    };
-    std::map<InstanceId, Seen> instances;
+  struct Survey {  // of a service's first key
+    std::vector<Record> sample;
     std::vector<std::weak_ptr<Own>> waiting;
   };
   void survey(const std::shared_ptr<Own>& own);

@@ -30,6 +30,9 @@ constexpr size_t kMostCalls = 100000;                  // answers waiting for th
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
 net::Address from_dht(const dht::SockAddr& address) { return {address.get(), address.getLength()}; }
 
+// Values are marked with the part they belong to, by id: what a node that stores them can be asked for.
+std::string part_of(uint64_t id) { return std::to_string(id % Table::kSampled); }
+
 std::string text_of(const dht::Value& value) { return {value.data.begin(), value.data.end()}; }
 
 // OpenDHT's end of the socket. It owns this end only.
@@ -53,11 +56,11 @@ struct SocketEnd final : dht::net::DatagramSocket {
 
 }  // namespace
 
-struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
+struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, BootstrapEvents, net::EndOfTurn {
   Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
         socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, *this),
-        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options), shelf(options.folder) {}
+        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options, *this), shelf(options.folder) {}
   ~Impl() { close(); }
 
   // OpenDHT's end calls back for all that is unfinished: nobody listens any more.
@@ -71,6 +74,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   // Table. Callbacks of OpenDHT may come from inside the call: they wait in `calls` until it has returned.
   void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
     auto what = std::make_shared<dht::Value>(kType, dht::Blob(value.begin(), value.end()), value_id(value));
+    what->user_type = part_of(what->id);
     const dht::DoneCallback answered = [this, done = std::move(done)](bool ok, const auto&) { later([done, ok] { done(ok); }); };
     node->put(dht::InfoHash::get(key), std::move(what), answered, dht::time_point::max(), true);
     stir();
@@ -108,6 +112,14 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   }
 
   void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    get(key, {}, std::move(found), std::move(done));
+  }
+
+  void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    get(key, std::move(dht::Where().userType(part_of(loop.random().below(kSampled)))), std::move(found), std::move(done));
+  }
+
+  void get(const std::string& key, dht::Where which, std::function<void(const Values&)> found, std::function<void(bool)> done) {
     const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
       later([found, ours = ours_of(values)] {
         if (!ours.empty()) found(ours);
@@ -115,7 +127,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
       return true;
     };
     const dht::DoneCallback end = [this, done](bool ok, const auto&) { later([done, ok] { done(ok); }); };
-    node->get(dht::InfoHash::get(key), some, end, {}, {});
+    node->get(dht::InfoHash::get(key), some, end, {}, std::move(which));
     stir();
   }
 
@@ -251,6 +263,13 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     loop.arm(around, around_pace);
   }
 
+  // BootstrapEvents. What was a part is whole again: others have become the nearest to our keys, and to us.
+  void on_found_again() override {
+    loop.arm(tidy, milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
+    around_pace = kFirstLook;
+    loop.arm(around, milliseconds(0));
+  }
+
   // AnnouncerEvents. A limit that passes brings no packet: what it means must travel all the same.
   void on_version(const std::string& service, bool acknowledged) override {
     events.on_version(service, acknowledged);
@@ -378,7 +397,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     const std::string bytes = text_of(value);
     const auto record = verifier.keep(bytes, net::Loop::wall());
     if (!record) return false;
-    if (dht::InfoHash::get(record->key_name()) == key && value.id == value_id(bytes)) return true;
+    if (dht::InfoHash::get(record->key_name()) == key && value.id == value_id(bytes) && value.user_type == part_of(value.id))
+      return true;
     stats.reject(RecordVerdict::Replayed);
     return false;
   }

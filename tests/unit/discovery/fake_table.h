@@ -34,6 +34,15 @@ struct FakeTable final : Table {
       done(reachable);
     });
   }
+  void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    ++samples[key];
+    answer([this, key, found, done] {
+      Values some;
+      for (size_t i = 0; i < values[key].size(); i += kSampled) some.push_back(values[key][i]);
+      if (reachable && !some.empty()) found(some);
+      done(reachable);
+    });
+  }
   void touch(const std::string& key) override { ++touches[key]; }
   void ping(const net::Address& node, std::function<void(bool)> done) override {
     ++pings[node.text()];
@@ -68,7 +77,7 @@ struct FakeTable final : Table {
   std::map<std::string, Values> values, mine;  // by key: what lies there; what is refreshed by us
   std::vector<std::pair<std::string, std::string>> puts, drops;
   std::map<uint64_t, std::pair<std::string, std::function<void(const Values&, bool)>>> listeners;
-  std::map<std::string, int> gets, touches, pings;
+  std::map<std::string, int> gets, samples, touches, pings;
   uint64_t last = 0;
 };
 
