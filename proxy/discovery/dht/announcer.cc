@@ -214,8 +214,8 @@ void Announcer::surveyed(Own& own, const Survey& survey) {
     const uint16_t shards = std::min(record.shards, kMostShards);
     if (record.tombstone) continue;
     wanted = std::max(wanted, shards);
-    if (shards >= own.shards && record.instance != own.id) beacons += Table::kSampled;
-    if (shard_of(record.instance, shards) == 0) instances += Table::kSampled * shards;
+    if (shards >= own.shards && record.instance != own.id) beacons += kParts;
+    if (shard_of(record.instance, shards) == 0) instances += kParts * shards;
   }
   std::set<uint16_t> also;
   if (const uint16_t needed = shards_for(instances); options_.shards == 0 && needed > wanted) {

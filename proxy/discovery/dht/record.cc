@@ -305,6 +305,7 @@ const char* reason(RecordVerdict verdict) {
     case RecordVerdict::Oversized: return "oversized";
     case RecordVerdict::Unsealed: return "unsealed";
     case RecordVerdict::Malformed: return "malformed";
+    case RecordVerdict::Muted: return "muted";
   }
   return "";
 }
@@ -384,6 +385,8 @@ uint64_t value_id(std::string_view bytes) {
   const uint64_t id = number(std::string_view(identity::sha256(bytes)).substr(0, 8));
   return id ? id : 1;
 }
+
+std::string part_of(uint64_t value_id) { return std::to_string(value_id % kParts); }
 
 std::string key_name(std::string_view trust_domain, std::string_view service, uint16_t shard) {
   std::string out = "outrider1/";

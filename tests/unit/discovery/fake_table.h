@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "discovery/dht/record.h"
 #include "discovery/dht/table.h"
 #include "net/loop.h"
 
@@ -38,7 +39,7 @@ struct FakeTable final : Table {
     ++samples[key];
     answer([this, key, found, done] {
       Values some;
-      for (size_t i = 0; i < values[key].size(); i += kSampled) some.push_back(values[key][i]);
+      for (size_t i = 0; i < values[key].size(); i += kParts) some.push_back(values[key][i]);
       if (reachable && !some.empty()) found(some);
       done(reachable);
     });
