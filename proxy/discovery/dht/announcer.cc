@@ -165,12 +165,20 @@ void Announcer::part(Own& own, bool acknowledged) {
 void Announcer::on_connected() {
   for (const auto& [name, own] : std::map<std::string, std::shared_ptr<Own>>(own_)) {
     if (own->acknowledged) continue;
-    own->unanswered = own->lying.size();
-    for (const auto& value : std::vector<Lying>(own->lying)) {
-      table_.drop(value.key, value.value);
-      put(own, value);
-    }
+    put_again(own);
     if (!own->gone) survey(own);
+  }
+}
+
+void Announcer::put_again() {
+  for (const auto& [name, own] : own_) put_again(own);
+}
+
+void Announcer::put_again(const std::shared_ptr<Own>& own) {
+  own->unanswered = own->lying.size();
+  for (const auto& value : std::vector<Lying>(own->lying)) {
+    table_.drop(value.key, value.value);
+    put(own, value);
   }
 }
 

@@ -33,6 +33,7 @@ class Announcer {
   void withdraw_all();
   bool leaving() const;  // some withdrawal waits to be acknowledged
   void on_connected();   // what nobody has acknowledged is put again
+  void put_again();      // everything: nodes that were cut off have let it expire, and OpenDHT believes they have it
   void on_identity_changed();
   void add_keys(std::set<std::string>& keys) const;  // all under which something of ours lies
   std::vector<DhtFacts::Own> facts() const;
@@ -64,6 +65,7 @@ class Announcer {
   void on_due(Own& own);
   void write(Own& own);
   void put(const std::shared_ptr<Own>& own, const Lying& value);
+  void put_again(const std::shared_ptr<Own>& own);
   void answered(Own& own, uint64_t sequence, bool acknowledged);
   void part(Own& own, bool acknowledged);
   struct Survey {  // of a service's first key

@@ -17,7 +17,8 @@ constexpr size_t kKept = 64;
 constexpr size_t kPeers = 2;  // pinged along while all is well, to notice when it no longer is
 constexpr size_t kLost = 256, kLostAsked = 2;
 constexpr milliseconds kLostFor = std::chrono::minutes(15);
-constexpr int kSilentShare = 8;  // a seed is asked again after this part of the time it has been silent
+constexpr size_t kManyLost = 8;  // one lost of so many peers
+constexpr int kSilentShare = 8;  // of the time that has passed since somebody fell silent, until the next round
 
 std::pair<std::vector<net::Address>, std::string> resolve(const std::string& host, const std::string& port) {
   addrinfo wanted{}, *list = nullptr;
@@ -95,13 +96,14 @@ void Bootstrap::on_due() {
 
 milliseconds Bootstrap::pace() const {
   if (!connected_) return pace_;
-  milliseconds pace = options_.seeds;
+  TimePoint last{};  // that somebody fell silent
   for (const auto& seed : seeds_)
     for (const auto& place : seed.places)
-      if (place.silent != TimePoint{})
-        pace = std::min(pace, std::max(options_.seeds_first,
-                                       std::chrono::duration_cast<milliseconds>(loop_.now() - place.silent) / kSilentShare));
-  return pace;
+      if (place.silent != TimePoint{}) last = std::max(last, place.silent);
+  for (const auto& [address, since] : lost_) last = std::max(last, since);
+  if (last == TimePoint{}) return options_.seeds;
+  const auto share = std::chrono::duration_cast<milliseconds>(loop_.now() - last) / kSilentShare;
+  return std::clamp(share, std::min(options_.seeds_first, options_.seeds), options_.seeds);
 }
 
 void Bootstrap::note_peers() {
@@ -125,7 +127,8 @@ void Bootstrap::ask_lost(size_t most) {
     table_.ping(lost_[i].first, [mailbox, address = lost_[i].first](bool answered) {
       Bootstrap* self = mailbox->to;
       if (!self || !answered) return;
-      if (std::erase_if(self->lost_, [&](const auto& one) { return one.first == address; })) self->found_again();
+      const bool many = self->lost_.size() * kManyLost >= self->remembered_.size();  // not just one that was slow
+      if (std::erase_if(self->lost_, [&](const auto& one) { return one.first == address; }) && many) self->found_again();
     });
   }
 }
@@ -133,6 +136,8 @@ void Bootstrap::ask_lost(size_t most) {
 void Bootstrap::found_again() {
   auto lost = std::exchange(lost_, {});  // each is asked once for this
   for (const auto& [address, since] : lost) table_.ping(address, [](bool) {});
+  if (found_again_ != TimePoint{} && loop_.now() < found_again_ + options_.seeds) return;
+  found_again_ = loop_.now();
   events_.on_found_again();
 }
 

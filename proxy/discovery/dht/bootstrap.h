@@ -21,8 +21,8 @@ class BootstrapEvents {
 };
 
 // Pings every seed at a fixed pace whatever the state, since OpenDHT itself stops trying, and a mesh that was cut in two
-// must grow together again; sooner while nothing answers, and then the remembered nodes too; sooner as well while a seed
-// is silent that has answered before. Peers that have fallen silent are asked now and then, and all at once when one of
+// must grow together again; sooner while nothing answers, and then the remembered nodes too; sooner as well after a seed
+// or a peer has fallen silent. Peers that have fallen silent are asked now and then, and all at once when one of
 // them answers: OpenDHT asks nobody again who was silent, and both halves hold each other for dead. Names are looked up on a
 // thread of their own, at most one at a time, for the system's resolver may block for long. Owned by the registry's node;
 // its thread.
@@ -67,6 +67,7 @@ class Bootstrap {
   std::vector<Seed> seeds_;
   std::vector<net::Address> remembered_;
   std::vector<std::pair<net::Address, TimePoint>> lost_;  // peers that fell silent, since when
+  TimePoint found_again_{};                               // when that was said last
   bool connected_ = false;
   milliseconds pace_;
   std::shared_ptr<Mailbox> mailbox_;

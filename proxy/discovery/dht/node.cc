@@ -279,6 +279,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, BootstrapEvents,
     loop.arm(tidy, milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
     around_pace = kFirstLook;
     loop.arm(around, milliseconds(0));
+    announcer.put_again();
   }
 
   // AnnouncerEvents. A limit that passes brings no packet: what it means must travel all the same.
