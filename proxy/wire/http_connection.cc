@@ -69,7 +69,7 @@ void HttpConnection::on_ready() {
 void HttpConnection::on_readable() {
   if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
-  if (enough_) return transport_.newcomer() ? loop().at_end_of_turn(*this) : void();
+  if (enough_) return loop().at_end_of_turn(*this);
   for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && !enough_ && transport_.reading(); ++i) {
     const auto got = transport_.read(codec().unread(), read_size_);
     if (!got) return fail(got.error());
