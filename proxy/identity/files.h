@@ -10,8 +10,8 @@
 
 namespace outrider::identity {
 
-// Up to 1 MiB. The reason names the file.
-Outcome<std::string> read_file(const std::string& path);
+// Up to `most` bytes. The reason names the file.
+Outcome<std::string> read_file(const std::string& path, size_t most = 1 << 20);
 
 struct FileMark {  // of a file, as a change shows
   int64_t changed_ns = 0;

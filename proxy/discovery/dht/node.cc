@@ -57,11 +57,11 @@ struct SocketEnd final : dht::net::DatagramSocket {
 
 }  // namespace
 
-struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, net::EndOfTurn {
+struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, BootstrapEvents, net::EndOfTurn {
   Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
         socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, *this),
-        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options), shelf(options.folder) {}
+        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options, *this), shelf(options.folder) {}
   ~Impl() { close(); }
 
   // OpenDHT's end calls back for all that is unfinished: nobody listens any more.
@@ -75,6 +75,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, n
   // Table. Callbacks of OpenDHT may come from inside the call: they wait in `calls` until it has returned.
   void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
     auto what = std::make_shared<dht::Value>(kType, dht::Blob(value.begin(), value.end()), value_id(value));
+    what->user_type = part_of(what->id);
     const dht::DoneCallback answered = [this, done = std::move(done)](bool ok, const auto&) { later([done, ok] { done(ok); }); };
     node->put(dht::InfoHash::get(key), std::move(what), answered, dht::time_point::max(), true);
     stir();
@@ -114,24 +115,36 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, n
   // The nodes nearest to the key may hide what lies there, or bury it: then others are asked, and a few in any case.
   void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
     const auto any = std::make_shared<bool>(false);
-    const dht::GetCallback some = [this, found, any](const std::vector<std::shared_ptr<dht::Value>>& values) {
-      later([this, found, any, ours = ours_of(values), who = speaker] {
-        *any |= !ours.empty();
+    const auto refused = verifier.refused();
+    get(
+        key, {},
+        [found, any](const Values& values) {
+          *any |= !values.empty();
+          found(values);
+        },
+        [this, key, found, done, any, refused](bool ok) {
+          if (*any && verifier.refused() == refused) return done(ok);
+          inquire(key, Inquiry::kWays, Inquiry::kSteps, found, [this, done, ok, any](bool more) {
+            if (more && !*any) stats.withheld.fetch_add(1, std::memory_order_relaxed);
+            done(ok);
+          });
+        });
+    inquire(key, kAskedAlong, kAskedAlong, found, [](bool) {});
+  }
+
+  void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    get(key, std::move(dht::Where().userType(part_of(loop.random().below(kParts)))), std::move(found), std::move(done));
+  }
+
+  void get(const std::string& key, dht::Where which, std::function<void(const Values&)> found, std::function<void(bool)> done) {
+    const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
+      later([this, found, ours = ours_of(values), who = speaker] {
         if (!ours.empty()) judge(who, [&] { found(ours); });
       });
       return true;
     };
-    const dht::DoneCallback end = [this, key, found, done, any, refused = verifier.refused()](bool ok, const auto&) {
-      later([this, key, found, done, any, refused, ok] {
-        if (*any && verifier.refused() == refused) return done(ok);
-        inquire(key, Inquiry::kWays, Inquiry::kSteps, found, [this, done, ok, any](bool more) {
-          if (more && !*any) stats.withheld.fetch_add(1, std::memory_order_relaxed);
-          done(ok);
-        });
-      });
-    };
-    node->get(dht::InfoHash::get(key), some, end, {}, {});
-    inquire(key, kAskedAlong, kAskedAlong, found, [](bool) {});
+    const dht::DoneCallback end = [this, done](bool ok, const auto&) { later([done, ok] { done(ok); }); };
+    node->get(dht::InfoHash::get(key), some, end, {}, std::move(which));
     stir();
   }
 
@@ -295,6 +308,14 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, n
     announcer.on_connected();
     around_pace = kFirstLook;
     loop.arm(around, around_pace);
+  }
+
+  // BootstrapEvents. What was a part is whole again: others have become the nearest to our keys, and to us.
+  void on_found_again() override {
+    loop.arm(tidy, milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
+    around_pace = kFirstLook;
+    loop.arm(around, milliseconds(0));
+    announcer.put_again();
   }
 
   // AnnouncerEvents. A limit that passes brings no packet: what it means must travel all the same.

@@ -198,6 +198,19 @@ TEST_F(WatchesTest, RecordsSayHowManyKeysThereAreAndAllAreFollowed) {
   EXPECT_TRUE(keys.empty());
 }
 
+TEST_F(WatchesTest, AServiceOfManyKeysIsAnsweredForWhenAllOfThemHaveBeenRead) {
+  auto first = announcement(1), last = announcement(2);
+  first.shards = last.shards = 64;
+  last.shard = 63;
+  table.values[key()] = {record(first)};
+  table.values[key(63)] = {record(last)};
+  follow();
+  EXPECT_EQ(answers, 1);
+  EXPECT_EQ(learned, (Set{"10.0.0.1:80", "10.0.0.2:80"}));
+  EXPECT_EQ(table.listeners.size(), 64u);
+  for (uint16_t shard = 0; shard < 64; ++shard) EXPECT_GE(table.gets[key(shard)], 1) << shard;
+}
+
 TEST_F(WatchesTest, WhatWasKnownIsKeptAsReceivedAndVerifiedAgainWhenItIsLoaded) {
   table.values[key()] = {record(1), record(1, 2), record(2)};
   auto tombstone = announcement(3);
