@@ -19,6 +19,8 @@ Reply index_page(const Facts& facts);
 Reply config_page(const Facts& facts);
 Reply clusters_page(const Facts& facts, const Ask& ask);  // ?cluster=NAME
 Reply services_page(const Facts& facts, const Ask& ask);  // ?service=NAME
+Reply authorization_page(const Facts& facts, const Ask& ask);  // ?from=&to=, and for HTTP &method=&path=
+std::string authorization_json(const AuthorizationView& view);
 Reply registry_page(const Facts& facts);
 Reply version_page(const Facts& facts);
 Reply drain_page(Facts& facts);

@@ -2,6 +2,7 @@
 // What one side of TLS shows and accepts: certificates, authorities, versions, ALPN.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "identity/outcome.h"
 
 struct ssl_ctx_st;
+struct x509_st;
+struct stack_st_X509;
 
 namespace outrider::net {
 
@@ -41,7 +44,8 @@ class TlsContext {
   // Both read the files. The reason names the one at fault.
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const TlsServerSettings& settings);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
-  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for, of its own trust domain.
+  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for, of its own trust domain
+  // and of those it has bundles of.
   // `protocols` are a server's, as above.
   static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,
                                                            const std::vector<std::string>& protocols);
@@ -51,16 +55,20 @@ class TlsContext {
   TlsContext& operator=(const TlsContext&) = delete;
   ssl_ctx_st* raw() const { return context_; }
   const std::string& protocols() const { return protocols_; }  // a server's, as ALPN carries them (RFC 7301 3.1)
-  bool checks_identity() const { return mutual_ || !identities_.empty(); }
+  bool checks_identity() const { return is_mutual() || !identities_.empty(); }
+  bool is_mutual() const { return trust_.has_value(); }  // of workloads
   // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id, where that is known.
   bool accepts(const identity::Certificate& peer, std::string_view expected) const;
+  // Mutual: whether one who has been taken before would be taken by this context, too, but for dates. `between` came with him.
+  bool would_take(const identity::Certificate& peer, stack_st_X509* between, std::string_view expected) const;
 
  private:
   TlsContext() = default;
   ssl_ctx_st* context_ = nullptr;
   void show(const identity::Identity& identity);
   void choose(const std::vector<std::string>& protocols);
-  bool mutual_ = false;
+  std::optional<identity::Trust> trust_;  // mutual
+  bool server_ = false;
   std::string protocols_;
   std::vector<std::string> identities_;
   std::string home_;

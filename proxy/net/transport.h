@@ -61,6 +61,7 @@ class Transport {
   void note_end();               // for those who read by it: FIN was seen, do not watch for more
   bool has_unread() const;       // bytes have come that nobody has read
   size_t unsent() const;         // encrypted, and not with the kernel yet
+  TlsEngine* tls();
   const TlsEngine* tls() const;  // null: plain; then reading and writing by the descriptor is allowed
   bool cut_short() const;        // FIN came without TLS having said so: somebody else may have sent it
   void pause_reading();

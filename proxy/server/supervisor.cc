@@ -69,8 +69,11 @@ Supervisor::Supervisor(Settings settings)
       shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
       credentials_(control_, *catalog_, *shard_, document_,
                    [this](const identity::Identity& fresh) {
+                     const bool trusts_others = !(state_.identity->trust == fresh.trust);
                      state_.identity = fresh;
                      mesh_.renew(fresh);
+                     if (!trusts_others) return;
+                     for (auto& worker : workers_) worker->review_trust(document_.identity.drain);
                    }),
       mesh_(control_, *catalog_, *shard_) {
   configure_log(document_.log);
@@ -111,10 +114,11 @@ std::string Supervisor::start() {
   auto snapshot = compile(document_, 1, credentials_.workload());
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
+  const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
-                                                document_.registry.idle_timeout, *this));
+                                                document_.registry.idle_timeout, peers, *this));
   }
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
@@ -237,7 +241,7 @@ void Supervisor::say_hello() const {
                                {"config", document_.file.empty() ? "(none)" : document_.file}});
   for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
   if (document_.mode == config::Mode::Sidecar && document_.identity.mtls == config::Identity::Mtls::Off)
-    log::warn(document_.identity.dir.empty() ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
+    log::warn(!document_.identity ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
                                              : "traffic between sidecars is clear text (identity.mtls: off)");
   if (!mesh_) return;
   const auto view = view_.registry();

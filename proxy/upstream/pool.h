@@ -6,6 +6,7 @@
 
 #include "base/intrusive_list.h"
 #include "net/tls_sessions.h"
+#include "net/trust_review.h"
 #include "upstream/cluster_plan.h"
 #include "wire/http_connection.h"
 
@@ -53,6 +54,7 @@ class Pool final : net::EndOfTurn {
   void drop_idle();  // the server closed one that was in use: those it has closed too must not be used
   void drain();      // no new leases; idle connections close, busy ones when given back
   void cut();        // everything closes now
+  void review(net::TrustReview& review);  // are those who answer still trusted?
   net::Loop& loop() { return loop_; }
   size_t idle_count() const { return idle_count_; }
   size_t open_count() const { return open_count_; }        // connecting, idle, busy and closing
