@@ -41,7 +41,7 @@ std::string Credentials::start() {
 std::string Credentials::ask_agent() {
   const auto agent = net::Address::parse(settings_.workload_api);
   if (!agent) return "is no address";
-  agent_ = std::make_unique<WorkloadApi>(control_, *agent, *this);
+  agent_.reset(new WorkloadApi(control_, *agent, *this));
   agent_->start();
   const TimePoint end = net::Loop::clock() + settings_.wait;
   while (!identity_ && net::Loop::clock() < end) {

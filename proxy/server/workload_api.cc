@@ -18,7 +18,7 @@ WorkloadApi::WorkloadApi(net::Loop& control, net::Address agent, WorkloadApiEven
     : control_(control), agent_(agent), events_(events), pause_(kFirstPause) {}
 
 void WorkloadApi::call() {
-  connection_ = std::make_unique<wire::HttpConnection>(control_, *this);
+  connection_.reset(new wire::HttpConnection(control_, *this));
   if (const auto ok = connection_->connect(agent_, http::Wire::Http2, {}); !ok) over(std::strerror(ok.error().os_error));
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "identity/files.h"
 #include "tests/support/h2_peer.h"
 #include "tests/support/mesh.h"
 
