@@ -241,6 +241,7 @@ http::Codec& Exchange::downstream() { return session_->codec(); }
 void Exchange::commit() {
   committed_ = true;
   first_byte_ = attempt()->headed_at();
+  session_->connection().transport().settle();
   response_ = &attempt()->response();
   if (raw_) return;
   if (upgrading_) settle_upgrade();

@@ -143,6 +143,7 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
 void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   const bool raw = connection_.wire() == http::Wire::Raw;
   if (!client_gone) codec().detach(stream);
+  if (!client_gone && flag == Flag::None) connection_.transport().settle();
   if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
   if (raw && !client_gone) close(Ending::Finished);
   // What was handed over whole may still wait for the client to take it.

@@ -53,13 +53,16 @@ void H2Guard::turn() {
 }
 
 // A head is what costs most. A few dozen are what many streams ask for at once; of a peer that takes its own back, or makes
-// us do it, others should notice nothing.
+// us do it, others should notice nothing, and of one that has not brought a stream to its end yet, for which nearly each
+// may open a connection to an endpoint, least of all.
 uint32_t H2Guard::cost(uint8_t type) const {
   if (type != NGHTTP2_HEADERS) return 1;
+  if (!known_) return kATurn / 2;
   return counted_[Resets] > kBudgets[Resets].limit / 64 ? kATurn / 8 : kATurn / 64;
 }
 
 void H2Guard::finished() {
+  known_ = true;
   if (counted_[Resets] > 0) --counted_[Resets];
 }
 

@@ -27,6 +27,7 @@ class H2Guard {
   enum Kind : size_t { Pings, Settings, Resets, Empty, Windows, Continuations, Count };
   const char* count(Kind kind);
   std::array<uint16_t, Count> counted_{};
+  bool known_ = false;   // a stream of its has come to its end
   uint16_t earned_ = 0;  // WINDOW_UPDATEs there is a use for
   void earn(size_t credits);
 };

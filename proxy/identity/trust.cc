@@ -16,6 +16,7 @@ constexpr int kDepth = 4;          // authorities between a leaf and its anchor
 constexpr int kSecurityLevel = 2;  // 112 bits: no RSA under 2048, no SHA-1
 constexpr seconds kRefusalHolds = std::chrono::minutes(1);
 constexpr seconds kEarlyHolds{1};
+constexpr seconds kUnused = std::chrono::minutes(20);  // who lives shows a new record at least each 15
 
 using Stack = std::unique_ptr<STACK_OF(X509), decltype([](STACK_OF(X509) * s) { sk_X509_free(s); })>;
 
@@ -178,6 +179,7 @@ const Judgement& TrustCache::judge(std::string_view leaf_der, WallTime at) {
   for (Table* table : {&friends_, &strangers_})
     if (const Judgement* known = find(*table, fingerprint, at)) {
       const auto entry = table->index.find(fingerprint)->second;
+      entry->used = at;
       table->entries.splice(table->entries.begin(), table->entries, entry);
       return *known;
     }
@@ -185,7 +187,7 @@ const Judgement& TrustCache::judge(std::string_view leaf_der, WallTime at) {
   drop(strangers_, fingerprint);
   Judgement fresh = trust_.judge(leaf_der, at);
   Table& table = fresh.verdict == TrustVerdict::Ok ? friends_ : strangers_;
-  return keep(table, {std::move(fingerprint), std::move(fresh)});
+  return keep(table, {std::move(fingerprint), std::move(fresh), at});
 }
 
 bool TrustCache::knows(std::string_view leaf_der, WallTime at) const {
@@ -209,7 +211,8 @@ const Judgement* TrustCache::find(const Table& table, std::string_view fingerpri
 }
 
 const Judgement& TrustCache::keep(Table& table, Entry entry) {
-  if (table.entries.size() >= table.limit) drop(table, table.entries.back().fingerprint);
+  while (!table.entries.empty() && (table.entries.size() >= table.limit || table.entries.back().used + kUnused < entry.used))
+    drop(table, table.entries.back().fingerprint);
   table.entries.push_front(std::move(entry));
   table.index.emplace(table.entries.front().fingerprint, table.entries.begin());
   return table.entries.front().judgement;

@@ -78,7 +78,8 @@ class Trust {
 };
 
 // Remembers judgements by SHA-256 of the leaf, so that a known peer costs one hash instead of a chain. Accepted and
-// refused leaves are kept apart: strangers, however many, never push out a friend. Owned by one thread.
+// refused leaves are kept apart: strangers, however many, never push out a friend. What nobody has shown for a while is
+// forgotten: peers go for good. Owned by one thread.
 class TrustCache {
  public:
   explicit TrustCache(Trust trust, size_t friends = 4096, size_t strangers = 1024);
@@ -93,6 +94,7 @@ class TrustCache {
   struct Entry {
     std::string fingerprint;
     Judgement judgement;  // a refusal holds for a minute, then it is asked again
+    WallTime used{};
   };
   struct Table {  // newest use in front
     size_t limit;
@@ -100,7 +102,7 @@ class TrustCache {
     std::unordered_map<std::string_view, std::list<Entry>::iterator, StringHash, std::equal_to<>> index;
   };
   static const Judgement* find(const Table& table, std::string_view fingerprint, WallTime at);
-  const Judgement& keep(Table& table, Entry entry);
+  static const Judgement& keep(Table& table, Entry entry);
   static void drop(Table& table, std::string_view fingerprint);
   Trust trust_;
   Table friends_, strangers_;

@@ -101,13 +101,14 @@ void Listener::resume() {
   poll_ = PollHandle<Listener>::make(loop_.raw(), fd_, this);
   if (!poll_) return loop_.arm(starved_, kStarved);
   uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (Listener* self = PollHandle<Listener>::owner_of(handle)) self->on_events();
+    if (Listener* self = PollHandle<Listener>::owner_of(handle)) self->loop_.newcomers().wait(*self);
   });
 }
 
-void Listener::on_events() {
+void Listener::on_turn() {
+  if (!poll_) return;
   const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
-  for (int i = 0; i < kAcceptsATurn && poll->owner == this && accept_one(); ++i) {}
+  for (int i = 0; i < kAcceptsATurn && poll->owner == this && accept_one() && !loop_.newcomers().out_of_time(); ++i) {}
 }
 
 // False: nobody is waiting, or nobody can be let in.

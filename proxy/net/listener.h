@@ -26,8 +26,8 @@ enum class Port : uint8_t { Alone, Shared };
 // A bound, listening, non-blocking descriptor. Of a unix socket there is only one, and a stale file is removed first.
 Result<int> open_listener(const Address& at, Port port = Port::Alone);
 
-// Accepts with a budget of 64 a turn. Owned by a worker's door or an admin server; destroying it closes the socket.
-class Listener {
+// Accepts, as a newcomer, 64 a turn at most. Owned by a worker's door or an admin server; destroying it closes the socket.
+class Listener final : Newcomer {
  public:
   Listener(Loop& loop, ListenerEvents& owner, int fd);
   ~Listener();
@@ -39,7 +39,7 @@ class Listener {
   void close();  // lets in who is in the queue; whoever comes later is refused
 
  private:
-  void on_events();
+  void on_turn() override;
   bool accept_one();
   Loop& loop_;
   ListenerEvents& owner_;

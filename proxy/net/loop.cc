@@ -73,6 +73,10 @@ Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wh
     auto& self = *static_cast<Loop*>(c->loop->data);
     self.end_of_turn_.splice(self.end_of_next_turn_);
     self.end_turn();
+    if (!self.newcomers_.empty()) {
+      self.newcomers_.run();
+      self.end_turn();
+    }
     const auto took = std::chrono::duration_cast<milliseconds>(coarse_clock() - self.now());
     self.longest_turn_ = std::max(self.longest_turn_, took);
   });
@@ -165,9 +169,10 @@ void Loop::end_turn() {
 // turns need not even ask the wheel.
 void Loop::arm_wheel() {
   Handles& h = *handles_;
-  if (!end_of_turn_.empty() || !end_of_next_turn_.empty() || !retired_.empty())
+  if (!end_of_turn_.empty() || !end_of_next_turn_.empty() || !retired_.empty() || !newcomers_.empty())
     uv_timer_start(
         &h.again, [](uv_timer_t*) {}, 0, 0);
+  else uv_timer_stop(&h.again);
   if (!std::exchange(wheel_stale_, false)) return;
   const TimePoint next = wheel_.next();
   if (next >= wheel_armed_for_) return;

@@ -10,6 +10,7 @@
 #include "base/intrusive_list.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "net/newcomers.h"
 #include "net/timer_wheel.h"
 
 struct uv_loop_s;
@@ -72,6 +73,7 @@ class Loop {
   uv_loop_s* raw();
   BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }
+  Newcomers& newcomers() { return newcomers_; }
   milliseconds longest_turn() { return std::exchange(longest_turn_, {}); }  // of its work, since this was last asked
 
  private:
@@ -83,6 +85,7 @@ class Loop {
   BlockPool blocks_;
   Random random_;
   TimerWheel wheel_;
+  Newcomers newcomers_;
   TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the alarm is off
   bool wheel_stale_ = false;                      // the wheel may want to be called sooner than that
   milliseconds longest_turn_{0};

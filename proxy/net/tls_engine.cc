@@ -50,6 +50,11 @@ const BIO_METHOD* records() {
   return method;
 }
 
+// SSL_get_error() looks at what others left in the thread's queue, too. To empty it is dear, and it nearly always is.
+void forget_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 void join(SSL* ssl, TlsEngine& engine) {
   BIO* bio = BIO_new(records());
   BIO_set_data(bio, &engine);
@@ -152,10 +157,10 @@ int TlsEngine::keep_session(SSL* ssl, SSL_SESSION* session) {
   return engine.sessions_ ? 1 : 0;
 }
 
-bool TlsEngine::has_input() const { return !input.empty() || SSL_pending(ssl_) > 0; }
+bool TlsEngine::has_input() const { return broken_ || !input.empty() || SSL_pending(ssl_) > 0; }
 
 Result<bool> TlsEngine::handshake() {
-  ERR_clear_error();
+  forget_errors();
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     if (context_->checks_identity()) note_peer();
@@ -167,8 +172,8 @@ Result<bool> TlsEngine::handshake() {
 
 Result<size_t> TlsEngine::read(std::span<char> into) {
   size_t got = 0;
-  while (got < into.size()) {
-    ERR_clear_error();
+  while (got < into.size() && has_input()) {  // to ask OpenSSL for what it cannot have costs as much as a small record
+    forget_errors();
     const int result = SSL_read(ssl_, into.data() + got, int(std::min<size_t>(into.size() - got, 1 << 30)));
     if (result > 0) {
       got += size_t(result);
@@ -176,21 +181,22 @@ Result<size_t> TlsEngine::read(std::span<char> into) {
     }
     const int why = SSL_get_error(ssl_, result);
     ended_ = why == SSL_ERROR_ZERO_RETURN;
-    if (!ended_ && why != SSL_ERROR_WANT_READ && got == 0) return error_of(result);
-    break;
+    broken_ = !ended_ && why != SSL_ERROR_WANT_READ;
+    if (broken_ && got == 0) return error_of(result);
+    break;  // what was whole goes first
   }
   return got;
 }
 
 Result<Done> TlsEngine::write(std::string_view bytes) {
-  ERR_clear_error();
+  forget_errors();
   const int result = SSL_write(ssl_, bytes.data(), int(bytes.size()));
   if (result <= 0) return error_of(result);
   return Done{};
 }
 
 void TlsEngine::finish() {
-  ERR_clear_error();
+  forget_errors();
   if (established_) SSL_shutdown(ssl_);
 }
 

@@ -35,6 +35,7 @@ namespace {
 
 constexpr size_t kRecords = 64 * 1024;  // asked of the socket at once
 constexpr size_t kUnsent = 64 * 1024;   // encrypted and waiting: above it nothing more is taken
+constexpr int kAgain = 1 << 16;         // none of libuv's events: wait_for_turn()
 constexpr size_t kRecord = 16 * 1024, kSmallRun = 4 * 1024;
 
 // recv(2) and send(2). glibc's own are cancellation points, which costs two locked instructions a call in a program with
@@ -110,6 +111,17 @@ struct Transport::Secured {
   } again;
 };
 
+// A newcomer's events, until its turn.
+struct Transport::Waiting final : Newcomer {
+  explicit Waiting(Transport& t) : owner(t) {}
+  void on_turn() override {
+    const auto self = std::move(owner.waiting_);
+    owner.serve(status, events);
+  }
+  Transport& owner;
+  int status = 0, events = 0;
+};
+
 Transport::Transport(Loop& loop, TransportEvents& owner) : loop_(loop), owner_(owner) {}
 
 Transport::~Transport() { close(); }
@@ -117,7 +129,7 @@ Transport::~Transport() { close(); }
 void Transport::adopt(int fd, std::shared_ptr<const TlsContext> tls) {
   fd_ = fd;
   if (tls) secured_ = std::make_unique<Secured>(*this, tls);
-  connected_ = true;
+  connected_ = newcomer_ = true;
   watch();
 }
 
@@ -164,11 +176,21 @@ void Transport::watch() {
     return;
   }
   uv_poll_start(&poll_->handle, want, [](uv_poll_t* handle, int status, int events) {
-    if (Transport* self = PollHandle<Transport>::owner_of(handle)) self->on_events(status, events);
+    if (Transport* self = PollHandle<Transport>::owner_of(handle))
+      self->newcomer_ ? self->wait(status, events) : self->serve(status, events);
   });
 }
 
-void Transport::on_events(int status, int events) {
+void Transport::wait(int status, int events) {
+  if (!waiting_) waiting_ = std::make_unique<Waiting>(*this);
+  if (status < 0) waiting_->status = status;
+  waiting_->events |= events;
+  loop_.newcomers().wait(*waiting_);
+}
+
+void Transport::wait_for_turn() { wait(0, kAgain); }
+
+void Transport::serve(int status, int events) {
   const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
   if (!connected_) {
     // libuv says no more than that there was an error (EBADF, whatever it was): the socket knows which.
@@ -206,7 +228,7 @@ void Transport::on_events(int status, int events) {
     if (poll->owner != this) return;  // closed from inside
     watch();
   }
-  if (events & UV_READABLE && reading_ && !ended_) {
+  if ((events & UV_READABLE && reading_ && !ended_) || events & kAgain) {
     owner_.on_readable();
     if (poll->owner != this) return;
   }
@@ -403,6 +425,7 @@ void Transport::close() {
   if (poll_) std::exchange(poll_, nullptr)->release();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   if (secured_) secured_->again.cancel();
+  waiting_.reset();
   watching_ = 0;
 }
 

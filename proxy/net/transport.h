@@ -46,7 +46,11 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   Loop& loop() const { return loop_; }
   // Accepted by a listener, non-blocking; with `tls`, on_readable() comes for what has been decrypted.
+  // A newcomer until settle().
   void adopt(int fd, std::shared_ptr<const TlsContext> tls = nullptr);
+  bool newcomer() const { return newcomer_; }
+  void wait_for_turn();                 // a newcomer: on_readable() comes, whatever there is to read
+  void settle() { newcomer_ = false; }  // it has been answered: not behind others any more
   // TLS from here on, server's side, where a plain one was adopted; `received` is what has been read of it. As adopt().
   void secure(std::shared_ptr<const TlsContext> tls, Buffer&& received);
   // on_ready or on_closed follows; an error means neither does. `tls`: on_ready comes behind its handshake.
@@ -76,20 +80,23 @@ class Transport {
 
  private:
   struct Secured;
+  struct Waiting;
   void watch();
   bool step_handshake();  // false: it is closed
   Result<ReadResult> decrypt(std::span<char> into);
   Result<size_t> send(Buffer& from);
   Result<Done> flush();
-  void on_events(int status, int events);
+  void wait(int status, int events);
+  void serve(int status, int events);
   void fail(Error why);
   Loop& loop_;
   TransportEvents& owner_;
   PollHandle<Transport>* poll_ = nullptr;
   std::unique_ptr<Secured> secured_;  // null: plain
+  std::unique_ptr<Waiting> waiting_;  // a newcomer has been told of by the kernel
   int fd_ = -1;
   int watching_ = 0;
-  bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false;
+  bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false, newcomer_ = false;
 };
 
 // errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.

@@ -120,7 +120,7 @@ inline constexpr Name kServiceUp{  // service: *
     "outrider_service_up", "1 while the local application answers its health check.", Kind::Gauge};
 
 // Registry. record state: valid, stale, tombstone. rejected reason: bad_signature, unknown_ca, no_certificate,
-// wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed. publish result: success, failure.
+// wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed, muted. publish result: success, failure.
 // way: in, out. sealed, signed: true, false.
 inline constexpr Name kRegistryPeers{
     "outrider_registry_peers", "DHT nodes in the routing table that answer.", Kind::Gauge};

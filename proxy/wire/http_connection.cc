@@ -69,7 +69,7 @@ void HttpConnection::on_ready() {
 void HttpConnection::on_readable() {
   if (reads_) return reads_->on_diverted();
   if (lingering_) return discard();
-  if (enough_) return;
+  if (enough_) return transport_.newcomer() ? loop().at_end_of_turn(*this) : void();
   for (int i = 0; i < kReadsATurn && !gone_ && !reads_ && !enough_ && transport_.reading(); ++i) {
     const auto got = transport_.read(codec().unread(), read_size_);
     if (!got) return fail(got.error());
@@ -78,6 +78,7 @@ void HttpConnection::on_readable() {
     if (got->bytes == 0 && !got->ended) break;
     feed();
     if (in_handshake()) break;
+    if (transport_.newcomer() && loop().newcomers().out_of_time()) break;  // there is another event for the rest
     if (!got->full) {
       if (got->bytes < kSmallRead / 4) read_size_ = kSmallRead;
       break;
@@ -205,7 +206,8 @@ void HttpConnection::on_end_of_turn() {
   if (std::exchange(hungry_, false)) feed();
   if (enough_ && !gone_) {
     hungry_ = true;
-    loop().at_end_of_next_turn(*this);
+    if (transport_.newcomer()) unlink(), transport_.wait_for_turn();
+    else loop().at_end_of_next_turn(*this);
   }
   if (!enough_ || codec_->output().size() >= kSmallRead) flush();  // else together with what comes of the rest
   if (gone_ || !std::exchange(idle_, false) || closing_) return;

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """A long run: a sidecar that calls a service at a steady rate while replicas of that service come and go, each a
-newcomer at a new place, as pods are. Saturation is measured first; the load is a share of it (or --rate).
+newcomer at a new place, as pods are. Saturation is measured first, with the load's own program and connections; the load
+is a share of it (or --rate).
 
-Ends with 1 when memory is not flat after the first minute, a descriptor stays open, or a request fails. Nothing listens
-beyond 127.0.0.1; ends with 77 where wrk or h2load (nghttp2-client) is missing.
+Ends with 1 when memory is not flat after the first minute, a descriptor stays open, a request fails, or the load was not
+what is wanted (--reached). Nothing listens beyond 127.0.0.1; ends with 77 where h2load (nghttp2-client) is missing.
 """
 import argparse
 import collections
 import http.client
+import math
 import os
 import re
 import shutil
@@ -20,7 +22,7 @@ import time
 
 from mesh import CALLER, SERVICE, Mesh, Verdicts, get_json, wait_for
 
-CONNECTIONS = 32
+CONNECTIONS, EACH = 32, 100          # at a first look at saturation; requests/s of one connection of the load
 FIXED = "shop-1"                     # the replica that stays
 SOON_IDLE = {"defaults.cluster.pool.idle_timeout": "2s"}   # so that a rest at the end has no more descriptors than the start
 
@@ -126,47 +128,64 @@ class Churn(threading.Thread):
         self.join()
 
 
-class Load:
-    """h2load at a fixed rate, one run after another, and the sum of what they say."""
-
-    def __init__(self, port, rate, slice_seconds):
-        self.port, self.rate, self.slice = port, rate, slice_seconds
-        self.process, self.done, self.failed, self.seconds, self.problems = None, 0, 0, 0.0, []
-
-    def start(self):
-        each = max(1, round(self.rate / CONNECTIONS))
-        self.process = subprocess.Popen(
-            ["h2load", "--h1", "-n", str(each * CONNECTIONS * self.slice), "-c", str(CONNECTIONS), "--rps", str(each),
-             "--connect-to", f"127.0.0.1:{self.port}", f"http://{SERVICE}/"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def keep_going(self):
-        if self.process.poll() is not None:
-            self.finish()
-            self.start()
-
-    def finish(self):
-        text = self.process.communicate()[0]
-        counts = re.search(r"requests: (\d+) total, .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
-        if not counts:
-            self.problems.append(text[-500:])
-            return
-        self.done += int(counts[2])
-        self.seconds += seconds_of(re.search(r"finished in ([\d.]+)(ms|s)", text))
-        bad = int(counts[1]) - int(counts[2])
-        if bad:
-            self.failed += bad
-            self.problems.append(f"{time.strftime('%H:%M:%S')} " + "; ".join(re.findall(r"^(?:requests|status).*$", text, re.M)))
+def h2load(port, connections, seconds, *more):
+    """What it says in the end, of as much as goes through or of what `more` asks for."""
+    return subprocess.run(["h2load", "--h1", "-D", str(seconds), "-c", str(connections), *more,
+                           "--connect-to", f"127.0.0.1:{port}", f"http://{SERVICE}/"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 120).stdout
 
 
-def seconds_of(match):
-    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+def counts_of(text):
+    """Requests that were done, and that failed; None: it says nothing of them."""
+    found = re.search(r"requests: .* (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+    return found and (int(found[2]), int(found[1]) - int(found[2]))
 
 
-def saturation(port, seconds):
-    text = subprocess.run(["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-H", f"Host: {SERVICE}",
-                           f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True).stdout
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+def saturation(port, connections, seconds):
+    done, failed = counts_of(h2load(port, connections, seconds)) or (0, 0)
+    if done == 0 or failed:
+        sys.exit(f"soak: {done} requests, {failed} failed while saturation was measured")
+    return done / seconds
+
+
+class Load(threading.Thread):
+    """h2load at a fixed rate, one run after another, and the sum of what they say. A connection carries one request at a time:
+    there are so many that each has 1 / EACH seconds for it."""
+
+    def __init__(self, port, rate, connections, slice_seconds):
+        super().__init__(daemon=True)
+        self.port, self.rate, self.connections, self.slice = port, rate, connections, slice_seconds
+        self.ending, self.done, self.failed, self.seconds, self.problems = threading.Event(), 0, 0, 0.0, []
+
+    def run(self):
+        started = time.monotonic()
+        while not self.ending.is_set() and len(self.problems) < 10:
+            try:
+                text = h2load(self.port, self.connections, self.slice, f"--rps={self.rate / self.connections:g}")
+            except subprocess.TimeoutExpired as hung:
+                self.problems.append(str(hung))
+                return
+            self.seconds = time.monotonic() - started
+            counts = counts_of(text)
+            if not counts:
+                self.problems.append(text[-500:])
+                continue
+            self.done += counts[0]
+            self.failed += counts[1]
+            if counts[1]:
+                said = "; ".join(re.findall(r"^(?:requests|status).*$", text, re.M))
+                self.problems.append(f"{time.strftime('%H:%M:%S')} {said}")
+
+    def reached(self):
+        return self.done / max(self.seconds, 1)
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+
+
+def connections_for(rate):
+    return max(1, math.ceil(rate / EACH))
 
 
 def resident_kib(pid):
@@ -210,29 +229,30 @@ class Watched:
 def soak(mesh, churn, options, verdicts):
     port = mesh.ports[CALLER]["outbound"]
     watched = [Watched(name, mesh.processes[name]) for name in (CALLER, FIXED, "seed-1")]
-    rate = options.rate
-    if not rate:
-        full = saturation(port, 5)
+    if options.rate:
+        rate, connections = options.rate, connections_for(options.rate)
+    else:
+        connections = connections_for(saturation(port, CONNECTIONS, 5) * options.share / 100)
+        full = saturation(port, connections, 10)
         rate = full * options.share / 100
-        print(f"  saturation {full:.0f} requests/s; load {rate:.0f} requests/s", flush=True)
-    load = Load(port, rate, options.slice)
+        print(f"  saturation {full:.0f} requests/s over {connections} connections; load {rate:.0f} requests/s", flush=True)
+    load = Load(port, rate, connections, options.slice)
     started = time.monotonic()
     load.start()
     churn.start()
     while (elapsed := time.monotonic() - started) < options.seconds:
         time.sleep(options.every)
-        load.keep_going()
         mesh.scrape(CALLER)
         for each in watched:
             each.sample(time.monotonic() - started)
         if len(watched[0].samples) % 6 == 0:
-            print(f"  {elapsed:5.0f} s  {load.done} requests, {load.failed} failed, {churn.rounds} replaced; "
-                  + ", ".join(each.text() for each in watched), flush=True)
-    load.process.wait()
-    load.finish()
+            print(f"  {elapsed:5.0f} s  {load.done} requests, {load.reached():.0f} a second, {load.failed} failed, "
+                  f"{churn.rounds} replaced; " + ", ".join(each.text() for each in watched), flush=True)
+    load.stop()
     churn.stop()
-    verdicts.line("requests", f"{load.done} at {load.done / max(load.seconds, 1):.0f} a second, {load.failed} failed",
-                  load.done > 0 and not load.problems)
+    verdicts.line("requests", f"{load.done}, {load.failed} failed", load.done > 0 and not load.problems)
+    verdicts.line("requests a second", f"{load.reached():.0f} of {rate:.0f} over {load.connections} connections",
+                  load.reached() >= rate * options.reached / 100)
     verdicts.line("replicas replaced", f"{churn.rounds}", churn.rounds > 0 and not churn.problems)
     for problem in (load.problems + churn.problems)[:10]:
         print(f"    {problem}")
@@ -248,6 +268,7 @@ def main():
     parser.add_argument("--replicas", type=int, default=4, help="at a time")
     parser.add_argument("--share", type=float, default=60, help="load, per cent of saturation")
     parser.add_argument("--rate", type=float, help="load in requests/s instead")
+    parser.add_argument("--reached", type=float, default=90, help="per cent of the load that must be driven")
     parser.add_argument("--pause", type=float, default=5, help="seconds between replacements")
     parser.add_argument("--slice", type=int, default=30, help="seconds of one run of the load")
     parser.add_argument("--every", type=float, default=5, help="seconds between samples")
@@ -259,10 +280,9 @@ def main():
     options.outrider = os.path.abspath(options.outrider)
     options.seconds = options.seconds or (options.minutes or 30) * 60
     options.lease = "60s"
-    for tool in ("h2load",) if options.rate else ("h2load", "wrk"):
-        if not shutil.which(tool):
-            print(f"soak: {tool} is not installed: skipped")
-            sys.exit(77)
+    if not shutil.which("h2load"):
+        print("soak: h2load is not installed: skipped")
+        sys.exit(77)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = tempfile.mkdtemp(prefix="outrider-soak-")
     verdicts = Verdicts()

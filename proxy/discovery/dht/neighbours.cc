@@ -1,5 +1,6 @@
 #include "discovery/dht/neighbours.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace outrider::discovery {
@@ -20,13 +21,11 @@ void Neighbours::heard(const net::Address& from, TimePoint now) {
     it->second = {from, now, {}};
     return;
   }
-  if (entries_.size() >= kMost) make_room(now);
-  if (entries_.size() < kMost) entries_[key_of(from)] = {from, now, {}};
+  if (has_room(now)) entries_[key_of(from)] = {from, now, {}};
 }
 
 void Neighbours::left(const net::Address& from, TimePoint now) {
-  if (entries_.size() >= kMost) make_room(now);
-  if (entries_.size() < kMost || entries_.contains(key_of(from))) entries_[key_of(from)] = {from, {}, now + kGone};
+  if (entries_.contains(key_of(from)) || has_room(now)) entries_[key_of(from)] = {from, {}, now + kGone};
 }
 
 bool Neighbours::gone(const net::Address& to, TimePoint now) const {
@@ -41,10 +40,13 @@ std::vector<net::Address> Neighbours::recent(TimePoint now) const {
   return all;
 }
 
-void Neighbours::make_room(TimePoint now) {
+bool Neighbours::has_room(TimePoint now) {
+  if (entries_.size() < tidy_at_) return true;
   std::erase_if(entries_, [&](const auto& one) {
     return now >= one.second.gone_until && (one.second.heard == TimePoint{} || now - one.second.heard >= kRecent);
   });
+  tidy_at_ = std::clamp(entries_.size() * 2, kFew, kMost);
+  return entries_.size() < kMost;
 }
 
 std::string write_goodbye(std::string_view node_id, WallTime now) {

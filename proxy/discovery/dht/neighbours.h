@@ -20,11 +20,12 @@ class Neighbours {
  public:
   static constexpr milliseconds kRecent = std::chrono::minutes(6);  // listeners renew their wish each 5
   static constexpr milliseconds kGone{5000};                        // longer than OpenDHT's own patience
-  static constexpr size_t kMost = 4096;
+  static constexpr size_t kFew = 64, kMost = 4096;
   void heard(const net::Address& from, TimePoint now);
   void left(const net::Address& from, TimePoint now);
   bool gone(const net::Address& to, TimePoint now) const;
   std::vector<net::Address> recent(TimePoint now) const;
+  size_t size() const { return entries_.size(); }
 
  private:
   struct Entry {
@@ -32,8 +33,9 @@ class Neighbours {
     TimePoint heard{}, gone_until{};
   };
   static uint64_t key_of(const net::Address& address);
-  void make_room(TimePoint now);
+  bool has_room(TimePoint now);  // for one more
   std::unordered_map<uint64_t, Entry> entries_;
+  size_t tidy_at_ = kFew;  // entries; twice as many as were left the last time
 };
 
 // 0xC0 (no DHT packet begins so) | "bye" | milliseconds since 1970, 8 bytes | the node's id, 20 bytes. The time makes it

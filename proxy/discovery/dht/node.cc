@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "discovery/dht/bootstrap.h"
+#include "discovery/dht/gate.h"
 #include "discovery/dht/sealed_socket.h"
 #include "discovery/dht/snapshot.h"
 
@@ -86,11 +87,11 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     auto& listener = listeners[token];
     listener.told = std::move(told);
     const dht::ValueCallback callback = [this, token](const std::vector<std::shared_ptr<dht::Value>>& values, bool expired) {
-      later([this, token, ours = ours_of(values), expired] {
+      later([this, token, ours = ours_of(values), expired, who = speaker] {
         const auto it = listeners.find(token);
         if (it == listeners.end() || ours.empty()) return;
         const auto told = it->second.told;  // it may cancel itself
-        told(ours, expired);
+        judge(who, [&] { told(ours, expired); });
       });
       return true;
     };
@@ -109,8 +110,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
 
   void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
     const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
-      later([found, ours = ours_of(values)] {
-        if (!ours.empty()) found(ours);
+      later([this, found, ours = ours_of(values), who = speaker] {
+        if (!ours.empty()) judge(who, [&] { found(ours); });
       });
       return true;
     };
@@ -140,15 +141,20 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     return peers;
   }
 
-  // Values of other types may be stored by any member of the mesh: they are not ours to read.
-  Values ours_of(const std::vector<std::shared_ptr<dht::Value>>& values) {
+  static Values ours_of(const std::vector<std::shared_ptr<dht::Value>>& values) {
     Values ours;
-    for (const auto& value : values) {
-      if (!value) continue;
-      if (value->type == kType) ours.push_back(text_of(*value));
-      else stats.reject(RecordVerdict::Malformed);
-    }
+    for (const auto& value : values)
+      if (value) ours.push_back(text_of(*value));
     return ours;
+  }
+
+  // Whose packet has brought these values answers for them.
+  template <class Hear>
+  void judge(const net::Address& who, Hear hear) {
+    const uint64_t before = verifier.lies();
+    hear();
+    if (who.valid())
+      for (uint64_t lies = before; lies < verifier.lies(); ++lies) socket.blame(who);
   }
 
   void later(std::function<void()> call) {
@@ -164,7 +170,15 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
 
   void on_packet(std::string_view bytes, const net::Address& from) override {
     if (!node) return;
-    enter(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), to_dht(from));
+    const auto admitted = gate.admit(bytes, from, loop.now());
+    if (admitted.verdict != RecordVerdict::Ok) {
+      stats.reject(admitted.verdict);
+      return socket.blame(from);
+    }
+    if (admitted.bytes.empty()) return;
+    speaker = from;
+    enter(reinterpret_cast<const uint8_t*>(admitted.bytes.data()), admitted.bytes.size(), to_dht(from));
+    speaker = {};
     loop.at_end_of_turn(*this);
   }
 
@@ -347,8 +361,10 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     }
     node->registerType(dht::ValueType(
         kType, "outrider.endpoint", options.lease,
-        [this](dht::InfoHash key, std::shared_ptr<dht::Value>& value, const dht::InfoHash&, const dht::SockAddr&) {
-          return may_store(key, *value);
+        [this](dht::InfoHash key, std::shared_ptr<dht::Value>& value, const dht::InfoHash&, const dht::SockAddr& from) {
+          if (may_store(key, *value)) return true;
+          socket.blame(from_dht(from));
+          return false;
         },
         // An id is the digest of its value: whoever edits one lies.
         [](dht::InfoHash, const std::shared_ptr<dht::Value>&, std::shared_ptr<dht::Value>&, const dht::InfoHash&,
@@ -369,16 +385,11 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     remembered = shelf.nodes();
   }
 
-  // The only gate of a storing node. Also called for records that are refreshed.
+  // What a storing node keeps for others: only what it would believe itself.
   bool may_store(const dht::InfoHash& key, const dht::Value& value) {
-    if (value.data.size() > kMaxRecord) {
-      stats.reject(RecordVerdict::Oversized);
-      return false;
-    }
-    const std::string bytes = text_of(value);
-    const auto record = verifier.keep(bytes, net::Loop::wall());
+    const auto record = verifier.keep(text_of(value), net::Loop::wall());
     if (!record) return false;
-    if (dht::InfoHash::get(record->key_name()) == key && value.id == value_id(bytes)) return true;
+    if (dht::InfoHash::get(record->key_name()) == key) return true;
     stats.reject(RecordVerdict::Replayed);
     return false;
   }
@@ -414,6 +425,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   net::Loop loop;
   Verifier verifier;
   SealedSocket socket;
+  Gate gate{kType};
+  net::Address speaker;  // whose packet OpenDHT is looking at
   std::vector<std::function<void()>> calls;
   std::map<uint64_t, Listener> listeners;
   uint64_t last_token = 0;

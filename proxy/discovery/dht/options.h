@@ -56,14 +56,13 @@ struct DhtOptions {
 
 // Numbers for metrics: written by the registry's thread, read by any.
 struct DhtStats {
-  static constexpr size_t kReasons = size_t(RecordVerdict::Malformed) + 1;
+  static constexpr size_t kReasons = size_t(RecordVerdict::Muted) + 1;
   std::atomic<uint32_t> peers{0};  // nodes that answer
   std::atomic<uint64_t> bytes_in{0}, bytes_out{0}, packets_in{0}, packets_out{0};
   std::array<std::atomic<uint64_t>, kReasons> rejected{};  // by RecordVerdict; reason() has the label
   std::atomic<uint64_t> published{0}, publish_failed{0};
   std::atomic<uint64_t> stored_bytes{0}, stored_values{0};  // kept for others
   std::atomic<uint32_t> searches{0};                        // that OpenDHT remembers, for an hour each
-  std::atomic<uint64_t> unchecked{0};                       // stored beyond the budget for unknown signers: readers check them
   std::atomic<uint32_t> busiest_us{0};                      // longest stay in OpenDHT since start
   std::atomic<uint64_t> busy_us{0};                         // all of it
   std::atomic<uint32_t> longest_turn_ms{0};                 // of the registry's loop in the last second

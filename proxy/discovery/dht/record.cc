@@ -305,6 +305,7 @@ const char* reason(RecordVerdict verdict) {
     case RecordVerdict::Oversized: return "oversized";
     case RecordVerdict::Unsealed: return "unsealed";
     case RecordVerdict::Malformed: return "malformed";
+    case RecordVerdict::Muted: return "muted";
   }
   return "";
 }

@@ -57,7 +57,7 @@ struct Record : Announcement {
   std::string instance_text() const;  // hex
 };
 
-// Reasons of outrider_registry_rejected_total. Unsealed is the socket's to say (identity/seal.h).
+// Reasons of outrider_registry_rejected_total. Unsealed is the socket's to say (identity/seal.h), and Muted (conduct.h).
 enum class RecordVerdict : uint8_t {
   Ok,
   BadSignature,
@@ -71,6 +71,7 @@ enum class RecordVerdict : uint8_t {
   Oversized,
   Unsealed,
   Malformed,
+  Muted,
 };
 const char* reason(RecordVerdict verdict);  // "bad_signature" ...; "" for Ok
 

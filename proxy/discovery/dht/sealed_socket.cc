@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "base/log.h"
+
 namespace outrider::discovery {
 
 namespace {
@@ -22,7 +24,7 @@ SealedSocket::SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtS
 }
 
 int SealedSocket::send(std::string_view plain, const net::Address& to) {
-  if (neighbours_.gone(to, loop_.now())) return EHOSTUNREACH;
+  if (neighbours_.gone(to, loop_.now()) || conduct_.muted(to, loop_.now())) return EHOSTUNREACH;
   const std::string_view bytes = seal_ ? seal_->seal(plain) : plain;
   if (bytes.empty()) return EMSGSIZE;
   const int status = datagram_.send(bytes, to);
@@ -39,9 +41,15 @@ void SealedSocket::say_goodbye(std::string_view node_id) {
   for (const auto& neighbour : neighbours_.recent(loop_.now())) send(goodbye, neighbour);
 }
 
+void SealedSocket::blame(const net::Address& who) {
+  if (conduct_.blame(who, loop_.now()))
+    log::warn("a node of the registry's network sends what cannot be believed: it is not listened to", {{"node", who.text()}});
+}
+
 void SealedSocket::on_datagram(std::span<char> bytes, const net::Address& from) {
   stats_.packets_in.fetch_add(1, std::memory_order_relaxed);
   stats_.bytes_in.fetch_add(bytes.size(), std::memory_order_relaxed);
+  if (conduct_.muted(from, loop_.now())) return stats_.reject(RecordVerdict::Muted);
   if (seal_) {
     const auto opened = seal_->unseal(bytes);
     if (opened.verdict != identity::SealVerdict::Ok) return stats_.reject(counted_as(opened.verdict));

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "discovery/dht/conduct.h"
 #include "discovery/dht/neighbours.h"
 #include "discovery/dht/options.h"
 #include "identity/seal.h"
@@ -24,8 +25,9 @@ class SealedSocket final : net::DatagramEvents {
  public:
   SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtStats& stats, SocketEvents& events);
   Result<Done> bind(const net::Address& at) { return datagram_.bind(at); }
-  int send(std::string_view plain, const net::Address& to);  // 0, or an errno; EHOSTUNREACH: it has said goodbye
+  int send(std::string_view plain, const net::Address& to);  // 0, or an errno; EHOSTUNREACH: gone, or muted
   void say_goodbye(std::string_view node_id);                // to all who were heard of late; only with a key
+  void blame(const net::Address& who);                       // for something no honest node sends
   net::Address local() const { return datagram_.local(); }
   bool sealed() const { return seal_.has_value(); }
   TimePoint heard() const { return heard_; }  // the last authentic packet; epoch: none yet
@@ -38,6 +40,7 @@ class SealedSocket final : net::DatagramEvents {
   std::optional<identity::Seal> seal_;
   TimePoint heard_{};
   Neighbours neighbours_;
+  Conduct conduct_;
   net::Datagram datagram_;
 };
 

@@ -32,7 +32,7 @@ std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const s
   if (parsed.verdict == RecordVerdict::Ok) {
     Rules rules = this->rules(&service, now, options_.needs_signatures());
     rules.stale = stale;
-    Checked checked = check_record(parsed.record, rules);
+    Checked checked = check(parsed.record, rules);
     if (checked.verdict == RecordVerdict::Ok) {
       auto facts = facts_of(parsed.record, std::move(checked.identity));
       return Believed{std::move(parsed.record), std::move(facts)};
@@ -40,23 +40,28 @@ std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const s
     parsed.verdict = checked.verdict;
   }
   stats_.reject(parsed.verdict);
+  lies_ += parsed.verdict == RecordVerdict::Malformed || parsed.verdict == RecordVerdict::BadSignature;
   if (why) *why = parsed.verdict;
   return {};
+}
+
+Checked Verifier::check(const Record& record, const Rules& rules) {
+  const bool unknown = trust_ && !record.leaf.empty() && !trust_->knows(record.leaf, rules.now);
+  if (unknown) {
+    const int64_t second = to_ms(rules.now) / 1000;
+    if (second != second_) second_ = second, failed_ = 0;
+    if (failed_ >= kFailedASecond) return {RecordVerdict::UnknownCa, {}};
+  }
+  Checked checked = check_record(record, rules);
+  failed_ += unknown && checked.verdict != RecordVerdict::Ok;
+  return checked;
 }
 
 std::optional<Record> Verifier::keep(std::string_view bytes, WallTime now) {
   Parsed parsed = parse_record(bytes);
   if (parsed.verdict == RecordVerdict::Ok) {
-    if (trust_ && !parsed.record.leaf.empty() && !trust_->knows(parsed.record.leaf, now)) {
-      const int64_t second = to_ms(now) / 1000;
-      if (second != second_) second_ = second, unknown_ = 0;
-      if (++unknown_ > kUnknownASecond) {
-        stats_.unchecked.fetch_add(1, std::memory_order_relaxed);
-        return std::move(parsed.record);
-      }
-    }
     // A mesh may hold members with and without an identity: their records are kept for each other.
-    parsed.verdict = check_record(parsed.record, rules(nullptr, now, options_.sign == Sign::Required)).verdict;
+    parsed.verdict = check(parsed.record, rules(nullptr, now, options_.sign == Sign::Required)).verdict;
   }
   if (parsed.verdict == RecordVerdict::Ok) return std::move(parsed.record);
   stats_.reject(parsed.verdict);

@@ -9,6 +9,7 @@
 namespace outrider::discovery {
 
 // Owned by the registry's node; its thread. Chain verdicts are cached by leaf, so that a known signer costs one signature.
+// A chain that fails is dear: after so many in a second the rest count as failed unseen, and are looked at again later.
 class Verifier {
  public:
   Verifier(const DhtOptions& options, DhtStats& stats);
@@ -22,20 +23,23 @@ class Verifier {
   std::optional<Believed> read(std::string_view bytes, const std::string& service, WallTime now, milliseconds stale = {},
                                RecordVerdict* why = nullptr);
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
-  // May a stranger's value be kept? `key_of(record)` is compared by the caller. Unknown signers have a budget a second:
-  // beyond it a record is kept unchecked, for its readers check it too.
+  // May a stranger's value be kept? Under which key it lies is compared by the caller.
   std::optional<Record> keep(std::string_view bytes, WallTime now);
+  // Refused by read() for what an honest node checks before it passes a record on, whatever its settings.
+  uint64_t lies() const { return lies_; }
   void set_identity(std::shared_ptr<const identity::Identity> identity);
 
  private:
-  static constexpr int kUnknownASecond = 50;
+  static constexpr int kFailedASecond = 100;
+  Checked check(const Record& record, const Rules& rules);
   Rules rules(const std::string* service, WallTime now, bool require_signed);
   const DhtOptions& options_;
   DhtStats& stats_;
   std::shared_ptr<const identity::Identity> identity_;
   std::optional<identity::TrustCache> trust_;
   int64_t second_ = 0;
-  int unknown_ = 0;
+  int failed_ = 0;
+  uint64_t lies_ = 0;
 };
 
 // What watchers are told.

@@ -28,11 +28,11 @@ void Watches::watch(const std::string& service) {
   watch->since = loop_.now();
   const Pointer keep = watch;
   if (const auto it = loaded_.find(service); it != loaded_.end()) {
-    const Values records = std::move(it->second);
+    const std::vector<Kept> records = std::move(it->second);
     loaded_.erase(it);
-    for (const auto& bytes : records)
-      if (const auto believed = verifier_.read(bytes, service, net::Loop::wall(), options_.stale_serve)) {
-        this->keep(*keep, *believed->facts, false, bytes);
+    for (const auto& one : records)
+      if (const auto believed = verifier_.read(one.bytes, service, net::Loop::wall(), options_.stale_serve)) {
+        this->keep(*keep, *believed->facts, false, one.bytes);
         events_.on_remembered(service, believed->facts);
       }
   }
@@ -47,11 +47,12 @@ void Watches::unwatch(const std::string& service) {
   watches_.erase(it);
   watch->due.cancel();
   for (const auto& [key, token] : watch->listening) table_.unlisten(key, token);
-  if (!watch->kept.empty()) {
-    auto& loaded = loaded_[service];
-    for (auto& [instance, kept] : watch->kept)
-      if (!kept.tombstone) loaded.push_back(std::move(kept.bytes));
-  }
+  auto& loaded = loaded_[service];
+  for (auto& [instance, kept] : watch->kept)
+    if (!kept.tombstone) loaded.push_back(std::move(kept));
+  const WallTime now = net::Loop::wall();
+  for (auto& [name, records] : loaded_) std::erase_if(records, [&](const Kept& kept) { return over(kept, now); });
+  std::erase_if(loaded_, [](const auto& one) { return one.second.empty(); });
 }
 
 void Watches::on_connected(bool connected) {
@@ -152,6 +153,8 @@ void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
     }
     ++it;
   }
+  std::erase_if(watch.refused, [&](const auto& one) { return loop_.now() >= one.second; });
+  std::erase_if(watch.kept, [&](const auto& one) { return over(one.second, now); });
   confirm();
   const bool first = !std::exchange(watch.answered, true);
   loop_.arm(watch.due, options_.reconcile + milliseconds(loop_.random().below(uint32_t(options_.reconcile.count()))));
@@ -174,7 +177,7 @@ void Watches::add(const Pointer& watch, const Values& values, bool pushed) {
     auto believed = verifier_.read(bytes, watch->service, now, {}, &why);
     if (!believed) {
       if (watch->refused.size() >= kMostRefused) watch->refused.clear();
-      watch->refused[id] = may_pass(why) ? loop_.now() + options_.doubt : TimePoint::max();
+      watch->refused[id] = loop_.now() + (may_pass(why) ? options_.doubt : 2 * options_.valid);
       continue;
     }
     const bool tombstone = believed->record.tombstone;
@@ -195,8 +198,13 @@ void Watches::keep(Watch& watch, const Instance& facts, bool tombstone, const st
     if (watch.kept.size() >= kMostKept) std::erase_if(watch.kept, [&](const auto& one) { return now >= one.second.expires; });
     if (watch.kept.size() >= kMostKept) return;
   }
-  watch.kept[key] = {bytes, facts.sequence, facts.expires, tombstone};
+  watch.kept[key] = {tombstone ? std::string() : bytes, facts.sequence, facts.expires, tombstone};
   changed_ = true;
+}
+
+// Nobody can know an older version of what has left any more, or the rest is too old to be served.
+bool Watches::over(const Kept& kept, WallTime now) const {
+  return now >= kept.expires + (kept.tombstone ? milliseconds(0) : options_.stale_serve);
 }
 
 void Watches::ended(Watch& watch, const Values& values) {
@@ -244,7 +252,14 @@ void Watches::confirmed(bool heard) {
 void Watches::load(Values records) {
   for (auto& bytes : records)
     if (auto parsed = parse_record(bytes); parsed.verdict == RecordVerdict::Ok)
-      loaded_[parsed.record.service].push_back(std::move(bytes));
+      loaded_[parsed.record.service].push_back({std::move(bytes), parsed.record.sequence, parsed.record.not_after, false});
+}
+
+size_t Watches::entries() const {
+  size_t all = 0;
+  for (const auto& [service, watch] : watches_) all += watch->values.size() + watch->refused.size() + watch->kept.size();
+  for (const auto& [service, records] : loaded_) all += records.size();
+  return all;
 }
 
 Values Watches::records() const {
@@ -252,12 +267,10 @@ Values Watches::records() const {
   const WallTime now = net::Loop::wall();
   for (const auto& [service, watch] : watches_)
     for (const auto& [instance, kept] : watch->kept)
-      if (!kept.tombstone && now < kept.expires + options_.stale_serve) all.push_back(kept.bytes);
+      if (!kept.tombstone && !over(kept, now)) all.push_back(kept.bytes);
   for (const auto& [service, records] : loaded_)
-    for (const auto& bytes : records)
-      if (const auto parsed = parse_record(bytes);
-          parsed.verdict == RecordVerdict::Ok && now < parsed.record.not_after + options_.stale_serve)
-        all.push_back(bytes);
+    for (const auto& kept : records)
+      if (!over(kept, now)) all.push_back(kept.bytes);
   return all;
 }
 

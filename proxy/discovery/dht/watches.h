@@ -42,6 +42,7 @@ class Watches {
   Values records() const;
   bool changed() { return std::exchange(changed_, false); }  // since it was asked last
   size_t size() const { return watches_.size(); }
+  size_t entries() const;  // of whatever has been seen and is not forgotten yet
 
  private:
   static constexpr size_t kMostValues = 20000;  // a service
@@ -52,8 +53,8 @@ class Watches {
     uint64_t reading = 0;  // the last that did
     bool ending = false;   // the table says it has gone
   };
-  struct Kept {  // for the snapshot
-    std::string bytes;
+  struct Kept {         // for the snapshot
+    std::string bytes;  // none of a tombstone, which is never saved
     uint64_t sequence = 0;
     WallTime expires{};
     bool tombstone = false;
@@ -82,6 +83,7 @@ class Watches {
   void read_done(Watch& watch, uint64_t reading, bool ok);
   void add(const Pointer& watch, const Values& values, bool pushed);
   void keep(Watch& watch, const Instance& facts, bool tombstone, const std::string& bytes);
+  bool over(const Kept& kept, WallTime now) const;
   void ended(Watch& watch, const Values& values);
   void confirm();
   void confirmed(bool heard);
@@ -92,7 +94,7 @@ class Watches {
   WatchesEvents& events_;
   bool connected_ = false, changed_ = false;
   std::map<std::string, Pointer> watches_;
-  std::map<std::string, Values> loaded_;                  // by service
+  std::map<std::string, std::vector<Kept>> loaded_;       // by service
   std::vector<std::pair<std::string, uint64_t>> ending_;  // service, id: waiting for a round of pings
   std::vector<std::pair<std::string, uint64_t>> in_round_;
   size_t pings_ = 0;

@@ -128,6 +128,15 @@ TEST_F(NeighboursTest, AFloodOfAddressesIsBoundedAndMakesRoomWithTime) {
   EXPECT_EQ(neighbours.recent(now).size(), 1u);
 }
 
+TEST_F(NeighboursTest, ThoseWhoComeAndGoAreForgottenWithTime) {
+  for (int i = 0; i < 2000; ++i) {
+    now += seconds(5);
+    neighbours.heard(at(i), now);
+    if (i % 2) neighbours.left(at(i), now);
+    EXPECT_LE(neighbours.size(), 4 * size_t(Neighbours::kRecent / seconds(5)));
+  }
+}
+
 TEST(Goodbyes, NameTheNodeAndAreGoodForAMomentOnly) {
   const std::string id = "0123456789abcdefghij";
   const WallTime now = identity::kNow;

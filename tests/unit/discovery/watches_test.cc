@@ -243,6 +243,24 @@ TEST_F(WatchesTest, WhatWasKnownIsKeptAsReceivedAndVerifiedAgainWhenItIsLoaded) 
   EXPECT_EQ(again.records().size(), 2u) << "for the next one who asks";
 }
 
+TEST_F(WatchesTest, WhoIsLongGoneIsForgotten) {
+  options.stale_serve = milliseconds(0);
+  options.valid = options.doubt = milliseconds(1);
+  const auto soon_over = [&](uint8_t instance, bool tombstone) {
+    auto what = announcement(instance);
+    what.issued = what.not_before = what.issued - std::chrono::seconds(599);
+    what.not_after = what.issued + std::chrono::minutes(10);
+    what.tombstone = tombstone;
+    return record(what);
+  };
+  follow();
+  table.come(key(), {soon_over(1, false), soon_over(2, true), *write_record(announcement(3), nullptr)});
+  ASSERT_TRUE(until([&] { return rejected(RecordVerdict::NoCertificate) > 0; }));
+  EXPECT_GT(watches.entries(), 0u);
+  table.values[key()].clear();
+  EXPECT_TRUE(until([&] { return watches.entries() == 0; }));
+}
+
 TEST_F(WatchesTest, AReadingThatFailsIsRepeatedUntilSomebodyAnswers) {
   table.reachable = false;
   watches.on_connected(true);

@@ -338,7 +338,8 @@ TEST(H2Server, APeerThatReadsNoneOfOurAnswersIsLeft) {
   Result<Done> ok = Done{};
   for (uint32_t i = 0; ok && i < 5000; ++i) {
     for (uint32_t k = 0; k < 4; ++k) server.rig.input.append(headers(1 + 2 * (4 * i + k), request_fields({{"Upper", "case"}})));
-    ok = server.rig.codec->feed(server.rig.input);
+    do ok = server.rig.codec->feed(server.rig.input);
+    while (ok && !server.rig.input.empty());
   }
   ASSERT_FALSE(ok);
   EXPECT_STREQ(ok.error().what, "answers_not_read");

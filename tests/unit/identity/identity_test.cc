@@ -593,6 +593,18 @@ TEST_F(Trusting, StrangersNeverPushOutAFriend) {
   EXPECT_FALSE(cache.knows(two, kNow));
 }
 
+TEST_F(Trusting, WhoHasNotBeenSeenForAWhileIsForgotten) {
+  TrustCache cache(trust);
+  const std::string staying = issue(authority, kCart).certificate.der();
+  for (int minute = 0; minute < 300; minute += 5) {
+    EXPECT_EQ(cache.judge(staying, kNow + std::chrono::minutes(minute)).verdict, TrustVerdict::Ok);
+    EXPECT_EQ(cache.judge(issue(authority, kCart).certificate.der(), kNow + std::chrono::minutes(minute)).verdict,
+              TrustVerdict::Ok);
+    EXPECT_LE(cache.size(), 6u);
+  }
+  EXPECT_TRUE(cache.knows(staying, kNow + std::chrono::minutes(300)));
+}
+
 TEST_F(Trusting, ANewBundleForgetsTheOldJudgements) {
   TrustCache cache(trust);
   const std::string leaf = issue(authority, kCart).certificate.der();

@@ -101,6 +101,26 @@ TEST_F(Engines, AgreeHoweverTheirRecordsAreCut) {
   }
 }
 
+// The second record is broken, and nothing comes after it: that must be heard all the same.
+TEST_F(Engines, GiveWhatIsWholeAndThenSayWhatIsNot) {
+  Pair pair(server, peer());
+  ASSERT_TRUE(pair.shake());
+  ASSERT_TRUE(pair.client.write("whole"));
+  pair.carry(pair.client.output, pair.server.input);
+  ASSERT_TRUE(pair.client.write("broken"));
+  std::string record(pair.client.output.text());
+  record.back() ^= 1;
+  pair.server.input.append(record);
+  char room[100];
+  const auto first = pair.server.read(room);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(std::string_view(room, *first), "whole");
+  EXPECT_TRUE(pair.server.has_input());
+  const auto second = pair.server.read(room);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::Tls);
+}
+
 TEST_F(Engines, SpeakTheOlderVersionToo) {
   SSL_CTX_set_max_proto_version(server->raw(), TLS1_2_VERSION);
   Pair pair(server, peer(), 1);
