@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/path.h"
 #include "base/text.h"
 
 namespace outrider::config {
@@ -14,11 +15,6 @@ bool host_covers(const std::string& wide, const std::string& narrow) {
   const std::string_view suffix = std::string_view(wide).substr(1);
   const std::string_view name = narrow.starts_with("*.") ? std::string_view(narrow).substr(1) : std::string_view(narrow);
   return name.size() > suffix.size() && name.ends_with(suffix);
-}
-
-bool prefix_covers(std::string_view prefix, std::string_view path) {
-  while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
 // A node to point at for something of the document: its file and line.
@@ -161,7 +157,7 @@ bool covers(const Route& earlier, const Route& rule, std::string& by) {
     return false;
   const auto under = [&](const std::string& path) {
     return std::any_of(earlier.prefixes.begin(), earlier.prefixes.end(),
-                       [&](const std::string& p) { return prefix_covers(p, path); });
+                       [&](const std::string& p) { return covers_path(p, path); });
   };
   const auto taken = [&](const std::string& path) {
     return under(path) || std::find(earlier.paths.begin(), earlier.paths.end(), path) != earlier.paths.end();

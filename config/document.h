@@ -69,9 +69,15 @@ struct Service {                       // the workload beside this proxy
 struct Identity {
   std::string trust_domain = "mesh.local";
   std::string spiffe_id;  // filled in when there is a service
-  std::string dir;        // tls.crt, tls.key, ca.crt; empty: no identity
+  // Where it comes from: a folder with tls.crt, tls.key, ca.crt, or an agent's SPIFFE Workload API. Both empty: there is none.
+  std::string dir, workload_api;
   // How `tls: identity` takes those who come. Off where there is no identity.
   enum class Mtls : uint8_t { Strict, Permissive, Off } mtls = Mtls::Off;
+  milliseconds drain{600000};                              // of connections whose peer is trusted no more
+  std::vector<std::pair<std::string, std::string>> trust;  // other trust domains, and the files of their authorities
+  double warn_before = 0.25;                               // of a certificate's life
+  milliseconds wait{60000};                                // for the agent's first answer
+  explicit operator bool() const { return !dir.empty() || !workload_api.empty(); }
 };
 
 struct Authorization {  // of what is inbound

@@ -120,7 +120,7 @@ void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {
     fields.hand("tls", "", "");
     fields.keep("tls", *value);
     if (home.mtls != Identity::Mtls::Off) tls.identity = true;
-    else if (home.dir.empty()) fields.error("tls", *value, "needs an identity: identity.dir is not set");
+    else if (!home) fields.error("tls", *value, "needs an identity: identity.dir is not set");
     return;
   }
   if (value && value->is_scalar()) {

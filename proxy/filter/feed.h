@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "identity/file_mark.h"
 #include "identity/files.h"
 
 namespace outrider::filter {
@@ -44,7 +45,7 @@ class FileFeed final : public Feed {
   using Read = identity::Outcome<std::shared_ptr<const T>> (*)(std::string_view text);
   FileFeed(std::string path, Read read) : path_(std::move(path)), read_(read) {}
   std::string load() override {
-    seen_ = identity::mark_of(path_);
+    seen_ = identity::FileMark::of(path_);
     auto text = identity::read_file(path_);
     if (!text) return text.why();
     auto value = read_(*text);
@@ -53,7 +54,7 @@ class FileFeed final : public Feed {
     return {};
   }
   void look() override {
-    if (identity::mark_of(path_) == seen_) return;
+    if (identity::FileMark::of(path_) == seen_) return;
     if (const std::string problem = load(); !problem.empty())
       log::warn("a changed file cannot be used, what it said before stays", {{"why", problem}});
     else log::info("read again", {{"file", path_}});

@@ -15,7 +15,6 @@ namespace outrider::identity {
 
 namespace {
 
-
 Failure because(const std::string& path, const std::string& what, int error) {
   return {path + ": " + what + std::strerror(error)};
 }
@@ -52,12 +51,6 @@ void flush_folder(const std::string& path) {
 }
 
 }  // namespace
-
-FileMark mark_of(const std::string& path) {
-  struct stat file {};
-  if (::stat(path.c_str(), &file) != 0) return {};
-  return {int64_t(file.st_mtim.tv_sec) * 1'000'000'000 + file.st_mtim.tv_nsec, file.st_ino, uint64_t(file.st_size)};
-}
 
 Outcome<std::string> read_file(const std::string& path, size_t most) {
   // Not to hang on a pipe somebody put there.

@@ -13,13 +13,6 @@ namespace outrider::identity {
 // Up to `most` bytes. The reason names the file.
 Outcome<std::string> read_file(const std::string& path, size_t most = 1 << 20);
 
-struct FileMark {  // of a file, as a change shows
-  int64_t changed_ns = 0;
-  uint64_t inode = 0, size = 0;
-  bool operator==(const FileMark&) const = default;
-};
-FileMark mark_of(const std::string& path);  // all zero: there is none
-
 enum class Existing : bool { Replace, Keep };  // Keep: a file that is there already is an error
 
 // Writes a new file beside `path` with exactly the permissions `mode`, flushes it to disk and renames it to `path`.

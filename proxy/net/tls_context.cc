@@ -192,6 +192,7 @@ std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Id
                                                               const std::vector<std::string>& protocols) {
   std::shared_ptr<TlsContext> made(new TlsContext);
   made->context_ = make(TLS_server_method(), false);
+  made->server_ = true;
   serve(made->context_, "outrider");
   made->tickets_ = std::make_shared<TicketKeys>(Loop::clock);
   made->tickets_->seal_for(made->context_);
@@ -211,12 +212,17 @@ std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Id
 }
 
 void TlsContext::show(const identity::Identity& identity) {
-  mutual_ = true;
+  trust_ = identity.trust;
   home_ = identity.id.trust_domain();
   SSL_CTX_use_certificate(context_, identity.leaf.raw());
   for (const auto& link : identity.chain) SSL_CTX_add1_chain_cert(context_, link.raw());
   SSL_CTX_use_PrivateKey(context_, identity.key.raw());
   SSL_CTX_set1_cert_store(context_, identity.trust.raw());
+  const auto verify = [](X509_STORE_CTX* chain, void* trust) {
+    static_cast<const identity::Trust*>(trust)->prepare(chain);
+    return std::max(0, X509_verify_cert(chain));
+  };
+  SSL_CTX_set_cert_verify_callback(context_, verify, &*trust_);
 }
 
 void TlsContext::choose(const std::vector<std::string>& protocols) {
@@ -228,9 +234,13 @@ bool TlsContext::accepts(const identity::Certificate& peer, std::string_view exp
   const auto id = peer.workload_id();
   if (!id) return false;
   if (!expected.empty()) return id->text() == expected;
-  if (identities_.empty()) return id->trust_domain() == home_;
+  if (identities_.empty()) return id->trust_domain() == home_ || (trust_ && trust_->knows(id->trust_domain()));
   return std::any_of(identities_.begin(), identities_.end(),
                      [&](const std::string& pattern) { return identity::matches(pattern, *id, home_); });
+}
+
+bool TlsContext::would_take(const identity::Certificate& peer, STACK_OF(X509) * between, std::string_view expected) const {
+  return trust_ && accepts(peer, expected) && trust_->vouches_for(peer.raw(), between, server_ ? "ssl_client" : "ssl_server");
 }
 
 }  // namespace outrider::net

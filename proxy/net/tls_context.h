@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,8 @@
 
 struct ssl_ctx_st;
 struct ssl_st;
+struct x509_st;
+struct stack_st_X509;
 
 namespace outrider::net {
 
@@ -53,7 +56,8 @@ class TlsContext {
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const std::vector<TlsServerSettings>& settings,
                                                                      const TlsContext* before = nullptr);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
-  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for, of its own trust domain.
+  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for, of its own trust domain
+  // and of those it has bundles of.
   // `protocols` are a server's, as above.
   static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,
                                                            const std::vector<std::string>& protocols);
@@ -64,9 +68,12 @@ class TlsContext {
   ssl_ctx_st* raw() const { return context_; }
   const std::string& protocols() const { return protocols_; }           // a server's, as ALPN carries them (RFC 7301 3.1)
   const std::vector<std::string>& remarks() const { return remarks_; }  // what a person should know of the files
-  bool checks_identity() const { return mutual_ || !identities_.empty(); }
+  bool checks_identity() const { return is_mutual() || !identities_.empty(); }
+  bool is_mutual() const { return trust_.has_value(); }  // of workloads
   // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id, where that is known.
   bool accepts(const identity::Certificate& peer, std::string_view expected) const;
+  // Mutual: whether one who has been taken before would be taken by this context, too, but for dates. `between` came with him.
+  bool would_take(const identity::Certificate& peer, stack_st_X509* between, std::string_view expected) const;
 
  private:
   TlsContext() = default;
@@ -83,7 +90,8 @@ class TlsContext {
   std::vector<std::string> remarks_;
   // By the name that is asked for; "*.suffix" by ".suffix". Not those that are this one.
   std::map<std::string, std::shared_ptr<const TlsContext>, std::less<>> sites_;
-  bool mutual_ = false;
+  std::optional<identity::Trust> trust_;  // mutual
+  bool server_ = false;
   std::string protocols_;
   std::vector<std::string> identities_;
   std::string home_;

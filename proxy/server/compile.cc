@@ -48,15 +48,6 @@ exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
   return exchange::Forwarded::Append;
 }
 
-exchange::Slash slash_of(config::Listener::Slash rule) {
-  switch (rule) {
-    case config::Listener::Slash::Decode: return exchange::Slash::Decode;
-    case config::Listener::Slash::Reject: return exchange::Slash::Reject;
-    case config::Listener::Slash::Keep: break;
-  }
-  return exchange::Slash::Keep;
-}
-
 // Rules with the same filters share one chain, however many they are.
 class Chains {
  public:
@@ -219,26 +210,6 @@ class Originations {
   TlsFiles::Slot system_;
 };
 
-// As far as it concerns our one port.
-std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
-  const config::Authorization& from = document.authorization;
-  if (!from) return nullptr;
-  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
-  const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
-    std::vector<filter::Authorization::Rule> out;
-    for (const auto& rule : rules)
-      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
-    return out;
-  };
-  filter::Authorization made;
-  made.enforced = from.mode == config::Authorization::Mode::Enforce;
-  made.allow_list = !from.allow.empty();
-  made.home = document.identity.trust_domain;
-  made.allow = rules_of(from.allow);
-  made.deny = rules_of(from.deny);
-  return std::make_shared<const filter::Authorization>(std::move(made));
-}
-
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
@@ -321,6 +292,35 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
 }
 
 }  // namespace
+
+exchange::Slash slash_of(config::Listener::Slash rule) {
+  switch (rule) {
+    case config::Listener::Slash::Decode: return exchange::Slash::Decode;
+    case config::Listener::Slash::Reject: return exchange::Slash::Reject;
+    case config::Listener::Slash::Keep: break;
+  }
+  return exchange::Slash::Keep;
+}
+
+// As far as it concerns our one port.
+std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
+  const config::Authorization& from = document.authorization;
+  if (!from) return nullptr;
+  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
+  const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
+    std::vector<filter::Authorization::Rule> out;
+    for (const auto& rule : rules)
+      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
+    return out;
+  };
+  filter::Authorization made;
+  made.enforced = from.mode == config::Authorization::Mode::Enforce;
+  made.allow_list = !from.allow.empty();
+  made.home = document.identity.trust_domain;
+  made.allow = rules_of(from.allow);
+  made.deny = rules_of(from.deny);
+  return std::make_shared<const filter::Authorization>(std::move(made));
+}
 
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
                                                                      WorkloadTls* workload, TlsFiles& files) {

@@ -19,4 +19,8 @@ namespace outrider::server {
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
                                                                      WorkloadTls* workload, TlsFiles& files);
 
+// Parts of it, for those who answer questions about it.
+std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document);  // null: there are no rules
+exchange::Slash slash_of(config::Listener::Slash rule);
+
 }  // namespace outrider::server

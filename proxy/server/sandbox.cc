@@ -278,8 +278,13 @@ std::vector<std::string> files_of(const config::Document& document) {
   if (const std::string& dir = document.identity.dir; !dir.empty())
     for (const char* name : {"/tls.crt", "/tls.key", "/ca.crt"}) files.push_back(dir + name);
   add(document.registry.key);
+  for (const auto& [domain, file] : document.identity.trust) add(file);
   for (const auto& listener : document.listeners)
-    for (const std::string& file : {listener.tls.cert, listener.tls.key, listener.tls.client_ca}) add(file);
+    for (const auto& site : listener.tls.sites) {
+      for (const auto* list : {&site.cert, &site.key})
+        for (const std::string& file : *list) add(file);
+      add(site.client_ca);
+    }
   const auto add_options = [&](const config::Chain& uses) {
     for (const auto& use : uses)
       for (const auto& option : use.options.entries())
@@ -292,7 +297,7 @@ std::vector<std::string> files_of(const config::Document& document) {
   return files;
 }
 
-bool holds_keys(const config::Document& document) { return !files_of(document).empty(); }
+bool holds_keys(const config::Document& document) { return document.identity || !files_of(document).empty(); }
 
 std::string drop_capabilities(const std::vector<std::string>& files, bool signals) {
   const Capabilities had = permitted_now();

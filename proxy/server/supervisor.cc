@@ -19,7 +19,7 @@ namespace outrider::server {
 
 namespace {
 
-constexpr milliseconds kCutLimit{2000}, kLookAgain{1000};
+constexpr milliseconds kCutLimit{2000};
 
 // A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
 uint32_t threads_of(const config::Document& document) {
@@ -70,8 +70,11 @@ Supervisor::Supervisor(Settings settings)
       shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
       credentials_(control_, *catalog_, *shard_, document_,
                    [this](const identity::Identity& fresh) {
+                     const bool trusts_others = !(state_.identity->trust == fresh.trust);
                      state_.identity = fresh;
                      mesh_.renew(fresh);
+                     if (!trusts_others) return;
+                     for (auto& worker : workers_) worker->review_trust(document_.identity.drain);
                    }),
       mesh_(control_, *catalog_, *shard_) {
   configure_log(document_.log);
@@ -116,10 +119,11 @@ std::string Supervisor::start() {
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
   tls_files_.watch(control_, *catalog_, *shard_);
+  const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
-                                                document_.registry.idle_timeout, *this));
+                                                document_.registry.idle_timeout, peers, *this));
   }
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
@@ -149,7 +153,7 @@ std::string Supervisor::start() {
   if (sandbox)
     if (const auto problem = confine(app_ ? app_->pid() : 0); !problem.empty())
       log::warn("sandbox: the process is not confined", {{"reason", problem}});
-  if (!snapshot_->feeds.empty()) control_.arm(feeds_, kLookAgain);
+  if (!snapshot_->feeds.empty()) control_.arm(feeds_, identity::kFileLook);
   state_.started = true;
   say_hello();
   if (document_.service && state_.local_cluster.empty()) announce();
@@ -255,8 +259,8 @@ void Supervisor::say_hello() const {
                                {"config", document_.file.empty() ? "(none)" : document_.file}});
   for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
   if (document_.mode == config::Mode::Sidecar && document_.identity.mtls == config::Identity::Mtls::Off)
-    log::warn(document_.identity.dir.empty() ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
-                                             : "traffic between sidecars is clear text (identity.mtls: off)");
+    log::warn(!document_.identity ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
+                                  : "traffic between sidecars is clear text (identity.mtls: off)");
   if (!mesh_) return;
   const auto view = view_.registry();
   log::info("registry", {{"node", view.node_id}, {"address", view.address}, {"seeds", view.seeds.size()}});
@@ -267,7 +271,7 @@ void Supervisor::say_hello() const {
 
 void Supervisor::look_after_feeds() {
   for (const auto& feed : snapshot_->feeds) feed->look();
-  control_.arm(feeds_, kLookAgain);
+  control_.arm(feeds_, identity::kFileLook);
 }
 
 // --- what workers and the registry say --------------------------------------------------------------------------

@@ -17,7 +17,8 @@ inline constexpr double kMicro = 1e-6, kMilli = 1e-3;
 // Requests. direction: inbound, outbound, edge. route: *. cluster: *, or "" when none was chosen. code: 100 to 599, or
 // other (no answer at all, and TCP connections). flag, why it did not end as it should: none, no_route, no_endpoint,
 // connect_failure, connect_timeout, request_timeout, idle_timeout, upstream_reset, upstream_protocol, downstream_gone,
-// malformed, too_large, overload, draining, denied, internal. grpc_status: 0 to 16.
+// malformed, too_large, overload, draining, denied, internal. grpc_status: 0 to 16. peer: "namespace/account" of an identity
+// that TLS has shown, whole where it is of another trust domain; beyond 50 of them, other.
 inline constexpr Name kRequests{  // direction, route, cluster, code, flag
     "outrider_requests_total", "Requests that have ended, with the status the client was sent.", Kind::Counter};
 inline constexpr Name kRequestDuration{  // direction, route, cluster
@@ -34,6 +35,8 @@ inline constexpr Name kResponseBytes{  // direction, route, cluster
     "outrider_response_bytes_total", "Body bytes of responses.", Kind::Counter};
 inline constexpr Name kGrpcResponses{  // direction, route, cluster, grpc_status
     "outrider_grpc_responses_total", "Calls of gRPC that have ended, with the status the client got.", Kind::Counter};
+inline constexpr Name kPeerRequests{  // direction, peer, code
+    "outrider_peer_requests_total", "Requests by the identity at the other end: who calls whom.", Kind::Counter};
 inline constexpr Name kProxyOverhead{  // direction
     "outrider_proxy_overhead_seconds", "Time a request spent in the proxy itself, both ways together.",
     Kind::Histogram, kMicro, Range::Fine};
@@ -49,7 +52,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 // Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
 // max_requests, too_many, too_many_per_ip, too_fast, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
-// denied, internal.
+// denied, distrusted, internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -162,8 +165,13 @@ inline constexpr Name kFilterDenied{  // filter, reason
     "outrider_filter_denied_total", "Requests and connections that a filter has refused.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
+inline constexpr Name kAuthorityExpiry{  // trust_domain: our own, and those of identity.trust
+    "outrider_identity_ca_expiry_timestamp_seconds", "When the last of a trust domain's authorities expires.", Kind::Gauge};
 inline constexpr Name kIdentityRotations{  // result
     "outrider_identity_rotations_total", "New certificates found in identity.dir.", Kind::Counter};
+inline constexpr Name kDistrusted{  // side: client, endpoint
+    "outrider_identity_distrusted_total", "Open connections whose peer is trusted no more, since ca.crt or identity.trust changed.",
+    Kind::Counter};
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
 
@@ -200,12 +208,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes,
-    &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
-    &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
-    &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
-    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

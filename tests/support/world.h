@@ -97,7 +97,8 @@ class World {
   stats::Catalog catalog;
   std::unique_ptr<stats::Shard> shard = catalog.make_shard();
   NoServices services;
-  exchange::Site site{loop, catalog, *shard, services, nullptr, milliseconds(60000)};
+  exchange::Site site{
+      loop, catalog, *shard, services, nullptr, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
 
  private:
   size_t received(const Fd& from) {

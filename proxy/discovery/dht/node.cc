@@ -539,9 +539,13 @@ void Node::withdraw(const std::string& service) {
 
 void Node::set_identity(std::shared_ptr<const identity::Identity> identity) {
   impl_->loop.post([impl = impl_.get(), identity = std::move(identity)] {
-    impl->options.identity = identity;
+    const auto before = std::exchange(impl->options.identity, identity);
+    const bool signer_changed = !before || before->leaf.der() != identity->leaf.der();
+    const bool trust_changed = !before || !(before->trust == identity->trust);
     impl->verifier.set_identity(identity);
-    impl->announcer.on_identity_changed();
+    if (trust_changed) impl->watches.on_trust_changed();
+    if (signer_changed) impl->announcer.on_identity_changed();
+    impl->stir();
   });
 }
 

@@ -7,7 +7,9 @@ Verifier::Verifier(const DhtOptions& options, DhtStats& stats) : options_(option
 }
 
 void Verifier::set_identity(std::shared_ptr<const identity::Identity> identity) {
+  const bool same = identity && trust_ && trust_->trust() == identity->trust;
   identity_ = std::move(identity);
+  if (same) return;
   if (!identity_) trust_.reset();
   else if (trust_) trust_->set_trust(identity_->trust);
   else trust_.emplace(identity_->trust);

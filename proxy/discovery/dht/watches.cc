@@ -69,6 +69,25 @@ void Watches::on_connected(bool connected) {
   }
 }
 
+void Watches::on_trust_changed() {
+  const WallTime now = net::Loop::wall();
+  for (const auto& [service, watch] : std::map<std::string, Pointer>(watches_)) {
+    watch->refused.clear();
+    std::erase_if(watch->kept, [&](const auto& one) {
+      const Kept& kept = one.second;
+      if (now >= kept.expires || verifier_.read(kept.bytes, service, now)) return false;
+      changed_ = true;
+      if (const auto it = watch->values.find(value_id(kept.bytes)); it != watch->values.end()) {
+        const auto facts = it->second.facts;
+        watch->values.erase(it);
+        if (!kept.tombstone) events_.on_lapsed(service, facts);
+      }
+      return true;
+    });
+    if (connected_) read(watch);
+  }
+}
+
 void Watches::add_keys(std::set<std::string>& keys) const {
   for (const auto& [service, watch] : watches_)
     for (const auto& [key, token] : watch->listening) keys.insert(key);

@@ -35,6 +35,7 @@ class Watches {
   void watch(const std::string& service);
   void unwatch(const std::string& service);
   void on_connected(bool connected);
+  void on_trust_changed();                           // what is believed and what is refused is judged anew
   void add_keys(std::set<std::string>& keys) const;  // all that are listened at
 
   // Last-known-good, as received: what load() brought for services nobody watches, and the newest of each instance.

@@ -150,6 +150,19 @@ TEST(Strict, WhatMutualTlsNeedsIsSaid) {
   EXPECT_EQ(said({listener + "identity: {dir: /tmp/id, mtls: off}\n"}), "") << "clear text, as asked for";
 }
 
+TEST(Strict, OtherTrustDomainsAreOthers) {
+  const auto trust = [](const std::string& value) {
+    const std::string text = said({edge("identity: {dir: /tmp/id, trust: " + value + "}\n")});
+    const size_t at = text.find("identity.trust: ");
+    return at == text.npos ? text : text.substr(at);
+  };
+  EXPECT_EQ(trust("{partner.org: /run/partner.crt}"), "");
+  EXPECT_EQ(trust("{mesh.local: /run/ca.crt}"),
+            "identity.trust: is for other trust domains: the authorities of our own are in identity.dir\n");
+  EXPECT_EQ(trust("{partner.org: \"\"}"), "identity.trust: partner.org: which file?\n");
+  EXPECT_NE(trust("{\"Partner Org\": /run/partner.crt}"), "");
+}
+
 TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {
   const auto tls = [](const std::string& value, const std::string& endpoint = "10.0.0.1:443") {
     const std::string text =
