@@ -40,7 +40,7 @@ TEST_F(TlsFiles, ANewCertificateIsShownAndConnectionsStay) {
   expect_reloads(proxy, 1, "listeners.edge.tls", "success");
   EXPECT_TRUE(served_by(proxy, fresh));
   EXPECT_TRUE(served(*stream)) << "of before";
-  EXPECT_EQ(proxy.metric("outrider_connections_total", "tls=\"terminated\""), 2);
+  proxy.expect_metric(2, "outrider_connections_total", "tls=\"terminated\"");
   EXPECT_GT(proxy.metric("outrider_tls_certificate_expiry_timestamp_seconds", "owner=\"listeners.edge.tls\""), expiry);
 }
 
