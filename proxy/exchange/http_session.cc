@@ -144,7 +144,7 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   const bool raw = connection_.wire() == http::Wire::Raw;
   if (!client_gone) codec().detach(stream);
   if (!client_gone && flag == Flag::None) connection_.transport().settle();
-  if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
+  if (const auto why = ending_of(flag); why && (raw || codec().broken()) && closing_ != Ending::Distrusted) closing_ = why;
   if (raw && !client_gone) close(Ending::Finished);
   // What was handed over whole may still wait for the client to take it.
   if (!client_gone && connection_.wire() == http::Wire::Http2 && plan().stream_idle.count())

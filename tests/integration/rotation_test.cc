@@ -87,6 +87,7 @@ class Rotation : public Mesh {
     two = beside("two", "service={name: shop, port: " + std::to_string(app_two->address().port()) + "}");
     db = beside("db", "service={name: db, ports: [{port: " + std::to_string(bytes.address().port()) + ", protocol: tcp}]}");
     until_served_by(*web, {"one", "two"});
+    until("the service of bytes", [&] { return has(web->get("/clusters?cluster=db").body, "\"state\": \"ready\""); });
   }
   std::vector<std::pair<std::string, Proxy*>> all() {
     return {{"web", web.get()}, {"one", one.get()}, {"two", two.get()}, {"db", db.get()}};

@@ -103,7 +103,9 @@ class WorkloadApi : public Mesh {
     auto outcome = config::load(sources);
     EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);
     server::Supervisor supervisor({std::move(*outcome.document), {}, false});
-    return supervisor.start();
+    const std::string problem = supervisor.start();
+    agent.hang_up();
+    return problem;
   }
   Agent agent;
   const std::unique_ptr<Origin> app_ = app("fine");

@@ -23,6 +23,8 @@ class Verifier {
   // `why`, where given: the verdict on a refused one.
   std::optional<Believed> read(std::string_view bytes, const std::string& service, WallTime now, milliseconds stale = {},
                                RecordVerdict* why = nullptr);
+  // Of a record that has been believed: whether its signer is known to the trust there is now.
+  bool trusts_signer(std::string_view bytes, WallTime now);
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
   // May a stranger's value be kept? Under which key it lies is compared by the caller.
   std::optional<Record> keep(std::string_view bytes, WallTime now);

@@ -75,7 +75,7 @@ void Watches::on_trust_changed() {
     watch->refused.clear();
     std::erase_if(watch->kept, [&](const auto& one) {
       const Kept& kept = one.second;
-      if (now >= kept.expires || verifier_.read(kept.bytes, service, now)) return false;
+      if (now >= kept.expires || verifier_.trusts_signer(kept.bytes, now)) return false;
       changed_ = true;
       if (const auto it = watch->values.find(value_id(kept.bytes)); it != watch->values.end()) {
         const auto facts = it->second.facts;

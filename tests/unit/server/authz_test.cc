@@ -57,7 +57,7 @@ TEST(Authz, WhoCannotComeInIsDeniedWhateverTheRules) {
 
 TEST(Authz, ATcpConnectionHasNoMethod) {
   EXPECT_EQ(judged("authorization: {allow: [{from: [default/web]}]}\n", "web", "", ""), "+allow[0]:4");
-  EXPECT_EQ(judged(kRules, "web", "", ""), "-default");
+  EXPECT_EQ(judged(kRules, "web", "", ""), "-deny[0]:9") << "it might carry just that";
 }
 
 TEST(Authz, AQuestionThatMakesNoSenseIsToldWhy) {
