@@ -49,8 +49,8 @@ std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const s
 bool Verifier::trusts_signer(std::string_view bytes, WallTime now) {
   const Parsed parsed = parse_record(bytes);
   if (!trust_ || parsed.verdict != RecordVerdict::Ok || parsed.record.leaf.empty()) return true;
-  const bool unknown = trust_->judge(parsed.record.leaf, std::min(now, parsed.record.not_after)).verdict ==
-                       identity::TrustVerdict::UnknownCa;
+  const bool unknown =
+      trust_->judge(parsed.record.leaf, std::min(now, parsed.record.not_after)).verdict == identity::TrustVerdict::UnknownCa;
   if (unknown) stats_.reject(RecordVerdict::UnknownCa);
   return !unknown;
 }
