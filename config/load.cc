@@ -206,7 +206,7 @@ void Loading::put(std::string_view path, std::string_view value, const Origin& o
   const auto shared = std::make_shared<const Origin>(origin);
   Node leaf = Node::scalar(std::string(value));
   const std::string_view trimmed = trim(value);
-  if (trimmed.starts_with('[') || trimmed.starts_with('{')) {
+  if ((trimmed.starts_with('[') && trimmed.ends_with(']')) || trimmed.starts_with('{')) {  // else [::1]:80
     Parsed parsed = parse(trimmed, shared);
     for (const Complaint& complaint : parsed.complaints) say(origin, std::string(path), complaint.message);
     if (!parsed.complaints.empty()) return;
