@@ -1,7 +1,6 @@
 #pragma once
 // Small files that matter: read with a bound, written so that nobody ever sees half of one.
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,8 +9,8 @@
 
 namespace outrider::identity {
 
-// Up to `most` bytes. The reason names the file.
-Outcome<std::string> read_file(const std::string& path, size_t most = 1 << 20);
+// Up to 1 MiB. The reason names the file.
+Outcome<std::string> read_file(const std::string& path);
 
 enum class Existing : bool { Replace, Keep };  // Keep: a file that is there already is an error
 

@@ -1,5 +1,5 @@
 #pragma once
-// grpc.health.v1.Health/Check.
+// grpc.health.v1.Health/Check: the one call that is made here, and so the one place that knows of protobuf.
 
 #include <string>
 #include <string_view>

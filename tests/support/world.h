@@ -34,8 +34,7 @@ inline std::shared_ptr<const exchange::Snapshot> compiled(const std::string& yam
     std::fputs(config::print(outcome.complaints).c_str(), stderr);
     std::abort();
   }
-  server::TlsFiles files;
-  return *server::compile(*outcome.document, 1, nullptr, files);
+  return *server::compile(*outcome.document, 1, nullptr);
 }
 
 // What the proxy does in it is counted (counted_calls.h), what the far ends do is not.
@@ -97,8 +96,7 @@ class World {
   stats::Catalog catalog;
   std::unique_ptr<stats::Shard> shard = catalog.make_shard();
   NoServices services;
-  exchange::Site site{
-      loop, catalog, *shard, services, nullptr, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
+  exchange::Site site{loop, catalog, *shard, services, nullptr, milliseconds(60000)};
 
  private:
   size_t received(const Fd& from) {
