@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/path.h"
 #include "base/text.h"
 
 namespace outrider::config {
@@ -14,11 +15,6 @@ bool host_covers(const std::string& wide, const std::string& narrow) {
   const std::string_view suffix = std::string_view(wide).substr(1);
   const std::string_view name = narrow.starts_with("*.") ? std::string_view(narrow).substr(1) : std::string_view(narrow);
   return name.size() > suffix.size() && name.ends_with(suffix);
-}
-
-bool prefix_covers(std::string_view prefix, std::string_view path) {
-  while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
 // A node to point at for something of the document: its file and line.
@@ -107,7 +103,7 @@ void check_opaque(Reading& reading, const Listener& l, const Route& route) {
   const std::string seat = l.protocol == Protocol::Tcp ? "a tcp listener" : l.protocol == Protocol::Tls ? "a tls listener" : "";
   if (by_name && l.protocol != Protocol::Tls && l.protocol != Protocol::Auto)
     reading.error(where, route.path + ".match.sni", "is seen by listeners with protocol: tls or auto alone");
-  else if (by_name && l.tls.on)
+  else if (by_name && l.tls.on())
     reading.error(where, route.path + ".match.sni", "is for TLS that is passed through, and this listener ends it: match host");
   if (seat.empty() && !by_name) return;
   const std::string who = seat.empty() ? "a rule with sni" : seat;
@@ -133,7 +129,7 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
     reading.error(
         at, path,
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
-  if (l.protocol == Protocol::Tls && l.tls.on)
+  if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
   if (!l.opaque_ports.empty() && !l.relays())
     reading.warn(at, path + ".detect.opaque_ports",
@@ -161,7 +157,7 @@ bool covers(const Route& earlier, const Route& rule, std::string& by) {
     return false;
   const auto under = [&](const std::string& path) {
     return std::any_of(earlier.prefixes.begin(), earlier.prefixes.end(),
-                       [&](const std::string& p) { return prefix_covers(p, path); });
+                       [&](const std::string& p) { return covers_path(p, path); });
   };
   const auto taken = [&](const std::string& path) {
     return under(path) || std::find(earlier.paths.begin(), earlier.paths.end(), path) != earlier.paths.end();
@@ -195,8 +191,17 @@ void check_rules(Reading& reading, const Document& d) {
   }
 }
 
+// Whoever reaches these pages may read everything and end the proxy.
+void check_admin(Reading& reading, const Document& d, const Layers& layers) {
+  const std::string& at = d.admin.address;
+  if (at.empty() || at.starts_with("unix:") || at.starts_with("127.") || at.starts_with("[::1]:")) return;
+  reading.error(pointed(layers, {"admin", "address"}), "admin.address",
+                at + " can be reached from other machines: expected an address of this one (127.0.0.1:15000), unix:/path or off");
+}
+
 void check(Reading& reading, const Document& d, const Layers& layers) {
   check_ports(reading, d, layers);
+  check_admin(reading, d, layers);
   if (layers.sources.registry_only) {
     if (d.registry.kind == Registry::Kind::None)
       reading.error(pointed(layers, {"registry", "kind"}), "registry.kind",

@@ -76,6 +76,9 @@ struct Completion {
     listener.filters =
         read_chain(reading, filters, chain.empty() ? path + ".filters" : join_path("filters", chain), layers.sources);
     std::erase_if(listener.filters, [](const FilterUse& use) { return use.off; });
+    for (const FilterUse& use : listener.filters)
+      if (use.name == "ip") listener.ip.push_back(use);
+    std::erase_if(listener.filters, [](const FilterUse& use) { return use.name == "ip"; });
     listener.table = table.empty() ? listener.name : table;
     Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
     if (kept.size() == 0) return;

@@ -69,9 +69,15 @@ struct Service {                       // the workload beside this proxy
 struct Identity {
   std::string trust_domain = "mesh.local";
   std::string spiffe_id;  // filled in when there is a service
-  std::string dir;        // tls.crt, tls.key, ca.crt; empty: no identity
+  // Where it comes from: a folder with tls.crt, tls.key, ca.crt, or an agent's SPIFFE Workload API. Both empty: there is none.
+  std::string dir, workload_api;
   // How `tls: identity` takes those who come. Off where there is no identity.
   enum class Mtls : uint8_t { Strict, Permissive, Off } mtls = Mtls::Off;
+  milliseconds drain{600000};                              // of connections whose peer is trusted no more
+  std::vector<std::pair<std::string, std::string>> trust;  // other trust domains, and the files of their authorities
+  double warn_before = 0.25;                               // of a certificate's life
+  milliseconds wait{60000};                                // for the agent's first answer
+  explicit operator bool() const { return !dir.empty() || !workload_api.empty(); }
 };
 
 struct Authorization {  // of what is inbound
@@ -138,11 +144,17 @@ struct Route {
 };
 
 struct ListenerTls {
-  bool on = false;                   // with the files below
-  bool identity = false;             // mutual TLS, as identity.mtls has it
-  std::string cert, key, client_ca;  // files; client_ca empty: clients need no certificate
-  bool tls12 = true;                 // else 1.3 alone
-  std::vector<std::string> alpn;     // empty: what the listener's protocol allows
+  struct Site {
+    std::vector<std::string> names;      // that clients ask for, in lower case: exact, or "*.suffix"; empty: any other
+    std::vector<std::string> cert, key;  // files, as many of one as of the other
+    std::string client_ca;               // file; empty: clients need no certificate
+    bool tls12 = true;                   // else 1.3 alone
+    std::vector<std::string> alpn;       // empty: what the listener's protocol allows
+    bool staple = true;                  // CERT.ocsp, where there is one
+  };
+  std::vector<Site> sites;  // none: clear text, or
+  bool identity = false;    // mutual TLS, as identity.mtls has it
+  bool on() const { return !sites.empty(); }
 };
 
 struct Listener {
@@ -171,11 +183,12 @@ struct Listener {
   // Limits of time; 0: none.
   milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
-  uint32_t max_connections = 10000, max_per_ip = 0;
+  uint32_t max_connections = 10000, max_per_ip = 0, max_rate = 0;  // rate: a second; 0: none
   uint64_t buffer = 64 * 1024;
   std::string table;          // of `routes` that it serves
   std::vector<Route> routes;  // that table, with what the direction implies behind it
-  Chain filters;              // its chain
+  Chain filters;              // its chain, without
+  Chain ip;                   // its `ip` filters: of connections, whatever they ask for
   // What is neither HTTP nor TLS somebody asks for goes on as it is: all of that leads to one cluster, and nothing looks
   // at it.
   bool relays() const;
@@ -234,6 +247,7 @@ struct Lifecycle {
   bool wait_listeners = true, wait_identity = true, wait_registry = false;  // `ready_when`
   milliseconds drain_delay{5000}, drain_time{30000};
   bool exit_with_app = true;
+  bool sandbox = true;
 };
 
 struct Metrics {

@@ -161,8 +161,9 @@ bool Loading::expand(std::string& text, int depth, std::string& wrong) const {
 void Loading::expand(Node& node) {
   if (node.text().find("${") == std::string::npos) return;
   std::string text = node.text(), wrong;
-  if (expand(text, 0, wrong)) node.set_text(std::move(text));
-  else reading_.error(node, "", wrong);
+  if (!expand(text, 0, wrong)) return reading_.error(node, "", wrong);
+  node.set_written(node.text());
+  node.set_text(std::move(text));
 }
 
 // Names in the environment are upper case and cannot hold a '-': the key they mean is the one that is there.
@@ -205,7 +206,7 @@ void Loading::put(std::string_view path, std::string_view value, const Origin& o
   const auto shared = std::make_shared<const Origin>(origin);
   Node leaf = Node::scalar(std::string(value));
   const std::string_view trimmed = trim(value);
-  if (trimmed.starts_with('[') || trimmed.starts_with('{')) {
+  if ((trimmed.starts_with('[') && trimmed.ends_with(']')) || trimmed.starts_with('{')) {  // else [::1]:80
     Parsed parsed = parse(trimmed, shared);
     for (const Complaint& complaint : parsed.complaints) say(origin, std::string(path), complaint.message);
     if (!parsed.complaints.empty()) return;

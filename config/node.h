@@ -63,6 +63,9 @@ class Node {
   std::string where() const;  // "outrider.yaml:3", "preset sidecar", "environment X"
 
   void set_text(std::string text) { text_ = std::move(text); }
+  // What was written where the text holds a variable's value, which may be a secret: messages and show() say this instead.
+  const std::string& written() const { return written_; }  // empty: the text itself
+  void set_written(std::string written) { written_ = std::move(written); }
   void set_mark(Mark mark) { mark_ = mark; }
   void set_origin(std::shared_ptr<const Origin> origin) { origin_ = std::move(origin); }
   void stamp(const std::shared_ptr<const Origin>& origin);  // itself and everything below
@@ -81,7 +84,7 @@ class Node {
   Kind kind_ = Kind::Null;
   bool quoted_ = false;
   Mark mark_;
-  std::string text_;
+  std::string text_, written_;
   std::vector<Node> items_;
   std::vector<Entry> entries_;
   std::shared_ptr<const Origin> origin_;

@@ -122,16 +122,26 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
   }
   fields.text("spiffe_id", identity.spiffe_id, "SPIFFE ID", check_spiffe_id);
   fields.text("dir", identity.dir, "folder");
-  identity.mtls = identity.dir.empty() ? Identity::Mtls::Off : Identity::Mtls::Strict;
+  fields.address("workload_api", identity.workload_api, {.wildcard = false, .port_zero = false}, true);
+  fields.duration("wait", identity.wait);
+  if (!identity.workload_api.empty()) identity.dir.clear();
+  identity.mtls = identity ? Identity::Mtls::Strict : Identity::Mtls::Off;
   fields.choice("mtls", identity.mtls,
                 {{"strict", Identity::Mtls::Strict}, {"permissive", Identity::Mtls::Permissive}, {"off", Identity::Mtls::Off}});
-  if (const Node* given = fields.given("mtls"); given && identity.dir.empty() && identity.mtls != Identity::Mtls::Off) {
+  if (const Node* given = fields.given("mtls"); given && !identity && identity.mtls != Identity::Mtls::Off) {
     fields.reading().warn(*given, fields.path("mtls"), "has no effect without an identity: identity.dir is not set");
     identity.mtls = Identity::Mtls::Off;
   }
+  fields.duration("drain", identity.drain);
   fields.later("tls", {"{min: \"1.3\", ciphers: \"\", curves: \"\"}"});
-  fields.later("trust", {"{}"});
-  fields.later("warn_before", {}, {"25%"});
+  fields.pairs("trust", identity.trust);
+  for (auto& [domain, file] : identity.trust) {
+    if (std::string wrong = check_trust_domain(domain); !wrong.empty()) fields.error("trust", *fields.given("trust"), wrong);
+    else if (domain == identity.trust_domain)
+      fields.error("trust", *fields.given("trust"), "is for other trust domains: the authorities of our own are in identity.dir");
+    else if (file.empty()) fields.error("trust", *fields.given("trust"), domain + ": which file?");
+  }
+  fields.share("warn_before", identity.warn_before);
 }
 
 void read_registry(Fields& top, Registry& r) {
@@ -216,6 +226,7 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
   }
   fields.later("outbound_until", {"app_exit"});
   fields.choice("exit_with", l.exit_with_app, {{"app", true}, {"none", false}});
+  fields.flag("sandbox", l.sandbox);
   fields.later("quit", {"loopback"});
 }
 

@@ -1,6 +1,7 @@
 // Listeners, routes, filters.
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "config/parse.h"
@@ -15,6 +16,13 @@ std::string check_matched_host(std::string& text) {
   text = to_lower(text);
   const bool wildcard = text == "*" || is_host(text);
   return wildcard ? "" : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
+}
+
+std::string check_rate(std::string& text) {
+  const bool per_second = text.ends_with("/s");
+  const auto number = parse_number(std::string_view(text).substr(0, text.size() - (per_second ? 2 : 0)));
+  if (number && *number <= UINT32_MAX && (per_second || *number == 0)) return "";
+  return "expected so many a second, like 100/s, or 0, got \"" + text + "\"";
 }
 
 std::string check_port(std::string& text) {
@@ -66,6 +74,45 @@ std::string check_alpn(std::string& name) {
   return name == "h2" || name == "http/1.1" ? std::string() : "expected h2 or http/1.1, got \"" + name + "\"";
 }
 
+std::string check_server_name(std::string& name) {
+  name = to_lower(name);
+  const bool fine = is_host(name) && name != "*" && !name.starts_with('[');
+  return fine ? std::string() : "expected a name, or *. and a domain, got \"" + name + "\"";
+}
+
+void read_site(Fields& own, ListenerTls& tls) {
+  ListenerTls::Site site;
+  own.texts("sni", site.names, "server names", check_server_name);
+  own.texts("cert", site.cert, "files");
+  own.texts("key", site.key, "files");
+  own.text("client_ca", site.client_ca, "file");
+  enum class Least : uint8_t { Tls12, Tls13 } least = Least::Tls12;
+  own.choice("min", least, {{"1.2", Least::Tls12}, {"1.3", Least::Tls13}});
+  own.texts("alpn", site.alpn, "h2, http/1.1", check_alpn);
+  enum class Ocsp : uint8_t { Auto, Off } ocsp = Ocsp::Auto;
+  own.choice("ocsp", ocsp, {{"auto", Ocsp::Auto}, {"off", Ocsp::Off}});
+  site.tls12 = least == Least::Tls12;
+  site.staple = ocsp == Ocsp::Auto;
+  tls.sites.push_back(site);
+  if (own.reading().catalog) return;
+  const auto wrong = [&](const char* why) { own.reading().error(own.node(), own.path(), why); };
+  if (site.cert.empty()) wrong("needs cert: FILE, its certificate and what stands between it and its authority");
+  if (site.key.empty()) wrong("needs key: FILE, the key of its certificate");
+  if (!site.cert.empty() && !site.key.empty() && site.cert.size() != site.key.size())
+    wrong("needs as many files in key: as in cert:, each the key of the certificate in its place");
+}
+
+// Of two that are for the same clients, one would never be shown.
+void check_names(Fields& fields, const Node& value, const ListenerTls& tls) {
+  std::set<std::string> seen;
+  for (const auto& site : tls.sites)
+    for (const auto& name : site.names.empty() ? std::vector<std::string>{""} : site.names)
+      if (!seen.insert(name).second)
+        fields.error("tls", value,
+                     name.empty() ? "two without sni: one is for all clients that ask for none of the others"
+                                  : "two for sni " + name + ": the first would be the one that is shown");
+}
+
 void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {
   if (fields.off("tls", !fields.given("tls"))) return;
   const Node* value = fields.given("tls");
@@ -73,27 +120,20 @@ void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {
     fields.hand("tls", "", "");
     fields.keep("tls", *value);
     if (home.mtls != Identity::Mtls::Off) tls.identity = true;
-    else if (home.dir.empty()) fields.error("tls", *value, "needs an identity: identity.dir is not set");
+    else if (!home) fields.error("tls", *value, "needs an identity: identity.dir is not set");
     return;
   }
-  if (value && !value->is_map()) {
-    fields.later("tls", {"off"});
+  if (value && value->is_scalar()) {
+    fields.error("tls", *value, "expected off, identity, a map or a list, got " + kind_of(*value));
     return;
   }
-  Fields own = fields.map("tls");
-  own.text("cert", tls.cert, "file");
-  own.text("key", tls.key, "file");
-  own.text("client_ca", tls.client_ca, "file");
-  enum class Least : uint8_t { Tls12, Tls13 } least = Least::Tls12;
-  own.choice("min", least, {{"1.2", Least::Tls12}, {"1.3", Least::Tls13}});
-  own.texts("alpn", tls.alpn, "h2, http/1.1", check_alpn);
-  own.later("ocsp", {"off"}, {"auto"});
-  tls.on = true;
-  tls.tls12 = least == Least::Tls12;
-  if (!value) return;
-  if (tls.cert.empty())
-    fields.error("tls", *value, "needs cert: FILE, its certificate and what stands between it and its authority");
-  if (tls.key.empty()) fields.error("tls", *value, "needs key: FILE, the key of its certificate");
+  if (!value || value->is_map()) {
+    Fields own = fields.map("tls");
+    return read_site(own, tls);
+  }
+  fields.list("tls", "list", [&](Fields& own, const Node&) { read_site(own, tls); });
+  if (tls.sites.empty()) fields.error("tls", *value, "an empty list: there is nothing to be shown");
+  check_names(fields, *value, tls);
 }
 
 // The table of the same name, another's name, or the rules themselves: resolved in complete().
@@ -135,7 +175,9 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
   {
     Fields limits = fields.map("limits");
     limits.number("connections", l.max_connections, 1);
-    limits.later("rate", {"0"});
+    std::string rate = "0";
+    limits.text("rate", rate, "number/s", check_rate);
+    l.max_rate = uint32_t(parse_number(rate.substr(0, rate.find('/'))).value_or(0));
     limits.number("per_ip", l.max_per_ip);
     limits.size("buffer", l.buffer, 4096, 64 << 20);
   }
@@ -264,9 +306,8 @@ void read_route_defaults(Fields& fields, Route& r) {
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {
-  static const std::vector<std::string_view> kLater{"cors",     "jwt",       "basic_auth", "api_key",    "ext_authz",
-                                                    "csrf",     "ip",        "rate_limit", "body_limit", "compress",
-                                                    "grpc_web", "bandwidth", "tap"};
+  static const std::vector<std::string_view> kLater{"cors",       "ext_authz", "csrf",      "grpc_web", "rate_limit",
+                                                    "body_limit", "compress",  "bandwidth", "tap"};
   Chain chain;
   if (!list || list->is_null()) return chain;
   const auto items = list->is_map() && list->size() != 1 ? std::vector<Node>() : items_of(*list);

@@ -34,6 +34,9 @@ std::string with_article(const std::string& type) {
 
 std::string meant(const std::string& text) { return " (did you mean " + quoted(text) + "?)"; }
 
+// A whole list in a variable is shown as that variable.
+bool is_variable(const Node& node) { return node.is_scalar() && !node.written().empty(); }
+
 constexpr const char* kLater = "not supported yet in this version";
 
 bool same_value(const Node& a, const Node& b) {
@@ -49,6 +52,12 @@ bool Reading::has_errors() const {
 }
 
 void Reading::complain(Severity severity, const Node& at, Mark mark, const std::string& path, std::string message) {
+  // What a variable holds is not for logs.
+  if (!at.written().empty())
+    for (size_t found = 0; !at.text().empty() && (found = message.find(at.text(), found)) != message.npos;) {
+      message.replace(found, at.text().size(), at.written());
+      found += at.written().size();
+    }
   const Origin& origin = at.origin();
   Complaint complaint{origin.kind == Origin::Kind::File ? origin.name : at.where(), 0, 0, severity, path, std::move(message)};
   if (origin.kind == Origin::Kind::File) {
@@ -87,7 +96,8 @@ std::string kind_of(const Node& node) {
     case Node::Kind::Map: return "a map";
     case Node::Kind::Scalar: break;
   }
-  return quoted(node.text().size() > 80 ? node.text().substr(0, 77) + "..." : node.text());
+  const std::string& text = node.written().empty() ? node.text() : node.written();
+  return quoted(text.size() > 80 ? text.substr(0, 77) + "..." : text);
 }
 
 std::vector<Node> items_of(const Node& node) {
@@ -149,6 +159,7 @@ void Fields::keep_text(std::string_view key, const Node& from, std::string text)
   Node value = Node::scalar(std::move(text), from.quoted());
   value.set_origin(from.shared_origin());
   value.set_mark(from.mark());
+  value.set_written(from.written());
   keep(key, std::move(value));
 }
 
@@ -257,6 +268,7 @@ void Fields::texts(std::string_view key, std::vector<std::string>& field, const 
         kept.append(std::move(copy));
         field.push_back(std::move(read));
       }
+    if (is_variable(*value)) kept = *value;
   }
   keep(key, std::move(kept));
 }
@@ -397,7 +409,7 @@ void Fields::list(std::string_view key, const std::string& type, const std::func
     each(item, items[i]);
     kept.append(item.take());
   }
-  keep(key, std::move(kept));
+  keep(key, is_variable(*value) ? *value : std::move(kept));
 }
 
 }  // namespace outrider::config

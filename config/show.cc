@@ -79,7 +79,7 @@ class Writer {
     };
     switch (node.kind()) {
       case Node::Kind::Null: out_ += "{}"; break;
-      case Node::Kind::Scalar: out_ += quote_value(node.text()); break;
+      case Node::Kind::Scalar: out_ += node.written().empty() ? quote_value(node.text()) : quote(node.written()); break;
       case Node::Kind::List:
         out_ += "[";
         for (const Node& item : node.items()) {
@@ -128,12 +128,11 @@ class Writer {
 std::string notes(const Document& d) {
   std::string out;
   if (d.identity.mtls == Identity::Mtls::Off && d.mode == Mode::Sidecar)
-    out += "# Traffic between sidecars is clear text: identity." +
-           std::string(d.identity.dir.empty() ? "dir is not set" : "mtls is off") + ".\n";
+    out += "# Traffic between sidecars is clear text: identity." + std::string(!d.identity ? "dir is not set" : "mtls is off") +
+           ".\n";
   if (d.registry.kind == Registry::Kind::Dht) {
     if (d.registry.key.empty()) out += "# Registry packets are not sealed: registry.key is not set.\n";
-    if (d.service && d.service.do_register && d.identity.dir.empty())
-      out += "# The registration is not signed: identity.dir is not set.\n";
+    if (d.service && d.service.do_register && !d.identity) out += "# The registration is not signed: identity.dir is not set.\n";
   }
   for (const Listener& l : d.listeners)
     for (const Route& route : l.routes) {

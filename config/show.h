@@ -10,7 +10,8 @@ struct ShowOptions {
   bool defaults = false;  // values nobody set too
 };
 
-// Reads back as the same configuration. Begins with comments on what its reader should know (clear text).
+// Reads back as the same configuration. Values that came from a variable are shown as that variable. Begins with comments on what
+// its reader should know (clear text).
 std::string show(const Document& document, ShowOptions options = {});
 
 }  // namespace outrider::config

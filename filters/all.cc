@@ -4,8 +4,12 @@ namespace outrider::filters {
 
 // One row a filter; nothing else in the tree needs to hear of it.
 #define OUTRIDER_FILTERS(ROW) \
+  ROW(api_key)                \
+  ROW(basic_auth)             \
   ROW(grpc_web)               \
-  ROW(headers)
+  ROW(headers)                \
+  ROW(ip)                     \
+  ROW(jwt)
 
 #define ROW(name) std::unique_ptr<const filter::Filter> make_##name(const config::Node&, filter::Complaint&);
 OUTRIDER_FILTERS(ROW)

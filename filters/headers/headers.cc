@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "config/node.h"
-#include "filter/filter.h"
+#include "filter/options.h"
 #include "http/grammar.h"
 
 namespace outrider::filters {
@@ -47,13 +47,6 @@ class Headers final : public filter::Filter {
   const Changes request_, response_;
 };
 
-// Fields that say how long a message is, or that concern one connection, or that route it: the proxy's own business.
-bool is_reserved(std::string_view name) {
-  const http::HeaderId id = http::header_id(name);
-  return http::is_hop_by_hop(id) || id == http::HeaderId::ContentLength || id == http::HeaderId::Host ||
-         id == http::HeaderId::Trailer || id == http::HeaderId::Expect;
-}
-
 // Reads one side's changes; false with a complaint.
 class Reader {
  public:
@@ -88,14 +81,14 @@ class Reader {
   }
 
  private:
-  static bool name_ok(std::string_view name) { return http::is_token(name) && !is_reserved(name); }
+  static bool name_ok(std::string_view name) { return http::is_token(name) && !filter::is_reserved(name); }
 
   bool pairs(const config::Node& node, const std::string& path, Pairs& out) {
     if (node.is_null()) return true;
     if (!node.is_map()) return fail(path, "expected a map of header names and values");
     for (const auto& entry : node.entries()) {
       if (!http::is_token(entry.key)) return fail(path, "\"" + entry.key + "\" is no name of a header");
-      if (is_reserved(entry.key)) return fail(path, "\"" + entry.key + "\" is the proxy's own business");
+      if (filter::is_reserved(entry.key)) return fail(path, "\"" + entry.key + "\" is the proxy's own business");
       if (!entry.value.is_scalar()) return fail(path + "." + entry.key, "expected a text");
       if (entry.value.text().find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
         return fail(path + "." + entry.key, "a header's value is one line");

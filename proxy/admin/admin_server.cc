@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "admin/session.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace outrider::admin {
@@ -46,6 +47,14 @@ std::optional<std::string_view> parameter(std::string_view query, std::string_vi
     if (one.starts_with(name) && (one.size() == name.size() || one[name.size()] == '=')) return one.substr(name.size());
   }
   return std::nullopt;
+}
+
+// Whose process is at the other end of a unix socket; nothing when the kernel does not say.
+std::optional<uid_t> user_of(int fd) {
+  ucred who{};
+  socklen_t length = sizeof who;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0) return std::nullopt;
+  return who.uid;
 }
 
 }  // namespace
@@ -99,8 +108,15 @@ void AdminServer::on_accept(int fd, const net::Address& peer) {
     longest->close();
   }
   // A client on a unix socket is mostly unbound: its address says nothing but the family.
-  const bool local = peer.is_loopback() || peer.family() == AF_UNIX || peer.family() == AF_UNSPEC;
-  auto session = std::make_unique<Session>(*this, fd, local);
+  const bool by_path = peer.family() == AF_UNIX || peer.family() == AF_UNSPEC;
+  bool stranger = false;
+  if (by_path && only_owner_) {
+    const auto user = user_of(fd);
+    stranger = !user || (*user != 0 && *user != geteuid());
+    if (stranger && !std::exchange(told_of_stranger_, true))
+      log::warn("admin: another user was refused", {{"uid", user ? int64_t(*user) : int64_t(-1)}});
+  }
+  auto session = std::make_unique<Session>(*this, fd, by_path || peer.is_loopback(), stranger);
   const void* key = session.get();
   sessions_.emplace(key, std::move(session));
 }
@@ -126,6 +142,8 @@ Reply AdminServer::not_found() const {
 }
 
 void AdminServer::visit(Session& session) {
+  if (session.stranger())
+    return session.reply({.status = 403, .body = "This socket answers the user that the proxy runs as, and root.\n"});
   const Ask& ask = session.ask();
   const auto found = pages_.find(ask.path);
   if (found == pages_.end()) return session.reply(not_found());

@@ -58,6 +58,7 @@ class AdminServer : net::ListenerEvents {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
   Result<Done> listen(const net::Address& at);  // Config/os_error as open_listener says it
+  void only_owner() { only_owner_ = true; }     // on a unix socket: the user this process runs as, and root
   void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
@@ -78,6 +79,7 @@ class AdminServer : net::ListenerEvents {
   Reply not_found() const;
   void ended(class Session& session);
   net::Loop& loop_;
+  bool only_owner_ = false, told_of_stranger_ = false;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;
   std::unordered_map<const void*, std::unique_ptr<class Session>> sessions_;

@@ -64,6 +64,17 @@ struct Part {  // one thing that /ready is made of
   bool warning = false;  // ok, but somebody should know (unsigned registration)
 };
 
+struct AuthorizationQuestion {
+  std::string from, to, method, path;  // method and path empty: a TCP connection
+};
+
+struct AuthorizationView {
+  std::string error;  // the question makes no sense: why
+  bool allowed = false, enforced = true;
+  std::string rule, file;  // whose word it is; where it is written, if it is
+  uint32_t line = 0;
+};
+
 struct Build {
   std::string version, revision;
 };
@@ -77,6 +88,7 @@ class Facts {
   virtual std::vector<ClusterView> clusters() const = 0;
   virtual std::vector<ServiceView> services() const = 0;
   virtual RegistryView registry() const = 0;
+  virtual AuthorizationView authorization(const AuthorizationQuestion& question) const = 0;
   virtual Build build() const = 0;
   virtual std::string name() const = 0;  // of this proxy: service or node id
   virtual double uptime_s() const = 0;

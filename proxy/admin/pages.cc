@@ -93,6 +93,18 @@ std::string duration(double s) {
 
 }  // namespace
 
+std::string authorization_json(const AuthorizationView& view) {
+  Json json;
+  json.object(Json::Shape::OneLine)
+      .field("verdict", view.allowed ? "allowed" : "denied")
+      .field("rule", view.rule)
+      .field("mode", view.enforced ? "enforce" : "shadow")
+      .field("file", view.file)
+      .field("line", view.line)
+      .close();
+  return json.take();
+}
+
 const char* name_of(EndpointState state) {
   switch (state) {
     case EndpointState::Ready: return "ready";
@@ -152,6 +164,7 @@ Reply index_page(const Facts& facts) {
       "  GET  /services       services announced and watched (?service=NAME)\n"
       "  GET  /registry       peers, seeds and our own records\n"
       "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
+      "  GET  /authz          may FROM ask TO for that, and by which rule (?from=&to=&method=&path=)\n"
       "  GET  /config         the configuration as it takes effect\n"
       "  GET  /version        what was built\n"
       "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
@@ -204,6 +217,12 @@ Reply services_page(const Facts& facts, const Ask& ask) {
   json.close().close();
   if (!found) return {.status = 404, .body = there_is_no("service", only, others)};
   return json_reply(json);
+}
+
+Reply authorization_page(const Facts& facts, const Ask& ask) {
+  const auto view = facts.authorization({ask.value("from"), ask.value("to"), ask.value("method"), ask.value("path")});
+  if (!view.error.empty()) return {.status = 400, .body = view.error + "\n"};
+  return {.type = "application/json", .body = authorization_json(view)};
 }
 
 Reply registry_page(const Facts& facts) {
@@ -263,6 +282,7 @@ void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& ca
   server.page("/clusters", [&facts](const Ask& ask) { return clusters_page(facts, ask); });
   server.page("/services", [&facts](const Ask& ask) { return services_page(facts, ask); });
   server.page("/registry", [&facts](const Ask&) { return registry_page(facts); });
+  server.page("/authz", [&facts](const Ask& ask) { return authorization_page(facts, ask); });
   server.page("/stat", [&facts, &catalog](const Ask& ask) { return stat_page(facts, catalog, ask); });
   server.page("/version", [&facts](const Ask&) { return version_page(facts); });
   server.action("/drain", [&facts](const Ask&) { return drain_page(facts); });

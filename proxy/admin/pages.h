@@ -17,8 +17,10 @@ Reply live_page(const Facts& facts);                   // 200, or 503
 Reply ready_page(const Facts& facts, const Ask& ask);  // 200 or 503 with every part; ?json
 Reply index_page(const Facts& facts);
 Reply config_page(const Facts& facts);
-Reply clusters_page(const Facts& facts, const Ask& ask);  // ?cluster=NAME
-Reply services_page(const Facts& facts, const Ask& ask);  // ?service=NAME
+Reply clusters_page(const Facts& facts, const Ask& ask);       // ?cluster=NAME
+Reply services_page(const Facts& facts, const Ask& ask);       // ?service=NAME
+Reply authorization_page(const Facts& facts, const Ask& ask);  // ?from=&to=, and for HTTP &method=&path=
+std::string authorization_json(const AuthorizationView& view);
 Reply registry_page(const Facts& facts);
 Reply version_page(const Facts& facts);
 Reply drain_page(Facts& facts);

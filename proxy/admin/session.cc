@@ -19,8 +19,8 @@ http::CodecLimits limits() {
 
 }  // namespace
 
-Session::Session(AdminServer& server, int fd, bool local)
-    : server_(server), local_(local), body_(server.loop().blocks()), since_(server.loop().now()) {
+Session::Session(AdminServer& server, int fd, bool local, bool stranger)
+    : server_(server), local_(local), stranger_(stranger), body_(server.loop().blocks()), since_(server.loop().now()) {
   wire::ConnectionOwner& self = *this;
   connection_ = std::make_unique<wire::HttpConnection>(server.loop(), self);
   server_.loop().arm(deadline_, kForRequest);

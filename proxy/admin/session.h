@@ -9,11 +9,12 @@ namespace outrider::admin {
 // whole request, asks the server for the page, sends the whole reply, and is there for the next.
 class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, public net::Retired {
  public:
-  Session(AdminServer& server, int fd, bool local);
+  Session(AdminServer& server, int fd, bool local, bool stranger);
   ~Session();
   const Ask& ask() const override { return ask_; }
   void reply(Reply whole) override;
   void wait_for(Page& page) { page_ = &page; }  // who is to be told if the connection goes first
+  bool stranger() const { return stranger_; }   // another user's process: it gets no page at all
   bool passed_on() const { return passed_on_; }
   bool idle() const { return state_ == State::Idle; }
   TimePoint since() const { return since_; }  // when its state changed last
@@ -42,7 +43,7 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
 
   AdminServer& server_;
   std::unique_ptr<wire::HttpConnection> connection_;  // null once it is gone
-  const bool local_;
+  const bool local_, stranger_;
   State state_ = State::Idle;
   bool head_only_ = false, passed_on_ = false, close_behind_ = false;
   http::StreamId stream_ = 0;

@@ -173,15 +173,15 @@ void Catalog::refresh(const std::string& service, Moment now) {
   const auto found = views_.find(service);
   if (found == views_.end()) return;
   const std::shared_ptr<View> view = found->second;
+  const TimePoint may = view->published ? view->published_at + options_.hold_down : now.steady;
+  if (now.steady < may) {  // many may follow: they are judged together
+    view->next = std::min(view->next, may);
+    return;
+  }
   auto [known, set] = judge(*view, now.steady);
   if (known == Known::Yes || known == Known::Absent) view->confirmed = now.steady;
   if (known == Known::NotYet) return;
   if (view->published && known == view->known && set == view->set) return;
-  const TimePoint may = view->published ? view->published_at + options_.hold_down : now.steady;
-  if (now.steady < may) {
-    view->next = std::min(view->next, may);
-    return;
-  }
   publish(service, view, known, std::move(set), now.steady);
 }
 

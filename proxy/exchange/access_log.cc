@@ -125,6 +125,9 @@ AccessLogWriter::AccessLogWriter(Format format, const std::string& to, double sa
   }
   struct stat about {};
   file_ = fd_ >= 0 && ::fstat(fd_, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+void AccessLogWriter::start() {
   if (fd_ >= 0) thread_ = std::thread([this] { run(); });
 }
 

@@ -23,6 +23,7 @@ class AccessLogWriter {
   AccessLogWriter(Format format, const std::string& to, double sample, double sample_errors);
   ~AccessLogWriter();  // writes what is queued; waits a second for a reader that has stopped
   bool opened() const { return fd_ >= 0; }
+  void start();                     // the thread; until then lines wait
   void submit(std::string& lines);  // takes the text, leaves `lines` empty; any thread
   uint64_t dropped_lines() const { return dropped_.load(std::memory_order_relaxed); }
   size_t queued_bytes();  // any thread

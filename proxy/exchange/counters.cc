@@ -1,5 +1,6 @@
 #include "exchange/counters.h"
 
+#include "filter/authorization.h"
 #include "stats/names.h"
 
 namespace outrider::exchange {
@@ -35,9 +36,9 @@ const char* name_of(Flag flag) {
 
 const char* name_of(Ending ending) {
   static constexpr const char* kNames[] = {
-      "client",   "finished",        "reset",     "idle",     "header_timeout", "request_timeout", "duration",    "max_requests",
-      "too_many", "too_many_per_ip", "malformed", "draining", "no_route",       "connect_failure", "no_endpoint", "overload",
-      "tls",      "internal"};
+      "client",          "finished",    "reset",           "idle",     "header_timeout", "request_timeout", "duration",
+      "max_requests",    "too_many",    "too_many_per_ip", "too_fast", "malformed",      "draining",        "no_route",
+      "connect_failure", "no_endpoint", "overload",        "tls",      "denied",         "distrusted",      "internal"};
   return kNames[size_t(ending)];
 }
 
@@ -101,11 +102,43 @@ ConnectionCounters::ConnectionCounters(stats::Catalog& catalog, std::string_view
   duration = catalog.slot(names::kConnectionDuration, labels);
 }
 
+std::string PeerNames::label(std::string_view identity) {
+  std::string name = filter::short_name(identity, home_);
+  const std::lock_guard lock(mutex_);
+  if (known_.size() < kMost) known_.insert(name);
+  return known_.count(name) ? name : "other";
+}
+
+PeerCounters::Peer& PeerCounters::find(std::string_view identity) {
+  const auto known = peers_.find(identity);
+  if (known != peers_.end()) return known->second ? *known->second : other_;
+  if (peers_.size() >= kRemembered) return other_;
+  auto& peer = peers_[std::string(identity)];
+  std::string label = names_->label(identity);
+  if (label == other_.label) return other_;
+  peer = std::make_unique<Peer>(Peer{std::move(label), {}});
+  return *peer;
+}
+
+stats::Slot PeerCounters::requests(std::string_view direction, std::string_view identity, uint16_t status) {
+  Peer& peer = find(identity);
+  return peer.slots.find({direction.front(), status}, [&] {
+    return catalog_.slot(names::kPeerRequests,
+                         {{"direction", std::string(direction)}, {"peer", peer.label}, {"code", code_label(status)}});
+  });
+}
+
 stats::Slot AuthorizationCounters::verdict(bool allowed, std::string_view rule, bool enforced) {
   return known_.find({allowed, std::string(rule), enforced}, [&] {
     return catalog_.slot(
         names::kAuthorization,
         {{"verdict", allowed ? "allowed" : "denied"}, {"rule", std::string(rule)}, {"mode", enforced ? "enforce" : "shadow"}});
+  });
+}
+
+stats::Slot DenialCounters::of(std::string_view filter, std::string_view reason) {
+  return known_.find({std::string(filter), std::string(reason)}, [&] {
+    return catalog_.slot(names::kFilterDenied, {{"filter", std::string(filter)}, {"reason", std::string(reason)}});
   });
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 // Slots of the request and connection metrics, found once per label set and then only indexed.
 
+#include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -27,8 +30,8 @@ const char* name_of(Flag flag);
 // Why a connection from a client ended: the closed set of the label `reason`.
 // clang-format off
 enum class Ending : uint8_t {
-  Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, Malformed,
-  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Internal
+  Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, TooFast, Malformed,
+  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Denied, Distrusted, Internal
 };
 // clang-format on
 const char* name_of(Ending ending);
@@ -81,6 +84,38 @@ class RequestCounterTable {
   std::unordered_map<std::string, std::unique_ptr<RequestCounters>, StringHash, std::equal_to<>> table_;
 };
 
+// Identities that are labels: the first that are met. Shared by all workers; any thread.
+class PeerNames {
+ public:
+  static constexpr size_t kMost = 50;
+  explicit PeerNames(std::string home) : home_(std::move(home)) {}  // our own trust domain
+  std::string label(std::string_view identity);                     // "namespace/account", or "other"
+
+ private:
+  const std::string home_;
+  std::mutex mutex_;
+  std::set<std::string, std::less<>> known_;
+};
+
+// Who calls whom, on one worker.
+class PeerCounters {
+ public:
+  PeerCounters(stats::Catalog& catalog, std::shared_ptr<PeerNames> names) : catalog_(catalog), names_(std::move(names)) {}
+  stats::Slot requests(std::string_view direction, std::string_view identity, uint16_t status);
+
+ private:
+  static constexpr size_t kRemembered = 4096;
+  struct Peer {
+    std::string label;
+    Slots<std::pair<char, uint16_t>> slots;  // by the first letter of the direction, and status
+  };
+  Peer& find(std::string_view identity);
+  stats::Catalog& catalog_;
+  std::shared_ptr<PeerNames> names_;
+  Peer other_{"other", {}};
+  std::unordered_map<std::string, std::unique_ptr<Peer>, StringHash, std::equal_to<>> peers_;  // null: one of the others
+};
+
 // What authorization has said, on one worker.
 class AuthorizationCounters {
  public:
@@ -90,6 +125,17 @@ class AuthorizationCounters {
  private:
   stats::Catalog& catalog_;
   Slots<std::tuple<bool, std::string, bool>> known_;
+};
+
+// What filters have refused, on one worker.
+class DenialCounters {
+ public:
+  explicit DenialCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot of(std::string_view filter, std::string_view reason);
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::pair<std::string, std::string>> known_;
 };
 
 // One listener's connections on one worker.

@@ -12,6 +12,8 @@ Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd)
 
 void Door::on_accept(int fd, const net::Address& peer) {
   const ListenerPlan& plan = *from_->plan;
+  if (!plan.ip.empty() && !may_come(peer)) return refuse(fd, Ending::Denied);
+  if (plan.max_rate && !plan.rate->enter(site_.loop.now(), plan.max_rate)) return refuse(fd, Ending::TooFast);
   if (!plan.of_process->enter(plan.max_of_process)) return refuse(fd, Ending::Overload);
   if (!plan.connections->enter(plan.max_connections)) {
     plan.of_process->leave();
@@ -30,6 +32,16 @@ void Door::on_accept(int fd, const net::Address& peer) {
   const uint16_t called = plan.tcp_too ? net::destination_of(fd).port() : 0;
   auto* session = new HttpSession(site_, from_, {fd, peer, called, counted_ip});
   site_.sessions.push_back(*session);
+}
+
+bool Door::may_come(const net::Address& peer) {
+  const auto ip = filter::ip_bytes(peer.raw());
+  for (const auto& rules : from_->plan->ip)
+    if (const auto verdict = rules->judge(ip); !verdict.allowed) {
+      site_.shard.add(site_.denials.of("ip", verdict.rule));
+      return false;
+    }
+  return true;
 }
 
 // With RST: a client that is refused should know at once, and no TIME_WAIT stays behind.

@@ -17,6 +17,7 @@ class Door final : net::ListenerEvents {
 
  private:
   void on_accept(int fd, const net::Address& peer) override;
+  bool may_come(const net::Address& peer);
   void refuse(int fd, Ending why);
   Site& site_;
   std::shared_ptr<AcceptedFrom> from_;

@@ -310,6 +310,11 @@ void Exchange::respond(uint16_t status, const char* reason, std::string_view bod
   answer(status, reason, body);
 }
 
+void Exchange::deny(uint16_t status, const char* filter, const char* reason, std::string_view body) {
+  site_.shard.add(site_.denials.of(filter, reason));
+  respond(status, reason, body);
+}
+
 void Exchange::resume(Way way) {
   (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
   advance();

@@ -69,6 +69,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   RequestCounters& find_counters();
   void note_activity() { active_at_ = site_.loop.now(); }
   void count_in();  // to requests in flight, once the label of its cluster is known
+  std::string_view other_end() const;
   void count(TimePoint now);
   void count_retry(bool succeeded);
   uint16_t status() const;
@@ -95,6 +96,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
+  void deny(uint16_t status, const char* filter, const char* reason, std::string_view body) override;
   void resume(Way way) override;
   const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }

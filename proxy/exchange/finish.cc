@@ -68,10 +68,17 @@ void Exchange::count_in() {
   site_.shard.add(counters_->in_flight);
 }
 
+// At the other end of what is inbound is who asked, of everything else who was asked last.
+std::string_view Exchange::other_end() const {
+  if (session_->plan().inbound) return peer_.identity;
+  return tries_ ? std::string_view(tried_[tries_ - 1]->member.endpoint->mutual_identity()) : std::string_view{};
+}
+
 void Exchange::count(TimePoint now) {
   if (!counters_) counters_ = &find_counters();
   stats::Shard& shard = site_.shard;
   shard.add(counters_->requests(status(), flag_));
+  if (const auto peer = other_end(); !peer.empty()) shard.add(site_.peers.requests(session_->plan().direction, peer, status()));
   if (const auto status = grpc_status()) shard.add(counters_->grpc_responses(*status));
   const uint64_t total = microseconds(started_, now);
   shard.observe(counters_->duration, total);

@@ -144,7 +144,7 @@ void HttpSession::end(http::StreamId stream, Flag flag, bool client_gone) {
   const bool raw = connection_.wire() == http::Wire::Raw;
   if (!client_gone) codec().detach(stream);
   if (!client_gone && flag == Flag::None) connection_.transport().settle();
-  if (const auto why = ending_of(flag); why && (raw || codec().broken())) closing_ = why;
+  if (const auto why = ending_of(flag); why && (raw || codec().broken()) && closing_ != Ending::Distrusted) closing_ = why;
   if (raw && !client_gone) close(Ending::Finished);
   // What was handed over whole may still wait for the client to take it.
   if (!client_gone && connection_.wire() == http::Wire::Http2 && plan().stream_idle.count())
@@ -282,10 +282,19 @@ void HttpSession::drain() {
 }
 
 // With RST where something is under way: a FIN could make what the client has look whole.
-void HttpSession::cut() {
-  closing_ = Ending::Draining;
+void HttpSession::cut(Ending why) {
+  closing_ = why;
   if (connection_.open_streams() > 0 || !connection_.flushed()) connection_.transport().abort();
   connection_.fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
+}
+
+void HttpSession::review(net::TrustReview& review) {
+  using Advice = net::TrustReview::Advice;
+  net::TlsEngine* const tls = plan().mutual_tls ? connection_.transport().tls() : nullptr;
+  const Advice advice = tls ? review.of(*tls, *plan().tls) : Advice::Keep;
+  if (advice == Advice::Keep) return;
+  closing_ = Ending::Distrusted;
+  advice == Advice::Cut ? cut(Ending::Distrusted) : drain();
 }
 
 void HttpSession::close(Ending why) {

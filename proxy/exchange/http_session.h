@@ -6,6 +6,7 @@
 
 #include "exchange/site.h"
 #include "filter/call.h"
+#include "net/trust_review.h"
 
 namespace outrider::exchange {
 
@@ -36,7 +37,8 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void note_malformed(const char* reason);                            // counted; its answer is the last one
   void note_refused(const Error& why, std::string_view server_name);  // TLS that is not passed on
   void drain();                                                       // no request after the one under way
-  void cut();                                                         // the drain's deadline: now
+  void cut(Ending why = Ending::Draining);                            // the drain's deadline: now
+  void review(net::TrustReview& review);                              // is whoever came still trusted?
 
  private:
   http::StreamEvents* on_stream(http::StreamId id) override;

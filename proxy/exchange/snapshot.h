@@ -5,10 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "base/pace.h"
 #include "base/tally.h"
 #include "exchange/router.h"
 #include "exchange/server_first.h"
 #include "filter/authorization.h"
+#include "filter/feed.h"
+#include "filter/ip_rules.h"
 #include "http/codec.h"
 #include "net/address.h"
 #include "net/tls_slot.h"
@@ -28,6 +31,7 @@ struct ListenerPlan {
   std::shared_ptr<const net::TlsSlot> tls;                     // null: clear text
   bool mutual_tls = false;                                     // `tls` is the workload's, and tells who comes
   std::shared_ptr<const filter::Authorization> authorization;  // null: whoever comes may ask for everything
+  std::vector<std::shared_ptr<const filter::IpRules>> ip;      // all of them let in who is to get in
   bool permissive = false;                                     // and whoever comes without it is let in, too
   std::string client_cert_prefix;                              // then of x-forwarded-client-cert: "By=<ours>;URI="
   bool detect = false;                                         // HTTP/2 by its preface, too
@@ -50,9 +54,10 @@ struct ListenerPlan {
   uint32_t max_requests = 0;  // per connection; 0: no limit
   milliseconds tls_handshake{10000}, request_headers{10000}, idle{75000}, stream_idle{300000}, tunnel_idle{3600000};
   milliseconds max_connection{0}, request{0};
-  uint32_t max_connections = 10000, max_per_ip = 0;
+  uint32_t max_connections = 10000, max_per_ip = 0, max_rate = 0;
   std::shared_ptr<const Router> router;
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers
+  std::shared_ptr<Pace> rate = std::make_shared<Pace>();
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
   uint32_t max_of_process = UINT32_MAX;
   std::shared_ptr<Tally> of_process = std::make_shared<Tally>();  // of all listeners
@@ -69,6 +74,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<upstream::Limits>> limits;               // likewise
   upstream::ClusterPlan by_name;                                       // of services nobody configured, but for their name
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();      // from clients, of all listeners
+  std::vector<std::shared_ptr<filter::Feed>> feeds;                    // of the filters; the control thread looks after them
   uint32_t routes = 0;                                                 // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";
 };

@@ -3,25 +3,26 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/path.h"
 #include "identity/workload_id.h"
 
 namespace outrider::filter {
 
 namespace {
 
-// By whole segments: /api is not /apiary.
-bool is_below(std::string_view path, std::string_view prefix) {
-  if (!path.starts_with(prefix)) return false;
-  return path.size() == prefix.size() || prefix.ends_with('/') || path[prefix.size()] == '/';
-}
-
 bool is_about(const Authorization::Rule& rule, std::string_view method, std::string_view path) {
-  const auto is_below_it = [&](const std::string& prefix) { return is_below(path, prefix); };
+  const auto is_below_it = [&](const std::string& prefix) { return covers_path(prefix, path); };
   return (rule.methods.empty() || std::find(rule.methods.begin(), rule.methods.end(), method) != rule.methods.end()) &&
          (rule.prefixes.empty() || std::any_of(rule.prefixes.begin(), rule.prefixes.end(), is_below_it));
 }
 
 }  // namespace
+
+std::string short_name(std::string_view identity, std::string_view home) {
+  const auto id = identity::WorkloadId::parse(identity);
+  if (!id || id->trust_domain() != home) return std::string(identity);
+  return std::string(id->space()).append("/").append(id->account());
+}
 
 // What a TCP connection will carry nobody knows: who may not ask for something gets none, who may ask for something alone
 // neither.

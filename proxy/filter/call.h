@@ -39,6 +39,10 @@ class Call {
   stats::Shard& stats() { return *shard_; }
   // Our own answer instead of the endpoint's; then return Verdict::Answered. `reason` is a literal: x-outrider-reason.
   virtual void respond(uint16_t status, const char* reason, std::string_view body) = 0;
+  // The same for who may not: counted by who said so and why; texts live as long as the filter.
+  virtual void deny(uint16_t status, const char* /*filter*/, const char* reason, std::string_view body) {
+    respond(status, reason, body);
+  }
   virtual void resume(http::Way way) = 0;  // after Verdict::Pause; continues at the next filter
   // The response's, from a body hook that is called with `end`, on which they do not go any further; null: there are none.
   virtual const http::HeaderMap* take_trailers() = 0;

@@ -14,6 +14,9 @@ class Node;
 
 namespace outrider::filter {
 
+class Feed;
+class IpRules;
+
 enum class Verdict : uint8_t {
   Continue,  // next filter
   Pause,     // nothing more until call.resume(way); bytes that arrive meanwhile are held, with back-pressure
@@ -34,7 +37,9 @@ class Filter {
   virtual Verdict on_request_body(Call&, Buffer&, bool /*end*/) const { return Verdict::Continue; }
   virtual Verdict on_response(Call&) const { return Verdict::Continue; }
   virtual Verdict on_response_body(Call&, Buffer&, bool /*end*/) const { return Verdict::Continue; }
-  virtual void on_complete(Call&) const {}  // always, exactly once, also after a reset
+  virtual const IpRules* ip_rules() const { return nullptr; }     // who may connect, where it is in a listener's chain
+  virtual std::shared_ptr<Feed> feed() const { return nullptr; }  // what it knows that changes
+  virtual void on_complete(Call&) const {}                        // always, exactly once, also after a reset
 };
 
 // What went wrong with a filter's options, for the person who wrote them. Empty text: nothing.

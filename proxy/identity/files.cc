@@ -15,8 +15,6 @@ namespace outrider::identity {
 
 namespace {
 
-constexpr size_t kMaxFile = 1 << 20;
-
 Failure because(const std::string& path, const std::string& what, int error) {
   return {path + ": " + what + std::strerror(error)};
 }
@@ -54,7 +52,7 @@ void flush_folder(const std::string& path) {
 
 }  // namespace
 
-Outcome<std::string> read_file(const std::string& path) {
+Outcome<std::string> read_file(const std::string& path, size_t most) {
   // Not to hang on a pipe somebody put there.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat what {};
@@ -68,7 +66,7 @@ Outcome<std::string> read_file(const std::string& path) {
     if (n < 0) return because(path, "", errno);
     if (n == 0) return bytes;
     bytes.append(part, size_t(n));
-    if (bytes.size() > kMaxFile) return Failure{path + ": larger than 1 MiB"};
+    if (bytes.size() > most) return Failure{path + ": larger than " + std::to_string(most >> 20) + " MiB"};
   }
 }
 

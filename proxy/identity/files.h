@@ -1,6 +1,7 @@
 #pragma once
 // Small files that matter: read with a bound, written so that nobody ever sees half of one.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,8 @@
 
 namespace outrider::identity {
 
-// Up to 1 MiB. The reason names the file.
-Outcome<std::string> read_file(const std::string& path);
+// Up to `most` bytes. The reason names the file.
+Outcome<std::string> read_file(const std::string& path, size_t most = 1 << 20);
 
 enum class Existing : bool { Replace, Keep };  // Keep: a file that is there already is an error
 

@@ -85,6 +85,22 @@ std::string Identity::problem(WallTime now) const {
   }
 }
 
+std::string Identity::warning(WallTime now, double share) const {
+  constexpr seconds kLongest = std::chrono::hours(24 * 30);  // authorities live for years: nobody renews one two years ahead
+  const auto ends_soon = [&](const Certificate& certificate, seconds most) {
+    const auto life = std::chrono::duration<double>(certificate.not_after() - certificate.not_before()) * share;
+    return certificate.not_after() - now <= std::min(std::chrono::duration_cast<seconds>(life), most);
+  };
+  if (ends_soon(leaf, seconds::max())) return "tls.crt: ends " + rfc3339(leaf.not_after()) + " and has not been renewed";
+  for (const auto& [domain, roots] : trust.domains()) {
+    const auto last = std::max_element(roots.begin(), roots.end(),
+                                       [](const Certificate& a, const Certificate& b) { return a.not_after() < b.not_after(); });
+    if (last != roots.end() && ends_soon(*last, kLongest))
+      return (domain.empty() ? "ca.crt" : "identity.trust." + domain) + ": the last authority ends " + rfc3339(last->not_after());
+  }
+  return {};
+}
+
 Outcome<Description> describe(const std::string& folder, WallTime now) {
   const auto identity = Identity::load(folder);
   if (!identity) return identity.failure();

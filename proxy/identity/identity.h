@@ -28,6 +28,8 @@ struct Identity {
   static Outcome<Identity> load(const std::string& folder);
   static Outcome<Identity> of(const Issued& issued, const Certificate& root);  // without files
   std::string problem(WallTime now) const;  // "expired 2026-01-02T03:04:05Z" ...; empty: fit for use
+  // What ends soon, when no more than `share` of its life is left; empty: nothing does. The same words until something changes.
+  std::string warning(WallTime now, double share) const;
 };
 
 // For `identity show DIR`.

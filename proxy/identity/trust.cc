@@ -4,6 +4,7 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
+#include <set>
 
 #include "identity/openssl.h"
 
@@ -25,6 +26,11 @@ TrustVerdict verdict_of(int error) {
     case X509_V_ERR_CERT_NOT_YET_VALID: return TrustVerdict::NotYetValid;
     default: return TrustVerdict::UnknownCa;
   }
+}
+
+Certificate sharing(X509* certificate) {
+  X509_up_ref(certificate);
+  return Certificate(std::shared_ptr<X509>(certificate, X509_free));
 }
 
 Judgement refused(TrustVerdict verdict, WallTime at) {
@@ -90,6 +96,7 @@ Judgement Trust::judge(const Certificate& leaf, WallTime at, std::span<const Cer
     ERR_clear_error();
     return refused(TrustVerdict::UnknownCa, at);
   }
+  prepare(context.get());
   X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()), std::chrono::system_clock::to_time_t(at));
   if (X509_verify_cert(context.get()) != 1) {
     const int error = X509_STORE_CTX_get_error(context.get());
@@ -107,9 +114,7 @@ Judgement Trust::judge(const Certificate& leaf, WallTime at, std::span<const Cer
   out.until = leaf.not_after();
   const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context.get());
   for (int i = 1; i < sk_X509_num(chain); ++i) {
-    X509* link = sk_X509_value(chain, i);
-    X509_up_ref(link);
-    const Certificate above(std::shared_ptr<X509>(link, X509_free));
+    const Certificate above = sharing(sk_X509_value(chain, i));
     out.from = std::max(out.from, above.not_before());
     out.until = std::min(out.until, above.not_after());
   }
@@ -119,6 +124,50 @@ Judgement Trust::judge(const Certificate& leaf, WallTime at, std::span<const Cer
 Judgement Trust::judge(std::string_view leaf_der, WallTime at) const {
   const auto leaf = Certificate::from_der(leaf_der, "leaf");
   return leaf ? judge(*leaf, at) : refused(TrustVerdict::Malformed, at);
+}
+
+void Trust::add(const std::string& domain, const Trust& bundle) {
+  Other& other = others_[domain];
+  other.roots = bundle.roots_;
+  other.stack = {sk_X509_new_null(), [](STACK_OF(X509) * all) { sk_X509_free(all); }};
+  for (const auto& root : other.roots) sk_X509_push(other.stack.get(), root.raw());
+}
+
+std::vector<std::pair<std::string, std::vector<Certificate>>> Trust::domains() const {
+  std::vector<std::pair<std::string, std::vector<Certificate>>> all{{"", roots_}};
+  for (const auto& [domain, other] : others_) all.emplace_back(domain, other.roots);
+  return all;
+}
+
+void Trust::prepare(X509_STORE_CTX* context) const {
+  if (others_.empty()) return;
+  X509* const leaf = X509_STORE_CTX_get0_cert(context);
+  const auto id = leaf ? sharing(leaf).workload_id() : std::nullopt;
+  const auto other = id ? others_.find(id->trust_domain()) : others_.end();
+  if (other != others_.end()) X509_STORE_CTX_set0_trusted_stack(context, other->second.stack.get());
+}
+
+bool Trust::vouches_for(X509* leaf, STACK_OF(X509) * between, const char* role) const {
+  const StoreContext context(X509_STORE_CTX_new());
+  bool good = context && X509_STORE_CTX_init(context.get(), store_.get(), leaf, between) == 1;
+  if (good) {
+    prepare(context.get());
+    X509_STORE_CTX_set_default(context.get(), role);
+    X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_NO_CHECK_TIME);
+    good = X509_verify_cert(context.get()) == 1;
+  }
+  ERR_clear_error();
+  return good;
+}
+
+bool Trust::operator==(const Trust& other) const {
+  const auto all = [](const Trust& trust) {
+    std::multiset<std::pair<std::string, std::string>> certificates;  // domain, DER
+    for (const auto& [domain, roots] : trust.domains())
+      for (const Certificate& root : roots) certificates.emplace(domain, root.der());
+    return certificates;
+  };
+  return all(*this) == all(other);
 }
 
 TrustCache::TrustCache(Trust trust, size_t friends, size_t strangers)

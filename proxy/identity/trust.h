@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -16,7 +18,10 @@
 #include "identity/certificate.h"
 #include "identity/outcome.h"
 
+struct x509_st;
 struct x509_store_st;
+struct x509_store_ctx_st;
+struct stack_st_X509;
 
 namespace outrider::identity {
 
@@ -39,8 +44,9 @@ struct Judgement {
   WallTime from{}, until{};      // Ok: while every certificate of its chain is valid
 };
 
-// The roots. Every certificate of the bundle is an anchor, whether signed by itself or not. Copies share one store,
-// which nobody changes; any thread.
+// The roots. Every certificate of the bundle is an anchor, whether signed by itself or not. Beside them may be those of other
+// trust domains: each vouches for the workloads of its own domain, and nobody else does. Copies share one store, which nobody
+// changes; any thread.
 class Trust {
  public:
   static Outcome<Trust> load(const std::string& path);                              // PEM
@@ -48,13 +54,27 @@ class Trust {
   // `between`: what came with the leaf to fill the chain. Costs milliseconds; see TrustCache.
   Judgement judge(const Certificate& leaf, WallTime at, std::span<const Certificate> between = {}) const;
   Judgement judge(std::string_view leaf_der, WallTime at) const;
+  void add(const std::string& domain, const Trust& bundle);  // another trust domain's; before any copy is made
+  bool knows(std::string_view domain) const { return others_.find(domain) != others_.end(); }  // another trust domain
   const std::vector<Certificate>& roots() const { return roots_; }
+  std::vector<std::pair<std::string, std::vector<Certificate>>> domains() const;  // all roots; "": our own domain's
+  bool operator==(const Trust& other) const;                                      // the same certificates, in whatever order
   x509_store_st* raw() const { return store_.get(); }
+  // Where X509_verify_cert() is to look: for a context of raw() that is about `leaf`.
+  void prepare(x509_store_ctx_st* context) const;
+  // Whether there is a chain, whatever the dates: of one whose dates have been looked at before. `role` is whose certificate
+  // it is: "ssl_client", "ssl_server".
+  bool vouches_for(x509_st* leaf, stack_st_X509* between, const char* role) const;
 
  private:
   Trust() = default;
   std::vector<Certificate> roots_;
   std::shared_ptr<x509_store_st> store_;
+  struct Other {
+    std::vector<Certificate> roots;
+    std::shared_ptr<stack_st_X509> stack;  // the same
+  };
+  std::map<std::string, Other, std::less<>> others_;  // by domain
 };
 
 // Remembers judgements by SHA-256 of the leaf, so that a known peer costs one hash instead of a chain. Accepted and

@@ -44,22 +44,6 @@ bool visible(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-// Names of other types than host names are passed over: they all have a length of two bytes.
-bool read_server_name(std::string_view extension, std::string_view& name) {
-  Reader outer{extension};
-  Reader list{outer.vector(2)};
-  if (!outer.fine || !outer.rest.empty() || list.rest.empty()) return false;
-  while (!list.rest.empty()) {
-    const bool host = number(list.take(1)) == 0;
-    const auto one = list.vector(2);
-    if (!list.fine || one.empty() || (host && !name.empty())) return false;
-    if (host) name = one;
-  }
-  if (name.size() > kLongestName || !visible(name)) return false;
-  if (name.ends_with('.')) name.remove_suffix(1);
-  return true;
-}
-
 bool read_protocols(std::string_view extension, std::string_view& protocols) {
   Reader outer{extension};
   protocols = outer.vector(2);
@@ -95,6 +79,22 @@ ClientHello read_message(std::string_view message) {
 }
 
 }  // namespace
+
+// Names of other types than host names are passed over: they all have a length of two bytes.
+bool read_server_name(std::string_view extension, std::string_view& name) {
+  Reader outer{extension};
+  Reader list{outer.vector(2)};
+  if (!outer.fine || !outer.rest.empty() || list.rest.empty()) return false;
+  while (!list.rest.empty()) {
+    const bool host = number(list.take(1)) == 0;
+    const auto one = list.vector(2);
+    if (!list.fine || one.empty() || (host && !name.empty())) return false;
+    if (host) name = one;
+  }
+  if (name.size() > kLongestName || !visible(name)) return false;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return true;
+}
 
 ClientHello read_client_hello(std::string_view bytes, std::string& joined) {
   bytes = bytes.substr(0, kClientHelloBytes);

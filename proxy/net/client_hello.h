@@ -21,4 +21,7 @@ struct ClientHello {
 // `joined` where the message came in several records.
 ClientHello read_client_hello(std::string_view bytes, std::string& joined);
 
+// The extension's own bytes. False: they are malformed.
+bool read_server_name(std::string_view extension, std::string_view& name);
+
 }  // namespace outrider::net

@@ -208,6 +208,13 @@ void TlsEngine::note_peer() {
   if (const auto id = certificate.workload_id()) peer_ = id->text();
 }
 
+bool TlsEngine::trusts_still(const std::shared_ptr<const TlsContext>& now) {
+  if (has_asked(now)) return trusted_;
+  judged_by_ = now;
+  const identity::Certificate peer(std::shared_ptr<X509>(SSL_get1_peer_certificate(ssl_), X509_free));
+  return trusted_ = peer.raw() && now->would_take(peer, SSL_get_peer_cert_chain(ssl_), expected_);
+}
+
 bool TlsEngine::resumed() const { return SSL_session_reused(ssl_); }
 
 std::string_view TlsEngine::protocol() const {

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "net/tls_context.h"
 
 struct ssl_st;
@@ -40,6 +41,11 @@ class TlsEngine {
   std::string_view version() const;                        // "TLSv1.3"; a literal
   const std::string& peer() const { return peer_; }        // its SPIFFE ID, where the context checks that
   const std::string& trouble() const { return trouble_; }  // a client's: what a person should know of an error
+  const std::shared_ptr<const TlsContext>& context() const { return context_; }
+  // Established, and mutual: looks at the peer again by what another context trusts, once for each. False: it would be refused.
+  bool trusts_still(const std::shared_ptr<const TlsContext>& now);
+  bool has_asked(const std::shared_ptr<const TlsContext>& now) const { return now == (judged_by_ ? judged_by_ : context_); }
+  TimePoint distrusted{};  // since when the owner knows; {}: trusted
 
   // OpenSSL's questions, for the context.
   static int keep_session(ssl_st* ssl, ssl_session_st* session);
@@ -55,6 +61,8 @@ class TlsEngine {
   bool established_ = false, ended_ = false, broken_ = false;
   TlsSessions* const sessions_ = nullptr;
   const char* refusal_ = nullptr;  // of the peer's certificate
+  std::shared_ptr<const TlsContext> judged_by_;
+  bool trusted_ = true;
   std::string name_, expected_, peer_, trouble_;
 };
 

@@ -305,6 +305,8 @@ Result<Done> Transport::flush() {
 
 size_t Transport::unsent() const { return secured_ ? secured_->engine.output.size() : 0; }
 
+TlsEngine* Transport::tls() { return secured_ ? &secured_->engine : nullptr; }
+
 const TlsEngine* Transport::tls() const { return secured_ ? &secured_->engine : nullptr; }
 
 bool Transport::cut_short() const { return secured_ && ended_ && !secured_->engine.ended(); }

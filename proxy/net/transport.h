@@ -61,10 +61,11 @@ class Transport {
   // The same through memory of the caller's, for bytes that are not to be held: write() takes what goes at once.
   Result<ReadResult> read(std::span<char> into);
   Result<size_t> write(std::string_view from);
-  void want_writable();          // for those who write by the descriptor (splice)
-  void note_end();               // for those who read by it: FIN was seen, do not watch for more
-  bool has_unread() const;       // bytes have come that nobody has read
-  size_t unsent() const;         // encrypted, and not with the kernel yet
+  void want_writable();     // for those who write by the descriptor (splice)
+  void note_end();          // for those who read by it: FIN was seen, do not watch for more
+  bool has_unread() const;  // bytes have come that nobody has read
+  size_t unsent() const;    // encrypted, and not with the kernel yet
+  TlsEngine* tls();
   const TlsEngine* tls() const;  // null: plain; then reading and writing by the descriptor is allowed
   bool cut_short() const;        // FIN came without TLS having said so: somebody else may have sent it
   void pause_reading();

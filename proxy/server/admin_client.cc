@@ -89,4 +89,14 @@ std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string
   return answer;
 }
 
+std::string escaped(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '/') out += c;
+    else out.append({'%', kHex[uint8_t(c) >> 4], kHex[uint8_t(c) & 15]});
+  }
+  return out;
+}
+
 }  // namespace outrider::server

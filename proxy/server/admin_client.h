@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace outrider::server {
 
@@ -13,6 +14,8 @@ struct AdminAnswer {
 
 // `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within 5 s.
 std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error);
+
+std::string escaped(std::string_view text);  // for a query parameter
 
 // --admin, else OUTRIDER_ADMIN__ADDRESS, else the standard address.
 std::string admin_address(const std::string& given);

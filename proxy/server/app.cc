@@ -48,6 +48,8 @@ std::string App::start(const std::vector<std::string>& command) {
   return {};
 }
 
+pid_t App::pid() const { return process_ ? process_->handle.pid : 0; }
+
 void App::signal(int number) {
   if (running_) uv_process_kill(&process_->handle, number);
 }

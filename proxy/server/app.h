@@ -1,6 +1,8 @@
 #pragma once
 // The program beside the proxy, when we were told to start it: `outrider run -- CMD`.
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -27,6 +29,7 @@ class App {
   std::string start(const std::vector<std::string>& command);  // empty, or why it could not be started
   void signal(int number);
   bool running() const { return running_; }
+  pid_t pid() const;  // 0: it was never started
 
  private:
   struct Process;

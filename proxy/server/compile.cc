@@ -48,15 +48,6 @@ exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
   return exchange::Forwarded::Append;
 }
 
-exchange::Slash slash_of(config::Listener::Slash rule) {
-  switch (rule) {
-    case config::Listener::Slash::Decode: return exchange::Slash::Decode;
-    case config::Listener::Slash::Reject: return exchange::Slash::Reject;
-    case config::Listener::Slash::Keep: break;
-  }
-  return exchange::Slash::Keep;
-}
-
 // Rules with the same filters share one chain, however many they are.
 class Chains {
  public:
@@ -66,16 +57,35 @@ class Chains {
     auto& chain = chains_[key];
     if (chain) return chain;
     std::vector<std::shared_ptr<const filter::Filter>> filters;
-    for (const auto& use : uses) {
-      filter::Complaint complaint;
-      const auto* entry = filters::find(use.name);
-      if (auto made = entry ? entry->make(use.options, complaint) : nullptr) filters.push_back(std::move(made));
-    }
+    for (const auto& use : uses)
+      if (auto filter = make(use)) filters.push_back(std::move(filter));
     chain = std::make_shared<const filter::Chain>(std::move(filters));
     return chain;
   }
+  std::vector<std::shared_ptr<const filter::IpRules>> ip_rules(const config::Chain& uses) {
+    std::vector<std::shared_ptr<const filter::IpRules>> all;
+    for (const auto& use : uses)
+      if (auto filter = make(use))
+        if (const auto* rules = filter->ip_rules()) all.emplace_back(std::move(filter), rules);
+    return all;
+  }
+  const std::string& problem() const { return problem_; }  // with what filters need; empty: none
+  std::vector<std::shared_ptr<filter::Feed>> take_feeds() { return std::move(feeds_); }
 
  private:
+  std::shared_ptr<const filter::Filter> make(const config::FilterUse& use) {
+    filter::Complaint complaint;
+    const auto* entry = filters::find(use.name);
+    std::shared_ptr<const filter::Filter> made = entry ? entry->make(use.options, complaint) : nullptr;
+    if (auto feed = made ? made->feed() : nullptr) {
+      if (const auto problem = feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
+      feeds_.push_back(std::move(feed));
+    }
+    return made;
+  }
+
+  std::string problem_;
+  std::vector<std::shared_ptr<filter::Feed>> feeds_;
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
@@ -147,33 +157,35 @@ std::vector<std::string> alpn_of(Protocol protocol) {
   }
 }
 
-identity::Outcome<std::shared_ptr<const net::TlsSlot>> tls_of(const config::Listener& listener, WorkloadTls* workload) {
+identity::Outcome<TlsFiles::Slot> tls_of(const config::Listener& listener, WorkloadTls* workload, TlsFiles& files) {
   if (listener.tls.identity && workload) {
     auto protocols = alpn_of(listener.protocol);
     protocols.emplace_back(net::kMeshProtocol);
     return workload->server(std::move(protocols));
   }
-  if (!listener.tls.on) return std::shared_ptr<const net::TlsSlot>();
-  const auto& tls = listener.tls;
-  auto context = net::TlsContext::server(
-      {tls.cert, tls.key, tls.client_ca, tls.tls12, tls.alpn.empty() ? alpn_of(listener.protocol) : tls.alpn});
-  if (!context) return context.failure();
-  return std::shared_ptr<const net::TlsSlot>(std::make_shared<net::TlsSlot>(*context));
+  if (!listener.tls.on()) return TlsFiles::Slot();
+  std::vector<net::TlsServerSettings> sites;
+  for (const auto& site : listener.tls.sites)
+    sites.push_back({site.cert, site.key, site.staple, site.client_ca, site.tls12,
+                     site.alpn.empty() ? alpn_of(listener.protocol) : site.alpn, site.names});
+  return files.server("listeners." + listener.name + ".tls", std::move(sites));
 }
 
 // Whoever trusts the system's authorities and shows nothing of its own shares one context, made when the first needs it.
 class Originations {
  public:
-  Originations(std::string home, WorkloadTls* workload) : home_(std::move(home)), workload_(workload) {}
+  Originations(std::string home, WorkloadTls* workload, TlsFiles& files)
+      : home_(std::move(home)), workload_(workload), files_(files) {}
 
-  identity::Outcome<upstream::TlsPlan> of(const config::Cluster& cluster) {
-    auto plan = of_files(cluster);
+  // `owner` is where it stands in the configuration.
+  identity::Outcome<upstream::TlsPlan> of(const config::Cluster& cluster, const std::string& owner) {
+    auto plan = of_files(cluster, owner);
     if (plan && workload_ && cluster.tls.kind == config::ClusterTls::Kind::Auto) plan->mesh = workload_->client();
     return plan;
   }
 
  private:
-  identity::Outcome<upstream::TlsPlan> of_files(const config::Cluster& cluster) {
+  identity::Outcome<upstream::TlsPlan> of_files(const config::Cluster& cluster, const std::string& owner) {
     using Kind = config::ClusterTls::Kind;
     const config::ClusterTls& tls = cluster.tls;
     if (tls.kind == Kind::Off || (tls.kind == Kind::Auto && !has_https(cluster))) return upstream::TlsPlan{};
@@ -181,10 +193,10 @@ class Originations {
       if (!identity::valid_pattern(pattern)) return identity::Failure{"identity: \"" + pattern + "\" is none"};
     const bool plain = tls.ca.empty() && tls.cert.empty() && tls.tls12;
     if (plain && system_) return upstream::TlsPlan{{}, system_, tls.sni, tls.kind == Kind::Auto};
-    auto context = net::TlsContext::client({tls.ca, tls.cert, tls.key, tls.tls12, tls.identities, home_});
-    if (!context) return context.failure();
-    if (plain) system_ = *context;
-    return upstream::TlsPlan{{}, *context, tls.sni, tls.kind == Kind::Auto};
+    auto slot = files_.client(owner, {tls.ca, tls.cert, tls.key, tls.tls12, tls.identities, home_});
+    if (!slot) return slot.failure();
+    if (plain) system_ = *slot;
+    return upstream::TlsPlan{{}, *slot, tls.sni, tls.kind == Kind::Auto};
   }
   static bool has_https(const config::Cluster& cluster) {
     return std::any_of(cluster.endpoints.begin(), cluster.endpoints.end(), [](const config::Endpoint& endpoint) {
@@ -194,28 +206,9 @@ class Originations {
   }
   const std::string home_;
   WorkloadTls* const workload_;
-  std::shared_ptr<const net::TlsContext> system_;
+  TlsFiles& files_;
+  TlsFiles::Slot system_;
 };
-
-// As far as it concerns our one port.
-std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
-  const config::Authorization& from = document.authorization;
-  if (!from) return nullptr;
-  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
-  const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
-    std::vector<filter::Authorization::Rule> out;
-    for (const auto& rule : rules)
-      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
-    return out;
-  };
-  filter::Authorization made;
-  made.enforced = from.mode == config::Authorization::Mode::Enforce;
-  made.allow_list = !from.allow.empty();
-  made.home = document.identity.trust_domain;
-  made.allow = rules_of(from.allow);
-  made.deny = rules_of(from.deny);
-  return std::make_shared<const filter::Authorization>(std::move(made));
-}
 
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
@@ -255,12 +248,13 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->request = listener.request;
   plan->max_connections = listener.max_connections;
   plan->max_per_ip = listener.max_per_ip;
+  plan->max_rate = listener.max_rate;
   return plan;
 }
 
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
   upstream::ClusterPlan plan;
-  const bool encrypted = tls.context || tls.mesh;
+  const bool encrypted = tls.files || tls.mesh;
   plan.tls = std::move(tls);
   plan.name = cluster.name;
   plan.service = cluster.service;
@@ -299,23 +293,53 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
 
 }  // namespace
 
+exchange::Slash slash_of(config::Listener::Slash rule) {
+  switch (rule) {
+    case config::Listener::Slash::Decode: return exchange::Slash::Decode;
+    case config::Listener::Slash::Reject: return exchange::Slash::Reject;
+    case config::Listener::Slash::Keep: break;
+  }
+  return exchange::Slash::Keep;
+}
+
+// As far as it concerns our one port.
+std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
+  const config::Authorization& from = document.authorization;
+  if (!from) return nullptr;
+  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
+  const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
+    std::vector<filter::Authorization::Rule> out;
+    for (const auto& rule : rules)
+      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
+    return out;
+  };
+  filter::Authorization made;
+  made.enforced = from.mode == config::Authorization::Mode::Enforce;
+  made.allow_list = !from.allow.empty();
+  made.home = document.identity.trust_domain;
+  made.allow = rules_of(from.allow);
+  made.deny = rules_of(from.deny);
+  return std::make_shared<const filter::Authorization>(std::move(made));
+}
+
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
-                                                                     WorkloadTls* workload) {
+                                                                     WorkloadTls* workload, TlsFiles& files) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = version;
   snapshot->digest = document.digest;
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
   std::map<std::string, uint32_t> clusters;
-  Originations originations(document.identity.trust_domain, workload);
+  Originations originations(document.identity.trust_domain, workload, files);
   for (const auto& cluster : document.clusters) {
-    auto tls = originations.of(cluster);
-    if (!tls) return identity::Failure{"clusters." + cluster.name + ".tls: " + tls.why()};
+    const std::string owner = "clusters." + cluster.name + ".tls";
+    auto tls = originations.of(cluster, owner);
+    if (!tls) return identity::Failure{owner + ": " + tls.why()};
     clusters[cluster.name] = uint32_t(snapshot->clusters.size());
     snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster, *tls)));
     snapshot->limits.push_back(std::make_shared<upstream::Limits>());
   }
-  auto tls_by_name = originations.of(document.cluster_defaults);
+  auto tls_by_name = originations.of(document.cluster_defaults, "defaults.cluster.tls");
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
   snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name);
   Chains chains;
@@ -327,7 +351,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   const auto authorization = authorization_of(document);
   for (const auto& listener : document.listeners) {
     auto plan = plan_of(listener);
-    auto tls = tls_of(listener, workload);
+    auto tls = tls_of(listener, workload, files);
     if (!tls) return identity::Failure{"listeners." + listener.name + ".tls: " + tls.why()};
     plan->tls = *tls;
     plan->mutual_tls = listener.tls.identity && workload;
@@ -339,6 +363,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     }
     if (plan->mutual_tls) plan->authorization = authorization;
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
+    plan->ip = chains.ip_rules(listener.ip);
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
@@ -349,6 +374,8 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));
   }
+  if (!chains.problem().empty()) return identity::Failure{chains.problem()};
+  snapshot->feeds = chains.take_feeds();
   return std::shared_ptr<const exchange::Snapshot>(std::move(snapshot));
 }
 

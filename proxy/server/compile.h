@@ -8,13 +8,19 @@
 #include "config/document.h"
 #include "exchange/snapshot.h"
 #include "identity/outcome.h"
+#include "server/tls_files.h"
 #include "server/workload_tls.h"
 
 namespace outrider::server {
 
 // The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check: what
-// may fail is the files it names. `workload` is null where nobody speaks mutual TLS.
+// may fail is the files it names. `workload` is null where nobody speaks mutual TLS; `files` is
+// handed what it is to keep fresh.
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
-                                                                     WorkloadTls* workload);
+                                                                     WorkloadTls* workload, TlsFiles& files);
+
+// Parts of it, for those who answer questions about it.
+std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document);  // null: there are no rules
+exchange::Slash slash_of(config::Listener::Slash rule);
 
 }  // namespace outrider::server

@@ -89,6 +89,8 @@ admin::RegistryView Mesh::view() const {
   view.detail =
       facts.answering ? std::to_string(facts.peers) + (facts.peers == 1 ? " peer answers" : " peers answer") : "nobody answers";
   if (!facts.detail.empty()) view.detail += "; " + facts.detail;
+  for (const auto& each : dht_->services())
+    if (each.known == discovery::Known::Absent) view.detail += "; nothing is found of " + each.service;
   view.node_id = facts.node_id;
   view.address = facts.address;
   view.peers = facts.peers;
@@ -130,6 +132,7 @@ void Mesh::add_samples(stats::Samples& samples) const {
   for (size_t i = 1; i < stats.rejected.size(); ++i)
     samples.add(names::kRegistryRejected, double(stats.rejected[i].load(std::memory_order_relaxed)),
                 {{"reason", discovery::reason(discovery::RecordVerdict(i))}});
+  samples.add(names::kRegistryWithheld, double(stats.withheld.load(std::memory_order_relaxed)));
   for (const auto& each : dht_->services())
     if (each.age && each.known != discovery::Known::Absent)
       samples.add(names::kRegistryStaleness, double(each.age->count()) / 1000, {{"cluster", each.service}});

@@ -2,6 +2,7 @@
 
 #include "admin/metrics_page.h"
 #include "server/build.h"
+#include "server/sandbox.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -13,6 +14,12 @@ namespace {
 void add_identity(const State& state, stats::Samples& samples) {
   if (!state.identity) return;
   samples.add(names::kIdentityExpiry, double(to_ms(state.identity->leaf.not_after())) / 1000);
+  for (const auto& [domain, roots] : state.identity->trust.domains()) {
+    WallTime last{};
+    for (const auto& root : roots) last = std::max(last, root.not_after());
+    samples.add(names::kAuthorityExpiry, double(to_ms(last)) / 1000,
+                {{"trust_domain", domain.empty() ? std::string(state.identity->id.trust_domain()) : domain}});
+  }
   samples.add(names::kIdentityInfo, 1, {{"spiffe_id", state.identity->id.text()}, {"issuer", state.identity->leaf.issuer()}});
 }
 
@@ -20,6 +27,7 @@ void add_process(const State& state, stats::Samples& samples) {
   const auto build = this_build();
   samples.add(names::kBuildInfo, 1, {{"version", build.version}, {"revision", build.revision}});
   samples.add(names::kConfigInfo, 1, {{"version", "1"}, {"hash", state.document->digest}});
+  samples.add(names::kRefusedCalls, double(refused_calls()));
   if (!state.local_cluster.empty())
     samples.add(names::kServiceUp, state.app_up ? 1 : 0, {{"service", state.document->service.name}});
 }
@@ -40,15 +48,17 @@ void TurnWatch::on_second() {
   shard_.observe(own_, microseconds(control_.longest_turn()));
   if (const auto turn = mesh_.longest_turn())
     shard_.observe(catalog_.slot(names::kEventLoopLag, {{"loop", "registry"}}), microseconds(*turn));
+  refused_calls();
   control_.arm(second_, kSecond);
 }
 
 void add_sources(stats::Collector& collector, const stats::Catalog& catalog, const State& state, const View& view,
-                 exchange::AccessLogWriter* log) {
+                 const TlsFiles& files, exchange::AccessLogWriter* log) {
   const bool each_endpoint = state.document->metrics.endpoint_metrics;
-  collector.add_source([&catalog, &state, &view, log, each_endpoint](stats::Samples& samples) {
+  collector.add_source([&catalog, &state, &view, &files, log, each_endpoint](stats::Samples& samples) {
     state.mesh->add_samples(samples);
     add_identity(state, samples);
+    files.add_samples(samples);
     add_process(state, samples);
     samples.add(names::kMemory, double(catalog.memory_bytes()), {{"subsystem", "stats"}});
     if (log) samples.add(names::kMemory, double(log->queued_bytes()), {{"subsystem", "access_log"}});

@@ -2,6 +2,7 @@
 // Numbers that are known only when somebody asks: gathered for each scrape, on the control loop.
 
 #include "exchange/access_log.h"
+#include "server/tls_files.h"
 #include "server/view.h"
 #include "stats/collector.h"
 
@@ -9,7 +10,7 @@ namespace outrider::server {
 
 // Endpoints, registry, identity, build, configuration, memory, the app. All of it outlives the collector's last prepare().
 void add_sources(stats::Collector& collector, const stats::Catalog& catalog, const State& state, const View& view,
-                 exchange::AccessLogWriter* log);
+                 const TlsFiles& files, exchange::AccessLogWriter* log);
 
 // Once a second: the longest turns of the control loop and of the registry's. A worker sees to its own. Owned by the
 // supervisor; control loop.

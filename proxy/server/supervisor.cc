@@ -12,6 +12,7 @@
 #include "server/build.h"
 #include "server/compile.h"
 #include "server/samples.h"
+#include "server/sandbox.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -69,8 +70,11 @@ Supervisor::Supervisor(Settings settings)
       shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
       credentials_(control_, *catalog_, *shard_, document_,
                    [this](const identity::Identity& fresh) {
+                     const bool trusts_others = !(state_.identity->trust == fresh.trust);
                      state_.identity = fresh;
                      mesh_.renew(fresh);
+                     if (!trusts_others) return;
+                     for (auto& worker : workers_) worker->review_trust(document_.identity.drain);
                    }),
       mesh_(control_, *catalog_, *shard_) {
   configure_log(document_.log);
@@ -85,6 +89,7 @@ Supervisor::Supervisor(Settings settings)
 
 Supervisor::~Supervisor() {
   step_limit_.cancel();
+  feeds_.cancel();
   signals_.reset();
   app_.reset();
   admin_.reset();
@@ -99,6 +104,8 @@ Supervisor::~Supervisor() {
 }
 
 std::string Supervisor::start() {
+  const bool sandbox = settings_.own_process && document_.lifecycle.sandbox;
+  if (sandbox && holds_keys(document_)) keep_memory_private();
   if (auto problem = credentials_.start(); !problem.empty()) return problem;
   state_.identity = credentials_.identity();
   if (document_.access_log.format != config::AccessLog::Format::Off) {
@@ -108,20 +115,28 @@ std::string Supervisor::start() {
         log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
     if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
   }
-  auto snapshot = compile(document_, 1, credentials_.workload());
+  auto snapshot = compile(document_, 1, credentials_.workload(), tls_files_);
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
+  tls_files_.watch(control_, *catalog_, *shard_);
+  const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
-                                                document_.registry.idle_timeout, *this));
+                                                document_.registry.idle_timeout, peers, *this));
   }
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
   state_.services = services_.get();
-  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages, &Supervisor::start_mesh})
+  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages})
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
-  add_sources(*collector_, *catalog_, state_, view_, access_log_.get());
+  // Threads have what the one that starts them has: this is the last moment before the first of them.
+  if (sandbox)
+    if (const auto problem = drop_capabilities(files_of(document_), !settings_.command.empty()); !problem.empty())
+      log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
+  if (access_log_) access_log_->start();
+  if (auto problem = start_mesh(); !problem.empty()) return problem;
+  add_sources(*collector_, *catalog_, state_, view_, tls_files_, access_log_.get());
   turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
   memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
   for (auto& worker : workers_) {
@@ -135,6 +150,10 @@ std::string Supervisor::start() {
     app_ = std::make_unique<App>(control_, *this);
     if (auto problem = app_->start(settings_.command); !problem.empty()) return problem;
   }
+  if (sandbox)
+    if (const auto problem = confine(app_ ? app_->pid() : 0); !problem.empty())
+      log::warn("sandbox: the process is not confined", {{"reason", problem}});
+  if (!snapshot_->feeds.empty()) control_.arm(feeds_, identity::kFileLook);
   state_.started = true;
   say_hello();
   if (document_.service && state_.local_cluster.empty()) announce();
@@ -195,7 +214,10 @@ std::string Supervisor::open_pages() {
     if (const auto done = port.server->listen(*at); !done) return cannot_listen(port.key, *at, done.error());
     addresses_.emplace_back(port.name, port.server->local());
   }
-  if (admin_) admin::add_admin_pages(*admin_, view_, *catalog_);
+  if (admin_) {
+    admin_->only_owner();
+    admin::add_admin_pages(*admin_, view_, *catalog_);
+  }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
   return {};
@@ -237,14 +259,19 @@ void Supervisor::say_hello() const {
                                {"config", document_.file.empty() ? "(none)" : document_.file}});
   for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
   if (document_.mode == config::Mode::Sidecar && document_.identity.mtls == config::Identity::Mtls::Off)
-    log::warn(document_.identity.dir.empty() ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
-                                             : "traffic between sidecars is clear text (identity.mtls: off)");
+    log::warn(!document_.identity ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
+                                  : "traffic between sidecars is clear text (identity.mtls: off)");
   if (!mesh_) return;
   const auto view = view_.registry();
   log::info("registry", {{"node", view.node_id}, {"address", view.address}, {"seeds", view.seeds.size()}});
   if (!view.sealed) log::warn("registry packets are not sealed: whoever reaches the port may take part (registry.key)");
   if (!view.signed_records)
     log::warn("registrations are unsigned: without identity.dir nobody can tell a forged one (identity.dir)");
+}
+
+void Supervisor::look_after_feeds() {
+  for (const auto& feed : snapshot_->feeds) feed->look();
+  control_.arm(feeds_, identity::kFileLook);
 }
 
 // --- what workers and the registry say --------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "server/samples.h"
 #include "server/services.h"
 #include "server/signals.h"
+#include "server/tls_files.h"
 #include "server/view.h"
 #include "server/worker.h"
 #include "stats/collector.h"
@@ -26,6 +27,7 @@ struct Settings {
   config::Document document;
   std::vector<std::string> command;  // the app to start beside the proxy; empty: none
   bool signals = true;               // TERM, INT and those to pass on are ours to handle
+  bool own_process = false;          // there is nothing else in it: lifecycle.sandbox may close around all of it
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
@@ -60,6 +62,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   void add_services();
   void announce();  // or withdraw, as the app is up or down
   void say_hello() const;
+  void look_after_feeds();
 
   enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, Cutting, Stopped };
   void leave(milliseconds delay);
@@ -80,6 +83,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::shared_ptr<stats::Collector> collector_;
   std::unique_ptr<exchange::AccessLogWriter> access_log_;
   Credentials credentials_;
+  TlsFiles tls_files_;
   std::shared_ptr<const exchange::Snapshot> snapshot_;
   discovery::FixedRegistry fixed_;
   Mesh mesh_;
@@ -98,6 +102,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   bool announced_ = false, killed_ = false;
   std::optional<int> app_code_;
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
+  net::BoundTimer<Supervisor, &Supervisor::look_after_feeds> feeds_{*this};
 };
 
 }  // namespace outrider::server

@@ -33,6 +33,7 @@ constexpr Flag kShow[] = {kConfig,
                           {"--defaults", "", "values nobody set too"},
                           kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
+constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
                            {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
                            {"--out", "DIR", "where to write; made when it is not there"},
@@ -64,6 +65,13 @@ constexpr Verb kVerbs[] = {
      1, show_endpoints},
     {"stat", "[SERVICE] [--json] [--admin ADDRESS]", "requests, success, latency and retries since the start",
      "  outrider stat\n  outrider stat web --json\n", kRead, 1, show_stat},
+    {"authz", "FROM TO [METHOD PATH] [-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
+     "may FROM ask TO for that, and by which rule",
+     "FROM is a SPIFFE ID, NAMESPACE/ACCOUNT, or - for somebody without an identity; TO is the service whose sidecar is asked,\n"
+     "or whose configuration is given. Without METHOD and PATH it is about a TCP connection. Exit 0 allowed, 1 denied.\n\n"
+     "  outrider authz default/web shop GET /api/orders\n"
+     "  outrider authz -c shop.yaml default/web shop DELETE /api/orders\n",
+     kAuthz, 4, show_authorization},
     {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
      "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kRead, 0, check_health},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",

@@ -43,6 +43,7 @@ int identity_dev_ca(const Arguments&);
 int identity_issue(const Arguments&);
 int identity_mesh_key(const Arguments&);
 int identity_show(const Arguments&);
+int show_authorization(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "config/show.h"
+#include "server/authz.h"
 #include "server/build.h"
 
 namespace outrider::server {
@@ -86,9 +87,12 @@ std::vector<admin::Part> View::readiness() const {
   if (document.registry.kind != config::Registry::Kind::None)
     identity = {"identity", true, "none: registrations are unsigned", true};
   if (state_.identity) {
-    const auto problem = state_.identity->problem(net::Loop::wall());
+    const WallTime now = net::Loop::wall();
+    const auto problem = state_.identity->problem(now);
     const bool usable = problem.empty();
-    identity = {"identity", usable || !document.lifecycle.wait_identity, usable ? state_.identity->id.text() : problem, !usable};
+    const auto warning = usable ? state_.identity->warning(now, document.identity.warn_before) : problem;
+    const auto detail = state_.identity->id.text() + (warning.empty() ? "" : "; " + warning);
+    identity = {"identity", usable || !document.lifecycle.wait_identity, usable ? detail : problem, !warning.empty()};
   }
   parts.push_back(std::move(identity));
   const auto found = registry();
@@ -143,6 +147,10 @@ std::vector<admin::ServiceView> View::services() const {
 }
 
 admin::RegistryView View::registry() const { return state_.mesh->view(); }
+
+admin::AuthorizationView View::authorization(const admin::AuthorizationQuestion& question) const {
+  return judge(*state_.document, question);
+}
 
 admin::Build View::build() const { return this_build(); }
 

@@ -38,6 +38,7 @@ class View final : public admin::Facts {
   std::vector<admin::ClusterView> clusters() const override;
   std::vector<admin::ServiceView> services() const override;
   admin::RegistryView registry() const override;
+  admin::AuthorizationView authorization(const admin::AuthorizationQuestion& question) const override;
   admin::Build build() const override;
   std::string name() const override;
   double uptime_s() const override;

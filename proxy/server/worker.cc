@@ -9,11 +9,13 @@ namespace outrider::server {
 namespace {
 constexpr milliseconds kDrainCheck{16};
 constexpr milliseconds kLagCheck{1000};
+constexpr milliseconds kHandshakeCheck{100};
 }  // namespace
 
 Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
-               WorkerEvents& events)
-    : index_(index), events_(events), site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle)),
+               std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events)
+    : index_(index), events_(events),
+      site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle, std::move(peers))),
       lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker"}})),
       blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
@@ -108,6 +110,36 @@ void Worker::on_drain_check() {
   site_->sessions.for_each([&](exchange::HttpSession& session) { left |= drains(session.plan()); });
   if (!left) return events_.on_drained(index_, draining_);
   loop_.arm(drain_check_, kDrainCheck);
+}
+
+void Worker::review_trust(milliseconds grace) {
+  loop_.post([this, grace] {
+    grace_ = grace;
+    on_review();
+  });
+}
+
+void Worker::on_review() {
+  const auto round = [this](const char* side, auto show) {
+    net::TrustReview review(loop_.now(), grace_);
+    show(review);
+    if (review.found()) site_->shard.add(site_->catalog.slot(stats::names::kDistrusted, {{"side", side}}), review.found());
+    return review;
+  };
+  const auto clients = round("client", [this](net::TrustReview& review) {
+    site_->sessions.for_each([&](exchange::HttpSession& session) { session.review(review); });
+  });
+  const auto endpoints = round("endpoint", [this](net::TrustReview& review) {
+    if (site_->serving)
+      for (auto& cluster : site_->serving->clusters) cluster->review(review);
+    site_->by_name.for_each([](upstream::Cluster& cluster, void* with) { cluster.review(*static_cast<net::TrustReview*>(with)); },
+                            &review);
+  });
+  if (clients.unfinished() || endpoints.unfinished()) return loop_.arm(review_, milliseconds(0));
+  TimePoint next = std::min(clients.next_cut(), endpoints.next_cut());
+  if (clients.waiting() || endpoints.waiting()) next = std::min(next, loop_.now() + kHandshakeCheck);
+  if (next == TimePoint::max()) return review_.cancel();
+  loop_.arm(review_, std::max(milliseconds(1), std::chrono::ceil<milliseconds>(next - loop_.now())));
 }
 
 void Worker::cut() {

@@ -33,7 +33,7 @@ class WorkerEvents {
 class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
  public:
   Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
-         WorkerEvents& events);
+         std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events);
   ~Worker();
   // Before start(): a listening descriptor, owned from here on.
   void open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd);
@@ -43,6 +43,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set);
   void refresh(const std::string& cluster);  // health or an ejection changed
   void drain(Drain what);                    // stop accepting, finish what runs, then on_drained()
+  void review_trust(milliseconds grace);     // others are trusted than before: who is not has so long to end
   void cut();                                // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
   uint32_t cut_streams() const { return cut_.load(std::memory_order_relaxed); }
@@ -57,6 +58,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void serve(std::shared_ptr<const exchange::Snapshot> snapshot);
   void cut_all();
   void on_drain_check();
+  void on_review();
   void on_lag_check();
   bool drains(const exchange::ListenerPlan& plan) const;
   const int index_;
@@ -67,7 +69,9 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   std::atomic<uint32_t> cut_{0};
   Drain draining_ = Drain::All;
   stats::Slot lag_, blocks_;
+  milliseconds grace_{0};
   net::BoundTimer<Worker, &Worker::on_drain_check> drain_check_{*this};
+  net::BoundTimer<Worker, &Worker::on_review> review_{*this};
   net::BoundTimer<Worker, &Worker::on_lag_check> lag_check_{*this};
   std::thread thread_;
 };

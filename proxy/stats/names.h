@@ -17,7 +17,8 @@ inline constexpr double kMicro = 1e-6, kMilli = 1e-3;
 // Requests. direction: inbound, outbound, edge. route: *. cluster: *, or "" when none was chosen. code: 100 to 599, or
 // other (no answer at all, and TCP connections). flag, why it did not end as it should: none, no_route, no_endpoint,
 // connect_failure, connect_timeout, request_timeout, idle_timeout, upstream_reset, upstream_protocol, downstream_gone,
-// malformed, too_large, overload, draining, denied, internal. grpc_status: 0 to 16.
+// malformed, too_large, overload, draining, denied, internal. grpc_status: 0 to 16. peer: "namespace/account" of an identity
+// that TLS has shown, whole where it is of another trust domain; beyond 50 of them, other.
 inline constexpr Name kRequests{  // direction, route, cluster, code, flag
     "outrider_requests_total", "Requests that have ended, with the status the client was sent.", Kind::Counter};
 inline constexpr Name kRequestDuration{  // direction, route, cluster
@@ -34,6 +35,8 @@ inline constexpr Name kResponseBytes{  // direction, route, cluster
     "outrider_response_bytes_total", "Body bytes of responses.", Kind::Counter};
 inline constexpr Name kGrpcResponses{  // direction, route, cluster, grpc_status
     "outrider_grpc_responses_total", "Calls of gRPC that have ended, with the status the client got.", Kind::Counter};
+inline constexpr Name kPeerRequests{  // direction, peer, code
+    "outrider_peer_requests_total", "Requests by the identity at the other end: who calls whom.", Kind::Counter};
 inline constexpr Name kProxyOverhead{  // direction
     "outrider_proxy_overhead_seconds", "Time a request spent in the proxy itself, both ways together.",
     Kind::Histogram, kMicro, Range::Fine};
@@ -48,8 +51,8 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 
 // Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
-// max_requests, too_many, too_many_per_ip, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
-// internal.
+// max_requests, too_many, too_many_per_ip, too_fast, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
+// denied, distrusted, internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -66,6 +69,12 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 // side: client, endpoint. version: TLSv1.3, TLSv1.2, none (there was no end of it).
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
+
+// Files of certificates, by where the configuration names them. owner: *. file: *. result: success, failure.
+inline constexpr Name kTlsCertificateExpiry{  // owner, file
+    "outrider_tls_certificate_expiry_timestamp_seconds", "When a certificate that is shown expires.", Kind::Gauge};
+inline constexpr Name kTlsReloads{  // owner, result
+    "outrider_tls_reloads_total", "Certificates and keys that were found to be new, and whether they could be used.", Kind::Counter};
 
 // reason: no_route (no rule has the name), no_server_name (none was named, and no rule takes that), not_tls,
 // client_hello_cut_short, client_hello_too_long, client_hello_length, client_hello_record_length, client_hello_interrupted,
@@ -133,6 +142,9 @@ inline constexpr Name kRegistryPropagation{
     Kind::Histogram, kMicro};
 inline constexpr Name kRegistryRejected{  // reason
     "outrider_registry_rejected_total", "Records and packets that were not believed.", Kind::Counter};
+inline constexpr Name kRegistryWithheld{
+    "outrider_registry_withheld_total", "Readings of a service whose nearest nodes showed nothing of what others had.",
+    Kind::Counter};
 inline constexpr Name kRegistryStaleness{  // cluster
     "outrider_registry_staleness_seconds", "How long ago the registry last confirmed a cluster's endpoints.",
     Kind::Gauge, kMilli};
@@ -146,10 +158,20 @@ inline constexpr Name kRegistryInfo{  // sealed, signed
 // Who comes, and who we are. rule: *. verdict: allowed, denied. mode: enforce, shadow. result: success, failure.
 inline constexpr Name kAuthorization{  // verdict, rule, mode
     "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
+// filter: ip, basic_auth, api_key, jwt. reason: a rule of `ip`; of basic_auth no_credentials, malformed_credentials, wrong_credentials; of api_key
+// no_key, wrong_key; of jwt no_token, malformed, algorithm, unknown_key, bad_signature, no_expiry, expired, not_yet_valid,
+// wrong_issuer, wrong_audience.
+inline constexpr Name kFilterDenied{  // filter, reason
+    "outrider_filter_denied_total", "Requests and connections that a filter has refused.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
+inline constexpr Name kAuthorityExpiry{  // trust_domain: our own, and those of identity.trust
+    "outrider_identity_ca_expiry_timestamp_seconds", "When the last of a trust domain's authorities expires.", Kind::Gauge};
 inline constexpr Name kIdentityRotations{  // result
     "outrider_identity_rotations_total", "New certificates found in identity.dir.", Kind::Counter};
+inline constexpr Name kDistrusted{  // side: client, endpoint
+    "outrider_identity_distrusted_total", "Open connections whose peer is trusted no more, since ca.crt or identity.trust changed.",
+    Kind::Counter};
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
 
@@ -170,6 +192,8 @@ inline constexpr Name kMetricsDroppedSeries{
     Kind::Counter};
 inline constexpr Name kAccessLogDropped{
     "outrider_access_log_dropped_total", "Access log lines dropped because the writer was behind.", Kind::Counter};
+inline constexpr Name kRefusedCalls{
+    "outrider_refused_system_calls_total", "System calls the sandbox has refused; the log has the name of the first.", Kind::Counter};
 inline constexpr Name kProcessCpu{
     "process_cpu_seconds_total", "User and system CPU time spent.", Kind::Counter};
 inline constexpr Name kProcessResident{
@@ -184,14 +208,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kProxyOverhead,
-    &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsRefused, &kTcpBytes,
-    &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures,
-    &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks,
-    &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices,
-    &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryStaleness,
-    &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kIdentityExpiry, &kIdentityRotations, &kIdentityInfo, &kBuildInfo, &kConfigInfo,
-    &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

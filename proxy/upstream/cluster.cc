@@ -135,6 +135,11 @@ void Cluster::refresh() {
   if (choose_usable()) balancer_->rebuild(usable_);
 }
 
+void Cluster::review(net::TrustReview& review) {
+  for (auto& seat : seats_)
+    if (seat->pool) seat->pool->review(review);
+}
+
 bool Cluster::choose_usable() {
   const int64_t now = to_ms(net::Loop::wall());
   const bool checked = plan_->health.kind != HealthPlan::Kind::Off;

@@ -11,6 +11,10 @@
 #include "upstream/balancer.h"
 #include "upstream/limits.h"
 
+namespace outrider::net {
+class TrustReview;
+}
+
 namespace outrider::upstream {
 
 // What a worker gives to everything on this floor.
@@ -38,6 +42,7 @@ class Cluster {
   const Context& context() const { return context_; }
   void adopt(std::shared_ptr<const EndpointSet> set);  // a message from the control thread
   void refresh();                                      // health or an ejection changed: usable seats anew
+  void review(net::TrustReview& review);               // of connections that are open
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
   void await_set(Place& place);      // called when known() is no longer NotYet; idempotent

@@ -17,10 +17,10 @@ enum class Protocol : uint8_t { Http1, Http2, Raw, Either };
 
 // TLS to endpoints. `mesh` is for those whose registration asks for it, whatever else is said here.
 struct TlsPlan {
-  std::shared_ptr<const net::TlsSlot> mesh;        // null: nobody is spoken to by mutual TLS
-  std::shared_ptr<const net::TlsContext> context;  // null: clear text
-  std::string name;         // what certificates must be for, and what is asked for; empty: the endpoint's host
-  bool https_only = false;  // `auto`: HTTP to port 443; else whatever goes to whichever endpoint
+  std::shared_ptr<const net::TlsSlot> mesh;   // null: nobody is spoken to by mutual TLS
+  std::shared_ptr<const net::TlsSlot> files;  // null: clear text
+  std::string name;                           // what certificates must be for, and what is asked for; empty: the endpoint's host
+  bool https_only = false;                    // `auto`: HTTP to port 443; else whatever goes to whichever endpoint
 };
 
 struct HealthPlan {

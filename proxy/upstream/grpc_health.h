@@ -1,5 +1,5 @@
 #pragma once
-// grpc.health.v1.Health/Check: the one call that is made here, and so the one place that knows of protobuf.
+// grpc.health.v1.Health/Check.
 
 #include <string>
 #include <string_view>

@@ -30,7 +30,7 @@ std::string_view offered_in_mesh(Protocol protocol) {
 
 bool is_encrypted(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol) {
   if (plan.mesh && !identity.empty()) return true;
-  return plan.context && (!plan.https_only || (to.port() == kHttps && protocol != Protocol::Raw));
+  return plan.files && (!plan.https_only || (to.port() == kHttps && protocol != Protocol::Raw));
 }
 
 std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol,
@@ -38,7 +38,7 @@ std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to,
   if (!is_encrypted(plan, to, identity, protocol)) return {};
   if (plan.mesh && !identity.empty())
     return net::TlsPeer{plan.mesh->get(), to.ip(), offered_in_mesh(protocol), sessions, std::string(identity)};
-  return net::TlsPeer{plan.context, plan.name.empty() ? to.ip() : plan.name, offered(protocol), sessions};
+  return net::TlsPeer{plan.files->get(), plan.name.empty() ? to.ip() : plan.name, offered(protocol), sessions};
 }
 
 std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,

@@ -22,6 +22,7 @@ constexpr milliseconds kFlushLimit{30000};  // for what a closed connection has 
 constexpr milliseconds kLookAgain{50};
 constexpr uint32_t kNoLimit = UINT32_MAX;
 constexpr Error kQueueFull{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_pending"};
+constexpr Error kDistrusted{Code::Closed, Side::Upstream, Retry::No, 0, "endpoint_distrusted"};
 constexpr Error kEndpointLeft{Code::NoEndpoint, Side::Upstream, Retry::Yes, 0, "endpoint_left"};
 
 // What one more connection of HTTP/2 is good for: as much as servers usually take.
@@ -360,6 +361,25 @@ void Pool::drain() {
   drop_idle();
   while (PooledConnection* connecting = connecting_.front()) close(*connecting, After::Close);
   if (!waiting_.empty()) wake();
+}
+
+// First all are asked: what becomes of one may change what there is of others.
+void Pool::review(net::TrustReview& review) {
+  using Advice = net::TrustReview::Advice;
+  if (!cluster_.plan().tls.mesh) return;
+  std::vector<PooledConnection*> leave, cut;
+  for (auto* list : {&connecting_, &idle_, &busy_})
+    list->for_each([&](PooledConnection& each) {
+      net::TlsEngine* const tls = each.alive() ? each.connection->transport().tls() : nullptr;
+      const Advice advice = tls ? review.of(*tls, *cluster_.plan().tls.mesh) : Advice::Keep;
+      if (advice != Advice::Keep) (advice == Advice::Cut ? cut : leave).push_back(&each);
+    });
+  for (PooledConnection* each : leave) {
+    each->draining = true;
+    if (each->doing == Doing::Idle) close(*each, After::Close);
+  }
+  for (PooledConnection* each : cut)
+    if (each->alive()) each->connection->fail(kDistrusted);
 }
 
 void Pool::cut() {

@@ -6,6 +6,7 @@
 
 #include "base/intrusive_list.h"
 #include "net/tls_sessions.h"
+#include "net/trust_review.h"
 #include "upstream/cluster_plan.h"
 #include "wire/http_connection.h"
 
@@ -50,9 +51,10 @@ class Pool final : net::EndOfTurn {
   enum class After : uint8_t { Keep, Close, Cut };       // Cut: with RST, the exchange was cut short
   void give_back(Lease lease, After after);              // the stream is over and detached
   void learn(Lease lease, std::string_view keep_alive);  // the server's Keep-Alive field
-  void drop_idle();  // the server closed one that was in use: those it has closed too must not be used
-  void drain();      // no new leases; idle connections close, busy ones when given back
-  void cut();        // everything closes now
+  void drop_idle();                       // the server closed one that was in use: those it has closed too must not be used
+  void drain();                           // no new leases; idle connections close, busy ones when given back
+  void cut();                             // everything closes now
+  void review(net::TrustReview& review);  // are those who answer still trusted?
   net::Loop& loop() { return loop_; }
   size_t idle_count() const { return idle_count_; }
   size_t open_count() const { return open_count_; }        // connecting, idle, busy and closing

@@ -8,6 +8,7 @@ const readline = require('readline');
 const { isDeepStrictEqual } = require('util');
 const { Proxy, begin, freePort } = require('../support/proxy.js');
 const { option, packages, check, until, main } = require('../support/script.js');
+const { workloadApi } = require('./agent.js');
 const { Calls, kScenarios } = require('./calls.js');
 const { Service } = require('./service.js');
 const { webDeadlines, webScenarios } = require('./web.js');
@@ -176,4 +177,5 @@ main(async (folder) => {
   await brokenServer(grpc, folder);
   await spread(grpc, folder);
   await health(grpc, folder);
+  await workloadApi(grpc, folder);
 });

@@ -2,9 +2,12 @@
 // requests still go to the service alone.
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "discovery/dht/record.h"
 #include "tests/support/attacker.h"
+#include "tests/support/h2_peer.h"
 #include "tests/support/mesh.h"
 
 namespace outrider::test {
@@ -128,6 +131,180 @@ TEST_F(Attack, ARecordThatIsTooLongIsNotBelieved) {
 TEST_F(Attack, ARecordThatIsNoneIsNotBelieved) { expect_refused({"impostor at " + impostor->text()}, "malformed"); }
 
 TEST_F(Attack, AValueOfAnotherTypeIsNotBelieved) { expect_refused({record(claim()), 0, 3}, "malformed"); }
+
+// The record is the shop's own, and sound. At its address somebody else answers, with a valid certificate of another service:
+// the address has been taken over, or given to another workload since.
+TEST_F(Attack, AnAddressWhereAnotherServicesCertificateAnswersGetsNoRequest) {
+  std::atomic<int> stolen{0};
+  const Origin thief([&](Stream& connection) {
+    const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+    SSL_CTX_use_certificate_chain_file(context.get(), folder.path("seed/tls.crt").c_str());
+    SSL_CTX_use_PrivateKey_file(context.get(), folder.path("seed/tls.key").c_str(), SSL_FILETYPE_PEM);
+    SSL* const ssl = SSL_new(context.get());
+    SSL_set_fd(ssl, connection.fd());
+    char byte;
+    if (SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) > 0) ++stolen;
+    ERR_clear_error();
+    SSL_free(ssl);
+  });
+  auto what = claim();
+  what.address = thief.address();
+  what.mutual_tls = true;
+  Attacker attacker(key());
+  ASSERT_TRUE(attacker.put(node_of(*web), kKey, {{record(what)}}));
+  until("an attempt", [&] {
+    EXPECT_EQ(request(web->address("outbound"), kAsk).body, "honest");
+    return web->metric("outrider_tls_handshakes_total", "result=\"tls_wrong_identity\",side=\"endpoint\"") > 0;
+  });
+  expect_honest(*web);
+  EXPECT_EQ(stolen, 0);
+}
+
+TEST_F(Attack, WhoeverDoesNotHoldTheMeshKeyIsNotEvenHeard) {
+  Attacker attacker;
+  const double before = rejected(*web, "unsealed");
+  for (int i = 0; i < 100; ++i) attacker.send(node_of(*web), "\x83\xa1\x61\x80\xa1q\xa4ping\xa1t\x01");
+  until("a refusal", [&] { return rejected(*web, "unsealed") > before; });
+  expect_honest(*web);
+}
+
+// --- many at once -------------------------------------------------------------------------------------------------
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kFlood = 1000;  // slower by so much
+#else
+constexpr size_t kFlood = 10000;
+#endif
+
+// Records that look well, and bytes that do not, each as long as it may be.
+std::vector<Attacker::Value> junk(std::string bytes, size_t count) {
+  std::vector<Attacker::Value> values;
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t byte = 0; byte < sizeof i; ++byte) bytes[bytes.size() - 1 - byte] = char(i >> (8 * byte));
+    values.push_back({bytes});
+  }
+  return values;
+}
+
+TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
+  const auto more = app("honest");
+  const auto second = sidecar("two", *more);
+  until("both", [&] { return known_to(*web) == 2; });
+  Traffic traffic(web->address("outbound"));
+  std::vector<std::thread> threads;
+  std::vector<std::unique_ptr<Attacker>> attackers;
+  const std::vector<net::Address> nodes{node_of(*web), node_of(*shop), node_of(*second)};
+  const std::string forged = record(claim());
+  for (int i = 0; i < 4; ++i) {
+    attackers.push_back(std::make_unique<Attacker>(key(), kKey, i));
+    attackers.back()->lay(kKey, junk(forged, 500));
+    for (const auto& node : nodes) ASSERT_TRUE(attackers.back()->ping(node));
+    threads.emplace_back([&, i] {
+      const auto values = junk(i % 2 ? forged : std::string(discovery::kMaxRecord, 'x'), kFlood / 4);
+      for (const auto& node : nodes) attackers[size_t(i)]->put(node, kKey, values);
+    });
+  }
+  for (int i = 0; i < 5; ++i) {
+    const auto newcomer = caller("newcomer" + std::to_string(i));
+    until_served_by(*newcomer, {"honest"});
+    expect_honest(*newcomer);
+  }
+  for (auto& thread : threads) thread.join();
+  until("the last of it", [&] { return rejected(*web, "muted") > 0; });
+  traffic.stop();
+  EXPECT_EQ(traffic.failures(), std::vector<std::string>{});
+  EXPECT_EQ(impostor->connections(), 0);
+  EXPECT_GT(traffic.by("honest"), 100);
+  EXPECT_EQ(known_to(*web), 2u);
+  // What costs a look is little; the rest is dropped unread.
+  EXPECT_LE(rejected(*web, "bad_signature") + rejected(*web, "malformed"), 4 * 200);
+}
+
+// --- alone among liars --------------------------------------------------------------------------------------------
+
+class Eclipse : public Attack {
+ protected:
+  // Members gone bad whose ids are the nearest to the service's key. They name each other alone.
+  void surround(const std::vector<Attacker::Value>& shown, unsigned count = 8) {
+    for (unsigned i = 0; i < count; ++i) liars.push_back(std::make_unique<Attacker>(key(), kKey, i));
+    std::vector<const Attacker*> all;
+    for (const auto& one : liars) all.push_back(one.get());
+    for (const auto& one : liars) one->name(all), one->lay(kKey, shown);
+  }
+  // Who begins with them, and with `honest` where that is given.
+  std::unique_ptr<Proxy> reader(const std::string& honest = {}) {
+    std::string seeds = honest;
+    for (const auto& one : liars) seeds += (seeds.empty() ? "" : ",") + one->address().text();
+    const std::string before = std::exchange(seed, seeds);
+    auto begun = caller("reader");
+    seed = before;
+    return begun;
+  }
+  std::vector<std::unique_ptr<Attacker>> liars;
+};
+
+TEST_F(Eclipse, OneHonestSeedAmongLiarsWhoHideTheServiceIsEnough) {
+  surround({});
+  const auto reader = this->reader(seed);
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+  for (const auto& one : liars) EXPECT_GT(one->asked(), 0) << "it was in the way";
+}
+
+// More than OpenDHT looks at: it asks nobody else.
+TEST_F(Eclipse, NoNumberOfLiarsBesideTheKeyHidesTheService) {
+  surround({}, 24);
+  const auto reader = this->reader(seed);
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+}
+
+TEST_F(Eclipse, OneHonestSeedAmongLiarsWhoShowAForgedServiceIsEnough) {
+  auto forged = record(claim());
+  forged.back() = char(forged.back() ^ 1);
+  surround({{forged}});
+  const auto reader = this->reader(seed);
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+  EXPECT_GT(rejected(*reader, "bad_signature"), 0);
+}
+
+TEST_F(Eclipse, AmongLiarsAloneNothingIsFoundWhichIsSaid) {
+  auto forged = record(claim());
+  forged.back() = char(forged.back() ^ 1);
+  surround({{forged}});
+  const auto reader = this->reader();
+  until("a look-up", [&] {
+    EXPECT_NE(request(reader->address("outbound"), kAsk).status(), 200);
+    return has(reader->get("/ready").body, "nothing is found of default/shop");
+  });
+  EXPECT_EQ(impostor->connections(), 0);
+  EXPECT_GT(rejected(*reader, "bad_signature"), 0);
+}
+
+TEST_F(Eclipse, AmongLiarsAloneLastKnownGoodIsUsed) {
+  {
+    const auto before = caller("reader");
+    until_served_by(*before, {"honest"});
+  }
+  EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/nodes")));
+  surround({});
+  const auto reader = this->reader();
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+}
+
+TEST_F(Eclipse, ARememberedNeighbourIsAWayOutToo) {
+  {
+    const auto before = caller("reader");
+    until_served_by(*before, {"honest"});
+  }
+  EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/records")));
+  surround({});
+  const auto reader = this->reader();
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+}
 
 }  // namespace
 }  // namespace outrider::test

@@ -240,6 +240,20 @@ TEST(Limits, ConnectionsOfTheProcess) {
 
 TEST(Limits, ConnectionsOfAnAddress) { expect_two_at_a_time("per_ip: 2", "too_many_per_ip"); }
 
+TEST(Limits, ConnectionsOfASecond) {
+  const auto origin = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({origin->text()}, "", "limits: {rate: 1/s}"), {"overload.threads=2"});
+  int served = 0, refused = 0;
+  for (int i = 0; i < 1000 && refused == 0; ++i) {
+    Stream stream = proxy.connect();
+    stream.send(kGet);
+    ++(stream.read_message() ? served : refused);
+  }
+  EXPECT_GE(served, 1);
+  EXPECT_EQ(refused, 1);
+  expect_closed(proxy, "too_fast");
+}
+
 TEST(Limits, RequestsOfAConnection) {
   const auto origin = Origin::answering("fine");
   Proxy proxy(Proxy::edge({origin->text()}, "", "http: {max_requests: 2}"));

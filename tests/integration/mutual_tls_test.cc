@@ -68,6 +68,7 @@ TEST_F(MutualTls, IsSpokenBetweenSidecarsAndTellsTheAppWhoCalls) {
   until("an answer", [&] { return (answer = request(web->address("outbound"), kAsk)).status() == 200; });
   EXPECT_TRUE(has(answer.body, std::string("x-forwarded-client-cert: By=") + kShop + ";URI=" + kWeb + "\n")) << answer.body;
   web->expect_metric(1, "outrider_tls_handshakes_total", "result=\"ok\",side=\"endpoint\",version=\"TLSv1.3\"");
+  web->expect_metric(1, "outrider_peer_requests_total", R"(direction="outbound",peer="default/shop",code="200")");
   shop->expect_metric(1, "outrider_connections_total", "listener=\"inbound\",tls=\"mutual\"");
 }
 
@@ -131,6 +132,45 @@ TEST_F(MutualTls, WhoeverHasNoCertificateOfTheMeshIsRefused) {
   const auto answer = friendly.read_message();
   ASSERT_TRUE(answer);
   EXPECT_TRUE(has(answer->body, std::string("URI=") + kWeb)) << answer->body;
+}
+
+// Who calls whom is counted by identity; of another trust domain its own authorities alone may speak.
+TEST_F(MutualTls, AnotherTrustDomainComesInByItsOwnAuthority) {
+  const WallTime now = net::Loop::wall();
+  EXPECT_TRUE(identity::make_dev_ca(folder.path("their-ca"), now));
+  const auto theirs = [&](const std::string& folder_of, const std::string& id) {
+    EXPECT_TRUE(identity::issue_into(folder.path("their-ca"), {identity::id_of(id), {}, {}}, folder.path(folder_of), now));
+  };
+  const std::string partner = "spiffe://partner.org/ns/a/sa/b";
+  theirs("partner", partner);
+  theirs("forger", kWeb);
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back("identity.trust={partner.org: " + folder.path("their-ca/ca.crt") + "}");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  const auto ask = [&](const std::string& account) {
+    auto client = connect_as(account, shop.address("inbound"));
+    client.send(kAsk);
+    const auto answer = client.read_message();
+    return answer ? answer->body : std::string();
+  };
+  EXPECT_TRUE(has(ask("partner"), ";URI=" + partner + "\n"));
+  EXPECT_TRUE(has(ask("web"), std::string(";URI=") + kWeb + "\n"));
+  EXPECT_EQ(ask("forger"), "");
+  shop.expect_metric(1, "outrider_tls_handshakes_total", metric_of("tls_unknown_ca"));
+  shop.expect_metric(1, "outrider_peer_requests_total", "direction=\"inbound\",peer=\"" + partner + "\",code=\"200\"");
+  shop.expect_metric(1, "outrider_peer_requests_total", R"(direction="inbound",peer="default/web",code="200")");
+  EXPECT_GT(shop.metric("outrider_identity_ca_expiry_timestamp_seconds", "trust_domain=\"partner.org\""), 0);
+}
+
+TEST_F(MutualTls, ACertificateThatEndsSoonIsSaidWhereReadinessIs) {
+  const WallTime now = net::Loop::wall();
+  EXPECT_TRUE(identity::issue_into(folder.path("ca"), {identity::id_of(kShop), {}, {}, seconds(100)}, folder.path("shop"), now));
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back("identity.warn_before=99%");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  EXPECT_TRUE(has(shop.get("/ready").body, "tls.crt: ends ")) << shop.get("/ready").body;
 }
 
 // Where the registration leads, somebody else answers, with a valid certificate of the mesh.

@@ -40,6 +40,7 @@ class H2Peer {
     }
     return lines_;
   }
+  void forget() { lines_.clear(); }  // all lines so far
   bool reads(std::string_view mark) { return has(read_until(mark), mark); }
   Stream& stream() { return stream_; }
 

@@ -33,8 +33,8 @@ async function freePort() {
 class Proxy {
   constructor(folder) { this.folder = folder; }
 
-  // `cluster`: further keys of it, behind a comma. `filters`: a list of them.
-  async start(endpoints, cluster = '', filters = '[]') {
+  // `cluster`: further keys of it, behind a comma. `filters`: a list of them. `more`: further blocks.
+  async start(endpoints, cluster = '', filters = '[]', more = '') {
     this.port = await freePort();
     this.metricsPort = await freePort();
     const file = path.join(this.folder, `${this.port}.yaml`);
@@ -49,7 +49,7 @@ telemetry: {metrics: {address: "${kHost}:${this.metricsPort}"}, log: {level: err
 admin: {address: off, health: off}
 lifecycle: {drain: {delay: 0}}
 overload: {threads: 1}
-`);
+${more}`);
     this.process = begin(option('outrider'), ['run', '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.process.on('exit', (code, signal) => { this.exited = signal || String(code); });
     await until('the proxy listens', () => {

@@ -33,6 +33,11 @@ class Certificates {
     (void)identity::write_file(cert(), issued->certificate.pem(), 0600);
     (void)identity::write_file(key(), issued->key.pem(), 0600);
   }
+  // What another one has, in our files.
+  void become(const Certificates& other) {
+    for (const auto& [from, to] : {std::pair{other.ca(), ca()}, {other.cert(), cert()}, {other.key(), key()}})
+      (void)identity::write_file(to, *identity::read_file(from), 0600);
+  }
   std::string ca() const { return folder_.file("a"); }
   std::string cert() const { return folder_.file("b"); }
   std::string key() const { return folder_.file("c"); }
@@ -90,7 +95,7 @@ class TlsClient {
     Stream stream = Stream::connect(to);
     SSL* ssl = SSL_new(context_.get());
     SSL_set_fd(ssl, stream.fd());
-    SSL_set1_host(ssl, "localhost");
+    SSL_set1_host(ssl, name.c_str());
     if (!server_name.empty()) SSL_set_tlsext_host_name(ssl, server_name.c_str());
     if (session) SSL_set_session(ssl, session);
     const std::string protocols = char(alpn.size()) + std::string(alpn);
@@ -114,9 +119,10 @@ class TlsClient {
     SSL_SESSION_free(session);
     session = SSL_get1_session(last);
   }
-  std::string server_name;  // to be asked for; empty: none
-  std::string protocol;     // by ALPN
-  std::string refusal;      // why the last handshake failed, in OpenSSL's words
+  std::string name = "localhost";  // whom the certificate must be for
+  std::string server_name;         // to be asked for; empty: none
+  std::string protocol;            // by ALPN
+  std::string refusal;             // why the last handshake failed, in OpenSSL's words
   bool resumed = false;
   SSL* last = nullptr;
   SSL_SESSION* session = nullptr;

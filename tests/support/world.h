@@ -34,7 +34,8 @@ inline std::shared_ptr<const exchange::Snapshot> compiled(const std::string& yam
     std::fputs(config::print(outcome.complaints).c_str(), stderr);
     std::abort();
   }
-  return *server::compile(*outcome.document, 1, nullptr);
+  server::TlsFiles files;
+  return *server::compile(*outcome.document, 1, nullptr, files);
 }
 
 // What the proxy does in it is counted (counted_calls.h), what the far ends do is not.
@@ -96,7 +97,8 @@ class World {
   stats::Catalog catalog;
   std::unique_ptr<stats::Shard> shard = catalog.make_shard();
   NoServices services;
-  exchange::Site site{loop, catalog, *shard, services, nullptr, milliseconds(60000)};
+  exchange::Site site{
+      loop, catalog, *shard, services, nullptr, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
 
  private:
   size_t received(const Fd& from) {

@@ -30,16 +30,12 @@ Announcer::Announcer(net::Loop& loop, Table& table, const DhtOptions& options, V
                      AnnouncerEvents& events)
     : loop_(loop), table_(table), options_(options), verifier_(verifier), stats_(stats), events_(events) {}
 
-std::shared_ptr<Announcer::Own> Announcer::find(const std::string& service) const {
-  const auto it = own_.find(service);
-  return it == own_.end() ? nullptr : it->second;
-}
-
 void Announcer::announce(const std::string& service, const Instance& facts) {
-  auto& own = own_[service];
+  const std::string name = facts.instance.empty() ? service : service + ' ' + facts.instance;
+  auto& own = own_[name];
   const bool first = !own;
   if (first) {
-    own = std::make_shared<Own>(*this, service);
+    own = std::make_shared<Own>(*this, service, name);
     own->shards = std::max<uint16_t>(1, options_.shards);
     own->id = new_instance_id();
     const auto given = from_hex(facts.instance);
@@ -58,30 +54,29 @@ void Announcer::announce(const std::string& service, const Instance& facts) {
 }
 
 void Announcer::withdraw(const std::string& service) {
-  const auto own = find(service);
-  if (!own || own->gone) return;
-  own->gone = own->leaving = true;
-  write(*own);
-  loop_.arm(own->farewell, options_.farewell);
+  for (const auto& [name, own] : own_) {
+    if (own->service != service || own->gone) continue;
+    own->gone = own->leaving = true;
+    write(*own);
+    loop_.arm(own->farewell, options_.farewell);
+  }
 }
 
 void Announcer::withdraw_all() {
-  std::vector<std::string> names;
-  for (const auto& [service, own] : own_) names.push_back(service);
-  for (const auto& service : names) withdraw(service);
+  std::set<std::string> services;
+  for (const auto& [name, own] : own_) services.insert(own->service);
+  for (const auto& service : services) withdraw(service);
 }
 
 bool Announcer::leaving() const {
-  for (const auto& [service, own] : own_)
-    if (own->leaving) return true;
-  return false;
+  return std::any_of(own_.begin(), own_.end(), [](const auto& one) { return one.second->leaving; });
 }
 
 void Announcer::on_due(Own& own) {
-  const auto keep = own_.at(own.service);
+  const auto keep = own_.at(own.name);
   if (own.gone && net::Loop::wall() >= own.not_after) {  // nobody can know an older version any more
     for (const auto& value : own.lying) table_.drop(value.key, value.value);
-    own_.erase(keep->service);
+    own_.erase(keep->name);
     return;
   }
   const bool renewal = !own.changed;
@@ -131,7 +126,7 @@ void Announcer::write(Own& own) {
   }
   for (const auto& value : before) table_.drop(value.key, value.value);
   own.unanswered = own.lying.size();
-  const auto keep = own_.at(own.service);
+  const auto keep = own_.at(own.name);
   for (const auto& value : std::vector<Lying>(own.lying)) put(keep, value);
   if (own.lying.empty()) answered(own, own.sequence, false);
   const auto half = std::chrono::duration_cast<milliseconds>(options_.valid) / 2;
@@ -161,66 +156,80 @@ void Announcer::part(Own& own, bool acknowledged) {
   if (!own.leaving) return;
   own.leaving = false;
   own.farewell.cancel();
-  events_.on_gone(own.service, acknowledged || own.acknowledged);
+  const bool last = std::none_of(own_.begin(), own_.end(),
+                                 [&](const auto& one) { return one.second->leaving && one.second->service == own.service; });
+  if (last) events_.on_gone(own.service, acknowledged || own.acknowledged);
 }
 
 // Values put while alone are announced by the table in its own time; this does it now.
 void Announcer::on_connected() {
-  for (const auto& [service, own] : std::map<std::string, std::shared_ptr<Own>>(own_)) {
+  for (const auto& [name, own] : std::map<std::string, std::shared_ptr<Own>>(own_)) {
     if (own->acknowledged) continue;
-    own->unanswered = own->lying.size();
-    for (const auto& value : std::vector<Lying>(own->lying)) {
-      table_.drop(value.key, value.value);
-      put(own, value);
-    }
+    put_again(own);
     if (!own->gone) survey(own);
   }
 }
 
+void Announcer::put_again() {
+  for (const auto& [name, own] : own_) put_again(own);
+}
+
+void Announcer::put_again(const std::shared_ptr<Own>& own) {
+  own->unanswered = own->lying.size();
+  for (const auto& value : std::vector<Lying>(own->lying)) {
+    table_.drop(value.key, value.value);
+    put(own, value);
+  }
+}
+
 void Announcer::on_identity_changed() {
-  for (const auto& [service, own] : std::map<std::string, std::shared_ptr<Own>>(own_)) write(*own);
+  for (const auto& [name, own] : std::map<std::string, std::shared_ptr<Own>>(own_)) write(*own);
 }
 
 void Announcer::add_keys(std::set<std::string>& keys) const {
-  for (const auto& [service, own] : own_)
+  for (const auto& [name, own] : own_)
     for (const auto& value : own->lying) keys.insert(value.key);
 }
 
-// Reads the first key of the service: how many keys it has, and whether it needs more.
+// Reads the first key of the service: how many keys it has, and whether it needs more. One reading serves all who ask.
 void Announcer::survey(const std::shared_ptr<Own>& own) {
-  struct Seen {
-    std::set<std::string> instances, beacons;
-    uint16_t shards = 1;
-  };
-  auto seen = std::make_shared<Seen>();
-  const std::weak_ptr<Own> weak = own;
-  table_.get(
-      key_name(options_.trust_domain, own->service, 0),
-      [this, weak, seen](const Values& values) {
-        const auto own = weak.lock();
-        if (!own) return;
-        for (const auto& value : values) {
-          const auto believed = verifier_.read(value, own->service, net::Loop::wall());
-          if (!believed || believed->record.tombstone || believed->record.instance == own->id) continue;
-          seen->instances.insert(believed->facts->instance);
-          if (believed->record.shards >= own->shards) seen->beacons.insert(believed->facts->instance);
-          seen->shards = std::max(seen->shards, std::min(believed->record.shards, kMostShards));
-        }
+  const std::string service = own->service;
+  auto& survey = surveys_[service];
+  const bool under_way = survey != nullptr;
+  if (!under_way) survey = std::make_shared<Survey>();
+  survey->waiting.push_back(own);
+  if (under_way) return;
+  table_.sample(
+      key_name(options_.trust_domain, service, 0),
+      [this, service, survey](const Values& values) {
+        for (const auto& value : values)
+          if (auto believed = verifier_.read(value, service, net::Loop::wall()))
+            survey->sample.push_back(std::move(believed->record));
       },
-      [weak, seen](bool ok) {
-        const auto own = weak.lock();
-        if (ok && own && !own->gone) own->announcer.surveyed(*own, seen->instances.size(), seen->beacons.size(), seen->shards);
+      [this, service, survey](bool ok) {
+        surveys_.erase(service);
+        for (const auto& weak : survey->waiting)
+          if (const auto own = weak.lock(); ok && own && !own->gone) surveyed(*own, *survey);
       });
 }
 
-void Announcer::surveyed(Own& own, size_t instances, size_t beacons, uint16_t shards) {
-  uint16_t wanted = std::max(own.shards, shards);
+// By the sample: whoever lies under the first key because its id falls there stands for one under every other key; beacons
+// stand for nobody. Versions that fade count too: it is an estimate.
+void Announcer::surveyed(Own& own, const Survey& survey) {
+  size_t instances = 0, beacons = 0;
+  uint16_t wanted = own.shards;
+  for (const Record& record : survey.sample) {
+    const uint16_t shards = std::min(record.shards, kMostShards);
+    if (record.tombstone) continue;
+    wanted = std::max(wanted, shards);
+    if (shards >= own.shards && record.instance != own.id) beacons += kParts;
+    if (shard_of(record.instance, shards) == 0) instances += kParts * shards;
+  }
   std::set<uint16_t> also;
-  if (options_.shards == 0 && instances >= kInstancesAKey) {
+  if (const uint16_t needed = shards_for(instances); options_.shards == 0 && needed > wanted) {
     // It grows: until the next renewal the record lies under the old key too, for those who have not heard of the new.
-    const uint16_t grown = std::max(wanted, shards_for((instances + 1) * wanted));
-    if (grown > wanted) also.insert(shard_of(own.id, wanted));
-    wanted = grown;
+    also.insert(shard_of(own.id, wanted));
+    wanted = needed;
   }
   if (options_.shards != 0) wanted = options_.shards;
   const uint16_t mine = shard_of(own.id, wanted);
@@ -235,10 +244,10 @@ void Announcer::surveyed(Own& own, size_t instances, size_t beacons, uint16_t sh
 std::vector<DhtFacts::Own> Announcer::facts() const {
   std::vector<DhtFacts::Own> all;
   const WallTime now = net::Loop::wall();
-  for (const auto& [service, own] : own_) {
+  for (const auto& [name, own] : own_) {
     if (own->gone) continue;
     const double left = double(to_ms(own->not_after) - to_ms(now)) / 1000;
-    all.push_back({service, own->facts.address, own->sequence, left, own->acknowledged, own->shards});
+    all.push_back({own->service, own->facts.address, own->sequence, left, own->acknowledged, own->shards});
   }
   return all;
 }

@@ -22,6 +22,7 @@ class AnnouncerEvents {
 
 // A version is a new value under the same key; the one before is no longer refreshed and fades. At half of its validity
 // a record is signed anew. Leaving is a version too, a tombstone, refreshed for as long as older ones may be about.
+// Facts that bring an instance id are a replica of their own: one node may speak for many of a service.
 // Owned by the registry's node; its thread.
 class Announcer {
  public:
@@ -32,6 +33,7 @@ class Announcer {
   void withdraw_all();
   bool leaving() const;  // some withdrawal waits to be acknowledged
   void on_connected();   // what nobody has acknowledged is put again
+  void put_again();      // everything: nodes that were cut off have let it expire, and OpenDHT believes they have it
   void on_identity_changed();
   void add_keys(std::set<std::string>& keys) const;  // all under which something of ours lies
   std::vector<DhtFacts::Own> facts() const;
@@ -41,11 +43,12 @@ class Announcer {
     std::string key, value;
   };
   struct Own {
-    Own(Announcer& announcer, std::string name) : announcer(announcer), service(std::move(name)) {}
+    Own(Announcer& announcer, std::string service, std::string name)
+        : announcer(announcer), service(std::move(service)), name(std::move(name)) {}
     void on_due() { announcer.on_due(*this); }
     void on_farewell() { announcer.part(*this, false); }
     Announcer& announcer;
-    const std::string service;
+    const std::string service, name;  // name: in own_
     Instance facts;
     InstanceId id{};
     uint16_t shards = 1;
@@ -62,11 +65,15 @@ class Announcer {
   void on_due(Own& own);
   void write(Own& own);
   void put(const std::shared_ptr<Own>& own, const Lying& value);
+  void put_again(const std::shared_ptr<Own>& own);
   void answered(Own& own, uint64_t sequence, bool acknowledged);
   void part(Own& own, bool acknowledged);
+  struct Survey {  // of a service's first key
+    std::vector<Record> sample;
+    std::vector<std::weak_ptr<Own>> waiting;
+  };
   void survey(const std::shared_ptr<Own>& own);
-  void surveyed(Own& own, size_t instances, size_t beacons, uint16_t shards);
-  std::shared_ptr<Own> find(const std::string& service) const;
+  void surveyed(Own& own, const Survey& survey);
   net::Loop& loop_;
   Table& table_;
   const DhtOptions& options_;
@@ -74,6 +81,7 @@ class Announcer {
   DhtStats& stats_;
   AnnouncerEvents& events_;
   std::map<std::string, std::shared_ptr<Own>> own_;
+  std::map<std::string, std::shared_ptr<Survey>> surveys_;  // under way, by service
 };
 
 }  // namespace outrider::discovery

@@ -27,4 +27,9 @@ bool Conduct::muted(const net::Address& who, TimePoint now) const {
   return it != entries_.end() && now < it->second.muted_until && it->second.who == who;
 }
 
+bool Conduct::blamed(const net::Address& who, TimePoint now) const {
+  const auto it = entries_.find(key_of(who));
+  return it != entries_.end() && now - it->second.since < kWindow && it->second.who == who;
+}
+
 }  // namespace outrider::discovery

@@ -19,6 +19,7 @@ class Conduct {
   static constexpr size_t kMost = 4096;
   bool blame(const net::Address& who, TimePoint now);  // true: it is muted from now on
   bool muted(const net::Address& who, TimePoint now) const;
+  bool blamed(const net::Address& who, TimePoint now) const;  // within the last minute
   size_t size() const { return entries_.size(); }
 
  private:

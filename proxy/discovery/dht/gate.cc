@@ -57,16 +57,18 @@ std::optional<object> read(std::string_view bytes, msgpack::zone& zone, bool who
   return {};
 }
 
-// One value: {id, dat: {body: {type, data}}}, perhaps with its priority p.
+// One value: {id, dat: {body: {type, data}}}, perhaps with the part it belongs to (utype) and its priority p.
 RecordVerdict judge(const object& value, uint16_t type) {
   if (!is_map(&value) || value.via.map.size < 2 || value.via.map.size > 3 || !sound_keys(value)) return RecordVerdict::Malformed;
   const object *id = find(value, "id"), *outer = find(value, "dat"), *priority = find(value, "p");
   if (!is_number(id) || !is_map(outer) || outer->via.map.size != 1 || (value.via.map.size == 3 && !is_number(priority)))
     return RecordVerdict::Malformed;
   const object* body = find(*outer, "body");
-  if (!is_map(body) || body->via.map.size != 2) return RecordVerdict::Malformed;
+  if (!is_map(body) || body->via.map.size < 2 || body->via.map.size > 3 || !sound_keys(*body)) return RecordVerdict::Malformed;
   const object *kind = find(*body, "type"), *data = find(*body, "data");
   if (!is_number(kind) || kind->via.u64 != type || !data || data->type != Type::BIN) return RecordVerdict::Malformed;
+  const object* part = find(*body, "utype");
+  if (body->via.map.size == 3 && (!part || text_of(*part) != part_of(id->via.u64))) return RecordVerdict::Malformed;
   if (bytes_of(*data).size() > kMaxRecord) return RecordVerdict::Oversized;
   return id->via.u64 == value_id(bytes_of(*data)) ? RecordVerdict::Ok : RecordVerdict::Replayed;
 }

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/log.h"
 #include "discovery/dht/bootstrap.h"
 #include "discovery/dht/gate.h"
+#include "discovery/dht/inquiry.h"
 #include "discovery/dht/sealed_socket.h"
 #include "discovery/dht/snapshot.h"
 
@@ -26,6 +28,7 @@ constexpr milliseconds kNodesSaved = std::chrono::minutes(5);
 constexpr milliseconds kFirstLook{1000};               // around, after somebody has answered; doubling up to DhtOptions::seeds
 constexpr milliseconds kTidy{1000}, kTidyJitter{100};  // between two rounds of touching all keys, while nodes leave
 constexpr unsigned kDeepest = 8;                       // bits of a region: enough for some thousand nodes
+constexpr size_t kAskedAlong = 2;                      // ways past the nearest nodes, and steps on each, at any reading
 constexpr size_t kMostCalls = 100000;                  // answers waiting for their turn; more is a flood
 
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
@@ -54,11 +57,11 @@ struct SocketEnd final : dht::net::DatagramSocket {
 
 }  // namespace
 
-struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
+struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, InquirySocket, BootstrapEvents, net::EndOfTurn {
   Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
         socket(loop, options.mesh_keys, stats, *this), announcer(loop, *this, options, verifier, stats, *this),
-        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options), shelf(options.folder) {}
+        watches(loop, *this, options, verifier, events), bootstrap(loop, *this, options, *this), shelf(options.folder) {}
   ~Impl() { close(); }
 
   // OpenDHT's end calls back for all that is unfinished: nobody listens any more.
@@ -72,6 +75,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   // Table. Callbacks of OpenDHT may come from inside the call: they wait in `calls` until it has returned.
   void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
     auto what = std::make_shared<dht::Value>(kType, dht::Blob(value.begin(), value.end()), value_id(value));
+    what->user_type = part_of(what->id);
     const dht::DoneCallback answered = [this, done = std::move(done)](bool ok, const auto&) { later([done, ok] { done(ok); }); };
     node->put(dht::InfoHash::get(key), std::move(what), answered, dht::time_point::max(), true);
     stir();
@@ -108,7 +112,31 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     stir();
   }
 
+  // The nodes nearest to the key may hide what lies there, or bury it: then others are asked, and a few in any case.
   void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    const auto any = std::make_shared<bool>(false);
+    const auto refused = verifier.refused();
+    get(
+        key, {},
+        [found, any](const Values& values) {
+          *any |= !values.empty();
+          found(values);
+        },
+        [this, key, found, done, any, refused](bool ok) {
+          if (*any && verifier.refused() == refused) return done(ok);
+          inquire(key, Inquiry::kWays, Inquiry::kSteps, found, [this, done, ok, any](bool more) {
+            if (more && !*any) stats.withheld.fetch_add(1, std::memory_order_relaxed);
+            done(ok);
+          });
+        });
+    inquire(key, kAskedAlong, kAskedAlong, found, [](bool) {});
+  }
+
+  void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    get(key, std::move(dht::Where().userType(part_of(loop.random().below(kParts)))), std::move(found), std::move(done));
+  }
+
+  void get(const std::string& key, dht::Where which, std::function<void(const Values&)> found, std::function<void(bool)> done) {
     const dht::GetCallback some = [this, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
       later([this, found, ours = ours_of(values), who = speaker] {
         if (!ours.empty()) judge(who, [&] { found(ours); });
@@ -116,9 +144,24 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
       return true;
     };
     const dht::DoneCallback end = [this, done](bool ok, const auto&) { later([done, ok] { done(ok); }); };
-    node->get(dht::InfoHash::get(key), some, end, {}, {});
+    node->get(dht::InfoHash::get(key), some, end, {}, std::move(which));
     stir();
   }
+
+  void inquire(const std::string& key, size_t ways, size_t steps, std::function<void(const Values&)> found,
+               std::function<void(bool)> done) {
+    const auto hash = dht::InfoHash::get(key);
+    const auto any = std::make_shared<bool>(false);
+    inquiry->ask(
+        {reinterpret_cast<const char*>(hash.data()), hash.size()}, some_peers(ways), steps,
+        [this, found, any](const Values& values, const net::Address& who) {
+          *any = true;
+          judge(who, [&] { found(values); });
+        },
+        [done, any] { done(*any); });
+  }
+
+  void send_question(const std::string& packet, const net::Address& to) override { socket.send(packet, to); }
 
   void touch(const std::string& key) override { touch(dht::InfoHash::get(key)); }
   void touch(const dht::InfoHash& id) {
@@ -152,6 +195,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   template <class Hear>
   void judge(const net::Address& who, Hear hear) {
     const uint64_t before = verifier.lies();
+    verifier.from(who.valid() && socket.suspect(who));
     hear();
     if (who.valid())
       for (uint64_t lies = before; lies < verifier.lies(); ++lies) socket.blame(who);
@@ -176,6 +220,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
       return socket.blame(from);
     }
     if (admitted.bytes.empty()) return;
+    if (inquiry->take(admitted.bytes, from)) return loop.at_end_of_turn(*this);
     speaker = from;
     enter(reinterpret_cast<const uint8_t*>(admitted.bytes.data()), admitted.bytes.size(), to_dht(from));
     speaker = {};
@@ -263,6 +308,14 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     announcer.on_connected();
     around_pace = kFirstLook;
     loop.arm(around, around_pace);
+  }
+
+  // BootstrapEvents. What was a part is whole again: others have become the nearest to our keys, and to us.
+  void on_found_again() override {
+    loop.arm(tidy, milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
+    around_pace = kFirstLook;
+    loop.arm(around, milliseconds(0));
+    announcer.put_again();
   }
 
   // AnnouncerEvents. A limit that passes brings no packet: what it means must travel all the same.
@@ -362,6 +415,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
     node->registerType(dht::ValueType(
         kType, "outrider.endpoint", options.lease,
         [this](dht::InfoHash key, std::shared_ptr<dht::Value>& value, const dht::InfoHash&, const dht::SockAddr& from) {
+          verifier.from(socket.suspect(from_dht(from)));
           if (may_store(key, *value)) return true;
           socket.blame(from_dht(from));
           return false;
@@ -370,6 +424,8 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
         [](dht::InfoHash, const std::shared_ptr<dht::Value>&, std::shared_ptr<dht::Value>&, const dht::InfoHash&,
            const dht::SockAddr&) { return false; }));
     node_id = node->getNodeId().toString();
+    inquiry.emplace(loop, *this, std::string(reinterpret_cast<const char*>(node->getNodeId().data()), node->getNodeId().size()),
+                    options.network);
     open_shelf();
     tell();
     thread = std::thread([this] { run(); });
@@ -427,6 +483,7 @@ struct Node::Impl final : Table, SocketEvents, AnnouncerEvents, net::EndOfTurn {
   SealedSocket socket;
   Gate gate{kType};
   net::Address speaker;  // whose packet OpenDHT is looking at
+  std::optional<Inquiry> inquiry;
   std::vector<std::function<void()>> calls;
   std::map<uint64_t, Listener> listeners;
   uint64_t last_token = 0;
@@ -482,9 +539,13 @@ void Node::withdraw(const std::string& service) {
 
 void Node::set_identity(std::shared_ptr<const identity::Identity> identity) {
   impl_->loop.post([impl = impl_.get(), identity = std::move(identity)] {
-    impl->options.identity = identity;
+    const auto before = std::exchange(impl->options.identity, identity);
+    const bool signer_changed = !before || before->leaf.der() != identity->leaf.der();
+    const bool trust_changed = !before || !(before->trust == identity->trust);
     impl->verifier.set_identity(identity);
-    impl->announcer.on_identity_changed();
+    if (trust_changed) impl->watches.on_trust_changed();
+    if (signer_changed) impl->announcer.on_identity_changed();
+    impl->stir();
   });
 }
 

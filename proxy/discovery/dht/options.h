@@ -66,6 +66,7 @@ struct DhtStats {
   std::atomic<uint32_t> busiest_us{0};                      // longest stay in OpenDHT since start
   std::atomic<uint64_t> busy_us{0};                         // all of it
   std::atomic<uint32_t> longest_turn_ms{0};                 // of the registry's loop in the last second
+  std::atomic<uint64_t> withheld{0};                        // readings whose nearest nodes showed nothing of what others had
   void reject(RecordVerdict why) { rejected[size_t(why)].fetch_add(1, std::memory_order_relaxed); }
 };
 

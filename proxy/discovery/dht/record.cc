@@ -386,6 +386,8 @@ uint64_t value_id(std::string_view bytes) {
   return id ? id : 1;
 }
 
+std::string part_of(uint64_t value_id) { return std::to_string(value_id % kParts); }
+
 std::string key_name(std::string_view trust_domain, std::string_view service, uint16_t shard) {
   std::string out = "outrider1/";
   out.append(trust_domain).append("/svc/").append(service).append("#").append(std::to_string(shard));

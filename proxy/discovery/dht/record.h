@@ -110,6 +110,10 @@ Checked check_record(const Record& record, const Rules& rules);
 // The DHT's id of this value: first 8 bytes of SHA-256, never 0. A new version of a record is a new value.
 uint64_t value_id(std::string_view bytes);
 
+// Values are marked with the part they belong to, so that a node can be asked for a part of what it keeps.
+constexpr size_t kParts = 8;
+std::string part_of(uint64_t value_id);
+
 // Text whose hash is the DHT key: "outrider1/<trust domain>/svc/<service>#<shard>".
 std::string key_name(std::string_view trust_domain, std::string_view service, uint16_t shard);
 

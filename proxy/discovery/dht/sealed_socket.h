@@ -28,6 +28,7 @@ class SealedSocket final : net::DatagramEvents {
   int send(std::string_view plain, const net::Address& to);  // 0, or an errno; EHOSTUNREACH: gone, or muted
   void say_goodbye(std::string_view node_id);                // to all who were heard of late; only with a key
   void blame(const net::Address& who);                       // for something no honest node sends
+  bool suspect(const net::Address& who) const { return conduct_.blamed(who, loop_.now()); }
   net::Address local() const { return datagram_.local(); }
   bool sealed() const { return seal_.has_value(); }
   TimePoint heard() const { return heard_; }  // the last authentic packet; epoch: none yet

@@ -11,7 +11,7 @@ namespace outrider::discovery {
 namespace {
 constexpr std::string_view kMagic = "outrider-records-1\n";
 constexpr size_t kDigest = 32;
-constexpr size_t kMostBytes = 1 << 20;  // what read_file() takes
+constexpr size_t kMostBytes = 16 << 20;  // 10,000 endpoints and more
 constexpr size_t kMostNodes = 64;
 }  // namespace
 
@@ -70,7 +70,7 @@ std::string Shelf::open() const {
 Values Shelf::records(std::string& why) const {
   const std::string path = folder_ + "/records";
   if (none() || ::access(path.c_str(), F_OK) != 0) return {};
-  const auto bytes = identity::read_file(path);
+  const auto bytes = identity::read_file(path, kMostBytes);
   if (!bytes) {
     why = bytes.why();
     return {};

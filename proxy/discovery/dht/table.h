@@ -22,6 +22,8 @@ class Table {
   virtual void unlisten(const std::string& key, uint64_t token) = 0;
   // `found` any number of times, then `done`; false: nobody answered.
   virtual void get(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) = 0;
+  // As get(), of one part of kParts, whichever: reading asks each node for each value.
+  virtual void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) = 0;
   // Asks the nodes nearest to a key for nothing much: those that have gone are noticed, and others take their place.
   virtual void touch(const std::string& key) = 0;
   virtual void ping(const net::Address& node, std::function<void(bool answered)> done) = 0;

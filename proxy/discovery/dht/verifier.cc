@@ -7,7 +7,9 @@ Verifier::Verifier(const DhtOptions& options, DhtStats& stats) : options_(option
 }
 
 void Verifier::set_identity(std::shared_ptr<const identity::Identity> identity) {
+  const bool same = identity && trust_ && trust_->trust() == identity->trust;
   identity_ = std::move(identity);
+  if (same) return;
   if (!identity_) trust_.reset();
   else if (trust_) trust_->set_trust(identity_->trust);
   else trust_.emplace(identity_->trust);
@@ -38,20 +40,27 @@ std::optional<Verifier::Believed> Verifier::read(std::string_view bytes, const s
     parsed.verdict = checked.verdict;
   }
   stats_.reject(parsed.verdict);
-  lies_ += parsed.verdict == RecordVerdict::Malformed || parsed.verdict == RecordVerdict::BadSignature;
+  ++refused_;
+  if (parsed.verdict == RecordVerdict::Malformed || parsed.verdict == RecordVerdict::BadSignature) ++lies_, ++heard_lies_;
   if (why) *why = parsed.verdict;
   return {};
 }
 
+bool Verifier::trusts_signer(std::string_view bytes, WallTime now) {
+  const Parsed parsed = parse_record(bytes);
+  if (!trust_ || parsed.verdict != RecordVerdict::Ok || parsed.record.leaf.empty()) return true;
+  const bool unknown =
+      trust_->judge(parsed.record.leaf, std::min(now, parsed.record.not_after)).verdict == identity::TrustVerdict::UnknownCa;
+  if (unknown) stats_.reject(RecordVerdict::UnknownCa);
+  return !unknown;
+}
+
 Checked Verifier::check(const Record& record, const Rules& rules) {
-  const bool unknown = trust_ && !record.leaf.empty() && !trust_->knows(record.leaf, rules.now);
-  if (unknown) {
-    const int64_t second = to_ms(rules.now) / 1000;
-    if (second != second_) second_ = second, failed_ = 0;
-    if (failed_ >= kFailedASecond) return {RecordVerdict::UnknownCa, {}};
-  }
+  const int64_t second = to_ms(rules.now) / 1000;
+  if (second != second_) second_ = second, failed_ = 0;
+  if ((suspect_ && failed_ >= kFailedASecond) || heard_lies_ > kLiesAtOnce) return {RecordVerdict::Muted, {}};
   Checked checked = check_record(record, rules);
-  failed_ += unknown && checked.verdict != RecordVerdict::Ok;
+  failed_ += checked.verdict == RecordVerdict::UnknownCa || checked.verdict == RecordVerdict::BadSignature;
   return checked;
 }
 

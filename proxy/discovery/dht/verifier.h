@@ -9,7 +9,8 @@
 namespace outrider::discovery {
 
 // Owned by the registry's node; its thread. Chain verdicts are cached by leaf, so that a known signer costs one signature.
-// A chain that fails is dear: after so many in a second the rest count as failed unseen, and are looked at again later.
+// What fails to verify is dear: so many in a second, or of one sender at once, and what else comes of suspects is refused
+// unseen, and looked at again later.
 class Verifier {
  public:
   Verifier(const DhtOptions& options, DhtStats& stats);
@@ -22,15 +23,21 @@ class Verifier {
   // `why`, where given: the verdict on a refused one.
   std::optional<Believed> read(std::string_view bytes, const std::string& service, WallTime now, milliseconds stale = {},
                                RecordVerdict* why = nullptr);
+  // Of a record that has been believed: whether its signer is known to the trust there is now.
+  bool trusts_signer(std::string_view bytes, WallTime now);
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
   // May a stranger's value be kept? Under which key it lies is compared by the caller.
   std::optional<Record> keep(std::string_view bytes, WallTime now);
+  // Whose records come next; one who has been blamed of late gets no more than what is left of this second's budget.
+  void from(bool suspect) { suspect_ = suspect, heard_lies_ = 0; }
   // Refused by read() for what an honest node checks before it passes a record on, whatever its settings.
   uint64_t lies() const { return lies_; }
+  uint64_t refused() const { return refused_; }  // by read(), for any reason
   void set_identity(std::shared_ptr<const identity::Identity> identity);
 
  private:
   static constexpr int kFailedASecond = 100;
+  static constexpr int kLiesAtOnce = 64;
   Checked check(const Record& record, const Rules& rules);
   Rules rules(const std::string* service, WallTime now, bool require_signed);
   const DhtOptions& options_;
@@ -38,8 +45,9 @@ class Verifier {
   std::shared_ptr<const identity::Identity> identity_;
   std::optional<identity::TrustCache> trust_;
   int64_t second_ = 0;
-  int failed_ = 0;
-  uint64_t lies_ = 0;
+  int failed_ = 0, heard_lies_ = 0;
+  bool suspect_ = false;
+  uint64_t lies_ = 0, refused_ = 0;
 };
 
 // What watchers are told.

@@ -11,10 +11,14 @@ constexpr milliseconds kLongestReading{30000};
 constexpr uint8_t kMissing = 2;  // readings that must not show a value until it counts as gone
 constexpr size_t kMostRefused = 4096, kMostKept = 10000;
 constexpr size_t kPings = 3;
+constexpr size_t kOpened = 8;            // keys of a service at once: up to a megabyte of answers
+constexpr milliseconds kOpening{100};    // until the next ones
+constexpr milliseconds kListened{1000};  // after the last ones, until they are read
 
 // A clock that is set, a certificate that becomes valid, a bundle that is renewed: looked at again. The rest stays as it is.
 bool may_pass(RecordVerdict why) {
-  return why == RecordVerdict::Skew || why == RecordVerdict::Expired || why == RecordVerdict::UnknownCa;
+  return why == RecordVerdict::Skew || why == RecordVerdict::Expired || why == RecordVerdict::UnknownCa ||
+         why == RecordVerdict::Muted;
 }
 }  // namespace
 
@@ -46,6 +50,7 @@ void Watches::unwatch(const std::string& service) {
   const Pointer watch = it->second;
   watches_.erase(it);
   watch->due.cancel();
+  watch->more.cancel();
   for (const auto& [key, token] : watch->listening) table_.unlisten(key, token);
   auto& loaded = loaded_[service];
   for (auto& [instance, kept] : watch->kept)
@@ -64,56 +69,96 @@ void Watches::on_connected(bool connected) {
   }
 }
 
+void Watches::on_trust_changed() {
+  const WallTime now = net::Loop::wall();
+  for (const auto& [service, watch] : std::map<std::string, Pointer>(watches_)) {
+    watch->refused.clear();
+    std::erase_if(watch->kept, [&](const auto& one) {
+      const Kept& kept = one.second;
+      if (now >= kept.expires || verifier_.trusts_signer(kept.bytes, now)) return false;
+      changed_ = true;
+      if (const auto it = watch->values.find(value_id(kept.bytes)); it != watch->values.end()) {
+        const auto facts = it->second.facts;
+        watch->values.erase(it);
+        if (!kept.tombstone) events_.on_lapsed(service, facts);
+      }
+      return true;
+    });
+    if (connected_) read(watch);
+  }
+}
+
 void Watches::add_keys(std::set<std::string>& keys) const {
   for (const auto& [service, watch] : watches_)
     for (const auto& [key, token] : watch->listening) keys.insert(key);
 }
 
 void Watches::extend(const Pointer& watch, uint16_t shards) {
-  for (size_t shard = watch->listening.size(); shard < shards; ++shard) {
-    const std::string key = key_name(options_.trust_domain, watch->service, uint16_t(shard));
-    const std::weak_ptr<Watch> weak = watch;
-    const uint64_t token = table_.listen(key, [this, weak](const Values& values, bool expired) {
-      const auto watch = weak.lock();
-      if (!watch) return;
-      if (expired) ended(*watch, values);
-      else add(watch, values, true);
-    });
-    watch->listening.emplace_back(key, token);
-    if (watch->unanswered > 0) read_key(watch, key);  // a reading is under way: it takes this key along
-    else if (connected_ && watch->reading > 0) loop_.arm(watch->due, milliseconds(0));
+  watch->shards = std::max(watch->shards, shards);
+  if (watch->listening.empty()) listen(watch);
+  if (watch->listening.size() < watch->shards && !watch->more.armed()) loop_.arm(watch->more, milliseconds(0));
+}
+
+void Watches::more(const Pointer& watch) {
+  const size_t before = watch->listening.size();
+  while (watch->listening.size() < std::min<size_t>(watch->shards, before + kOpened)) listen(watch);
+  if (watch->listening.size() < watch->shards) return loop_.arm(watch->more, kOpening);
+  if (watch->listening.size() > before) return loop_.arm(watch->more, kListened);
+  if (watch->asked == 0) {
+    if (connected_ && watch->reading > 0) read(watch);
+    return;
   }
+  read_keys(watch);  // a reading is under way: it takes the new keys along
+  if (watch->unanswered == 0) finish(*watch);
+}
+
+void Watches::listen(const Pointer& watch) {
+  const std::string key = key_name(options_.trust_domain, watch->service, uint16_t(watch->listening.size()));
+  const std::weak_ptr<Watch> weak = watch;
+  const uint64_t token = table_.listen(key, [this, weak](const Values& values, bool expired) {
+    const auto watch = weak.lock();
+    if (!watch) return;
+    if (expired) ended(*watch, values);
+    else add(watch, values, true);
+  });
+  watch->listening.emplace_back(key, token);
 }
 
 void Watches::read(const Pointer& watch) {
-  if (watch->unanswered > 0 && loop_.now() < watch->read_at + kLongestReading) return;
+  if (watch->asked > 0 && loop_.now() < watch->read_at + kLongestReading) return;
   ++watch->reading;
   watch->read_at = loop_.now();
-  watch->unanswered = 0;
+  watch->asked = watch->unanswered = 0;
   watch->whole = true;
   loop_.arm(watch->due, kLongestReading);  // should an answer never come
-  for (const auto& [key, token] : std::vector<std::pair<std::string, uint64_t>>(watch->listening)) read_key(watch, key);
+  read_keys(watch);
 }
 
-void Watches::read_key(const Pointer& watch, const std::string& key) {
-  ++watch->unanswered;
+void Watches::read_keys(const Pointer& watch) {
   const std::weak_ptr<Watch> weak = watch;
   const uint64_t reading = watch->reading;
-  table_.get(
-      key,
-      [this, weak](const Values& values) {
-        if (const auto watch = weak.lock()) add(watch, values, false);
-      },
-      [this, weak, reading](bool ok) {
-        if (const auto watch = weak.lock()) read_done(*watch, reading, ok);
-      });
+  while (watch->asked < watch->listening.size()) {
+    ++watch->unanswered;
+    table_.get(
+        watch->listening[watch->asked++].first,
+        [this, weak](const Values& values) {
+          if (const auto watch = weak.lock()) add(watch, values, false);
+        },
+        [this, weak, reading](bool ok) {
+          if (const auto watch = weak.lock()) read_done(*watch, reading, ok);
+        });
+  }
 }
 
 void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
   if (reading != watch.reading || watch.unanswered == 0) return;
   watch.whole &= ok;
-  if (--watch.unanswered > 0) return;
-  if (!watches_.count(watch.service)) return;
+  if (--watch.unanswered > 0 || watch.more.armed()) return;  // armed: there are keys to be read yet
+  if (watches_.count(watch.service)) finish(watch);
+}
+
+void Watches::finish(Watch& watch) {
+  watch.asked = 0;
   if (!watch.whole || !connected_) {
     watch.retry = watch.retry == milliseconds(0) ? kFirstRetry : std::min(watch.retry * 2, options_.reconcile);
     loop_.arm(watch.due, watch.retry);
@@ -138,7 +183,10 @@ void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
   std::erase_if(watch.kept, [&](const auto& one) { return over(one.second, now); });
   confirm();
   const bool first = !std::exchange(watch.answered, true);
-  loop_.arm(watch.due, options_.reconcile + milliseconds(loop_.random().below(uint32_t(options_.reconcile.count()))));
+  // Where nothing was found, those who know may not have been among those we knew.
+  watch.empty = watch.values.empty() ? std::min(std::max(watch.empty * 2, kFirstRetry), options_.reconcile) : milliseconds(0);
+  const milliseconds pause = watch.empty == milliseconds(0) ? options_.reconcile : watch.empty;
+  loop_.arm(watch.due, pause + milliseconds(loop_.random().below(uint32_t(pause.count()))));
   events_.on_answered(watch.service, std::chrono::duration_cast<milliseconds>(loop_.now() - watch.since), first);
 }
 

@@ -27,13 +27,15 @@ class WatchesEvents {
 
 // One listener a key, and a reading of all keys now and then, since the table may forget to say that a value has gone.
 // That it has gone is believed only when some peer is heard afterwards: while we are cut off everything seems to go.
-// The number of keys follows the records (field `shards`). Owned by the registry's node; its thread.
+// The number of keys follows the records (field `shards`): they are opened a few at a time, since each answers at once with
+// all that lies there, and read after they have answered, which costs nothing then. Owned by the registry's node; its thread.
 class Watches {
  public:
   Watches(net::Loop& loop, Table& table, const DhtOptions& options, Verifier& verifier, WatchesEvents& events);
   void watch(const std::string& service);
   void unwatch(const std::string& service);
   void on_connected(bool connected);
+  void on_trust_changed();                           // what is believed and what is refused is judged anew
   void add_keys(std::set<std::string>& keys) const;  // all that are listened at
 
   // Last-known-good, as received: what load() brought for services nobody watches, and the newest of each instance.
@@ -61,25 +63,31 @@ class Watches {
   struct Watch {
     Watch(Watches& watches, std::string name) : watches(watches), service(std::move(name)) {}
     void on_due() { watches.read(watches.watches_.at(service)); }
+    void on_more() { watches.more(watches.watches_.at(service)); }
     Watches& watches;
     const std::string service;
     TimePoint since{};
     std::vector<std::pair<std::string, uint64_t>> listening;  // key, token; one a shard
+    uint16_t shards = 1;                                      // to listen at; the first ones are listened at already
     std::map<uint64_t, Seen> values;                          // believed, by id
     std::map<uint64_t, TimePoint> refused;                    // until when: not looked at again, and counted once
     std::map<std::string, Kept> kept;                         // by identity and instance
     uint64_t reading = 0;
     TimePoint read_at{};
-    size_t unanswered = 0;  // keys of this reading
+    size_t asked = 0, unanswered = 0;  // keys of this reading
     bool whole = true, answered = false;
-    milliseconds retry{0};
+    milliseconds retry{0}, empty{0};  // the last pause after no answer, and after an empty one
     net::BoundTimer<Watch, &Watch::on_due> due{*this};
+    net::BoundTimer<Watch, &Watch::on_more> more{*this};
   };
   using Pointer = std::shared_ptr<Watch>;
   void extend(const Pointer& watch, uint16_t shards);
+  void more(const Pointer& watch);
+  void listen(const Pointer& watch);
   void read(const Pointer& watch);
-  void read_key(const Pointer& watch, const std::string& key);
+  void read_keys(const Pointer& watch);
   void read_done(Watch& watch, uint64_t reading, bool ok);
+  void finish(Watch& watch);
   void add(const Pointer& watch, const Values& values, bool pushed);
   void keep(Watch& watch, const Instance& facts, bool tombstone, const std::string& bytes);
   bool over(const Kept& kept, WallTime now) const;

@@ -71,16 +71,6 @@ int ask_and_show(const char* verb, const Arguments& arguments, const std::string
   return show(document);
 }
 
-std::string escaped(std::string_view text) {  // for a query parameter
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '/') out += c;
-    else out.append({'%', kHex[uint8_t(c) >> 4], kHex[uint8_t(c) & 15]});
-  }
-  return out;
-}
-
 }  // namespace
 
 // Names that were asked for and are nobody's are not worth a line each.

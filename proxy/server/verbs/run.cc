@@ -23,7 +23,7 @@ int run_with(const char* verb, const Arguments& arguments, bool registry_only) {
   if (!outcome.document) return kUsage;
   // A replica that is gone must not take us with it; the app gets the usual action back (uv_spawn resets it).
   std::signal(SIGPIPE, SIG_IGN);
-  Supervisor supervisor({std::move(*outcome.document), arguments.behind()});
+  Supervisor supervisor({.document = std::move(*outcome.document), .command = arguments.behind(), .own_process = true});
   if (const std::string problem = supervisor.start(); !problem.empty()) {
     std::fprintf(stderr, "outrider %s: %s\n", verb, problem.c_str());
     return kUsage;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -202,6 +204,32 @@ TEST_F(AdminServerTest, AUnixSocketWorksAndIsThisMachine) {
     Client client(server->local(1));
     EXPECT_EQ(client.get("/hello?who=a").body, "hello a\n");
     EXPECT_EQ(client.post("/echo", "abc").body, "abc");
+  });
+  server.reset();
+  ::unlink(path.c_str());
+  ::rmdir(directory);
+}
+
+// Credentials are a thread's own: the client becomes somebody else, the server does not.
+TEST_F(AdminServerTest, AUnixSocketCanBeForTheOwnUserAndRootAlone) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  char directory[] = "/tmp/outrider-admin-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  const std::string path = std::string(directory) + "/admin";
+  ASSERT_TRUE(server->listen(*net::Address::parse("unix:" + path)));
+  ASSERT_EQ(::chmod(directory, 0755) | ::chmod(path.c_str(), 0777), 0);
+  server->only_owner();
+  run([&] {
+    EXPECT_EQ(Client(server->local(1)).get("/hello?who=a").status, 200);
+    ASSERT_EQ(syscall(SYS_setresuid, 65534, 65534, 65534), 0);
+    Client other(server->local(1));
+    for (const char* page : {"/hello", "/nothing"}) {
+      const Answer answer = other.get(page);
+      EXPECT_EQ(answer.status, 403);
+      EXPECT_NE(answer.body.find("the user that the proxy runs as"), std::string::npos) << answer.body;
+    }
+    EXPECT_EQ(other.post("/echo", "abc").status, 403);
+    EXPECT_EQ(Client(at()).get("/hello?who=a").status, 200) << "a port has no users";
   });
   server.reset();
   ::unlink(path.c_str());

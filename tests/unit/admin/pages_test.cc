@@ -123,6 +123,21 @@ TEST(Pages, ServicesAndRegistryAreJson) {
   EXPECT_EQ(registry["announced"][0]["sequence"].GetInt(), 5);
 }
 
+TEST(Pages, AuthorizationSaysVerdictAndRule) {
+  const SomeFacts facts;
+  const auto ask = [&](std::string query) {
+    Ask what;
+    what.query = std::move(query);
+    return authorization_page(facts, what);
+  };
+  EXPECT_EQ(ask("from=web&to=shop&method=GET&path=/").body,
+            "{\"verdict\": \"allowed\", \"rule\": \"allow[0]\", \"mode\": \"enforce\", \"file\": \"web.yaml\", \"line\": 7}\n");
+  EXPECT_NE(ask("from=web&to=shop").body.find("\"denied\""), std::string::npos);
+  const auto wrong = ask("from=web");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_EQ(wrong.body, "to whom?\n");
+}
+
 TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   SomeFacts facts;
   stats::Catalog catalog;

@@ -12,6 +12,10 @@ struct SomeFacts final : Facts {
   std::vector<ClusterView> clusters() const override { return cluster_views; }
   std::vector<ServiceView> services() const override { return service_views; }
   RegistryView registry() const override { return registry_view; }
+  AuthorizationView authorization(const AuthorizationQuestion& question) const override {
+    if (question.to.empty()) return {.error = "to whom?"};
+    return {.allowed = question.method == "GET", .rule = "allow[0]", .file = "web.yaml", .line = 7};
+  }
   Build build() const override { return {"0.1.0", "abc123"}; }
   std::string name() const override { return "web"; }
   double uptime_s() const override { return 3725.25; }

@@ -59,6 +59,36 @@ TEST(Show, WhatIsShownLoadsToTheSameThing) {
   }
 }
 
+// Anything may be a secret that came in a variable, whatever the key.
+TEST(Show, WhatCameFromAVariableIsShownAsThatVariable) {
+  const std::string text =
+      "version: 1\nmode: edge\nnode: {id: \"${ME}\", zone: \"a-${ME}\", labels: {x: \"${SECRET}\"}}\n"
+      "listeners: {edge: {address: [\"${AT}\"], limits: {connections: \"${COUNT:-7}\"}}}\n"
+      "routes: {edge: [{match: {host: \"${HOSTS}\"}, respond: {status: 200, body: \"${SECRET}\", headers: {x-a: \"${SECRET}\"}}}, {cluster: web}]}\n"
+      "clusters: {web: {endpoints: \"${ENDPOINTS}\", timeout: \"${TIME}\"}}\n"
+      "filters: {edge: [{headers: {request: {set: {authorization: \"Bearer ${SECRET}\"}}}}]}\n";
+  const std::vector<std::pair<std::string, std::string>> environment{
+      {"ME", "tell-nobody-me"}, {"SECRET", "tell-nobody"},    {"AT", "127.0.0.1:7777"},
+      {"TIME", "777s"},         {"HOSTS", "a.tell-nobody,b"}, {"ENDPOINTS", "127.0.0.1:7771,127.0.0.1:7772"}};
+  const auto d = must_load({text, {}, environment});
+  EXPECT_EQ(d.clusters.at(0).endpoints.size(), 2u);
+  for (const ShowOptions options : {ShowOptions{}, {.origin = true}, {.defaults = true}}) {
+    const std::string shown = show(d, options);
+    for (const char* secret : {"tell-nobody", "7777", "777s", "7771"}) EXPECT_EQ(shown.find(secret), shown.npos) << shown;
+    EXPECT_NE(shown.find("Bearer ${SECRET}"), shown.npos) << shown;
+    const auto again = must_load({shown, {}, environment});
+    EXPECT_EQ(again.digest, d.digest) << shown;
+    EXPECT_EQ(again.clusters.at(0).endpoints.size(), 2u);
+  }
+}
+
+TEST(Show, AComplaintNamesTheVariableAndNotItsValue) {
+  EXPECT_EQ(said({edge("lifecycle: {drain: {time: \"${SECRET}\"}}\n"), {}, {{"SECRET", "tell-nobody"}}}),
+            "test.yaml:6:27: error: lifecycle.drain.time: expected a duration with unit, got \"${SECRET}\"\n");
+  EXPECT_EQ(said({edge("admin: {address: \"${SECRET}\"}\n"), {}, {{"SECRET", "tell-nobody"}}}).find("tell-nobody"),
+            std::string::npos);
+}
+
 TEST(Show, WhatNobodySaidIsLeftOutUnlessAskedFor) {
   const auto d = must_load({edge("overload: {threads: 2}\n")});
   EXPECT_EQ(show(d).find("lifecycle"), std::string::npos);

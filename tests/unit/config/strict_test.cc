@@ -5,6 +5,15 @@
 namespace outrider::config {
 namespace {
 
+TEST(Strict, TheAdminPagesAreForThisMachine) {
+  for (const char* at : {"127.0.0.1:0", "127.0.0.9:1", "[::1]:15000", "unix:/run/a.sock", "off"})
+    EXPECT_EQ(said({edge(), {"admin.address=" + std::string(at)}}), "") << at;
+  for (const char* at : {":15000", "0.0.0.0:15000", "10.0.0.1:15000", "[::]:15000"})
+    EXPECT_TRUE(said({edge(), {"admin.address=" + std::string(at)}}).find("can be reached from other machines") !=
+                std::string::npos)
+        << at;
+}
+
 TEST(Strict, AMistakeHasFileLineColumnPathAndWhatWasMeant) {
   EXPECT_EQ(
       said({edge("defaults:\n  cluster:\n    timeout: 250\n")}),
@@ -139,6 +148,19 @@ TEST(Strict, WhatMutualTlsNeedsIsSaid) {
   EXPECT_EQ(said({listener}), "test.yaml:2:37: error: listeners.e.tls: needs an identity: identity.dir is not set\n");
   EXPECT_EQ(said({listener + "identity: {dir: /tmp/id}\n"}), "");
   EXPECT_EQ(said({listener + "identity: {dir: /tmp/id, mtls: off}\n"}), "") << "clear text, as asked for";
+}
+
+TEST(Strict, OtherTrustDomainsAreOthers) {
+  const auto trust = [](const std::string& value) {
+    const std::string text = said({edge("identity: {dir: /tmp/id, trust: " + value + "}\n")});
+    const size_t at = text.find("identity.trust: ");
+    return at == text.npos ? text : text.substr(at);
+  };
+  EXPECT_EQ(trust("{partner.org: /run/partner.crt}"), "");
+  EXPECT_EQ(trust("{mesh.local: /run/ca.crt}"),
+            "identity.trust: is for other trust domains: the authorities of our own are in identity.dir\n");
+  EXPECT_EQ(trust("{partner.org: \"\"}"), "identity.trust: partner.org: which file?\n");
+  EXPECT_NE(trust("{\"Partner Org\": /run/partner.crt}"), "");
 }
 
 TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {

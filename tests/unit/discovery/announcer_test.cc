@@ -141,27 +141,63 @@ TEST_F(AnnouncerTest, ANewIdentitySignsAnew) {
   EXPECT_NE(put(1).leaf, put(0).leaf);
 }
 
-TEST_F(AnnouncerTest, AServiceOfManyInstancesGrowsToMoreKeys) {
-  for (int i = 0; i < 70; ++i) {
-    Announcement other;
-    other.trust_domain = "mesh.local";
-    other.service = kCart;
-    other.instance = new_instance_id();
-    other.sequence = 1;
-    other.issued = other.not_before = from_ms(to_ms(net::Loop::wall()));
-    other.not_after = other.issued + std::chrono::minutes(10);
-    other.address = *net::Address::parse("10.0.1." + std::to_string(i + 1) + ":80");
-    table.values[key_name("mesh.local", kCart, 0)].push_back(*write_record(other, options.identity.get()));
+struct LargeServices : AnnouncerTest {
+  // So many of others lie under the first key, as those write them who know of `shards` keys.
+  void others(int count, uint16_t shards) {
+    for (int i = 0; i < count; ++i) {
+      Announcement other;
+      other.trust_domain = "mesh.local";
+      other.service = kCart;
+      other.shards = shards;
+      do other.instance = new_instance_id();
+      while (shard_of(other.instance, shards) != 0);
+      other.sequence = 1;
+      other.issued = other.not_before = from_ms(to_ms(net::Loop::wall()));
+      other.not_after = other.issued + std::chrono::minutes(10);
+      other.address = *net::Address::parse("10.0.1." + std::to_string(i + 1) + ":80");
+      table.values[kFirst].push_back(*write_record(other, options.identity.get()));
+    }
   }
+  const std::string kFirst = key_name("mesh.local", kCart, 0);
+};
+
+TEST_F(LargeServices, GrowToMoreKeys) {
+  others(70, 1);
   announcer.announce(kCart, self());
   ASSERT_TRUE(until([&] { return table.puts.size() >= 2 && put(table.puts.size() - 1).shards == 2; }));
   std::set<std::string> keys;
   announcer.add_keys(keys);
-  EXPECT_TRUE(keys.contains(key_name("mesh.local", kCart, 0))) << "also where those look who have not heard of it";
+  EXPECT_TRUE(keys.contains(kFirst)) << "also where those look who have not heard of it";
   EXPECT_TRUE(keys.contains(key_name("mesh.local", kCart, shard_of(put(0).instance, 2))));
 }
 
-struct BootstrapTest : testing::Test {
+TEST_F(LargeServices, DoNotGrowWithEachNewcomerWhileTheFirstOnesStillLieUnderTheFirstKey) {
+  others(72, 1);
+  others(8, 2);
+  announcer.announce(kCart, self());
+  ASSERT_TRUE(until([&] { return announcer.facts()[0].shards == 2 && announcer.facts()[0].acknowledged; }));
+  announcer.announce(kCart, self(7));
+  ASSERT_TRUE(until([&] { return put(table.puts.size() - 1).weight == 7; }));
+  EXPECT_EQ(put(table.puts.size() - 1).shards, 2);
+  EXPECT_EQ(table.samples[kFirst], 1);
+}
+
+TEST_F(LargeServices, MayBeSpokenForByOneNodeWhichCountsThemOnce) {
+  for (const char* id : {"00000000000000000000000000000001", "00000000000000000000000000000002"}) {
+    Instance facts = self();
+    facts.instance = id;
+    announcer.announce(kCart, facts);
+  }
+  ASSERT_TRUE(until([&] { return acknowledgements == 2; }));
+  EXPECT_NE(put(0).instance, put(1).instance);
+  EXPECT_EQ(announcer.facts().size(), 2u);
+  EXPECT_EQ(table.samples[kFirst], 1);
+  announcer.withdraw(kCart);
+  ASSERT_TRUE(until([&] { return departures == 1; }));
+  EXPECT_TRUE(announcer.facts().empty());
+}
+
+struct BootstrapTest : testing::Test, BootstrapEvents {
   BootstrapTest() {
     options.seeds_first = milliseconds(5);
     options.seeds = milliseconds(20);
@@ -170,15 +206,54 @@ struct BootstrapTest : testing::Test {
   [[nodiscard]] bool until(Condition done) {
     return test::run_until(loop, done);
   }
+  void on_found_again() override { ++found_again; }
   net::Loop loop;
   DhtOptions options;
   FakeTable table{loop};
+  int found_again = 0;
 };
+
+TEST_F(BootstrapTest, ASeedThatFallsSilentIsAskedMoreOftenUntilItAnswers) {
+  options.seeds = std::chrono::hours(1);
+  options.bootstrap = {"10.0.0.1:4222"};
+  Bootstrap bootstrap(loop, table, options, *this);
+  bootstrap.start({});
+  ASSERT_TRUE(until([&] { return bootstrap.facts()[0].state == "answers"; }));
+  table.dead["10.0.0.1:4222"] = 1;
+  ASSERT_TRUE(until([&] { return bootstrap.facts()[0].state != "answers"; }));
+  bootstrap.on_connected(true);  // others answer
+  const int before = table.pings["10.0.0.1:4222"];
+  ASSERT_TRUE(until([&] { return table.pings["10.0.0.1:4222"] >= before + 3; }));
+  EXPECT_EQ(found_again, 0);
+  table.dead.clear();
+  ASSERT_TRUE(until([&] { return found_again == 1; }));
+  EXPECT_EQ(bootstrap.facts()[0].state, "answers");
+}
+
+TEST_F(BootstrapTest, PeersThatFellSilentAreAskedAllAtOnceWhenOneOfThemAnswers) {
+  std::vector<net::Address> others;
+  for (int i = 0; i < 20; ++i) others.push_back(*net::Address::parse("10.9.8.1:" + std::to_string(4000 + i)));
+  table.peers.insert(table.peers.end(), others.begin(), others.end());
+  Bootstrap bootstrap(loop, table, options, *this);
+  bootstrap.start({});
+  bootstrap.on_connected(true);
+  ASSERT_TRUE(until([&] { return table.pings["10.9.9.1:4222"] > 0; }));
+  table.peers.resize(2);
+  for (const auto& one : others) table.dead[one.text()] = 1, table.pings[one.text()] = 0;
+  const auto asked = [&] {
+    return std::count_if(others.begin(), others.end(), [&](const auto& one) { return table.pings[one.text()] > 0; });
+  };
+  ASSERT_TRUE(until([&] { return asked() >= 2; }));
+  EXPECT_EQ(found_again, 0);
+  table.dead.clear();
+  ASSERT_TRUE(until([&] { return found_again == 1; }));
+  EXPECT_EQ(asked(), 20);
+}
 
 TEST_F(BootstrapTest, SeedsArePingedForLifeWhateverTheState) {
   options.bootstrap = {"10.0.0.1:4222", "10.0.0.2:4222"};
   table.dead["10.0.0.2:4222"] = 1;
-  Bootstrap bootstrap(loop, table, options);
+  Bootstrap bootstrap(loop, table, options, *this);
   bootstrap.start({});
   ASSERT_TRUE(until([&] { return table.pings["10.0.0.1:4222"] >= 3 && table.pings["10.0.0.2:4222"] >= 3; }));
   bootstrap.on_connected(true);
@@ -192,7 +267,7 @@ TEST_F(BootstrapTest, SeedsArePingedForLifeWhateverTheState) {
 
 TEST_F(BootstrapTest, NamesAreLookedUpAndTroubleIsSaid) {
   options.bootstrap = {"localhost:4222", "nobody.invalid:4222", "portless"};
-  Bootstrap bootstrap(loop, table, options);
+  Bootstrap bootstrap(loop, table, options, *this);
   bootstrap.start({});
   ASSERT_TRUE(until([&] { return table.pings["127.0.0.1:4222"] + table.pings["[::1]:4222"] > 0; }));
   ASSERT_TRUE(until([&] { return bootstrap.facts()[1].state != "waiting"; }));
@@ -201,7 +276,7 @@ TEST_F(BootstrapTest, NamesAreLookedUpAndTroubleIsSaid) {
 }
 
 TEST_F(BootstrapTest, RememberedNodesArePingedWhileNothingAnswers) {
-  Bootstrap bootstrap(loop, table, options);
+  Bootstrap bootstrap(loop, table, options, *this);
   EXPECT_FALSE(bootstrap.any());
   bootstrap.start({*net::Address::parse("10.0.0.7:4222")});
   EXPECT_TRUE(bootstrap.any());

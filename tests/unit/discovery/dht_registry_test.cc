@@ -136,6 +136,35 @@ TEST_F(DhtMesh, APortInUseIsSaid) {
   EXPECT_EQ(members.back()->registry.start(), first.registry.local().text() + ": address already in use");
 }
 
+TEST_F(DhtMesh, AServiceOfManyReplicasIsSpreadOverKeysAndReadWholeByANewcomer) {
+  grow(5);
+  constexpr int kReplicas = 200;
+  for (int i = 0; i < kReplicas; ++i) {
+    Instance self = at("10.0.1." + std::to_string(i + 1) + ":80");
+    char id[33];
+    std::snprintf(id, sizeof id, "%08x%024x", unsigned(i) * 2654435761u, i);
+    self.instance = id;
+    members[size_t(i) % 5]->registry.announce(kShop, self);
+  }
+  const auto acknowledged = [&] {
+    return std::all_of(members.begin(), members.end(), [](const auto& one) {
+      const auto own = one->registry.facts().announced;
+      return own.size() == kReplicas / 5 &&
+             std::all_of(own.begin(), own.end(), [](const auto& each) { return each.acknowledged; });
+    });
+  };
+  ASSERT_TRUE(until(acknowledged));
+  Member& newcomer = join();
+  newcomer.registry.watch(kShop, newcomer.heard);
+  ASSERT_TRUE(until([&] { return newcomer.heard.size() == kReplicas; }));
+  // Whoever comes now makes it more keys, if it is not more already.
+  newcomer.registry.announce(kShop, at("10.0.2.1:80"));
+  ASSERT_TRUE(until([&] {
+    const auto own = newcomer.registry.facts().announced;
+    return newcomer.heard.size() == kReplicas + 1 && own.size() == 1 && own[0].shards > 1;
+  }));
+}
+
 // --- what is not believed -----------------------------------------------------------------------------------------
 
 struct Forgeries : DhtMesh {
@@ -329,6 +358,32 @@ TEST_F(DhtMesh, WhatWasKnownIsRememberedOnDiskAndServedWhenNobodyAnswers) {
   EXPECT_EQ(again.heard.of().known, Known::Stale);
   EXPECT_EQ(again.heard.of().at.at(kOne)->identity, "spiffe://mesh.local/ns/default/sa/shop");
   EXPECT_FALSE(again.registry.answering());
+}
+
+TEST_F(DhtMesh, WhenAThirdOfTheNodesIsKilledAtOnceEveryLookupOfTheOthersIsAnswered) {
+  std::vector<std::unique_ptr<Doomed>> doomed;
+  auto with = options();
+  const auto service = [](size_t n) { return "default/service-" + std::to_string(n); };
+  for (size_t i = 0; i < 3; ++i) {
+    doomed.push_back(std::make_unique<Doomed>(with, service(i), "10.0.0." + std::to_string(i + 1) + ":80"));
+    with.bootstrap = {doomed[0]->seed};
+  }
+  for (size_t i = 0; i < 6; ++i) join(with);
+  for (size_t i = 0; i < 3; ++i) {
+    members[i]->registry.announce(service(i), at("10.0.1." + std::to_string(i + 1) + ":80"));
+    members[5]->registry.watch(service(i), members[5]->heard);
+  }
+  ASSERT_TRUE(until([&] {
+    return members[5]->heard.size(service(0)) == 2 && members[5]->heard.size(service(1)) == 2 &&
+           members[5]->heard.size(service(2)) == 2 &&
+           std::all_of(members.begin(), members.end(), [](const auto& one) { return one->registry.stats().peers >= 4; });
+  }));
+  for (auto& one : doomed) one->kill();
+  for (size_t i = 0; i < 5; ++i)
+    for (size_t n = 0; n < 3; ++n) members[i]->registry.watch(service(n), members[i]->heard);
+  for (auto& member : members)
+    for (size_t n = 0; n < 3; ++n)
+      ASSERT_TRUE(until([&] { return member->heard.has("10.0.1." + std::to_string(n + 1) + ":80", service(n)); }));
 }
 
 TEST_F(DhtMesh, ANodeFindsBackToThoseItKnewWhenItsSeedsAreGone) {

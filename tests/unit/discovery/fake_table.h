@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "discovery/dht/record.h"
 #include "discovery/dht/table.h"
 #include "net/loop.h"
 
@@ -31,6 +32,15 @@ struct FakeTable final : Table {
     ++gets[key];
     answer([this, key, found, done] {
       if (reachable && !values[key].empty()) found(values[key]);
+      done(reachable);
+    });
+  }
+  void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+    ++samples[key];
+    answer([this, key, found, done] {
+      Values some;
+      for (size_t i = 0; i < values[key].size(); i += kParts) some.push_back(values[key][i]);
+      if (reachable && !some.empty()) found(some);
       done(reachable);
     });
   }
@@ -68,7 +78,7 @@ struct FakeTable final : Table {
   std::map<std::string, Values> values, mine;  // by key: what lies there; what is refreshed by us
   std::vector<std::pair<std::string, std::string>> puts, drops;
   std::map<uint64_t, std::pair<std::string, std::function<void(const Values&, bool)>>> listeners;
-  std::map<std::string, int> gets, touches, pings;
+  std::map<std::string, int> gets, samples, touches, pings;
   uint64_t last = 0;
 };
 

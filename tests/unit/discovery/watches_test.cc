@@ -136,6 +136,30 @@ TEST_F(WatchesTest, WhatIsRefusedForAReasonThatMayPassIsReadAgain) {
   ASSERT_TRUE(until([&] { return learned == Set{"10.0.0.1:80"}; }));
 }
 
+// An authority is exchanged for another: records of both are believed while both are trusted, and no longer.
+TEST_F(WatchesTest, WhatIsBelievedIsJudgedAnewWhenTrustChanges) {
+  const auto next = identity::make_authority(net::Loop::wall());
+  const auto later = identity_from(next, "spiffe://mesh.local/ns/shop/sa/cart");
+  const auto trusting = [&](std::vector<identity::Certificate> roots) {
+    auto identity = *options.identity;
+    identity.trust = *identity::Trust::of(std::move(roots), "roots");
+    verifier.set_identity(std::make_shared<const identity::Identity>(std::move(identity)));
+    watches.on_trust_changed();
+  };
+  table.values[key()] = {record(1), *write_record(announcement(2), later.get())};
+  follow();
+  EXPECT_EQ(learned, Set{"10.0.0.1:80"});
+  EXPECT_EQ(rejected(RecordVerdict::UnknownCa), 1u);
+  trusting({authority.certificate(), next.certificate()});
+  ASSERT_TRUE(until([&] { return learned == Set({"10.0.0.1:80", "10.0.0.2:80"}); })) << "without waiting for doubt to pass";
+  EXPECT_TRUE(lapsed.empty());
+  EXPECT_EQ(watches.records().size(), 2u);
+  trusting({next.certificate()});
+  EXPECT_EQ(lapsed, Set{"10.0.0.1:80"});
+  EXPECT_EQ(watches.records().size(), 1u);
+  EXPECT_EQ(rejected(RecordVerdict::UnknownCa), 2u);
+}
+
 TEST_F(WatchesTest, AValueThatGoesIsLapsedOnceSomePeerAnswers) {
   table.values[key()] = {record(1), record(2)};
   follow();
@@ -196,6 +220,19 @@ TEST_F(WatchesTest, RecordsSayHowManyKeysThereAreAndAllAreFollowed) {
   std::set<std::string> keys;
   watches.add_keys(keys);
   EXPECT_TRUE(keys.empty());
+}
+
+TEST_F(WatchesTest, AServiceOfManyKeysIsAnsweredForWhenAllOfThemHaveBeenRead) {
+  auto first = announcement(1), last = announcement(2);
+  first.shards = last.shards = 64;
+  last.shard = 63;
+  table.values[key()] = {record(first)};
+  table.values[key(63)] = {record(last)};
+  follow();
+  EXPECT_EQ(answers, 1);
+  EXPECT_EQ(learned, (Set{"10.0.0.1:80", "10.0.0.2:80"}));
+  EXPECT_EQ(table.listeners.size(), 64u);
+  for (uint16_t shard = 0; shard < 64; ++shard) EXPECT_GE(table.gets[key(shard)], 1) << shard;
 }
 
 TEST_F(WatchesTest, WhatWasKnownIsKeptAsReceivedAndVerifiedAgainWhenItIsLoaded) {

@@ -36,6 +36,7 @@ class AccessLogTest : public testing::Test {
   void log(Format format, const std::vector<AccessEntry>& entries, double sample = 1, double sample_errors = 1) {
     AccessLogWriter writer(format, path(), sample, sample_errors);
     ASSERT_TRUE(writer.opened());
+    writer.start();
     net::Loop loop;
     {
       AccessLog log(loop, &writer);
@@ -162,6 +163,7 @@ TEST_F(AccessLogTest, AReaderThatStopsCostsLinesWhichAreCountedAndNothingElse) {
   {
     AccessLogWriter writer(Format::Text, path(), 1, 1);
     ASSERT_TRUE(writer.opened());
+    writer.start();
     for (uint64_t i = 0; i < kLines; ++i) {
       std::string line(kBytes - 1, 'x');
       line += '\n';

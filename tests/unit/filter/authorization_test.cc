@@ -61,8 +61,9 @@ TEST_F(Judged, DeniedAloneTheRestIsLetIn) {
 
 TEST_F(Judged, PrefixesEndAtSegments) {
   allow({"", {"*"}, {}, {"/api", "/static/"}});
-  for (const char* path : {"/api", "/api/", "/api/v1", "/static/x"}) EXPECT_EQ(judge(kWeb, "GET", path), "+allow[0]") << path;
-  for (const char* path : {"/", "/apiary", "/ap", "/static"}) EXPECT_EQ(judge(kWeb, "GET", path), "-default") << path;
+  for (const char* path : {"/api", "/api/", "/api/v1", "/static", "/static/x"})
+    EXPECT_EQ(judge(kWeb, "GET", path), "+allow[0]") << path;
+  for (const char* path : {"/", "/apiary", "/ap", "/statics"}) EXPECT_EQ(judge(kWeb, "GET", path), "-default") << path;
 }
 
 TEST_F(Judged, MethodsAreCompared) {

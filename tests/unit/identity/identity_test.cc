@@ -504,6 +504,56 @@ TEST_F(Trusting, TwoRootsAreTrustedWhileOneIsRotated) {
     EXPECT_EQ(both->judge(issue(one, kCart).certificate, kNow).verdict, TrustVerdict::Ok);
 }
 
+TEST_F(Trusting, BundlesAreTheSameWhateverTheirOrder) {
+  const Certificate one = authority.certificate(), two = make_authority().certificate();
+  const auto of = [](std::vector<Certificate> roots) { return *Trust::of(std::move(roots), "bundle"); };
+  EXPECT_TRUE(of({one, two}) == of({two, one}));
+  EXPECT_FALSE(of({one, two}) == of({one}));
+  Trust federated = of({one});
+  federated.add("partner.org", of({two}));
+  EXPECT_FALSE(federated == of({one}));
+  EXPECT_FALSE(federated == of({one, two}));
+}
+
+TEST_F(Trusting, AnotherDomainsBundleVouchesForItsOwnAlone) {
+  const Authority partner = make_authority();
+  constexpr const char* kTheirs = "spiffe://partner.org/ns/shop/sa/cart";
+  const auto judged = [&](const Authority& by, const char* id) { return trust.judge(issue(by, id).certificate, kNow).verdict; };
+  EXPECT_EQ(judged(partner, kTheirs), TrustVerdict::UnknownCa);
+  trust.add("partner.org", trust_in(partner));
+  EXPECT_EQ(judged(partner, kTheirs), TrustVerdict::Ok);
+  EXPECT_EQ(judged(partner, kCart), TrustVerdict::UnknownCa);
+  EXPECT_EQ(judged(authority, kTheirs), TrustVerdict::UnknownCa);
+  EXPECT_EQ(judged(authority, kCart), TrustVerdict::Ok);
+}
+
+// Certificates are renewed far more often than connections of bytes end.
+TEST_F(Trusting, WhoseDatesHaveBeenLookedAtIsVouchedForByItsChain) {
+  const Certificate leaf = issue(authority, kCart, seconds(60), kNow - std::chrono::hours(1)).certificate;
+  ASSERT_EQ(trust.judge(leaf, kNow).verdict, TrustVerdict::Expired);
+  EXPECT_TRUE(trust.vouches_for(leaf.raw(), nullptr, "ssl_client"));
+  EXPECT_TRUE(trust.vouches_for(leaf.raw(), nullptr, "ssl_server"));
+  EXPECT_FALSE(trust_in(make_authority()).vouches_for(leaf.raw(), nullptr, "ssl_client"));
+}
+
+// A year for the authority, of which a month is soon; 24 hours for the certificate, of which a quarter is.
+TEST_F(Trusting, AnEndThatIsNearIsSaid) {
+  using std::chrono::hours;
+  auto of_us = *Identity::of(issue(authority, kCart), authority.certificate());
+  EXPECT_EQ(of_us.warning(kNow + hours(17), 0.25), "");
+  const auto soon = of_us.warning(kNow + hours(19), 0.25);
+  EXPECT_EQ(soon, "tls.crt: ends " + rfc3339(of_us.leaf.not_after()) + " and has not been renewed");
+  EXPECT_EQ(soon, of_us.warning(kNow + hours(20), 0.25)) << "the same words for the same thing";
+  EXPECT_EQ(of_us.warning(kNow + hours(19), 0.1), "");
+  const WallTime late = authority.certificate().not_after() - hours(24 * 20);
+  of_us = *Identity::of(issue(authority, kCart, hours(24), late), authority.certificate());
+  EXPECT_EQ(of_us.warning(late, 0.25), "ca.crt: the last authority ends " + rfc3339(authority.certificate().not_after()));
+  of_us.trust = *Trust::of({authority.certificate(), make_authority(late).certificate()}, "both");
+  EXPECT_EQ(of_us.warning(late, 0.25), "") << "there is another";
+  of_us.trust.add("partner.org", trust);
+  EXPECT_EQ(of_us.warning(late, 0.25).substr(0, 27), "identity.trust.partner.org:");
+}
+
 TEST_F(Trusting, KnownLeavesAreRememberedWithinTheirTime) {
   TrustCache cache(trust);
   const std::string leaf = issue(authority, kCart).certificate.der();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "identity/authority.h"
 #include "net/tls_engine.h"
 
@@ -25,9 +27,10 @@ struct Workloads : testing::Test {
   }
   // "client's error, server's error", each "ok" where it has established.
   std::string meet(const Identity& caller, const Identity& called, const std::string& expected = kShop) {
-    BlockPool blocks;
-    TlsEngine server(TlsContext::workload_server(called, {"h2", "http/1.1", std::string(kMeshProtocol)}), blocks);
-    TlsEngine client({TlsContext::workload_client(caller), "127.0.0.1", "\x02h2\x08outrider", nullptr, expected}, blocks);
+    server_side.emplace(server_of(called), blocks);
+    client_side.emplace(TlsPeer{TlsContext::workload_client(caller), "127.0.0.1", "\x02h2\x08outrider", nullptr, expected},
+                        blocks);
+    TlsEngine &server = *server_side, &client = *client_side;
     std::string client_says, server_says;
     const auto step = [](TlsEngine& engine, std::string& says) {
       if (!says.empty()) return;
@@ -45,6 +48,16 @@ struct Workloads : testing::Test {
     agreed = std::string(client.protocol());
     return client_says + ", " + server_says;
   }
+  static std::shared_ptr<const TlsContext> server_of(const Identity& identity) {
+    return TlsContext::workload_server(identity, {"h2", "http/1.1", std::string(kMeshProtocol)});
+  }
+  // The same workload where these are the authorities it believes.
+  static Identity trusting(Identity identity, std::vector<identity::Certificate> roots) {
+    identity.trust = *identity::Trust::of(std::move(roots), "roots");
+    return identity;
+  }
+  BlockPool blocks;
+  std::optional<TlsEngine> server_side, client_side;  // as they were when they last met
   std::string seen_by_server, agreed;
 };
 
@@ -66,6 +79,36 @@ TEST_F(Workloads, AStrangersAuthorityIsNotTrusted) {
 
 TEST_F(Workloads, AnotherTrustDomainIsNotTheMesh) {
   EXPECT_EQ(meet(issue(authority, "spiffe://elsewhere/ns/default/sa/web"), issue(authority, kShop)), "ok, tls_wrong_identity");
+}
+
+TEST_F(Workloads, WhoHasBeenTakenIsJudgedAgainByANewTrust) {
+  const auto next = *Authority::create(kNow);
+  const Identity web = issue(authority, kWeb), shop = issue(authority, kShop);
+  ASSERT_EQ(meet(web, shop), "ok, ok");
+  const auto both = server_of(trusting(shop, {authority.certificate(), next.certificate()}));
+  const auto alone = server_of(trusting(shop, {next.certificate()}));
+  EXPECT_TRUE(server_side->has_asked(server_side->context()));
+  EXPECT_FALSE(server_side->has_asked(both));
+  EXPECT_TRUE(server_side->trusts_still(both));
+  EXPECT_TRUE(server_side->has_asked(both));
+  EXPECT_FALSE(server_side->trusts_still(alone));
+  EXPECT_TRUE(server_side->trusts_still(both));
+  EXPECT_TRUE(client_side->trusts_still(TlsContext::workload_client(trusting(web, {authority.certificate()}))));
+  EXPECT_FALSE(client_side->trusts_still(TlsContext::workload_client(trusting(web, {next.certificate()}))));
+}
+
+TEST_F(Workloads, OthersTrustDomainsAreTakenByTheirOwnBundlesAlone) {
+  const auto partner = *Authority::create(kNow);
+  Identity shop = issue(authority, kShop);
+  const std::string theirs = "spiffe://partner.org/ns/default/sa/web";
+  EXPECT_EQ(meet(issue(partner, theirs), shop), "ok, tls_unknown_ca");
+  shop.trust.add("partner.org", *identity::Trust::of({partner.certificate()}, "partner"));
+  EXPECT_EQ(meet(issue(partner, theirs), shop), "ok, ok");
+  EXPECT_EQ(seen_by_server, theirs);
+  EXPECT_EQ(meet(issue(partner, kWeb), shop), "ok, tls_unknown_ca") << "they speak for nobody of ours";
+  EXPECT_EQ(meet(issue(authority, theirs), shop), "ok, tls_unknown_ca") << "and we for nobody of theirs";
+  EXPECT_EQ(meet(issue(partner, "spiffe://third.org/ns/default/sa/web"), shop), "ok, tls_unknown_ca");
+  EXPECT_EQ(meet(issue(authority, kWeb), shop), "ok, ok");
 }
 
 TEST_F(Workloads, WhatHasExpiredIsRefused) {

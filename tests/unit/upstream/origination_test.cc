@@ -11,7 +11,7 @@ namespace outrider::upstream {
 namespace {
 
 struct Originations : testing::Test {
-  TlsPlan plan{nullptr, *net::TlsContext::client({}), "", false};
+  TlsPlan plan{nullptr, std::make_shared<net::TlsSlot>(*net::TlsContext::client({})), "", false};
   bool encrypted(const char* to, Protocol protocol) const { return is_encrypted(plan, *net::Address::parse(to), {}, protocol); }
   net::TlsPeer peer(const char* to, Protocol protocol) const {
     return peer_of(plan, *net::Address::parse(to), {}, protocol, nullptr).value_or(net::TlsPeer{});
@@ -36,7 +36,7 @@ TEST_F(Originations, AutoIsForHttpToItsPortAlone) {
 }
 
 TEST_F(Originations, WithoutAContextAllIsClear) {
-  plan.context = nullptr;
+  plan.files = nullptr;
   EXPECT_FALSE(encrypted("10.0.0.1:443", Protocol::Http1));
   EXPECT_FALSE(peer_of(plan, *net::Address::parse("10.0.0.1:443"), {}, Protocol::Http1, nullptr));
 }
@@ -58,7 +58,7 @@ TEST_F(Originations, OffersWhatWillBeSpoken) {
 struct InTheMesh : Originations {
   static constexpr const char* kShop = "spiffe://mesh.local/ns/default/sa/shop";
   InTheMesh() {
-    plan.context = nullptr;
+    plan.files = nullptr;
     const WallTime now = net::Loop::wall();
     const auto authority = identity::Authority::create(now);
     const auto issued = authority->issue({*identity::WorkloadId::parse("spiffe://mesh.local/ns/default/sa/web"), {}, {}}, now);
@@ -86,9 +86,9 @@ TEST_F(InTheMesh, ASidecarIsKnownByWhatItOffers) {
 }
 
 TEST_F(InTheMesh, ItComesBeforeWhatIsGivenForTheRest) {
-  plan.context = *net::TlsContext::client({});
+  plan.files = std::make_shared<net::TlsSlot>(*net::TlsContext::client({}));
   EXPECT_EQ(peer(kShop, Protocol::Http1).context, context);
-  EXPECT_EQ(peer("", Protocol::Http1).context, plan.context);
+  EXPECT_EQ(peer("", Protocol::Http1).context, plan.files->get());
 }
 
 TEST_F(InTheMesh, WithoutAnIdentityOfOursNobodyIsAskedForIt) {

@@ -1,0 +1,60 @@
+#include "base/protobuf.h"
+
+namespace outrider::protobuf {
+
+namespace {
+
+enum Kind : uint64_t { Varint = 0, Fixed64 = 1, Bytes = 2, Fixed32 = 5 };
+
+std::string write_varint(uint64_t value) {
+  std::string out;
+  for (; value >= 128; value >>= 7) out += char(value | 128);
+  return out += char(value);
+}
+
+}  // namespace
+
+std::optional<uint64_t> Reader::varint() {
+  uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64 && !left_.empty(); shift += 7) {
+    const auto byte = uint8_t(left_.front());
+    left_.remove_prefix(1);
+    value |= uint64_t(byte & 127) << shift;
+    if (byte < 128) return value;
+  }
+  return {};
+}
+
+std::optional<std::string_view> Reader::take(uint64_t size) {
+  if (size > left_.size()) return {};
+  const auto taken = left_.substr(0, size_t(size));
+  left_.remove_prefix(size_t(size));
+  return taken;
+}
+
+std::optional<Reader::Field> Reader::next() {
+  while (!broken_ && !left_.empty()) {
+    broken_ = true;
+    const auto key = varint();
+    if (!key || *key >> 3 == 0) return {};
+    Field field{*key >> 3, {}, {}};
+    const Kind kind = Kind(*key & 7);
+    if (kind == Varint) {
+      if (!(field.value = varint())) return {};
+    } else {
+      const auto size = kind == Fixed64 ? 8 : kind == Fixed32 ? 4 : kind == Bytes ? varint() : std::nullopt;
+      const auto bytes = size ? take(*size) : std::nullopt;
+      if (!bytes) return {};
+      field.bytes = *bytes;
+    }
+    broken_ = false;
+    if (kind == Varint || kind == Bytes) return field;
+  }
+  return {};
+}
+
+std::string write_bytes(uint32_t number, std::string_view bytes) {
+  return write_varint(uint64_t(number) << 3 | Bytes) + write_varint(bytes.size()) + std::string(bytes);
+}
+
+}  // namespace outrider::protobuf

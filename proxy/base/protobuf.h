@@ -1,0 +1,32 @@
+#pragma once
+// Messages of protobuf, as far as a few small ones need it: fields are read one after another, and nothing is copied.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace outrider::protobuf {
+
+// One message. Fields of kinds that nobody here uses are skipped; what is none ends it with broken().
+class Reader {
+ public:
+  explicit Reader(std::string_view message) : left_(message) {}
+  struct Field {
+    uint64_t number = 0;
+    std::optional<uint64_t> value;  // of a varint
+    std::string_view bytes;         // of a text, bytes or a message
+  };
+  std::optional<Field> next();
+  bool broken() const { return broken_; }
+
+ private:
+  std::optional<uint64_t> varint();
+  std::optional<std::string_view> take(uint64_t size);
+  std::string_view left_;
+  bool broken_ = false;
+};
+
+std::string write_bytes(uint32_t number, std::string_view bytes);  // one field
+
+}  // namespace outrider::protobuf

@@ -1,0 +1,13 @@
+#pragma once
+// May one service ask another for something? For `outrider authz` and its page.
+
+#include "admin/facts.h"
+#include "config/document.h"
+
+namespace outrider::server {
+
+// By what judges requests, over one side's configuration. FROM is a SPIFFE ID, "namespace/account", or an account of the
+// service's own namespace; "-" is somebody without an identity. TO is the service of this configuration.
+admin::AuthorizationView judge(const config::Document& document, const admin::AuthorizationQuestion& question);
+
+}  // namespace outrider::server

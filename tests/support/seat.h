@@ -1,0 +1,42 @@
+#pragma once
+// A request and its response that are nowhere, for a filter that may refuse them.
+
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+#include "filter/feed.h"
+#include "filters/all.h"
+
+namespace outrider::test {
+
+class Seat final : public filter::Call {
+ public:
+  void respond(uint16_t status, const char* reason, std::string_view) override { said = std::to_string(status) + " " + reason; }
+  void deny(uint16_t status, const char* filter, const char* reason, std::string_view) override {
+    said = std::to_string(status) + " " + filter + " " + reason;
+  }
+  void resume(http::Way) override { ++resumed; }
+  const http::HeaderMap* take_trailers() override { return nullptr; }
+  std::string field(std::string_view name) { return std::string(request().headers.value(name)); }
+  std::string said;  // "403 ip ip.deny[0]"; empty: nothing was answered
+  int resumed = 0;
+};
+
+inline config::Node options_of(const std::string& text) {
+  return config::parse(text, std::make_shared<const config::Origin>()).root;
+}
+
+inline std::unique_ptr<const filter::Filter> made(const char* name, const std::string& options) {
+  filter::Complaint complaint;
+  auto filter = filters::find(name)->make(options_of(options), complaint);
+  EXPECT_TRUE(filter) << complaint.path << ": " << complaint.message;
+  return filter;
+}
+
+// What is wrong with options; empty: nothing.
+inline std::string complaint_of(const char* name, const std::string& options) {
+  std::string path, message;
+  return filters::check(name, options_of(options), path, message) ? "" : path + ": " + message;
+}
+
+}  // namespace outrider::test
