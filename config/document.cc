@@ -30,6 +30,8 @@ const char* name_of(Cluster::Balancer balancer) {
     case Cluster::Balancer::LeastRequest: return "least_request";
     case Cluster::Balancer::RoundRobin: return "round_robin";
     case Cluster::Balancer::Random: return "random";
+    case Cluster::Balancer::RingHash: return "ring_hash";
+    case Cluster::Balancer::Maglev: return "maglev";
   }
   return "";
 }

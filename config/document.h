@@ -210,7 +210,7 @@ struct ClusterTls {
 };
 
 struct Cluster {
-  enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random };
+  enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random, RingHash, Maglev };
   std::string name;
   Where where;
   bool implied = false;  // nobody configured it: `defaults.cluster` as it is
@@ -220,6 +220,8 @@ struct Cluster {
   Balancer lb = Balancer::Ewma;
   uint32_t choices = 2, subset_size = 128;
   milliseconds decay{10000}, failure_penalty{5000};
+  std::string hash = "source";  // or host, path, header.NAME, cookie.NAME
+  double bounded_load = 0;      // 0: off
   milliseconds slow_start{0};
   double panic = 0.5;
   Health health_check;

@@ -16,6 +16,24 @@ void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too
 
 namespace {
 
+std::string check_hash(std::string& text) {
+  for (const char* word : {"source", "host", "path"})
+    if (text == word) return {};
+  for (const std::string_view prefix : {"header.", "cookie."})
+    if (text.starts_with(prefix) && is_token(text.substr(prefix.size()))) return {};
+  return "expected source, host, path, header.NAME or cookie.NAME, got \"" + text + "\"";
+}
+
+void read_bounded_load(Fields& fields, double& load) {
+  const Node* const value = fields.hand("bounded_load", "ratio or off", "off");
+  if (!value) return;
+  const auto ratio = value->is_scalar() ? parse_decimal(value->text()) : std::nullopt;
+  if (!is_off(value->text()) && !(ratio && *ratio >= 1))
+    return fields.error("bounded_load", *value, "expected off or a number of 1 or more, got " + kind_of(*value));
+  load = ratio ? *ratio : 0;
+  fields.keep("bounded_load", *value);
+}
+
 // "2xx", "204", "200-299".
 bool read_expect(Fields& fields, Health& health) {
   std::string text = std::to_string(health.expect_low / 100) + "xx";
@@ -233,15 +251,17 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
                 {{"ewma", Balancer::Ewma},
                  {"least_request", Balancer::LeastRequest},
                  {"round_robin", Balancer::RoundRobin},
-                 {"random", Balancer::Random}},
-                {"ring_hash", "maglev", "adaptive"});
+                 {"random", Balancer::Random},
+                 {"ring_hash", Balancer::RingHash},
+                 {"maglev", Balancer::Maglev}},
+                {"adaptive"});
   {
     Fields options = fields.map("lb_options");
     options.number("choices", c.choices, 2, 16);
     options.duration("decay", c.decay, milliseconds(1));
     options.duration("failure_penalty", c.failure_penalty);
-    options.later("hash", {"source"});
-    options.later("bounded_load", {"1.25"});
+    options.text("hash", c.hash, "source, host, path, header.NAME or cookie.NAME", check_hash);
+    read_bounded_load(options, c.bounded_load);
     options.number("subset_size", c.subset_size, 0);
   }
   fields.later("locality", {"off"}, {"{prefer: zone, spill: 70%}"});

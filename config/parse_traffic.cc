@@ -201,12 +201,6 @@ void read_match(Fields& fields, Route& r) {
     match.error("path", *match.given("path"), "prefix and path exclude each other; give one");
 }
 
-bool is_token(std::string_view text) {
-  for (char c : text)
-    if (!(is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos)) return false;
-  return !text.empty();
-}
-
 void read_redirect(Fields& fields, Route& r) {
   if (!fields.given("redirect") && !fields.reading().catalog) {
     fields.hand("redirect", "", "");

@@ -144,6 +144,12 @@ bool is_name(std::string_view text) {
   return true;
 }
 
+bool is_token(std::string_view text) {
+  for (char c : text)
+    if (!(is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos)) return false;
+  return !text.empty();
+}
+
 bool is_host(std::string_view text) {
   if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
     unsigned char bytes[16];

@@ -33,6 +33,7 @@ std::string check_path(std::string& text);  // not empty; begins with /, has no 
 
 bool is_label(std::string_view text);  // a service's name or namespace: a-z 0-9 and '-', at most 63
 bool is_name(std::string_view text);   // of a listener, route, cluster: letters, digits, . _ - /, at most 128
+bool is_token(std::string_view text);  // of a field, a cookie (RFC 9110 5.6.2)
 bool is_host(std::string_view text);   // example.com, "*.example.com", "[::1]"; no port
 
 }  // namespace outrider::config

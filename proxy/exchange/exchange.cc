@@ -1,6 +1,7 @@
 #include "exchange/exchange.h"
 
 #include "base/text.h"
+#include "exchange/hash_key.h"
 #include "exchange/http_session.h"
 #include "exchange/sanitize.h"
 #include "exchange/service_name.h"
@@ -109,7 +110,8 @@ bool Exchange::step() {
       return true;
 
     case Phase::Pick: {  // never waits
-      auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now()});
+      const auto key = hash_key(cluster_->plan().hash_by, request_, peer_.remote_ip);
+      auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key});
       if (!seat) return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
       phase_ = Phase::AwaitResponse;
       tried_[tries_] = seat.get();

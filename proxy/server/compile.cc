@@ -252,6 +252,14 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   return plan;
 }
 
+upstream::HashBy hash_of(std::string_view text) {
+  using Kind = upstream::HashBy::Kind;
+  if (text == "source") return {Kind::Source, ""};
+  if (text == "host") return {Kind::Host, ""};
+  if (text == "path") return {Kind::Path, ""};
+  return {text.starts_with("cookie.") ? Kind::Cookie : Kind::Header, std::string(text.substr(text.find('.') + 1))};
+}
+
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
   upstream::ClusterPlan plan;
   const bool encrypted = tls.files || tls.mesh;
@@ -262,6 +270,11 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.balancer = config::name_of(cluster.lb);
   plan.choices = cluster.choices;
   plan.subset_size = cluster.subset_size;
+  if (cluster.lb == config::Cluster::Balancer::RingHash || cluster.lb == config::Cluster::Balancer::Maglev) {
+    plan.hash_by = hash_of(cluster.hash);
+    plan.bounded_load = cluster.bounded_load;
+    plan.subset_size = 0;  // a key has but one endpoint, whichever worker asks
+  }
   plan.decay = cluster.decay;
   plan.failure_penalty = cluster.failure_penalty;
   plan.slow_start = cluster.slow_start;

@@ -2,6 +2,7 @@
 // Who gets the next request.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -24,7 +25,8 @@ struct Seat {
   uint32_t weight = 100;  // effective, in hundredths of the record's: slow start applied
   float latency_us = 0;   // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
-  uint32_t answers = 0;  // that ewma has learnt from, counted until it knows the seat
+  uint32_t in_flight = 0;  // of this worker
+  uint32_t answers = 0;    // that ewma has learnt from, counted until it knows the seat
   double lot = 1;        // of Aperture
   Member member;
   std::unique_ptr<Pool> pool;       // made at first use
@@ -40,6 +42,8 @@ struct Outcome {
 struct Pick {
   std::span<const Seat* const> tried = {};  // seats this exchange has already failed on: avoided while others are there
   TimePoint now{};
+  std::optional<uint64_t> key{};  // of what ClusterPlan::hash_by names; none: the request has it not
+  uint32_t in_flight = 0;         // the cluster's, of this worker; the cluster's own to fill in
 };
 
 // One per cluster per worker, so it needs no lock. No allocation in pick().

@@ -216,7 +216,8 @@ void Cluster::on_narrow_due() {
   if (aperture_.is_widened()) context_.loop.arm(narrow_due_, plan_->subset_hold);
 }
 
-Ref<Seat> Cluster::pick(const Pick& what) {
+Ref<Seat> Cluster::pick(Pick what) {
+  what.in_flight = in_flight_;
   if (aperture_.is_too_small(in_flight_)) widen();
   Seat* seat = usable_.empty() ? nullptr : balancer_->pick(what);
   if (!seat) return {};
@@ -232,11 +233,13 @@ Pool& Cluster::pool(Seat& seat) {
 
 void Cluster::begin(Seat& seat) {
   ++in_flight_;
+  ++seat.in_flight;
   seat.member.endpoint->in_flight.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Cluster::report(Seat& seat, const Outcome& outcome, const Error* failure) {
   --in_flight_;
+  --seat.in_flight;
   seat.member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
   balancer_->on_done(seat, outcome, context_.loop.now());
   if (failure) on_connect_failure(*seat.member.endpoint, *failure);

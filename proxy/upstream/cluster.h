@@ -46,7 +46,7 @@ class Cluster {
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
   void await_set(Place& place);      // called when known() is no longer NotYet; idempotent
-  Ref<Seat> pick(const Pick& what);  // never waits; null: nobody
+  Ref<Seat> pick(Pick what);  // never waits; null: nobody
   bool panicking() const { return panicking_; }
   size_t usable_count() const { return usable_.size(); }
   Pool& pool(Seat& seat);

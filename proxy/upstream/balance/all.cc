@@ -11,11 +11,13 @@ namespace outrider::upstream {
 
 namespace {
 
-constexpr std::array<BalancerEntry, 4> kBalancers{{
+constexpr std::array<BalancerEntry, 6> kBalancers{{
     {"round_robin", balance::make_round_robin},
     {"random", balance::make_random},
     {"least_request", balance::make_least_request},
     {"ewma", balance::make_ewma},
+    {"ring_hash", balance::make_ring_hash},
+    {"maglev", balance::make_maglev},
 }};
 
 constexpr milliseconds kPageDecay{10000};
