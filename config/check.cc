@@ -141,6 +141,7 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
 }  // namespace
 
 bool covers(const Route& earlier, const Route& rule, std::string& by) {
+  if (earlier.conditions.any()) return false;
   const auto name_taken = [&](const std::string& name) {
     return std::any_of(earlier.server_names.begin(), earlier.server_names.end(),
                        [&](const std::string& wide) { return host_covers(wide, name); });

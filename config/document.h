@@ -117,6 +117,22 @@ struct FilterUse {
 };
 using Chain = std::vector<FilterUse>;
 
+struct TextMatch {
+  enum class Kind : uint8_t { Exact, Prefix, Suffix, Contains, Regex, Present } kind = Kind::Exact;
+  std::string text;
+  bool negated = false;
+};
+
+struct Conditions {  // of a rule, besides host and path; what is empty asks nothing
+  bool grpc = false;
+  std::string regex;  // the whole path
+  std::vector<std::string> methods;
+  std::vector<std::pair<std::string, TextMatch>> headers, queries, cookies;
+  std::vector<std::string> identities, networks;  // of who asks
+  double percent = 1;
+  bool any() const;
+};
+
 struct Route {
   // ByHost: the service the Host header names, looked up in the registry.
   enum class Action : uint8_t { Cluster, ByHost, Redirect, Respond };
@@ -127,7 +143,10 @@ struct Route {
   std::vector<std::string> hosts;            // lower case: exact or "*.suffix"; empty: any
   std::vector<std::string> prefixes, paths;  // at most one kind; both empty: any path
   std::vector<std::string> server_names;     // lower case, of TLS that is passed through: exact, "*.suffix" or "*"
-  bool catches_all() const { return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty(); }
+  Conditions conditions;
+  bool catches_all() const {
+    return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty() && !conditions.any();
+  }
   Action action = Action::Cluster;
   std::string cluster;  // a name in Document::clusters
   struct Redirect {

@@ -37,6 +37,9 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
 
 std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
 
+// parse_match.cc
+void read_match(Fields& fields, Route& route);
+
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
 

@@ -12,12 +12,6 @@ namespace {
 
 std::string check_listen(std::string& text) { return check_address(text, {}); }
 
-std::string check_matched_host(std::string& text) {
-  text = to_lower(text);
-  const bool wildcard = text == "*" || is_host(text);
-  return wildcard ? "" : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
-}
-
 std::string check_rate(std::string& text) {
   const bool per_second = text.ends_with("/s");
   const auto number = parse_number(std::string_view(text).substr(0, text.size() - (per_second ? 2 : 0)));
@@ -29,8 +23,6 @@ std::string check_port(std::string& text) {
   const uint64_t port = parse_number(text).value_or(0);
   return port >= 1 && port <= 65535 ? "" : "expected a port from 1 to 65535, got \"" + text + "\"";
 }
-
-std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
 
 // `append`, `replace`, `off`, or {trust: N}.
 void read_forwarded(Fields& http, Listener& listener) {
@@ -187,19 +179,6 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
 }
 
 namespace {
-
-void read_match(Fields& fields, Route& r) {
-  Fields match = fields.map("match");
-  match.texts("host", r.hosts, "hosts", check_matched_host);
-  match.texts("prefix", r.prefixes, "paths", check_required_path);
-  match.texts("path", r.paths, "paths", check_required_path);
-  for (const char* key : {"regex", "method", "header", "query", "cookie", "grpc", "source", "port"}) match.later(key);
-  match.texts("sni", r.server_names, "server names", check_matched_host);
-  match.later("percent", {"100%"});
-  if (std::find(r.hosts.begin(), r.hosts.end(), "*") != r.hosts.end()) r.hosts.clear();
-  if (!r.prefixes.empty() && !r.paths.empty())
-    match.error("path", *match.given("path"), "prefix and path exclude each other; give one");
-}
 
 void read_redirect(Fields& fields, Route& r) {
   if (!fields.given("redirect") && !fields.reading().catalog) {

@@ -171,7 +171,7 @@ bool Exchange::step() {
 
 bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
-  if (!raw_) route_ = plan.router->match(without_port(request_.authority), request_.path);
+  if (!raw_) route_ = plan.router->match(without_port(request_.authority), {request_, peer_, site_.loop.random().next()});
   else route_ = tls_ ? plan.router->match_tls(request_.authority) : plan.router->match_bytes();
   if (!route_) return false;
   chain_ = route_->chain.get();

@@ -1,10 +1,14 @@
 #include "exchange/path_tree.h"
 
-#include <algorithm>
-
-#include "base/text.h"
+#include <utility>
 
 namespace outrider::exchange {
+
+void PathTree::Rules::add(uint32_t rule, bool conditional) {
+  if (std::exchange(closed, closed || !conditional)) return;
+  if (first == kNone) first = rule, first_conditional = conditional;
+  else others.emplace_back(rule, conditional);
+}
 
 PathTree::Node& PathTree::descend(std::string_view path) {
   Node* node = &root_;
@@ -18,30 +22,13 @@ PathTree::Node& PathTree::descend(std::string_view path) {
   return *node;
 }
 
-void PathTree::add_prefix(std::string_view prefix, uint32_t rule) {
-  uint32_t& at = descend(prefix).prefix;
-  at = std::min(at, rule);
+void PathTree::add_prefix(std::string_view prefix, uint32_t rule, bool conditional) {
+  descend(prefix).prefix.add(rule, conditional);
 }
 
-void PathTree::add_exact(std::string_view path, uint32_t rule) {
+void PathTree::add_exact(std::string_view path, uint32_t rule, bool conditional) {
   Node& node = descend(path);
-  uint32_t& at = path.ends_with('/') ? node.exact_slash : node.exact;
-  at = std::min(at, rule);
-}
-
-uint32_t PathTree::find(std::string_view path) const {
-  path = path.substr(0, path.find('?'));
-  const bool slash = path.ends_with('/');
-  const Node* node = &root_;
-  uint32_t best = node->prefix;
-  if (path.starts_with('/')) path.remove_prefix(1);
-  while (!path.empty()) {
-    const auto child = node->children.find(next_part(path, '/'));
-    if (child == node->children.end()) return best;
-    node = child->second.get();
-    best = std::min(best, node->prefix);
-  }
-  return std::min(best, slash ? node->exact_slash : node->exact);
+  (path.ends_with('/') ? node.exact_slash : node.exact).add(rule, conditional);
 }
 
 }  // namespace outrider::exchange

@@ -12,9 +12,10 @@ namespace {
 constexpr size_t kLongestHost = 255;  // RFC 1035 2.3.4
 
 void add_paths(PathTree& tree, const Rule& rule, uint32_t index) {
-  if (rule.prefixes.empty() && rule.paths.empty()) tree.add_prefix("/", index);
-  for (const auto& prefix : rule.prefixes) tree.add_prefix(prefix, index);
-  for (const auto& path : rule.paths) tree.add_exact(path, index);
+  const bool conditional = rule.conditions != nullptr;
+  if (rule.prefixes.empty() && rule.paths.empty()) tree.add_prefix("/", index, conditional);
+  for (const auto& prefix : rule.prefixes) tree.add_prefix(prefix, index, conditional);
+  for (const auto& path : rule.paths) tree.add_exact(path, index, conditional);
 }
 
 }  // namespace
@@ -27,16 +28,18 @@ void Router::Names::add(const std::vector<std::string>& names, const Rule& rule,
   }
 }
 
-uint32_t Router::Names::find(std::string_view name, std::string_view path) const {
-  uint32_t best = any.find(path);
+template <class Accepts>
+uint32_t Router::Names::find(std::string_view name, std::string_view path, const Accepts& accepts) const {
+  uint32_t best = any.find(path, accepts);
   if ((exact.empty() && suffixes.empty()) || name.size() > kLongestHost) return best;
   std::array<char, kLongestHost> scratch;
   std::transform(name.begin(), name.end(), scratch.begin(), lower);
   name = {scratch.data(), name.size()};
   if (name.ends_with('.')) name.remove_suffix(1);  // a fully qualified name may say so
-  if (const auto it = exact.find(name); it != exact.end()) best = std::min(best, it->second.find(path));
+  if (const auto it = exact.find(name); it != exact.end()) best = std::min(best, it->second.find(path, accepts));
   for (size_t dot = name.find('.'); !suffixes.empty() && dot != std::string_view::npos; dot = name.find('.', dot + 1))
-    if (const auto it = suffixes.find(name.substr(dot)); it != suffixes.end()) best = std::min(best, it->second.find(path));
+    if (const auto it = suffixes.find(name.substr(dot)); it != suffixes.end())
+      best = std::min(best, it->second.find(path, accepts));
   return best;
 }
 
@@ -48,13 +51,18 @@ Router::Router(std::vector<Rule> rules) {
     else hosts_.add(rule.hosts.empty() ? std::vector<std::string>{"*"} : rule.hosts, rule, i);
   }
   routes_.reserve(rules.size());
-  for (auto& rule : rules) routes_.push_back(std::move(rule.route));
+  for (auto& rule : rules) {
+    routes_.push_back(std::move(rule.route));
+    conditions_.push_back(std::move(rule.conditions));
+  }
 }
 
-const Route* Router::match(std::string_view host, std::string_view path) const { return at(hosts_.find(host, path)); }
+const Route* Router::match(std::string_view host, const Asked& asked) const {
+  return at(hosts_.find(host, asked.head.path, [&](uint32_t rule) { return conditions_[rule]->hold(asked, rule); }));
+}
 
 const Route* Router::match_tls(std::string_view server_name) const {
-  return at(std::min(server_names_.find(server_name, "/"), bytes_));
+  return at(std::min(server_names_.find(server_name, "/", [](uint32_t) { return true; }), bytes_));
 }
 
 std::string_view without_port(std::string_view authority) {

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/time.h"
+#include "exchange/conditions.h"
 #include "exchange/path_tree.h"
 #include "filter/chain.h"
 
@@ -44,12 +45,14 @@ struct Route {
 };
 
 // One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware). With names of
-// servers, written like hosts ("*": whatever the name, or none), it is for TLS that is passed through alone.
+// servers, written like hosts ("*": whatever the name, or none), it is for TLS that is passed through alone. What it asks
+// besides may be nothing (null).
 struct Rule {
   std::vector<std::string> hosts;
   std::vector<std::string> prefixes, paths;  // both empty: any path
   std::vector<std::string> server_names;
   bool any_bytes = false;  // takes connections that nobody looks into, too
+  std::shared_ptr<const Conditions> conditions;
   Route route;
 };
 
@@ -58,8 +61,8 @@ struct Rule {
 class Router {
  public:
   explicit Router(std::vector<Rule> rules);
-  // `host` without port, any case; `path` with or without query. Null: no rule.
-  const Route* match(std::string_view host, std::string_view path) const;
+  // `host` without port, any case; the path with or without query. Null: no rule.
+  const Route* match(std::string_view host, const Asked& asked) const;
   const Route* match_tls(std::string_view server_name) const;  // to be passed through
   const Route* match_bytes() const { return at(bytes_); }
   const std::vector<Route>& routes() const { return routes_; }
@@ -67,12 +70,14 @@ class Router {
  private:
   struct Names {
     void add(const std::vector<std::string>& names, const Rule& rule, uint32_t index);
-    uint32_t find(std::string_view name, std::string_view path) const;
+    template <class Accepts>
+    uint32_t find(std::string_view name, std::string_view path, const Accepts& accepts) const;
     std::unordered_map<std::string, PathTree, StringHash, std::equal_to<>> exact, suffixes;  // suffix: ".example.com"
     PathTree any;
   };
   const Route* at(uint32_t index) const { return index == PathTree::kNone ? nullptr : &routes_[index]; }
   std::vector<Route> routes_;
+  std::vector<std::shared_ptr<const Conditions>> conditions_;  // of each route; null: none
   Names hosts_, server_names_;
   uint32_t bytes_ = PathTree::kNone;
 };

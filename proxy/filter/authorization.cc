@@ -24,15 +24,17 @@ std::string short_name(std::string_view identity, std::string_view home) {
   return std::string(id->space()).append("/").append(id->account());
 }
 
+bool is_any_of(const std::vector<std::string>& patterns, std::string_view identity, std::string_view home) {
+  const auto id = identity::WorkloadId::parse(identity);
+  return id && std::any_of(patterns.begin(), patterns.end(),
+                           [&](const std::string& pattern) { return identity::matches(pattern, *id, home); });
+}
+
 // What a TCP connection will carry nobody knows: who may not ask for something gets none, who may ask for something alone
 // neither.
 Authorization::Verdict Authorization::judge(std::string_view identity, std::string_view method, std::string_view path) const {
   const bool tcp = method.empty();
-  const auto id = identity::WorkloadId::parse(identity);
-  const auto is_of = [&](const Rule& rule) {
-    return std::any_of(rule.from.begin(), rule.from.end(),
-                       [&](const std::string& pattern) { return id && identity::matches(pattern, *id, home); });
-  };
+  const auto is_of = [&](const Rule& rule) { return is_any_of(rule.from, identity, home); };
   for (const Rule& rule : deny)
     if ((tcp || is_about(rule, method, path)) && is_of(rule)) return {false, rule.name};
   for (const Rule& rule : allow)

@@ -11,6 +11,9 @@ namespace outrider::filter {
 // "namespace/account" of a SPIFFE ID of the trust domain `home`; of others the whole, as it is.
 std::string short_name(std::string_view identity, std::string_view home);
 
+// Whether one of the patterns (identity/workload_id.h) is of that identity; none is of nobody.
+bool is_any_of(const std::vector<std::string>& patterns, std::string_view identity, std::string_view home);
+
 // Constant, compiled from one configuration; shared by all workers.
 struct Authorization {
   struct Rule {

@@ -5,6 +5,7 @@
 
 #include "filters/all.h"
 #include "identity/workload_id.h"
+#include "server/conditions.h"
 
 namespace outrider::server {
 
@@ -116,7 +117,8 @@ http::Wire wire_of(Protocol protocol) {
   return http::Wire::Http1;
 }
 
-exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id) {
+exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id,
+                       const std::string& home) {
   using Action = config::Route::Action;
   exchange::Rule rule;
   rule.hosts = route.hosts;
@@ -130,6 +132,7 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   to.line = route.where.line;
   to.timeout = route.timeout;
   to.chain = chains.of(route.filters);
+  rule.conditions = conditions_of(route.conditions, home);
   switch (route.action) {
     case Action::Cluster: to.cluster = clusters.at(route.cluster); break;
     case Action::ByHost: to.cluster = exchange::kByHost; break;
@@ -381,7 +384,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->of_process = snapshot->connections;
     std::vector<exchange::Rule> rules;
     for (const auto& route : listener.routes) {
-      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++));
+      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++, document.identity.trust_domain));
       rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.catches_all();
     }
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));

@@ -18,11 +18,14 @@ void match(benchmark::State& state, std::vector<Rule> rules, std::vector<std::pa
   const Router router(std::move(rules));
   size_t at = 0;
   bool found = true;
+  Arena arena;
+  http::RequestHead head(arena);
   {
     bench::Counted counted(state);
     for (auto _ : state) {
       const auto& [host, path] = requests[at++ % requests.size()];
-      found &= router.match(host, path) != nullptr;
+      head.path = path;
+      found &= router.match(host, {head, {}, 0}) != nullptr;
     }
   }
   if (!found) state.SkipWithError("no rule matched");
