@@ -114,7 +114,8 @@ struct Completion {
           reading.error(name ? *name : *items[i], at + ".name", "the name \"" + route.name + "\" is taken by " + other.path);
         }
       join_chains(listener, route, *items[i]);
-      if (route.action == Route::Action::Cluster && !route.cluster.empty()) name_cluster(route, *fields.given("cluster"));
+      for (const std::string& name : route.clusters())
+        if (!name.empty()) name_cluster(route, name, *fields.given(route.split.empty() ? "cluster" : "split"));
       listener.routes.push_back(std::move(route));
       kept.append(fields.take());
     }
@@ -135,27 +136,40 @@ struct Completion {
     route.filters = std::move(joined);
   }
 
-  // A cluster that is only named: a service of the registry, with the defaults.
-  void name_cluster(const Route& route, const Node& at) {
-    if (d.cluster(route.cluster)) return;
-    if (layers.user.find("clusters") && layers.user.find("clusters")->is_map() &&
-        layers.user.find("clusters")->find(route.cluster))
+  // A cluster that is only named: those endpoints of another that have a version, or a service of the registry, with the
+  // defaults.
+  void name_cluster(const Route& route, const std::string& name, const Node& at) {
+    if (d.cluster(name)) return;
+    if (const Node* all = layers.user.find("clusters"); all && all->is_map() && all->find(name)) return;
+    const std::string path = route.path + (route.split.empty() ? ".cluster" : ".split");
+    const std::string base = name.substr(0, name.find('@')), version = base == name ? "" : name.substr(base.size() + 1);
+    if (base != name && (version.empty() || version.find('@') != version.npos))
+      return reading.error(at, path, "expected a version behind the @, got \"" + name + "\"");
+    if (const Cluster* whole = d.cluster(base)) {
+      Cluster part = *whole;
+      part.name = name;
+      part.version = version;
+      part.where = where_of(at);
+      d.clusters.push_back(std::move(part));
       return;
+    }
     Cluster cluster;
     const Node merged = layers.defaults("cluster");
-    Fields fields(reading, &merged, join_path("clusters", route.cluster));
+    Fields fields(reading, &merged, join_path("clusters", name));
     read_cluster(fields, cluster, false);
-    cluster.name = cluster.service = route.cluster;
+    cluster.name = name;
+    cluster.service = base;
+    cluster.version = version;
     cluster.where = where_of(at);
     cluster.implied = true;
     if (d.registry.kind == Registry::Kind::None) {
       std::vector<std::string_view> known;
       for (const Cluster& one : d.clusters) known.push_back(one.name);
-      return reading.error(at, route.path + ".cluster",
-                           "unknown cluster \"" + route.cluster + "\"" + did_you_mean(route.cluster, known) +
+      return reading.error(at, path,
+                           "unknown cluster \"" + base + "\"" + did_you_mean(base, known) +
                                ", and there is no registry to look it up in");
     }
-    if (!resolve(cluster, at, route.path + ".cluster")) return;
+    if (!resolve(cluster, at, path)) return;
     d.clusters.push_back(std::move(cluster));
   }
 
@@ -166,8 +180,6 @@ struct Completion {
       return false;
     };
     const std::string& name = cluster.service;
-    if (name.find('@') != name.npos)
-      return fail("a version of a service (\"" + name + "\") is not supported yet in this version");
     if (name.find('.') != name.npos)
       return fail("names with a dot are looked up in DNS, which is not supported yet in this version; give endpoints");
     const size_t slash = name.find('/');
@@ -221,7 +233,10 @@ struct Completion {
   bool led_to_by_tcp(const std::string& cluster) const {
     return std::any_of(d.listeners.begin(), d.listeners.end(), [&](const Listener& listener) {
       return std::any_of(listener.routes.begin(), listener.routes.end(),
-                         [&](const Route& route) { return is_opaque(listener, route) && route.cluster == cluster; });
+                         [&](const Route& route) {
+                           const auto names = route.clusters();
+                           return is_opaque(listener, route) && std::find(names.begin(), names.end(), cluster) != names.end();
+                         });
     });
   }
 
@@ -237,7 +252,7 @@ struct Completion {
     }
     if (listener.direction != Direction::Outbound || is_opaque(listener)) return;
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocalCluster || cluster.implied || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name))
+      if (cluster.name == kLocalCluster || cluster.implied || !cluster.version.empty() || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name))
         continue;
       Route route;
       route.name = listener.name + "-" + cluster.name;
@@ -273,7 +288,7 @@ struct Completion {
     std::set<std::string> from_tcp, from_http;
     for (const Listener& listener : d.listeners)
       for (const Route& route : listener.routes)
-        if (route.action == Route::Action::Cluster) (is_opaque(listener, route) ? from_tcp : from_http).insert(route.cluster);
+        for (const std::string& name : route.clusters()) (is_opaque(listener, route) ? from_tcp : from_http).insert(name);
     for (Cluster& cluster : d.clusters) {
       const bool tcp = from_tcp.contains(cluster.name), http = from_http.contains(cluster.name);
       const Node* own = named("clusters", cluster.name);
@@ -308,7 +323,7 @@ struct Completion {
     const Node& clusters = d.effective.at("clusters");
     const Node standard = layers.defaults("cluster");
     for (Cluster& cluster : d.clusters) {
-      const Node* own = clusters.find(cluster.name);
+      const Node* own = clusters.find(cluster.name.substr(0, cluster.name.find('@')));
       const uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
       char text[17];
       std::snprintf(text, sizeof text, "%016llx",

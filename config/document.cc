@@ -24,6 +24,13 @@ const char* name_of(Direction direction) {
   return direction == Direction::Inbound ? "inbound" : direction == Direction::Outbound ? "outbound" : "edge";
 }
 
+std::vector<std::string> Route::clusters() const {
+  std::vector<std::string> names;
+  for (const auto& [name, weight] : split) names.push_back(name);
+  if (action == Action::Cluster && names.empty()) names.push_back(cluster);
+  return names;
+}
+
 const char* name_of(Cluster::Balancer balancer) {
   switch (balancer) {
     case Cluster::Balancer::Ewma: return "ewma";

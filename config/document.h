@@ -149,6 +149,9 @@ struct Route {
   }
   Action action = Action::Cluster;
   std::string cluster;  // a name in Document::clusters
+  std::vector<std::pair<std::string, uint32_t>> split;  // of such names and their weights; not empty: instead of it
+  std::vector<std::string> clusters() const;            // all that it leads to
+  std::string sticky;                                   // what draws for a split or percentage: cookie.NAME, header.NAME, source
   struct Redirect {
     std::string scheme, host, path, prefix;
     uint16_t status = 308;
@@ -234,6 +237,7 @@ struct Cluster {
   Where where;
   bool implied = false;  // nobody configured it: `defaults.cluster` as it is
   std::string service;   // "namespace/name" to look up; empty: the endpoints below
+  std::string version;   // of these alone; empty: all
   std::vector<Endpoint> endpoints;
   Protocol protocol = Protocol::Auto;
   Balancer lb = Balancer::Ewma;

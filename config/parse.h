@@ -29,6 +29,11 @@ void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too
 void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
 
+// parse_match.cc
+void read_match(Fields& fields, Route& route);
+std::string check_hash(std::string& text);    // source, host, path, header.NAME or cookie.NAME
+std::string check_sticky(std::string& text);  // the same without host and path
+
 // parse_traffic.cc
 void read_listener(Fields& fields, Listener& listener, bool item, const Identity& home);
 void read_route(Fields& fields, Route& route, const Layers& layers);
@@ -36,9 +41,6 @@ void read_route_defaults(Fields& fields, Route& route);
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
 
 std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
-
-// parse_match.cc
-void read_match(Fields& fields, Route& route);
 
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);

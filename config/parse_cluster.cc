@@ -16,14 +16,6 @@ void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too
 
 namespace {
 
-std::string check_hash(std::string& text) {
-  for (const char* word : {"source", "host", "path"})
-    if (text == word) return {};
-  for (const std::string_view prefix : {"header.", "cookie."})
-    if (text.starts_with(prefix) && is_token(text.substr(prefix.size()))) return {};
-  return "expected source, host, path, header.NAME or cookie.NAME, got \"" + text + "\"";
-}
-
 void read_bounded_load(Fields& fields, double& load) {
   const Node* const value = fields.hand("bounded_load", "ratio or off", "off");
   if (!value) return;

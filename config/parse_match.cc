@@ -118,7 +118,23 @@ void read_grpc(Fields& match, Route& r) {
   else r.paths = {"/" + service + "/" + method};
 }
 
+bool is_named(std::string_view text) {
+  for (const std::string_view prefix : {"header.", "cookie."})
+    if (text.starts_with(prefix) && is_token(text.substr(prefix.size()))) return true;
+  return false;
+}
+
 }  // namespace
+
+std::string check_hash(std::string& text) {
+  if (text == "source" || text == "host" || text == "path" || is_named(text)) return {};
+  return "expected source, host, path, header.NAME or cookie.NAME, got \"" + text + "\"";
+}
+
+std::string check_sticky(std::string& text) {
+  if (text == "source" || is_named(text)) return {};
+  return "expected cookie.NAME, header.NAME or source, got \"" + text + "\"";
+}
 
 bool Conditions::any() const {
   return grpc || percent < 1 || !regex.empty() || !methods.empty() || !headers.empty() || !queries.empty() || !cookies.empty() ||

@@ -238,6 +238,25 @@ void read_respond(Fields& fields, Route& r) {
   }
 }
 
+void read_split(Fields& fields, Route& r) {
+  const Node* value = fields.hand("split", "map of clusters and their weights", "");
+  if (!value) return;
+  fields.keep("split", *value);
+  if (!value->is_map()) return fields.error("split", *value, "expected a map of clusters and their weights, got " + kind_of(*value));
+  uint64_t sum = 0;
+  for (const auto& entry : value->entries()) {
+    const auto weight = entry.value.is_scalar() ? parse_number(entry.value.text()) : std::nullopt;
+    if (!weight || *weight > 1'000'000) {
+      fields.reading().error(entry.value, join_path(fields.path("split"), entry.key),
+                             "expected a weight from 0 to 1000000, got " + kind_of(entry.value));
+      continue;
+    }
+    r.split.emplace_back(entry.key, uint32_t(*weight));
+    sum += *weight;
+  }
+  if (sum == 0) fields.error("split", *value, "weights sum to 0");
+}
+
 }  // namespace
 
 void read_route(Fields& fields, Route& r, const Layers& layers) {
@@ -246,14 +265,14 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   });
   read_match(fields, r);
   fields.text("cluster", r.cluster, "cluster or service");
-  fields.later("split");
+  read_split(fields, r);
   read_redirect(fields, r);
   read_respond(fields, r);
   fields.later("passthrough");
   fields.later("rewrite");
   fields.later("request_headers", {"{set: {}, add: {}, remove: []}"});
   fields.later("response_headers", {"{set: {}, add: {}, remove: []}"});
-  fields.later("sticky");
+  fields.text("sticky", r.sticky, "cookie.NAME, header.NAME or source", check_sticky);
   read_route_defaults(fields, r);
   const Node* chain = fields.hand("filters", "list of filters", "[]");
   fields.keep("filters", chain ? *chain : Node::list());
@@ -264,7 +283,7 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
     if (const Node* action = fields.given(key); action && !(action->is_scalar() && action->text().empty()))
       actions.push_back(key);
   if (actions.empty() && fields.node().size() > 0)
-    fields.reading().error(fields.node(), fields.path(), "a rule needs one action: cluster, redirect or respond");
+    fields.reading().error(fields.node(), fields.path(), "a rule needs one action: cluster, split, redirect or respond");
   if (actions.size() > 1)
     fields.reading().error(fields.node(), fields.path(), "a rule has one action, not both " + actions[0] + " and " + actions[1]);
 }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/hash.h"
+#include "exchange/hash_key.h"
 #include "filter/authorization.h"
 #include "http/cookie.h"
 #include "http/grpc.h"
@@ -64,7 +64,7 @@ bool Conditions::hold(const Asked& asked, uint32_t rule) const {
     if (!match.holds(http::find_cookie(head.headers, name))) return false;
   if (!identities.empty() && !filter::is_any_of(identities, asked.peer.identity, home)) return false;
   if (!networks.empty() && !networks.judge(filter::ip_bytes(asked.peer.remote_ip)).allowed) return false;
-  return percent >= 1 || double(mix(asked.lot + rule) >> 11) * 0x1.0p-53 < percent;
+  return percent >= 1 || draw(hash_key(sticky, head, asked.peer.remote_ip).value_or(asked.lot) + rule) < percent;
 }
 
 }  // namespace outrider::exchange

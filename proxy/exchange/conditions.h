@@ -10,6 +10,7 @@
 #include "filter/call.h"
 #include "filter/ip_rules.h"
 #include "http/message.h"
+#include "upstream/cluster_plan.h"
 
 namespace re2 {
 class RE2;
@@ -52,6 +53,7 @@ struct Conditions {
   filter::IpRules networks;
   bool grpc = false;   // by its content type
   double percent = 1;  // share of what fulfils the rest; each rule draws for itself
+  upstream::HashBy sticky;  // draws in its place, where the request has it
 
   bool hold(const Asked& asked, uint32_t rule) const;
 };

@@ -176,12 +176,15 @@ bool Exchange::route() {
   if (!route_) return false;
   chain_ = route_->chain.get();
   if (route_->action == Route::Action::Cluster) {
-    if (route_->cluster == kByHost) {
+    uint32_t chosen = route_->cluster;
+    if (!route_->split.empty())
+      chosen = route_->choose(draw(hash_key(route_->sticky, request_, peer_.remote_ip).value_or(site_.loop.random().next())));
+    if (chosen == kByHost) {
       const auto service =
           service_name(request_.authority, serving_->snapshot->default_namespace, serving_->snapshot->mesh_domain, arena_);
       if (!service.empty()) cluster_ = site_.by_name.find(service);
     } else {
-      cluster_ = serving_->clusters[route_->cluster];
+      cluster_ = serving_->clusters[chosen];
     }
     if (!cluster_) return false;
     cluster_name_ = cluster_->plan().name;

@@ -1,6 +1,5 @@
 #include "exchange/hash_key.h"
 
-#include "base/hash.h"
 #include "exchange/router.h"
 #include "http/cookie.h"
 

@@ -43,6 +43,12 @@ uint32_t Router::Names::find(std::string_view name, std::string_view path, const
   return best;
 }
 
+uint32_t Route::choose(double lot) const {
+  for (const Share& share : split)
+    if (lot < share.until) return share.cluster;
+  return split.empty() ? cluster : split.back().cluster;
+}
+
 Router::Router(std::vector<Rule> rules) {
   for (uint32_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];

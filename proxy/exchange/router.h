@@ -38,6 +38,13 @@ struct Route {
   uint32_t line = 0;  // where it was written; 0: a preset's
   Action action = Action::Cluster;
   uint32_t cluster = kByHost;  // index into Snapshot::clusters
+  struct Share {
+    double until;  // of 1, those before it included
+    uint32_t cluster;
+  };
+  std::vector<Share> split;   // not empty: instead of `cluster`
+  upstream::HashBy sticky;    // draws for the split, where a request has it
+  uint32_t choose(double lot) const;  // a cluster, by a lot of 0 or more and less than 1
   Redirect redirect;
   Respond respond;
   std::shared_ptr<const filter::Chain> chain;  // never null

@@ -117,6 +117,24 @@ http::Wire wire_of(Protocol protocol) {
   return http::Wire::Http1;
 }
 
+upstream::HashBy hash_of(std::string_view text) {
+  using Kind = upstream::HashBy::Kind;
+  if (text.empty()) return {};
+  if (text == "source") return {Kind::Source, ""};
+  if (text == "host") return {Kind::Host, ""};
+  if (text == "path") return {Kind::Path, ""};
+  return {text.starts_with("cookie.") ? Kind::Cookie : Kind::Header, std::string(text.substr(text.find('.') + 1))};
+}
+
+std::vector<exchange::Route::Share> shares_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters) {
+  double sum = 0, until = 0;
+  for (const auto& [name, weight] : route.split) sum += weight;
+  std::vector<exchange::Route::Share> shares;
+  for (const auto& [name, weight] : route.split)
+    if (weight > 0) shares.push_back({(until += weight) / sum, clusters.at(name)});
+  return shares;
+}
+
 exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id,
                        const std::string& home) {
   using Action = config::Route::Action;
@@ -132,9 +150,13 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   to.line = route.where.line;
   to.timeout = route.timeout;
   to.chain = chains.of(route.filters);
-  rule.conditions = conditions_of(route.conditions, home);
+  to.sticky = hash_of(route.sticky);
+  rule.conditions = conditions_of(route.conditions, to.sticky, home);
   switch (route.action) {
-    case Action::Cluster: to.cluster = clusters.at(route.cluster); break;
+    case Action::Cluster:
+      if (route.split.empty()) to.cluster = clusters.at(route.cluster);
+      else to.split = shares_of(route, clusters);
+      break;
     case Action::ByHost: to.cluster = exchange::kByHost; break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
@@ -255,20 +277,13 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   return plan;
 }
 
-upstream::HashBy hash_of(std::string_view text) {
-  using Kind = upstream::HashBy::Kind;
-  if (text == "source") return {Kind::Source, ""};
-  if (text == "host") return {Kind::Host, ""};
-  if (text == "path") return {Kind::Path, ""};
-  return {text.starts_with("cookie.") ? Kind::Cookie : Kind::Header, std::string(text.substr(text.find('.') + 1))};
-}
-
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
   upstream::ClusterPlan plan;
   const bool encrypted = tls.files || tls.mesh;
   plan.tls = std::move(tls);
   plan.name = cluster.name;
   plan.service = cluster.service;
+  plan.version = cluster.version;
   plan.digest = cluster.digest;
   plan.balancer = config::name_of(cluster.lb);
   plan.choices = cluster.choices;

@@ -27,7 +27,8 @@ std::vector<exchange::Conditions::Named> named(const std::vector<std::pair<std::
 
 }  // namespace
 
-std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditions& written, const std::string& home) {
+std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditions& written, const upstream::HashBy& sticky,
+                                                          const std::string& home) {
   if (!written.any()) return nullptr;
   auto conditions = std::make_shared<exchange::Conditions>();
   conditions->grpc = written.grpc;
@@ -40,6 +41,7 @@ std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditio
   conditions->home = home;
   for (const std::string& network : written.networks) (void)conditions->networks.allow(network);
   conditions->percent = written.percent;
+  conditions->sticky = sticky;
   return conditions;
 }
 

@@ -23,6 +23,11 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 bool takes_requests(const Seat& seat) { return !seat.member.facts->draining && seat.member.facts->weight > 0; }
 
+bool is_of(const std::string& version, const discovery::Instance& instance) {
+  const auto says_so = [&](const auto& label) { return label.first == "version" && label.second == version; };
+  return instance.version == version || std::any_of(instance.labels.begin(), instance.labels.end(), says_so);
+}
+
 Health health_of(const Seat& seat) { return seat.member.endpoint->health.load(std::memory_order_relaxed); }
 
 }  // namespace
@@ -113,6 +118,7 @@ void Cluster::rebuild() {
   std::vector<Ref<Seat>> seats;
   seats.reserve(set_->members.size());
   for (const Member& member : set_->members) {
+    if (!plan_->version.empty() && !is_of(plan_->version, *member.facts)) continue;
     const auto survivor = before.find(member.endpoint.get());
     if (survivor == before.end()) {
       seats.emplace_back(new Seat(member));

@@ -52,6 +52,7 @@ struct HashBy {
 struct ClusterPlan {
   std::string name;
   std::string service;  // "namespace/name" in the registry; empty: not from the registry
+  std::string version;  // only endpoints that are, or are labelled, of that; empty: all
   bool found = false;   // nobody configured it: a request named it
   std::string digest;   // equal digests: the cluster is kept over a change of configuration
   std::string balancer = "ewma";

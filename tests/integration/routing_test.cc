@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 
 namespace outrider::test {
@@ -46,6 +47,49 @@ TEST_F(Routing, ARequestGoesToTheFirstRuleAllOfWhichItFulfils) {
   EXPECT_EQ(asked("GET /shop.Cart/Add"), "rest");
   EXPECT_EQ(asked("GET /near"), "near");
   EXPECT_EQ(asked("GET /"), "rest");
+}
+
+// Two versions of a service, by the labels of its endpoints.
+class Split : public testing::Test {
+ protected:
+  std::string asked(const std::string& fields = "") {
+    return request(proxy.address(), "GET / HTTP/1.1\r\nHost: shop\r\n" + fields + "Connection: close\r\n\r\n").body;
+  }
+  std::unique_ptr<Origin> old = Origin::answering("v1"), next = Origin::answering("v2");
+  Proxy proxy{"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+              "clusters: {cart: {endpoints: [{address: \"" + old->text() + "\", labels: {version: v1}}, "
+              "{address: \"" + next->text() + "\", labels: {version: v2}}]}}\n"
+              "routes:\n  edge:\n"
+              "    - {match: {header: {x-test: {present: true}}}, cluster: cart@v2}\n"
+              "    - {match: {header: {x-half: {present: true}}, percent: 50%}, sticky: header.x-half, cluster: cart@v2}\n"
+              "    - {split: {cart@v1: 3, cart@v2: 1}, sticky: cookie.sid}\n"};
+};
+
+TEST_F(Split, LeadsToThoseEndpointsThatHaveTheVersion) {
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(asked("X-Test: 1\r\n"), "v2");
+  EXPECT_EQ(proxy.metric("outrider_requests_total", "cluster=\"cart@v2\",code=\"200\""), 10);
+}
+
+TEST_F(Split, SharesByWeightAndKeepsWhoSticks) {
+  int second = 0;
+  for (int user = 0; user < 200; ++user) {
+    const std::string cookie = "Cookie: sid=user" + std::to_string(user) + "\r\n";
+    const std::string first = asked(cookie);
+    second += first == "v2";
+    if (user < 20) EXPECT_EQ(asked(cookie), first);
+  }
+  EXPECT_NEAR(second, 50, 30) << "five standard deviations";
+}
+
+TEST_F(Split, APercentageSticksToo) {
+  int second = 0;
+  for (int user = 0; user < 100; ++user) {
+    const std::string half = "Cookie: sid=1\r\nX-Half: user" + std::to_string(user) + "\r\n";
+    const std::string first = asked(half);
+    second += first == "v2";
+    if (user < 20) EXPECT_EQ(asked(half), first);
+  }
+  EXPECT_GT(second, 25);
 }
 
 }  // namespace
