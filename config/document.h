@@ -156,6 +156,10 @@ struct Route {
     std::string scheme, host, path, prefix;
     uint16_t status = 308;
   } redirect;
+  struct Rewrite {
+    std::string prefix, path, host;  // the query stays
+    std::string match, replace;      // regex
+  } rewrite;
   struct Respond {
     uint16_t status = 200;
     std::string body;

@@ -15,6 +15,13 @@ namespace {
 constexpr const char* kTextMatch = "map of texts, each one a text or {prefix, suffix, contains, regex, present or not: ...}";
 constexpr int64_t kMostRegexBytes = 1 << 20;  // compiled
 
+re2::RE2::Options quiet() {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(kMostRegexBytes);
+  return options;
+}
+
 std::string check_matched_host(std::string& text) {
   text = to_lower(text);
   const bool wildcard = text == "*" || is_host(text);
@@ -22,14 +29,6 @@ std::string check_matched_host(std::string& text) {
 }
 
 std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
-
-std::string check_regex(std::string& text) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(kMostRegexBytes);
-  const re2::RE2 regex(text, options);
-  return regex.ok() ? std::string() : "no regular expression of RE2: " + regex.error();
-}
 
 std::string check_method(std::string& text) {
   return is_token(text) ? std::string() : "expected a method, got \"" + text + "\"";
@@ -125,6 +124,17 @@ bool is_named(std::string_view text) {
 }
 
 }  // namespace
+
+std::string check_regex(std::string& text) {
+  const re2::RE2 regex(text, quiet());
+  return regex.ok() ? std::string() : "no regular expression of RE2: " + regex.error();
+}
+
+std::string check_replacement(const std::string& regex, const std::string& replacement) {
+  const re2::RE2 compiled(regex, quiet());
+  std::string why;
+  return !compiled.ok() || compiled.CheckRewriteString(replacement, &why) ? std::string() : why;
+}
 
 std::string check_hash(std::string& text) {
   if (text == "source" || text == "host" || text == "path" || is_named(text)) return {};

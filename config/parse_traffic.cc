@@ -238,6 +238,56 @@ void read_respond(Fields& fields, Route& r) {
   }
 }
 
+// The complaint points at the option itself where it is there. `within`: the one option there is, which is not named.
+bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources, std::string_view within = {}) {
+  std::string below, message;
+  if (use.off || !sources.check_filter || sources.check_filter(use.name, use.options, below, message)) return true;
+  const Node* option = &use.options;
+  for (std::string_view rest = below; option && !rest.empty();) {
+    const Node* deeper = option->is_map() ? option->find(next_part(rest, '.')) : nullptr;
+    if (!deeper) break;
+    option = deeper;
+  }
+  if (!within.empty() && below.starts_with(within)) below.erase(0, std::min(below.size(), within.size() + 1));
+  reading.error(*option, use.path + (below.empty() ? "" : "." + below), message);
+  return false;
+}
+
+void read_rewrite(Fields& fields, Route& r) {
+  const bool catalog = fields.reading().catalog != nullptr;
+  Fields rewrite = fields.map("rewrite");
+  rewrite.text("prefix", r.rewrite.prefix, "path", check_path);
+  rewrite.text("path", r.rewrite.path, "path", check_path);
+  rewrite.text("host", r.rewrite.host, "host or host:port");
+  {
+    Fields regex = rewrite.map("regex");
+    regex.text("match", r.rewrite.match, "regex", check_regex);
+    regex.text("replace", r.rewrite.replace);
+    const std::string wrong = catalog ? "" : check_replacement(r.rewrite.match, r.rewrite.replace);
+    if (!wrong.empty()) regex.error("replace", regex.node(), wrong);
+  }
+  if (catalog) return;
+  if (!r.rewrite.prefix.empty() && r.prefixes.empty())
+    rewrite.error("prefix", rewrite.node(), "instead of which prefix? give match.prefix too");
+  if (!r.rewrite.prefix.empty() + !r.rewrite.path.empty() + !r.rewrite.match.empty() > 1)
+    rewrite.error("", rewrite.node(), "prefix, path and regex exclude each other; give one");
+}
+
+// The same as the filter of that name at the end of the rule's chain.
+void read_headers(Fields& fields, Chain& chain, const Sources& sources) {
+  for (const auto& [key, side] : {std::pair{"request_headers", "request"}, {"response_headers", "response"}}) {
+    const Node* value = fields.hand(key, "map of set, add and remove", "{}");
+    fields.keep(key, value ? *value : Node::map());
+    if (!value) continue;
+    Node options = Node::map();
+    options.put(side, *value);
+    options.set_mark(value->mark());
+    options.set_origin(value->shared_origin());
+    FilterUse use{"headers", std::move(options), false, where_of(*value), fields.path(key)};
+    if (check_filter(fields.reading(), use, sources, side)) chain.push_back(std::move(use));
+  }
+}
+
 void read_split(Fields& fields, Route& r) {
   const Node* value = fields.hand("split", "map of clusters and their weights", "");
   if (!value) return;
@@ -269,14 +319,13 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   read_redirect(fields, r);
   read_respond(fields, r);
   fields.later("passthrough");
-  fields.later("rewrite");
-  fields.later("request_headers", {"{set: {}, add: {}, remove: []}"});
-  fields.later("response_headers", {"{set: {}, add: {}, remove: []}"});
+  read_rewrite(fields, r);
   fields.text("sticky", r.sticky, "cookie.NAME, header.NAME or source", check_sticky);
   read_route_defaults(fields, r);
   const Node* chain = fields.hand("filters", "list of filters", "[]");
   fields.keep("filters", chain ? *chain : Node::list());
   r.filters = read_chain(fields.reading(), chain, fields.path("filters"), layers.sources);
+  read_headers(fields, r.filters, layers.sources);
   if (fields.reading().catalog) return;
   std::vector<std::string> actions;
   for (const char* key : {"cluster", "split", "redirect", "respond", "passthrough"})
@@ -336,18 +385,7 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
       reading.error(item, use.path, "unknown filter" + did_you_mean(use.name, names));
       continue;
     }
-    if (std::string below, message;
-        !use.off && sources.check_filter && !sources.check_filter(use.name, use.options, below, message)) {
-      // The complaint points at the option itself where it is there.
-      const Node* option = &use.options;
-      for (std::string_view rest = below; option && !rest.empty();) {
-        const Node* deeper = option->is_map() ? option->find(next_part(rest, '.')) : nullptr;
-        if (!deeper) break;
-        option = deeper;
-      }
-      reading.error(*option, use.path + (below.empty() ? "" : "." + below), message);
-      continue;
-    }
+    if (!check_filter(reading, use, sources)) continue;
     chain.push_back(std::move(use));
   }
   return chain;

@@ -42,17 +42,6 @@ std::string describe(const upstream::Cluster& cluster, WallTime now) {
   return text;
 }
 
-// What stays of a path behind the longest prefix of a rule that it has, segment by segment: empty, or with its '/'.
-std::string_view behind_prefix(std::string_view path, const std::vector<std::string>& prefixes) {
-  size_t longest = 0;
-  for (std::string_view prefix : prefixes) {
-    if (prefix.ends_with('/')) prefix.remove_suffix(1);
-    const bool has = path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-    if (has) longest = std::max(longest, prefix.size());
-  }
-  return path.substr(longest);
-}
-
 }  // namespace
 
 std::string_view Exchange::explain(const Error& why) {
@@ -129,17 +118,8 @@ void Exchange::act() {
   const std::string_view scheme = !to.scheme.empty() ? std::string_view(to.scheme) : peer_.encrypted ? "https" : "http";
   // A change of scheme makes a port that was written for the old one wrong.
   const auto authority = !to.scheme.empty() && to.host.empty() ? without_port(host) : host;
-  const auto query_at = request_.path.find('?');
-  const auto query = query_at == std::string_view::npos ? std::string_view{} : request_.path.substr(query_at);
-  auto path = to.path.empty() ? request_.path : arena_.concat(to.path, query);
-  if (!to.prefix.empty()) {
-    const auto rest = behind_prefix(request_.path.substr(0, query_at), to.matched);
-    std::string_view prefix = to.prefix;
-    if (!rest.empty() && prefix.ends_with('/')) prefix.remove_suffix(1);
-    path = arena_.concat(prefix, rest, query);
-  }
   const auto base = arena_.concat(scheme, "://", authority);
-  answer_.headers.set(HeaderId::Location, arena_.concat(base, path));
+  answer_.headers.set(HeaderId::Location, arena_.concat(base, to.rewrite.target(request_.path, arena_)));
   answer(to.status, "", "");
 }
 

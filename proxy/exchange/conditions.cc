@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "exchange/hash_key.h"
+#include "exchange/rewrite.h"
 #include "filter/authorization.h"
 #include "http/cookie.h"
 #include "http/grpc.h"
@@ -14,15 +15,6 @@ namespace outrider::exchange {
 
 namespace {
 
-constexpr int64_t kMostRegexBytes = 1 << 20;  // compiled; then RE2 refuses it
-
-std::shared_ptr<const re2::RE2> compiled(const std::string& text) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(kMostRegexBytes);
-  return std::make_shared<const re2::RE2>(text, options);
-}
-
 std::optional<std::string_view> field_in(const http::HeaderMap& headers, const std::string& name) {
   const http::Field* const field = headers.find(name);
   return field ? std::optional(field->value) : std::nullopt;
@@ -31,7 +23,7 @@ std::optional<std::string_view> field_in(const http::HeaderMap& headers, const s
 }  // namespace
 
 TextMatch::TextMatch(Kind kind, std::string text, bool negated)
-    : kind_(kind), negated_(negated), text_(std::move(text)), regex_(kind == Kind::Regex ? compiled(text_) : nullptr) {}
+    : kind_(kind), negated_(negated), text_(std::move(text)), regex_(kind == Kind::Regex ? compile_regex(text_) : nullptr) {}
 
 std::string TextMatch::trouble() const { return regex_ && !regex_->ok() ? regex_->error() : std::string(); }
 

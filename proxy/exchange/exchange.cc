@@ -94,6 +94,7 @@ bool Exchange::step() {
         case Verdict::Continue: break;
       }
       if (route_->action != Route::Action::Cluster) return act(), true;
+      if (!raw_ && route_->rewrites()) rewrite();
       phase_ = Phase::Discover;
       return true;
 
@@ -197,6 +198,16 @@ bool Exchange::route() {
   }
   watch_idleness();
   return true;
+}
+
+// For the endpoint alone: filters and the log see what was asked.
+void Exchange::rewrite() {
+  asked_path_ = request_.path;
+  asked_host_ = request_.authority;
+  request_.path = route_->rewrite.target(request_.path, arena_);
+  if (route_->rewrite_host.empty()) return;
+  request_.authority = route_->rewrite_host;
+  if (request_.headers.find(http::HeaderId::Host)) request_.headers.set(http::HeaderId::Host, route_->rewrite_host);
 }
 
 // Streams may go on for days: what nobody has asked for by name does not end them.

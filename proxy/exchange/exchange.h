@@ -37,7 +37,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void advance();
   bool step();       // one phase; false: wait for the next event
   bool authorize();  // false: denied, and told so
-  bool route();      // finds the rule and what hangs on it; false: nobody serves this
+  bool route();
+  void rewrite();      // finds the rule and what hangs on it; false: nobody serves this
   void act();        // redirect and direct response
   bool check_body_limit();
   milliseconds limit() const;       // of the whole exchange; 0: none
@@ -127,6 +128,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const filter::Chain* chain_;  // the route's; before there is one, without filters
   Ref<upstream::Cluster> cluster_;
   std::string_view cluster_name_;  // in the arena or the plan
+  std::string_view asked_path_, asked_host_;  // before a rule rewrote them
   std::array<char, net::Address::kMaxIpText> peer_text_;
   RequestCounters* counters_ = nullptr;
   std::array<Ref<upstream::Attempt>, kMaxTries> attempts_;

@@ -113,14 +113,14 @@ void Exchange::log(TimePoint now) {
   entry.client = peer_.remote_address;
   entry.peer = peer_.identity;
   entry.protocol = tls_ ? "tls" : raw_ ? "tcp" : name_of(request_.version);
-  entry.host = request_.authority;
+  entry.host = asked_host_.empty() ? request_.authority : asked_host_;
   entry.offered = offered_;
   entry.route = route_ ? std::string_view(route_->name) : "";
   entry.cluster = cluster_name_;
   entry.endpoint = tries_ ? std::string_view(tried_[tries_ - 1]->member.endpoint->address) : "";
   if (!raw_) {
     entry.method = request_.method_text;
-    entry.path = request_.path;
+    entry.path = asked_path_.empty() ? request_.path : asked_path_;
     entry.request_id = request_.headers.value(HeaderId::XRequestId);
     entry.user_agent = request_.headers.value(HeaderId::UserAgent);
     entry.status = status();
@@ -147,7 +147,7 @@ void Exchange::reset_for_reuse() {
   route_ = nullptr;
   chain_ = &kNoFilters;
   counters_ = nullptr;
-  cluster_name_ = offered_ = {};
+  cluster_name_ = offered_ = asked_path_ = asked_host_ = {};
   request_pipe_.clear();
   answer_pipe_.clear();
   request_.clear();

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "exchange/conditions.h"
 #include "exchange/path_tree.h"
+#include "exchange/rewrite.h"
 #include "filter/chain.h"
 
 namespace outrider::exchange {
@@ -19,9 +20,8 @@ namespace outrider::exchange {
 constexpr uint32_t kByHost = std::numeric_limits<uint32_t>::max();  // no plan names it: the service the Host names
 
 struct Redirect {
-  std::string scheme, host, path;  // empty: as the request has it
-  std::string prefix;              // instead of the prefix that matched, the longest of these
-  std::vector<std::string> matched;
+  std::string scheme, host;  // empty: as the request has it
+  Rewrite rewrite;
   uint16_t status = 308;
 };
 struct Respond {
@@ -43,6 +43,9 @@ struct Route {
     uint32_t cluster;
   };
   std::vector<Share> split;   // not empty: instead of `cluster`
+  Rewrite rewrite;
+  std::string rewrite_host;  // empty: as it is
+  bool rewrites() const { return !rewrite.empty() || !rewrite_host.empty(); }
   upstream::HashBy sticky;    // draws for the split, where a request has it
   uint32_t choose(double lot) const;  // a cluster, by a lot of 0 or more and less than 1
   Redirect redirect;

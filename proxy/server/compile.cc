@@ -151,6 +151,9 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   to.timeout = route.timeout;
   to.chain = chains.of(route.filters);
   to.sticky = hash_of(route.sticky);
+  to.rewrite_host = route.rewrite.host;
+  to.rewrite = {route.rewrite.prefix, route.prefixes, route.rewrite.path, nullptr, route.rewrite.replace};
+  if (!route.rewrite.match.empty()) to.rewrite.regex = exchange::compile_regex(route.rewrite.match);
   rule.conditions = conditions_of(route.conditions, to.sticky, home);
   switch (route.action) {
     case Action::Cluster:
@@ -160,8 +163,10 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
     case Action::ByHost: to.cluster = exchange::kByHost; break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
-      to.redirect = {route.redirect.scheme, route.redirect.host, route.redirect.path,
-                     route.redirect.prefix, route.prefixes,      route.redirect.status};
+      to.redirect = {route.redirect.scheme, route.redirect.host, {}, route.redirect.status};
+      to.redirect.rewrite.path = route.redirect.path;
+      to.redirect.rewrite.prefix = route.redirect.prefix;
+      to.redirect.rewrite.matched = route.prefixes;
       break;
     case Action::Respond:
       to.action = exchange::Route::Action::Respond;

@@ -92,5 +92,38 @@ TEST_F(Split, APercentageSticksToo) {
   EXPECT_GT(second, 25);
 }
 
+// What an endpoint is asked, and what goes back: it tells of the request's first line and fields.
+class Rewriting : public testing::Test {
+ protected:
+  std::string asked(const std::string& target) {
+    return request(proxy.address(), "GET " + target + " HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").body;
+  }
+  std::unique_ptr<Origin> origin = Origin::answering([](const Message& request) {
+    std::string body = request.start + " @" + request.field("host") + " team=" + request.field("x-team");
+    return "HTTP/1.1 200 OK\r\nServer: app\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  });
+  Proxy proxy{"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+              "clusters: {cart: {endpoints: [\"" + origin->text() + "\"]}}\n"
+              "routes:\n  edge:\n"
+              "    - {match: {prefix: /api}, rewrite: {prefix: /}, cluster: cart}\n"
+              "    - {match: {path: /home}, rewrite: {path: /index.html, host: cart.internal}, cluster: cart}\n"
+              "    - {match: {prefix: /v1}, rewrite: {regex: {match: \"^/v([0-9]+)/([a-z]+)\", replace: '/\\2/\\1'}}, cluster: cart}\n"
+              "    - {request_headers: {set: {x-team: shop}}, response_headers: {remove: [server]}, cluster: cart}\n"};
+};
+
+TEST_F(Rewriting, TheEndpointIsAskedForAnotherPathOrHost) {
+  EXPECT_EQ(asked("/api/cart?x=1"), "GET /cart?x=1 HTTP/1.1 @shop team=");
+  EXPECT_EQ(asked("/api"), "GET / HTTP/1.1 @shop team=");
+  EXPECT_EQ(asked("/home?x=1"), "GET /index.html?x=1 HTTP/1.1 @cart.internal team=");
+  EXPECT_EQ(asked("/v1/cart/2"), "GET /cart/1/2 HTTP/1.1 @shop team=");
+}
+
+TEST_F(Rewriting, ARuleChangesHeadersOfItsOwnRequests) {
+  const auto answer = request(proxy.address(), "GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(answer.body, "GET / HTTP/1.1 @shop team=shop");
+  EXPECT_EQ(answer.field("server"), "");
+  EXPECT_EQ(request(proxy.address(), "GET /api HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").field("server"), "app");
+}
+
 }  // namespace
 }  // namespace outrider::test

@@ -189,16 +189,12 @@ constexpr Row kRows[] = {
     {"routes.edge[].respond.body", S, "down", ""},
     {"routes.edge[].respond.headers", S, "{}", "{x-why: moved}"},
     {"routes.edge[].passthrough", L, kNone, "original_dst"},
-    {"routes.edge[].rewrite.prefix", L, kNone, "/"},
-    {"routes.edge[].rewrite.path", L, kNone, "/"},
-    {"routes.edge[].rewrite.regex", L, kNone, "{match: a, replace: b}"},
-    {"routes.edge[].rewrite.host", L, kNone, "b"},
-    {"routes.edge[].request_headers.set", L, "{}", "{a: b}"},
-    {"routes.edge[].request_headers.add", L, "{}", "{a: b}"},
-    {"routes.edge[].request_headers.remove", L, "[]", "[a]"},
-    {"routes.edge[].response_headers.set", L, "{}", "{a: b}"},
-    {"routes.edge[].response_headers.add", L, "{}", "{a: b}"},
-    {"routes.edge[].response_headers.remove", L, "[]", "[a]"},
+    {"routes.edge[].rewrite.prefix", S, "", "/"},
+    {"routes.edge[].rewrite.path", S, "", "/"},
+    {"routes.edge[].rewrite.regex", S, "{}", "{match: a, replace: b}"},
+    {"routes.edge[].rewrite.host", S, "", "b"},
+    {"routes.edge[].request_headers", S, "{}", "{set: {a: b}, add: {a: b}, remove: [a]}"},
+    {"routes.edge[].response_headers", S, "{}", "{set: {a: b}, add: {a: b}, remove: [a]}"},
     {"routes.edge[].sticky", S, "", "cookie.sid"},
     {"routes.edge[].timeout", S, "15s", "0"},
     {"routes.edge[].retry", L, "{}", "{attempts: 3}"},
@@ -389,6 +385,7 @@ std::string setting(const Row& row, const std::string& value) {
   const auto begins = [&](const char* text) { return key.starts_with(text); };
   if (begins("routes.") && !begins("routes.edge[].cluster") && !begins("routes.edge[].split") && !begins("routes.edge[].redirect") &&
       !begins("routes.edge[].respond") && !begins("routes.edge[].passthrough")) with = "cluster: cart, ";
+  if (begins("routes.edge[].rewrite")) with += "match: {prefix: /a}, ";
   if (key == "routes.edge[].redirect.status") inner = "redirect: {scheme: https, status: " + value + "}";
   if (begins("clusters.cart.endpoints[]") && !key.ends_with("address")) with = "address: \"10.0.0.1:80\", ";
   if (begins("service.ports[]") && !key.ends_with("port")) with = "port: 80, ";
