@@ -247,7 +247,7 @@ struct Cluster {
   Balancer lb = Balancer::Ewma;
   uint32_t choices = 2, subset_size = 128;
   milliseconds decay{10000}, failure_penalty{5000};
-  std::string hash = "source";  // or host, path, header.NAME, cookie.NAME
+  std::string hash = "source";  // or identity, host, path, header.NAME, cookie.NAME
   double bounded_load = 0;      // 0: off
   milliseconds slow_start{0};
   double panic = 0.5;

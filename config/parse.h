@@ -33,7 +33,7 @@ void read_cluster(Fields& fields, Cluster& cluster, bool item);
 void read_match(Fields& fields, Route& route);
 std::string check_regex(std::string& text);   // of RE2
 std::string check_replacement(const std::string& regex, const std::string& replacement);
-std::string check_hash(std::string& text);    // source, host, path, header.NAME or cookie.NAME
+std::string check_hash(std::string& text);    // source, identity, host, path, header.NAME or cookie.NAME
 std::string check_sticky(std::string& text);  // the same without host and path
 
 // parse_traffic.cc

@@ -252,7 +252,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     options.number("choices", c.choices, 2, 16);
     options.duration("decay", c.decay, milliseconds(1));
     options.duration("failure_penalty", c.failure_penalty);
-    options.text("hash", c.hash, "source, host, path, header.NAME or cookie.NAME", check_hash);
+    options.text("hash", c.hash, "source, identity, host, path, header.NAME or cookie.NAME", check_hash);
     read_bounded_load(options, c.bounded_load);
     options.number("subset_size", c.subset_size, 0);
   }

@@ -137,13 +137,13 @@ std::string check_replacement(const std::string& regex, const std::string& repla
 }
 
 std::string check_hash(std::string& text) {
-  if (text == "source" || text == "host" || text == "path" || is_named(text)) return {};
-  return "expected source, host, path, header.NAME or cookie.NAME, got \"" + text + "\"";
+  if (text == "source" || text == "identity" || text == "host" || text == "path" || is_named(text)) return {};
+  return "expected source, identity, host, path, header.NAME or cookie.NAME, got \"" + text + "\"";
 }
 
 std::string check_sticky(std::string& text) {
-  if (text == "source" || is_named(text)) return {};
-  return "expected cookie.NAME, header.NAME or source, got \"" + text + "\"";
+  if (text == "source" || text == "identity" || is_named(text)) return {};
+  return "expected cookie.NAME, header.NAME, source or identity, got \"" + text + "\"";
 }
 
 bool Conditions::any() const {

@@ -320,7 +320,7 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   read_respond(fields, r);
   fields.later("passthrough");
   read_rewrite(fields, r);
-  fields.text("sticky", r.sticky, "cookie.NAME, header.NAME or source", check_sticky);
+  fields.text("sticky", r.sticky, "cookie.NAME, header.NAME, source or identity", check_sticky);
   read_route_defaults(fields, r);
   const Node* chain = fields.hand("filters", "list of filters", "[]");
   fields.keep("filters", chain ? *chain : Node::list());
@@ -347,7 +347,7 @@ void read_route_defaults(Fields& fields, Route& r) {
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {
-  static const std::vector<std::string_view> kLater{"cors",       "ext_authz", "csrf",      "grpc_web", "rate_limit",
+  static const std::vector<std::string_view> kLater{"cors",       "ext_authz", "csrf",      "grpc_web",
                                                     "body_limit", "compress",  "bandwidth", "tap"};
   Chain chain;
   if (!list || list->is_null()) return chain;

@@ -9,7 +9,8 @@ namespace outrider::filters {
   ROW(grpc_web)               \
   ROW(headers)                \
   ROW(ip)                     \
-  ROW(jwt)
+  ROW(jwt)                    \
+  ROW(rate_limit)
 
 #define ROW(name) std::unique_ptr<const filter::Filter> make_##name(const config::Node&, filter::Complaint&);
 OUTRIDER_FILTERS(ROW)

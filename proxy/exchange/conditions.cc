@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "exchange/hash_key.h"
 #include "exchange/rewrite.h"
 #include "filter/authorization.h"
 #include "http/cookie.h"
@@ -56,7 +55,7 @@ bool Conditions::hold(const Asked& asked, uint32_t rule) const {
     if (!match.holds(http::find_cookie(head.headers, name))) return false;
   if (!identities.empty() && !filter::is_any_of(identities, asked.peer.identity, home)) return false;
   if (!networks.empty() && !networks.judge(filter::ip_bytes(asked.peer.remote_ip)).allowed) return false;
-  return percent >= 1 || draw(hash_key(sticky, head, asked.peer.remote_ip).value_or(asked.lot) + rule) < percent;
+  return percent >= 1 || http::draw(sticky.of(head, asker_of(asked.peer)).value_or(asked.lot) + rule) < percent;
 }
 
 }  // namespace outrider::exchange

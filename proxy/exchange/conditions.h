@@ -9,8 +9,7 @@
 
 #include "filter/call.h"
 #include "filter/ip_rules.h"
-#include "http/message.h"
-#include "upstream/cluster_plan.h"
+#include "http/request_key.h"
 
 namespace re2 {
 class RE2;
@@ -53,7 +52,7 @@ struct Conditions {
   filter::IpRules networks;
   bool grpc = false;   // by its content type
   double percent = 1;  // share of what fulfils the rest; each rule draws for itself
-  upstream::HashBy sticky;  // draws in its place, where the request has it
+  http::RequestKey sticky;  // draws in its place, where the request has it
 
   bool hold(const Asked& asked, uint32_t rule) const;
 };

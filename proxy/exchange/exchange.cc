@@ -1,7 +1,6 @@
 #include "exchange/exchange.h"
 
 #include "base/text.h"
-#include "exchange/hash_key.h"
 #include "exchange/http_session.h"
 #include "exchange/sanitize.h"
 #include "exchange/service_name.h"
@@ -111,7 +110,7 @@ bool Exchange::step() {
       return true;
 
     case Phase::Pick: {  // never waits
-      const auto key = hash_key(cluster_->plan().hash_by, request_, peer_.remote_ip);
+      const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));
       auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key});
       if (!seat) return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
       phase_ = Phase::AwaitResponse;
@@ -172,14 +171,14 @@ bool Exchange::step() {
 
 bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
-  if (!raw_) route_ = plan.router->match(without_port(request_.authority), {request_, peer_, site_.loop.random().next()});
+  if (!raw_) route_ = plan.router->match(http::without_port(request_.authority), {request_, peer_, site_.loop.random().next()});
   else route_ = tls_ ? plan.router->match_tls(request_.authority) : plan.router->match_bytes();
   if (!route_) return false;
   chain_ = route_->chain.get();
   if (route_->action == Route::Action::Cluster) {
     uint32_t chosen = route_->cluster;
     if (!route_->split.empty())
-      chosen = route_->choose(draw(hash_key(route_->sticky, request_, peer_.remote_ip).value_or(site_.loop.random().next())));
+      chosen = route_->choose(http::draw(route_->sticky.of(request_, asker_of(peer_)).value_or(site_.loop.random().next())));
     if (chosen == kByHost) {
       const auto service =
           service_name(request_.authority, serving_->snapshot->default_namespace, serving_->snapshot->mesh_domain, arena_);

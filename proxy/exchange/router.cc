@@ -71,10 +71,4 @@ const Route* Router::match_tls(std::string_view server_name) const {
   return at(std::min(server_names_.find(server_name, "/", [](uint32_t) { return true; }), bytes_));
 }
 
-std::string_view without_port(std::string_view authority) {
-  const size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos) return authority;
-  return authority.substr(0, colon);
-}
-
 }  // namespace outrider::exchange

@@ -46,7 +46,7 @@ struct Route {
   Rewrite rewrite;
   std::string rewrite_host;  // empty: as it is
   bool rewrites() const { return !rewrite.empty() || !rewrite_host.empty(); }
-  upstream::HashBy sticky;    // draws for the split, where a request has it
+  http::RequestKey sticky;     // draws for the split, where a request has it
   uint32_t choose(double lot) const;  // a cluster, by a lot of 0 or more and less than 1
   Redirect redirect;
   Respond respond;
@@ -91,8 +91,5 @@ class Router {
   Names hosts_, server_names_;
   uint32_t bytes_ = PathTree::kNone;
 };
-
-// "Example.com:8080" -> "Example.com"; brackets of an IPv6 literal are kept.
-std::string_view without_port(std::string_view authority);
 
 }  // namespace outrider::exchange

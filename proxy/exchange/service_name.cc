@@ -18,7 +18,7 @@ bool is_label(std::string_view text) {  // RFC 1123 label
 
 std::string_view service_name(std::string_view authority, std::string_view default_namespace, std::string_view mesh_domain,
                               Arena& arena) {
-  auto host = without_port(authority);
+  auto host = http::without_port(authority);
   if (host.ends_with('.')) host.remove_suffix(1);
   const size_t domain = host.size() - std::min(host.size(), mesh_domain.size());
   if (domain > 0 && host[domain - 1] == '.' && equals_ignore_case(host.substr(domain), mesh_domain))

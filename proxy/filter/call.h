@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "base/arena.h"
-#include "http/message.h"
+#include "http/request_key.h"
 #include "stats/stats.h"
 
 namespace outrider::filter {
@@ -17,6 +17,8 @@ struct Peer {                       // who is calling, as established by the con
   std::string_view remote_ip;
   bool encrypted = false;
 };
+
+inline http::Asker asker_of(const Peer& peer) { return {peer.remote_ip, peer.identity}; }
 
 // One request and its response, seen from a filter. The exchange implements it; filters never see the exchange.
 // Lives on its worker from the request's head until on_complete().

@@ -117,15 +117,6 @@ http::Wire wire_of(Protocol protocol) {
   return http::Wire::Http1;
 }
 
-upstream::HashBy hash_of(std::string_view text) {
-  using Kind = upstream::HashBy::Kind;
-  if (text.empty()) return {};
-  if (text == "source") return {Kind::Source, ""};
-  if (text == "host") return {Kind::Host, ""};
-  if (text == "path") return {Kind::Path, ""};
-  return {text.starts_with("cookie.") ? Kind::Cookie : Kind::Header, std::string(text.substr(text.find('.') + 1))};
-}
-
 std::vector<exchange::Route::Share> shares_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters) {
   double sum = 0, until = 0;
   for (const auto& [name, weight] : route.split) sum += weight;
@@ -150,7 +141,7 @@ exchange::Rule rule_of(const config::Route& route, const std::map<std::string, u
   to.line = route.where.line;
   to.timeout = route.timeout;
   to.chain = chains.of(route.filters);
-  to.sticky = hash_of(route.sticky);
+  to.sticky = http::RequestKey::parse(route.sticky);
   to.rewrite_host = route.rewrite.host;
   to.rewrite = {route.rewrite.prefix, route.prefixes, route.rewrite.path, nullptr, route.rewrite.replace};
   if (!route.rewrite.match.empty()) to.rewrite.regex = exchange::compile_regex(route.rewrite.match);
@@ -294,7 +285,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.choices = cluster.choices;
   plan.subset_size = cluster.subset_size;
   if (cluster.lb == config::Cluster::Balancer::RingHash || cluster.lb == config::Cluster::Balancer::Maglev) {
-    plan.hash_by = hash_of(cluster.hash);
+    plan.hash_by = http::RequestKey::parse(cluster.hash);
     plan.bounded_load = cluster.bounded_load;
     plan.subset_size = 0;  // a key has but one endpoint, whichever worker asks
   }

@@ -27,7 +27,7 @@ std::vector<exchange::Conditions::Named> named(const std::vector<std::pair<std::
 
 }  // namespace
 
-std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditions& written, const upstream::HashBy& sticky,
+std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditions& written, const http::RequestKey& sticky,
                                                           const std::string& home) {
   if (!written.any()) return nullptr;
   auto conditions = std::make_shared<exchange::Conditions>();

@@ -8,7 +8,7 @@
 namespace outrider::server {
 
 // What a rule asks besides host and path; null: nothing. `home`: the own trust domain.
-std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditions& written, const upstream::HashBy& sticky,
+std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditions& written, const http::RequestKey& sticky,
                                                           const std::string& home);
 
 }  // namespace outrider::server

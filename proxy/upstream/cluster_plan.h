@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "http/codec.h"
+#include "http/request_key.h"
 #include "net/tls_slot.h"
 
 namespace outrider::upstream {
@@ -43,12 +44,6 @@ struct PoolPlan {
   milliseconds tcp_keepalive{60000};
 };
 
-// What of a request leads it to an endpoint by ring_hash or maglev.
-struct HashBy {
-  enum class Kind : uint8_t { Nothing, Source, Host, Path, Header, Cookie } kind = Kind::Nothing;
-  std::string name;
-};
-
 struct ClusterPlan {
   std::string name;
   std::string service;  // "namespace/name" in the registry; empty: not from the registry
@@ -60,7 +55,7 @@ struct ClusterPlan {
   uint32_t subset_size = 128;       // endpoints that a worker keeps to, while it has fewer requests in flight; 0: all
   milliseconds subset_hold{30000};  // between two looks whether fewer endpoints would do again
   milliseconds decay{10000}, failure_penalty{5000};
-  HashBy hash_by;           // Nothing: the balancer does not ask
+  http::RequestKey hash_by;  // ring_hash, maglev: what leads to an endpoint
   double bounded_load = 0;  // ring_hash, maglev: times the average; 0: no bound
   milliseconds slow_start{0};  // 0: who joins has its share at once
   double panic = 0.5;          // fewer usable than this share: use all
