@@ -6,6 +6,8 @@ namespace outrider::filters {
 #define OUTRIDER_FILTERS(ROW) \
   ROW(api_key)                \
   ROW(basic_auth)             \
+  ROW(cors)                   \
+  ROW(csrf)                   \
   ROW(grpc_web)               \
   ROW(headers)                \
   ROW(ip)                     \
