@@ -1,6 +1,7 @@
 #pragma once
 // The configuration, typed: what every part of the program is told. Defaults stand in place; parse.cc names the keys.
 
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -258,7 +259,13 @@ struct Cluster {
   bool timeout_implied = true;  // by a preset: nobody has thought of streams
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
   uint32_t retry_grpc = 0;  // a bit for each status of gRPC, by its number
+  std::bitset<200> retry_statuses;  // of HTTP, from 400
+  bool retry_timeout = false;       // of one try
   uint32_t retry_attempts = 2;
+  std::vector<std::string> retry_methods{"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+  milliseconds per_try_timeout{0}, backoff_base{25}, backoff_max{1000};
+  double retry_budget = 0.2;
+  uint32_t retry_budget_min = 3;
   uint64_t retry_buffer = 64 * 1024;
   milliseconds pool_idle_timeout{0};  // 0: learned
   uint32_t pool_max_requests = 0;

@@ -7,12 +7,6 @@ namespace outrider::config {
 
 namespace {
 
-std::string check_method(std::string& method) {
-  for (char c : method)
-    if (!is_alpha(c)) return "expected a method, got \"" + method + "\"";
-  return method.empty() ? "expected a method, got \"\"" : std::string();
-}
-
 std::string check_prefix(std::string& path) {
   return path.starts_with('/') ? std::string() : "expected a path, got \"" + path + "\"";
 }

@@ -118,44 +118,51 @@ void read_endpoints(Fields& fields, Cluster& cluster) {
       [&](const Node& text, const std::string& path) { add(text, path, {.address = text.text()}); });
 }
 
+// One word of retry.when; false: it is none.
+bool read_when(const std::string& word, Cluster& c) {
+  static constexpr std::pair<std::string_view, int> kGrpc[] = {
+      {"cancelled", 1}, {"deadline_exceeded", 4}, {"resource_exhausted", 8}, {"internal", 13}, {"unavailable", 14}};
+  const bool safe = word == "safe";
+  if (safe || word == "connect_failure") c.retry_connect_failure = true;
+  if (safe || word == "refused_stream") c.retry_refused_stream = true;
+  if (safe || word == "reset_before_request") c.retry_reset_before_request = true;
+  if (safe || word == "connect_failure" || word == "refused_stream" || word == "reset_before_request") return true;
+  if (word == "timeout") return c.retry_timeout = true;
+  uint64_t first = 0, last = 0;
+  if (word == "gateway_error") first = 502, last = 504;
+  else if (word == "5xx") first = 500, last = 599;
+  else if (const auto status = parse_number(word)) first = last = *status;
+  for (uint64_t status = first; first >= 400 && status <= std::min<uint64_t>(last, 599); ++status) c.retry_statuses.set(status - 400);
+  if (first) return first >= 400 && last <= 599;
+  for (const auto& [name, number] : kGrpc)
+    if (name == word) {
+      c.retry_grpc |= 1u << number;
+      return true;
+    }
+  return false;
+}
+
 void read_retry(Fields& fields, Cluster& c) {
   if (fields.off("retry", false)) {
     c.retry_attempts = 0;
     return;
   }
   Fields retry = fields.map("retry");
-  std::vector<std::string> when{"connect_failure", "refused_stream", "reset_before_request"};
   retry.hand("when",
-             "list of safe, connect_failure, refused_stream, reset_before_request, cancelled, deadline_exceeded, internal, "
-             "resource_exhausted, unavailable",
+             "list of safe, connect_failure, refused_stream, reset_before_request, gateway_error, 5xx, timeout, a status, cancelled, "
+             "deadline_exceeded, internal, resource_exhausted, unavailable",
              "safe");
   if (const Node* value = retry.given("when")) {
-    static constexpr std::string_view kSafe[] = {"safe", "connect_failure", "refused_stream", "reset_before_request"};
-    static constexpr std::pair<std::string_view, int> kGrpc[] = {
-        {"cancelled", 1}, {"deadline_exceeded", 4}, {"resource_exhausted", 8}, {"internal", 13}, {"unavailable", 14}};
-    static constexpr std::string_view kLater[] = {"gateway_error", "5xx", "500", "502", "503", "504", "timeout"};
-    when.clear();
+    c.retry_connect_failure = c.retry_refused_stream = c.retry_reset_before_request = c.retry_timeout = false;
     c.retry_grpc = 0;
-    for (const Node& item : items_of(*value)) {
-      const auto* safe = std::find(std::begin(kSafe), std::end(kSafe), item.text());
-      const auto* grpc =
-          std::find_if(std::begin(kGrpc), std::end(kGrpc), [&](auto& known) { return known.first == item.text(); });
-      if (safe != std::end(kSafe)) when.push_back(item.text());
-      else if (grpc != std::end(kGrpc)) c.retry_grpc |= 1u << grpc->second;
-      else if (std::find(std::begin(kLater), std::end(kLater), item.text()) != std::end(kLater))
+    c.retry_statuses.reset();
+    for (const Node& item : items_of(*value))
+      if (!read_when(item.text(), c))
         retry.error("when", item,
-                    kind_of(item) +
-                        " is not supported yet in this version; expected what never reached the application (safe), or "
-                        "a status of gRPC");
-      else
-        retry.error("when", item,
-                    "expected safe, connect_failure, refused_stream, reset_before_request or a status of gRPC, got " +
-                        kind_of(item) + did_you_mean(item.text(), {std::begin(kSafe), std::end(kSafe)}));
-    }
-    const auto has = [&](const char* word) { return std::find(when.begin(), when.end(), word) != when.end(); };
-    c.retry_connect_failure = has("safe") || has("connect_failure");
-    c.retry_refused_stream = has("safe") || has("refused_stream");
-    c.retry_reset_before_request = has("safe") || has("reset_before_request");
+                    "expected safe, connect_failure, refused_stream, reset_before_request, gateway_error, 5xx, timeout, a status "
+                    "from 400 to 599 or one of gRPC, got " +
+                        kind_of(item) + did_you_mean(item.text(), {"safe", "connect_failure", "refused_stream",
+                                                                    "reset_before_request", "gateway_error", "timeout"}));
     retry.keep("when", *value);
   } else {
     Node safe = Node::list();
@@ -163,11 +170,15 @@ void read_retry(Fields& fields, Cluster& c) {
     retry.keep("when", std::move(safe));
   }
   retry.number("attempts", c.retry_attempts, 0, 10);
-  retry.later("per_try_timeout", {"0"});
-  retry.later("backoff", {}, {"{base: 25ms, max: 1s}"});
-  retry.later("budget", {}, {"20%"});
-  retry.later("budget_min", {}, {"3"});
-  retry.later("methods", {"[GET, HEAD, OPTIONS, PUT, DELETE, TRACE]"});
+  retry.duration("per_try_timeout", c.per_try_timeout);
+  {
+    Fields backoff = retry.map("backoff");
+    backoff.duration("base", c.backoff_base);
+    backoff.duration("max", c.backoff_max);
+  }
+  retry.share("budget", c.retry_budget);
+  retry.number("budget_min", c.retry_budget_min);
+  retry.texts("methods", c.retry_methods, "methods", check_method);
   retry.size("buffer", c.retry_buffer, 0, 64 << 20);
 }
 

@@ -30,10 +30,6 @@ std::string check_matched_host(std::string& text) {
 
 std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
 
-std::string check_method(std::string& text) {
-  return is_token(text) ? std::string() : "expected a method, got \"" + text + "\"";
-}
-
 // Nothing in the bits behind the prefix: "10.0.0.1/8" is a mistake more often than not.
 std::string check_network(std::string& text) {
   const size_t slash = text.find('/');
@@ -124,6 +120,10 @@ bool is_named(std::string_view text) {
 }
 
 }  // namespace
+
+std::string check_method(std::string& text) {
+  return is_token(text) ? std::string() : "expected a method, got \"" + text + "\"";
+}
 
 std::string check_regex(std::string& text) {
   const re2::RE2 regex(text, quiet());

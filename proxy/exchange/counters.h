@@ -60,7 +60,7 @@ class RequestCounters {
   }
   stats::Slot requests(uint16_t status, Flag flag);
   stats::Slot grpc_responses(http::GrpcStatus status);
-  stats::Slot retries(const char* reason, bool succeeded);
+  stats::Slot retries(const char* reason, const char* result);
   stats::Slot tcp_bytes(bool up);
   stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
 

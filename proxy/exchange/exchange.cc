@@ -109,6 +109,11 @@ bool Exchange::step() {
       phase_ = Phase::Pick;
       return true;
 
+    case Phase::Backoff:
+      if (!std::exchange(waited_out_, false)) return false;
+      phase_ = Phase::Pick;
+      return true;
+
     case Phase::Pick: {  // never waits
       const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));
       auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key});
@@ -117,14 +122,19 @@ bool Exchange::step() {
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
       if (grpc_) pass_deadline_on();
-      attempt()->start(*this, *cluster_, std::move(seat), protocol(), milliseconds{0});
+      attempt()->start(*this, *cluster_, std::move(seat), protocol(), tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
       return true;
     }
 
     case Phase::AwaitResponse:  // also the way back from a retry
       switch (choose()) {
         case Choice::Wait: return false;  // on_attempt() or a timer brings us back
-        case Choice::Again: phase_ = Phase::Pick; return true;
+        case Choice::Again: {
+          const milliseconds wait = backoff();
+          phase_ = wait.count() ? Phase::Backoff : Phase::Pick;
+          if (wait.count()) site_.loop.arm(wait_limit_, wait);
+          return true;
+        }
         case Choice::Commit:
           phase_ = Phase::ResponseFilters;
           commit();
@@ -255,6 +265,7 @@ http::Codec& Exchange::downstream() { return session_->codec(); }
 
 void Exchange::commit() {
   committed_ = true;
+  attempt()->lift_limit();
   first_byte_ = attempt()->headed_at();
   session_->connection().transport().settle();
   response_ = &attempt()->response();

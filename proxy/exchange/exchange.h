@@ -31,7 +31,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
  private:
   friend struct Site;
   using Way = http::Way;
-  enum class Phase : uint8_t { Head, Route, RequestFilters, Discover, Pick, AwaitResponse, ResponseFilters, Relay, Finish, Dead };
+  enum class Phase : uint8_t { Head, Route, RequestFilters, Discover, Backoff, Pick, AwaitResponse, ResponseFilters, Relay, Finish, Dead };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
 
   void advance();
@@ -72,7 +72,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void count_in();  // to requests in flight, once the label of its cluster is known
   std::string_view other_end() const;
   void count(TimePoint now);
-  void count_retry(bool succeeded);
+  void count_retry(const char* result);
+  bool spend_budget(const char* reason);
+  bool may_wait(const http::ResponseHead* answer);
+  milliseconds backoff();
   uint16_t status() const;
   void log(TimePoint now);
   const filter::Chain& chain() const { return *chain_; }
@@ -136,6 +139,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   uint32_t tries_ = 0;
   Error last_error_{};
   const char* retry_reason_ = nullptr;
+  bool seen_ = false, spent_ = false;  // by the endpoint that failed; of the budget of retries
+  milliseconds asked_to_wait_{0};      // by its answer
   bool dropped_ = false;  // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says

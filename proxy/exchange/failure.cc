@@ -62,6 +62,10 @@ http::GrpcStatus grpc_status_for(const Error& why, uint16_t status) {
   }
 }
 
+bool is_listed(const std::bitset<200>& statuses, uint16_t status) {
+  return status >= 400 && status < 600 && statuses[status - 400];
+}
+
 }  // namespace
 
 // A body that was let go, or a method whose second run could do harm, is not sent twice (RFC 9110 9.2.2).
@@ -97,23 +101,58 @@ Exchange::Choice Exchange::choose() {
   if (!answered && last.state() != Attempt::State::Failed) return Choice::Wait;
   const auto& plan = cluster_->plan();
   const bool may = tries_ <= std::min<size_t>(plan.retries, kMaxTries - 1) && repeatable();
+  const bool twice = may && (plan.retry_methods >> unsigned(request_.method) & 1);  // a second run does no harm
   const auto status = may ? status_to_retry() : std::nullopt;
-  if (answered && !status) return Choice::Commit;
+  const bool by_status = answered && twice && !raw_ && !upgrading_ && is_listed(plan.retry_statuses, last.response().status);
+  if (answered && !status && !by_status) return Choice::Commit;
   last_error_ = answered ? kNobodyElse : last.error();
   const bool unsent = last_error_.retry == Retry::Yes && !last.request_sent() && plan.retry_connect_failure;
   const bool refused = last_error_.retry == Retry::Yes && last.request_sent() && plan.retry_refused_stream;
   const bool unanswered = last_error_.retry == Retry::IfReused && plan.retry_reset_before_request &&
-                          (http::is_idempotent(request_.method) || !last.request_sent());
+                          (twice || !last.request_sent());
+  const bool too_slow = !answered && twice && plan.retry_timeout && last_error_.what == upstream::kTryTimeout;
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
   const bool suspect = unanswered && last.request_sent() && !last.reused() && std::exchange(dropped_, true);
-  if (!may || suspect || !(unsent || refused || unanswered || status)) return Choice::GiveUp;
+  if (!may || suspect || !(unsent || refused || unanswered || too_slow || by_status || status)) return Choice::GiveUp;
+  const char* const reason = unsent       ? "connect_failure"
+                             : refused    ? "refused_stream"
+                             : unanswered ? "reset_before_request"
+                             : too_slow   ? "timeout"
+                             : by_status  ? "status"
+                                          : name_of(*status);
+  seen_ = last.request_sent() && !refused;
+  if (seen_ && (!may_wait(answered ? &last.response() : nullptr) || !spend_budget(reason)))
+    return answered ? Choice::Commit : Choice::GiveUp;
   if (answered) last.finish();
-  count_retry(false);
-  retry_reason_ = unsent       ? "connect_failure"
-                  : refused    ? "refused_stream"
-                  : unanswered ? "reset_before_request"
-                               : name_of(*status);
+  count_retry("failure");
+  retry_reason_ = reason;
   return Choice::Again;
+}
+
+// Each request spends once, however often it is tried.
+bool Exchange::spend_budget(const char* reason) {
+  if (spent_ || cluster_->begin_retry()) return spent_ = true;
+  site_.shard.add(counters_->retries(reason, "budget"));
+  return false;
+}
+
+// An endpoint that says when it can be asked again, in seconds, is taken at its word: that, or not at all.
+bool Exchange::may_wait(const http::ResponseHead* answer) {
+  asked_to_wait_ = milliseconds(0);
+  const auto after = answer ? parse_number(answer->headers.value("retry-after")) : std::nullopt;
+  if (!after) return true;
+  asked_to_wait_ = milliseconds(1000 * std::min<uint64_t>(*after, 86400));
+  return asked_to_wait_ <= cluster_->plan().backoff_max;
+}
+
+// What no endpoint has seen goes elsewhere at once. Else "full jitter" (Brooker 2015): a crowd that failed together must not come
+// back together.
+milliseconds Exchange::backoff() {
+  if (!seen_) return milliseconds(0);
+  if (asked_to_wait_.count()) return asked_to_wait_;
+  const auto& plan = cluster_->plan();
+  const auto most = std::min<int64_t>(plan.backoff_base.count() << std::min(tries_ - 1, 16u), plan.backoff_max.count());
+  return milliseconds(most > 0 ? site_.loop.random().below(uint32_t(std::min<int64_t>(most, INT32_MAX)) + 1) : 0);
 }
 
 void Exchange::fail(const Error& why) {

@@ -47,6 +47,7 @@ void Exchange::finish() {
   }
   if (session_) session_->end(stream_, flag_, client_gone_);
   session_ = nullptr;
+  if (std::exchange(spent_, false)) cluster_->end_retry();
   site_.loop.retire(*this);
 }
 
@@ -84,7 +85,7 @@ void Exchange::count(TimePoint now) {
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
   shard.add(counters_->response_bytes, response_bytes_);
-  if (retry_reason_) count_retry(flag_ == Flag::None && !status_to_retry());
+  if (retry_reason_) count_retry(flag_ == Flag::None && !status_to_retry() ? "success" : "failure");
   if (tunnel_) {
     shard.add(counters_->tcp_bytes(true), request_bytes_);
     shard.add(counters_->tcp_bytes(false), response_bytes_);
@@ -98,8 +99,8 @@ void Exchange::count(TimePoint now) {
 }
 
 // Each further try, once it is known how it ended.
-void Exchange::count_retry(bool succeeded) {
-  if (const char* reason = std::exchange(retry_reason_, nullptr)) site_.shard.add(counters_->retries(reason, succeeded));
+void Exchange::count_retry(const char* result) {
+  if (const char* reason = std::exchange(retry_reason_, nullptr)) site_.shard.add(counters_->retries(reason, result));
 }
 
 void Exchange::log(TimePoint now) {
@@ -163,6 +164,7 @@ void Exchange::reset_for_reuse() {
   request_frames_.clear();
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
+  seen_ = spent_ = false;
   refused_.reset();
   flag_ = Flag::None;
   reason_ = "";

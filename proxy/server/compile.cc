@@ -314,6 +314,14 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.retry_refused_stream = cluster.retry_refused_stream;
   plan.retry_reset_before_request = cluster.retry_reset_before_request;
   plan.retry_grpc = cluster.retry_grpc;
+  plan.retry_statuses = cluster.retry_statuses;
+  plan.retry_timeout = cluster.retry_timeout;
+  for (const std::string& method : cluster.retry_methods) plan.retry_methods |= 1u << unsigned(http::method_of(method));
+  plan.per_try_timeout = cluster.per_try_timeout;
+  plan.backoff_base = cluster.backoff_base;
+  plan.backoff_max = cluster.backoff_max;
+  plan.retry_budget = cluster.retry_budget;
+  plan.retry_budget_min = cluster.retry_budget_min;
   plan.retry_buffer = uint32_t(cluster.retry_buffer);
   return plan;
 }

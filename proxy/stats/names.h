@@ -88,7 +88,7 @@ inline constexpr Name kTcpBytes{  // direction, cluster, way
 
 // Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
 // unreachable, tls, closed, overload. retry reason: connect_failure, refused_stream, reset_before_request, cancelled,
-// deadline_exceeded, internal, resource_exhausted, unavailable; result: success, failure.
+// deadline_exceeded, internal, resource_exhausted, unavailable, status, timeout; result: success, failure, budget (not tried).
 // limit: connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
 inline constexpr Name kClusterEndpoints{  // cluster, state
     "outrider_cluster_endpoints", "Endpoints of a cluster, by what this proxy holds of them.", Kind::Gauge};

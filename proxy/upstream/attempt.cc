@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kKept = 1024;
 constexpr Error kTooManyRequests{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_requests"};
-constexpr Error kLimit{Code::Timeout, Side::Upstream, Retry::No, 0, "try_timeout"};
+constexpr Error kLimit{Code::Timeout, Side::Upstream, Retry::No, 0, kTryTimeout};
 constexpr Error kCanceled{Code::Canceled, Side::Local, Retry::No, 0, "canceled"};
 
 uint64_t microseconds(TimePoint from, TimePoint to) {

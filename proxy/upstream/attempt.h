@@ -15,6 +15,8 @@ namespace outrider::upstream {
 class Attempt;
 class Cluster;
 
+inline constexpr const char* kTryTimeout = "try_timeout";  // Error::what of a try whose limit is over
+
 struct Sending {  // what goes up
   const http::RequestHead& head;
   std::span<const http::Field> own;  // fields of this try only
@@ -45,6 +47,7 @@ class Attempt final : Waiter, http::StreamEvents {
   // shared copy in body.kept while body.keeping and it stays under the cluster's retry_buffer; above it keeping ends).
   // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
   void pump();
+  void lift_limit() { limit_.cancel(); }  // the answer has begun, and may take its time
   void cancel();  // leaves the queue or resets; no event follows; no blame on the seat
   // The exchange has taken all of the response it wants: reports to the cluster and gives the lease back. Idempotent.
   void finish();

@@ -232,6 +232,12 @@ Ref<Seat> Cluster::pick(Pick what) {
   return Ref<Seat>(seat);
 }
 
+bool Cluster::begin_retry() {
+  if (retries_ >= std::max(double(plan_->retry_budget_min), plan_->retry_budget * in_flight_)) return false;
+  ++retries_;
+  return true;
+}
+
 Pool& Cluster::pool(Seat& seat) {
   if (!seat.pool) seat.pool = std::make_unique<Pool>(*this, seat.member.endpoint);
   return *seat.pool;

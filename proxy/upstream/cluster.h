@@ -46,7 +46,10 @@ class Cluster {
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
   void await_set(Place& place);      // called when known() is no longer NotYet; idempotent
-  Ref<Seat> pick(Pick what);  // never waits; null: nobody
+  Ref<Seat> pick(Pick what);         // never waits; null: nobody
+  // The budget of retries that an endpoint may see: a share of what this worker has under way. False: there is no more.
+  bool begin_retry();
+  void end_retry() { --retries_; }
   bool panicking() const { return panicking_; }
   size_t usable_count() const { return usable_.size(); }
   Pool& pool(Seat& seat);
@@ -93,6 +96,7 @@ class Cluster {
   std::vector<Seat*> usable_;
   std::unique_ptr<Balancer> balancer_;
   Aperture aperture_;
+  uint32_t retries_ = 0;
   uint32_t in_flight_ = 0;
   IntrusiveList<Place> awaiting_;
   bool panicking_ = false, ramping_ = false;

@@ -1,6 +1,7 @@
 #pragma once
 // Plain configuration of one cluster, compiled from the file; constant, shared by all threads.
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -71,6 +72,13 @@ struct ClusterPlan {
   uint32_t retries = 2;            // of requests that never reached an endpoint, and of what is listed here
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
   uint32_t retry_grpc = 0;            // a bit for each http::GrpcStatus
+  std::bitset<200> retry_statuses;    // from 400
+  bool retry_timeout = false;         // of one try
+  uint32_t retry_methods = 0;         // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
+  milliseconds per_try_timeout{0};    // until the head of an answer; 0: none
+  milliseconds backoff_base{25}, backoff_max{1000};
+  double retry_budget = 0.2;          // of the requests under way, on each worker
+  uint32_t retry_budget_min = 3;
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   http::CodecLimits codec;
 };

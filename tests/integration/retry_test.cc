@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <mutex>
+#include <set>
 
 #include "tests/support/origin.h"
 #include "tests/support/quiet.h"
@@ -187,6 +189,77 @@ TEST_F(RetryAfterADeath, AWriteThatAnEndpointMayHaveSeenIsNotRepeated) {
   EXPECT_GE(refused, 1);
   EXPECT_EQ(refused, deaths);
   EXPECT_EQ(proxy.metric("outrider_cluster_retries_total"), 0);
+}
+
+// --- what is listed -------------------------------------------------------------------------------------------------
+
+// The first fails in some way, the second answers.
+struct Pair {
+  explicit Pair(std::function<std::string(const Message&)> fails, const std::string& retry = "when: [safe, gateway_error]")
+      : first(Origin::answering(std::move(fails))),
+        proxy(Proxy::edge({first->text(), second->text()},
+                          "lb: round_robin, retry: {backoff: {base: 1ms, max: 20ms}, " + retry + "}"),
+              {"overload.threads=1"}) {}
+  Message ask(const std::string& bytes) { return request(proxy.address(), bytes.substr(0, bytes.find("\r\n") + 2) + "Connection: close\r\n" + bytes.substr(bytes.find("\r\n") + 2)); }
+  // Round robin: two requests reach both.
+  std::multiset<int> asked_twice(const std::string& bytes) { return {ask(bytes).status(), ask(bytes).status()}; }
+  double retries(const char* labels) { return proxy.metric("outrider_cluster_retries_total", labels); }
+  std::unique_ptr<Origin> first, second = Origin::answering("fine");
+  Proxy proxy;
+};
+
+std::string busy(const char* fields = "") {
+  return std::string("HTTP/1.1 503 Service Unavailable\r\n") + fields + "Content-Length: 4\r\n\r\nbusy";
+}
+
+TEST(RetryOfStatuses, WhatIsListedIsTriedElsewhere) {
+  Pair pair([](const Message&) { return busy(); });
+  EXPECT_EQ(pair.asked_twice(kGet), (std::multiset<int>{200, 200}));
+  EXPECT_EQ(pair.retries("reason=\"status\",result=\"success\""), 1);
+  EXPECT_EQ(pair.first->requests(), 1);
+}
+
+TEST(RetryOfStatuses, WhatIsNotListedIsPassedOn) {
+  Pair pair([](const Message&) { return busy(); }, "when: [safe, 502]");
+  EXPECT_EQ(pair.asked_twice(kGet), (std::multiset<int>{200, 503}));
+}
+
+TEST(RetryOfStatuses, AMethodThatMayDoHarmTwiceIsNot) {
+  Pair pair([](const Message&) { return busy(); });
+  EXPECT_EQ(pair.asked_twice(kPost), (std::multiset<int>{200, 503}));
+  EXPECT_EQ(pair.retries(""), 0);
+}
+
+TEST(RetryOfStatuses, AnEndpointThatAsksForMoreTimeThanThereIsIsTakenAtItsWord) {
+  Pair pair([](const Message&) { return busy("Retry-After: 60\r\n"); });
+  EXPECT_EQ(pair.asked_twice(kGet), (std::multiset<int>{200, 503}));
+}
+
+TEST(RetryOfStatuses, WithoutABudgetTheAnswerIsPassedOn) {
+  Pair pair([](const Message&) { return busy(); }, "when: 5xx, budget: 0%, budget_min: 0");
+  EXPECT_EQ(pair.asked_twice(kGet), (std::multiset<int>{200, 503}));
+  EXPECT_EQ(pair.retries("reason=\"status\",result=\"budget\""), 1);
+}
+
+TEST(RetryOfStatuses, TheLastAnswerIsPassedOnWhenAllTriesAreUsed) {
+  Pair pair([](const Message&) { return busy(); }, "when: 5xx, attempts: 1, methods: [GET]");
+  pair.second = nullptr;  // refuses from now on, or was asked first
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = pair.ask(kGet);
+    EXPECT_TRUE(answer.status() == 503 || answer.status() == 502) << answer.status();
+  }
+}
+
+TEST(RetryOfStatuses, ATryThatTakesTooLongIsGivenUpAndMadeElsewhere) {
+  Origin silent([](Stream& connection) {
+    while (!connection.read_some(1000).empty()) {}
+  });
+  const auto second = Origin::answering("fine");
+  Proxy proxy(Proxy::edge({silent.text(), second->text()},
+                          "lb: round_robin, retry: {when: [safe, timeout], per_try_timeout: 50ms, backoff: {max: 1ms}}"),
+              {"overload.threads=1"});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n").status(), 200);
+  EXPECT_EQ(proxy.metric("outrider_cluster_retries_total", "reason=\"timeout\",result=\"success\""), 1);
 }
 
 }  // namespace
