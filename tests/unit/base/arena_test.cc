@@ -5,9 +5,13 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "tests/support/seed.h"
 
 namespace outrider {
 namespace {
+
+using test::random_bytes;
+using test::seeded_random;
 
 TEST(Arena, AlignsWhatItGives) {
   Arena arena;
