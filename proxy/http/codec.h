@@ -78,8 +78,8 @@ class Codec {
   void lost(const Error& why) {  // the same, and all hear it
     while (lose(why)) {}
   }
-  virtual Buffer& output() = 0;                  // the owner writes and drops from it; the codec only appends
-  virtual void written() {}                      // the owner has dropped from output(): on_sendable where it was waited for
+  virtual Buffer& output() = 0;  // the owner writes and drops from it; the codec only appends
+  virtual void written() {}      // the owner has dropped from output(): on_sendable where it was waited for
   virtual bool can_open() const = 0;
   virtual StreamId open(StreamEvents& events) = 0;  // client
 

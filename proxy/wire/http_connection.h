@@ -133,7 +133,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   ConnectionOwner* owner_;  // null: its own
   net::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
-  std::unique_ptr<Ending> ending_;  // there are streams that have not heard of it yet
+  std::unique_ptr<Ending> ending_;                  // there are streams that have not heard of it yet
   Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full

@@ -228,8 +228,7 @@ class NoDescriptors : public testing::Test {
   }
   Loop loop;
   Accepting accepting;
-  std::unique_ptr<Listener> listener =
-      std::make_unique<Listener>(loop, accepting, *open_listener(Address::loopback(0)));
+  std::unique_ptr<Listener> listener = std::make_unique<Listener>(loop, accepting, *open_listener(Address::loopback(0)));
   Fd client = test::connected_to(listener->local());
   rlimit before{};
 };
