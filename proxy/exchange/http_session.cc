@@ -286,6 +286,7 @@ void HttpSession::cut(Ending why) {
   closing_ = why;
   if (connection_.open_streams() > 0 || !connection_.flushed()) connection_.transport().abort();
   connection_.fail({Code::Canceled, Side::Downstream, Retry::No, 0, "drain_deadline"});
+  connection_.tell_all();
 }
 
 void HttpSession::review(net::TrustReview& review) {

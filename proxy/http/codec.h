@@ -72,9 +72,14 @@ class Codec {
   Buffer& unread() { return unread_; }           // the owner's: what has come and feed() has not eaten yet
   virtual Result<Done> feed(Buffer& input) = 0;  // eats what it can; an error ends the connection at once
   virtual Result<Done> end_of_input() = 0;       // FIN: ends an until-close body; anything half-read is an error
-  virtual void lost(const Error& why) = 0;       // the connection is gone: every open stream hears on_reset
-  virtual Buffer& output() = 0;                  // the owner writes and drops from it; the codec only appends
-  virtual void written() {}                      // the owner has dropped from output(): on_sendable where it was waited for
+  // The connection is gone, and a stream hears on_reset. True: there are others that have to. Only an h2 server tells them
+  // one by one.
+  virtual bool lose(const Error& why) = 0;
+  void lost(const Error& why) {  // the same, and all hear it
+    while (lose(why)) {}
+  }
+  virtual Buffer& output() = 0;  // the owner writes and drops from it; the codec only appends
+  virtual void written() {}      // the owner has dropped from output(): on_sendable where it was waited for
   virtual bool can_open() const = 0;
   virtual StreamId open(StreamEvents& events) = 0;  // client
 

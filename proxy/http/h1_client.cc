@@ -135,12 +135,13 @@ void H1Client::reset(StreamId id, Reset why) {
 
 // Before its first byte a response that will not come may be had elsewhere, if the connection was a used one: the
 // server closed it while our request was under way.
-void H1Client::lost(const Error& why) {
+bool H1Client::lose(const Error& why) {
   Error told = why;
   told.side = Side::Upstream;
   told.retry = why.code == Code::Closed && !started_ && !broken_ ? Retry::IfReused : Retry::No;
   told.status = 0;
   abandon(told);
+  return false;
 }
 
 Result<Done> H1Client::end_of_input() {

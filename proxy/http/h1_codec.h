@@ -84,7 +84,7 @@ class H1Server final : public H1Codec {
  public:
   H1Server(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits);
   Result<Done> end_of_input() override;
-  void lost(const Error& why) override;
+  bool lose(const Error& why) override;
   bool can_open() const override { return false; }
   StreamId open(StreamEvents&) override { return 0; }
   void send_request(StreamId, const RequestHead&, std::span<const Field>, bool) override {}
@@ -116,7 +116,7 @@ class H1Client final : public H1Codec {
  public:
   H1Client(CodecEvents& owner, BlockPool& pool, const CodecLimits& limits);
   Result<Done> end_of_input() override;
-  void lost(const Error& why) override;
+  bool lose(const Error& why) override;
   void written() override;
   bool can_open() const override { return !events_ && reusable(); }
   StreamId open(StreamEvents& events) override;

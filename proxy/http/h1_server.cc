@@ -202,13 +202,14 @@ Result<Done> H1Server::end_of_input() {
   return why;
 }
 
-void H1Server::lost(const Error& why) {
+bool H1Server::lose(const Error& why) {
   Error told = why;
   told.side = Side::Downstream;
   told.retry = Retry::No;
   told.status = 0;  // nobody is left to be answered
   if (told.code == Code::Protocol || told.code == Code::TooLarge) told.code = Code::Closed;
   abandon(told);
+  return false;
 }
 
 }  // namespace outrider::http

@@ -180,19 +180,22 @@ Result<Done> H2Codec::end_of_input() {
 }
 
 // Before its first byte a response that will not come may be had elsewhere, if the connection was a used one.
-void H2Codec::lost(const Error& why) {
+bool H2Codec::lose(const Error& why) {
   dead_ = true;
   Error told = why;
   told.status = 0;
   told.side = role_ == Role::Server ? Side::Downstream : Side::Upstream;
   if (role_ == Role::Server && (told.code == Code::Protocol || told.code == Code::TooLarge)) told.code = Code::Closed;
-  while (H2Stream* stream = streams_.find_if([](const H2Stream& s) { return s.events != nullptr; })) {
+  const auto next = [this] { return streams_.find_if([](const H2Stream& s) { return s.events != nullptr; }); };
+  while (H2Stream* stream = next()) {
     StreamEvents* const to = std::exchange(stream->events, nullptr);
     if (role_ == Role::Client && stream->in_ended && !stream->tell_end) continue;  // it has all it waited for
     const bool unanswered = role_ == Role::Client && why.code == Code::Closed && !stream->headed;
     told.retry = unanswered ? Retry::IfReused : Retry::No;
     to->on_reset(told);
+    if (role_ == Role::Server) return next() != nullptr;
   }
+  return false;
 }
 
 // --- out -----------------------------------------------------------------------------------------------------------

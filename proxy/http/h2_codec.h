@@ -22,7 +22,7 @@ class H2Codec final : public Codec {
   ~H2Codec() override;
   Result<Done> feed(Buffer& input) override;
   Result<Done> end_of_input() override;
-  void lost(const Error& why) override;
+  bool lose(const Error& why) override;
   Buffer& output() override;
   void written() override;
   bool can_open() const override;

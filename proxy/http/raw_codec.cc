@@ -110,13 +110,14 @@ Result<Done> RawCodec::end_of_input() {
   return Done{};
 }
 
-void RawCodec::lost(const Error& why) {
+bool RawCodec::lose(const Error& why) {
   Error told = why;
   told.side = role_ == Role::Server ? Side::Downstream : Side::Upstream;
   told.retry = Retry::No;
   told.status = 0;
   state_ = State::Over;
   if (StreamEvents* const to = std::exchange(events_, nullptr)) to->on_reset(told);
+  return false;
 }
 
 // An empty output is worth telling even to who did not wait: the sockets may be joined now.

@@ -12,7 +12,7 @@ class RawCodec final : public Codec {
   RawCodec(Role role, CodecEvents& owner, BlockPool& pool, const CodecLimits& limits);
   Result<Done> feed(Buffer& input) override;
   Result<Done> end_of_input() override;
-  void lost(const Error& why) override;
+  bool lose(const Error& why) override;
   Buffer& output() override { return output_; }
   void written() override;
   bool can_open() const override { return role_ == Role::Client && state_ == State::Fresh; }

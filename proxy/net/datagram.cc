@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "net/poll.h"
-#include "net/transport.h"
+#include "net/socket.h"
 
 namespace outrider::net {
 

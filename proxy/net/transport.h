@@ -99,14 +99,4 @@ class Transport {
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false, newcomer_ = false;
 };
 
-// errno as an Error of that side: Refused, Unreachable, Timeout, Closed ... with a literal `what`.
-Error socket_error(int os_error, Side side);
-
-// TCP probes a peer that has been silent for `idle`, and gives it up after three that are not answered, 10 s apart.
-void keep_alive(int fd, milliseconds idle);
-
-// Reno for a TCP socket whose peer is on this machine: there is no bottleneck to probe for, and BBR, many kernels' default,
-// computes a rate for every acknowledgement and paces by timers. Every kernel has Reno and lets everybody use it.
-void spare_congestion_control(int fd);
-
 }  // namespace outrider::net

@@ -12,6 +12,13 @@
 
 namespace outrider::server {
 
+// Not with a sanitizer, which looks into its own process as a debugger would.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kConfines = false;
+#else
+constexpr bool kConfines = true;
+#endif
+
 bool holds_keys(const config::Document& document);
 std::vector<std::string> files_of(const config::Document& document);  // that are read again while it runs
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "net/socket.h"
 #include "net/tls_engine.h"
 #include "stats/names.h"
 #include "upstream/cluster.h"

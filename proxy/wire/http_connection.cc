@@ -22,7 +22,16 @@ bool offers(std::string_view protocols, std::string_view wanted) {
 
 }  // namespace
 
+struct HttpConnection::Ending final : net::Newcomer {
+  Ending(HttpConnection& c, const Error& w) : connection(c), why(w) {}
+  void on_turn() override { connection.tell_next(); }
+  HttpConnection& connection;
+  const Error why;
+};
+
 HttpConnection::HttpConnection(net::Loop& loop, ConnectionOwner& owner) : owner_(&owner), transport_(loop, *this) {}
+
+HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::accept(int fd, http::Wire wire, const http::CodecLimits& limits, Tls tls) {
   wire_ = wire;
@@ -273,7 +282,7 @@ void HttpConnection::discard() {
 }
 
 void HttpConnection::limit(milliseconds within) {
-  if (!closing_) loop().arm_within(limit_, within);
+  if (!closing_ && !gone_) loop().arm_within(limit_, within);
 }
 
 void HttpConnection::on_limit() {
@@ -287,8 +296,21 @@ void HttpConnection::fail(const Error& why) {
   limit_.cancel();
   reads_ = writes_ = nullptr;
   transport_.close();
-  if (codec_) codec_->lost(why);
+  if (codec_ && codec_->lose(why)) {
+    ending_ = std::make_unique<Ending>(*this, why);
+    return loop().newcomers().wait(*ending_);
+  }
   if (!left_) owner_->on_gone(why);
+}
+
+void HttpConnection::tell_next() {
+  if (codec_->lose(ending_->why)) return loop().newcomers().wait(*ending_);
+  const auto over = std::move(ending_);
+  owner_->on_gone(over->why);
+}
+
+void HttpConnection::tell_all() {
+  while (ending_) tell_next();
 }
 
 void HttpConnection::note_input_end() {
@@ -314,6 +336,7 @@ void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abo
 
 void HttpConnection::leave(bool abort) {
   left_ = gone_ = true;
+  ending_.reset();
   reads_ = writes_ = nullptr;
   limit_.cancel();
   abort ? transport_.abort() : transport_.close();

@@ -52,6 +52,7 @@ enum class Hears : uint8_t { Http, HttpAndTls, Everything, Tls, Bytes };
 class HttpConnection final : net::TransportEvents, http::CodecEvents, public net::Retired {
  public:
   HttpConnection(net::Loop& loop, ConnectionOwner& owner);
+  ~HttpConnection();
   using Tls = std::shared_ptr<const net::TlsContext>;  // null: none
   void accept(int fd, http::Wire wire, const http::CodecLimits& limits, Tls tls = nullptr);
   // Rests until its first bytes, and whenever rest() has succeeded: it has no codec then, and asks its owner for one.
@@ -92,7 +93,10 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void note_input_end();             // for a diversion that has read FIN
   void divert_reads(Diversion* to);  // null: back to the codec
   void divert_writes(Diversion* to);
-  void fail(const Error& why);  // the transport is of no use any more: streams hear on_reset, then on_gone
+  // The transport is of no use any more: streams hear on_reset, then on_gone. Of the many that HTTP/2 may have, the first
+  // does at once, the others as newcomers are served: their ends are as dear, and have as much time.
+  void fail(const Error& why);
+  void tell_all();  // those that wait for that: now
   uint64_t bytes_in() const { return bytes_in_; }
   uint64_t bytes_out() const { return bytes_out_; }
   // The owner is done: closes at once (abort: with RST), calls no one any more, and is deleted after the turn.
@@ -124,9 +128,12 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void linger();
   void on_limit();
   void discard();
+  struct Ending;
+  void tell_next();
   ConnectionOwner* owner_;  // null: its own
   net::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
+  std::unique_ptr<Ending> ending_;                  // there are streams that have not heard of it yet
   Diversion *reads_ = nullptr, *writes_ = nullptr;  // null: the codec's
   uint64_t bytes_in_ = 0, bytes_out_ = 0;
   uint32_t read_size_ = 16 * 1024;  // grows to 64 and 256 KiB while reads come back full

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "net/socket.h"
+
 namespace outrider::wire {
 
 namespace {

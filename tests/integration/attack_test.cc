@@ -191,19 +191,20 @@ TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
   const auto second = sidecar("two", *more);
   until("both", [&] { return known_to(*web) == 2; });
   Traffic traffic(web->address("outbound"));
-  std::vector<std::thread> threads;
   std::vector<std::unique_ptr<Attacker>> attackers;
+  std::vector<std::jthread> threads;
   const std::vector<net::Address> nodes{node_of(*web), node_of(*shop), node_of(*second)};
   const std::string forged = record(claim());
   for (int i = 0; i < 4; ++i) {
     attackers.push_back(std::make_unique<Attacker>(key(), kKey, i));
     attackers.back()->lay(kKey, junk(forged, 500));
-    for (const auto& node : nodes) ASSERT_TRUE(attackers.back()->ping(node));
+    for (const auto& node : nodes) ASSERT_TRUE(attackers.back()->ping(node)) << "before there is a flood";
+  }
+  for (int i = 0; i < 4; ++i)
     threads.emplace_back([&, i] {
       const auto values = junk(i % 2 ? forged : std::string(discovery::kMaxRecord, 'x'), kFlood / 4);
       for (const auto& node : nodes) attackers[size_t(i)]->put(node, kKey, values);
     });
-  }
   for (int i = 0; i < 5; ++i) {
     const auto newcomer = caller("newcomer" + std::to_string(i));
     until_served_by(*newcomer, {"honest"});

@@ -10,6 +10,8 @@ namespace outrider::test {
 
 namespace {
 
+constexpr int kIdleMs = 300'000;
+
 int bind_anywhere() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const net::Address at = net::Address::loopback(0);
@@ -81,7 +83,9 @@ std::unique_ptr<Origin> Origin::answering(std::string body) {
 std::unique_ptr<Origin> Origin::answering(std::function<std::string(const Message&)> make) {
   auto counter = std::make_shared<std::atomic<int>*>(nullptr);
   auto origin = std::make_unique<Origin>([make, counter](Stream& connection) {
-    while (const auto request = connection.read_message()) {
+    while (connection.await(kIdleMs)) {  // in somebody's pool
+      const auto request = connection.read_message();
+      if (!request) return;
       if (*counter) ++**counter;
       if (!connection.send(make(*request))) return;
     }

@@ -75,6 +75,11 @@ bool Stream::send(std::string_view bytes) {
   return true;
 }
 
+bool Stream::await(int milliseconds) {
+  pollfd wait{fd_, POLLIN, 0};
+  return !unread_.empty() || (ssl_ && SSL_pending(ssl_)) || ::poll(&wait, 1, milliseconds) > 0;
+}
+
 bool Stream::fill() {
   if (ended_ || fd_ < 0) return false;
   pollfd wait{fd_, POLLIN, 0};

@@ -38,6 +38,7 @@ class Stream {
   bool open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
 
+  bool await(int milliseconds);       // for bytes or the end; false: neither came, which is no failure
   bool send(std::string_view bytes);  // all of it; false when the peer is gone
   // Bytes until `mark`, with it; null when the connection ended or the limit passed before.
   std::optional<std::string> read_until(std::string_view mark);

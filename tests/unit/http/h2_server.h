@@ -79,4 +79,6 @@ inline std::string case_name(std::string_view what) {
   return name;
 }
 
+inline const std::string kOk = "HEADERS 1 [:status: 200]\nDATA 1 end yes\n";
+
 }  // namespace outrider::http

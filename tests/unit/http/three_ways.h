@@ -109,4 +109,13 @@ inline std::string lines(std::initializer_list<std::string_view> all) {
   return text;
 }
 
+// What requests() answers the first, the second, ..., and what the codec itself answers when it is the end.
+inline std::string answered(int number) {
+  return "HTTP/1.1 200 OK\r\nN: " + std::to_string(number) + "\r\nContent-Length: 0\r\n\r\n";
+}
+
+inline std::string closing(int status, const char* phrase) {
+  return "HTTP/1.1 " + std::to_string(status) + " " + phrase + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+}
+
 }  // namespace outrider::http

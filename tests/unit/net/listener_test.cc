@@ -200,51 +200,51 @@ TEST(Listener, LeavesAFileThatIsNoSocketAlone) {
   EXPECT_EQ(::access(path.c_str(), F_OK), 0);
 }
 
-TEST(Listener, DoesNotSpinWhenThereAreNoDescriptorsLeft) {
+class NoDescriptors : public testing::Test {
+ protected:
+  void SetUp() override {
 #ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "the sanitizer looks at memory through a pipe, and takes every object for a bad one when it gets none";
+    GTEST_SKIP() << "the sanitizer looks at memory through a pipe, and takes every object for a bad one when it gets none";
 #endif
+    getrlimit(RLIMIT_NOFILE, &before);
+    const int top = ::dup(0);
+    ASSERT_GE(top, 0);
+    ::close(top);
+    rlimit few = before;
+    few.rlim_cur = rlim_t(top);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  void TearDown() override { come_back(); }
+  void come_back() {
+    if (before.rlim_cur) setrlimit(RLIMIT_NOFILE, &before);
+  }
+  // How often the loop turned meanwhile.
+  int pass(milliseconds time) {
+    test::Guard over;
+    loop.arm(over, time);
+    int turns = 0;
+    for (; !over.fired && turns < 100000; ++turns) loop.run_turn(true);
+    return turns;
+  }
   Loop loop;
   Accepting accepting;
-  Listener listener(loop, accepting, *open_listener(Address::loopback(0)));
-  Fd client = test::connected_to(listener.local());
-  ASSERT_TRUE(client);
-  rlimit before{};
-  getrlimit(RLIMIT_NOFILE, &before);
-  const int top = ::dup(0);
-  ASSERT_GE(top, 0);
-  ::close(top);
-  rlimit few = before;
-  few.rlim_cur = rlim_t(top);
-  setrlimit(RLIMIT_NOFILE, &few);
-  int turns = 0;
-  test::Guard over;
-  loop.arm(over, milliseconds(100));
-  for (; !over.fired && turns < 100000; ++turns) loop.run_turn(true);
-  setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_TRUE(accepting.fds.empty());
-  EXPECT_LT(turns, 200) << "a turn each for nothing";
-  EXPECT_TRUE(run_until(loop, [&] { return !accepting.fds.empty(); })) << "and goes on when there are some again";
-}
-
-TEST(Listener, PausedItStaysPausedWhenDescriptorsComeBack) {
-  Loop loop;
-  Accepting accepting;
-  auto listener = std::make_unique<Listener>(loop, accepting, *open_listener(Address::loopback(0)));
+  std::unique_ptr<Listener> listener = std::make_unique<Listener>(loop, accepting, *open_listener(Address::loopback(0)));
   Fd client = test::connected_to(listener->local());
   rlimit before{};
-  getrlimit(RLIMIT_NOFILE, &before);
-  const int top = ::dup(0);
-  ::close(top);
-  rlimit few = before;
-  few.rlim_cur = rlim_t(top);
-  setrlimit(RLIMIT_NOFILE, &few);
+};
+
+TEST_F(NoDescriptors, AListenerDoesNotSpinAndGoesOnWhenTheyComeBack) {
+  EXPECT_LT(pass(milliseconds(100)), 200) << "a turn each for nothing";
+  EXPECT_TRUE(accepting.fds.empty());
+  come_back();
+  EXPECT_TRUE(run_until(loop, [&] { return !accepting.fds.empty(); }));
+}
+
+TEST_F(NoDescriptors, AListenerThatIsPausedStaysSoWhenTheyComeBack) {
   run_turns(loop);
   listener->pause();
-  setrlimit(RLIMIT_NOFILE, &before);
-  test::Guard over;
-  loop.arm(over, milliseconds(300));
-  while (!over.fired) loop.run_turn(true);
+  come_back();
+  pass(milliseconds(300));
   EXPECT_TRUE(accepting.fds.empty());
 }
 

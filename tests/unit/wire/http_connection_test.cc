@@ -1,126 +1,10 @@
-#include "wire/http_connection.h"
+#include <algorithm>
 
-#include <gtest/gtest.h>
-
-#include <deque>
-#include <set>
-
-#include "http/vacant_codecs.h"
-#include "tests/support/loop.h"
-#include "tests/support/sockets.h"
-#include "tests/unit/http/frames.h"
 #include "tests/unit/net/client_hello.h"
+#include "tests/unit/wire/session.h"
 
 namespace outrider::wire {
 namespace {
-
-using test::drive_until;
-using test::Fd;
-using test::run_until;
-
-const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const std::string kPost = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-// A session that does what a test tells it, and writes down what it hears.
-class Session final : public ConnectionOwner {
- public:
-  struct Stream final : http::StreamEvents {
-    Stream(Session& s, http::StreamId i) : session(s), id(i) {}
-    http::RequestHead* request_head() override { return &request; }
-    http::ResponseHead* response_head() override { return &response; }
-    void on_head(bool end) override { headed = true, on_end(end); }
-    void on_body(Buffer&& data, bool end) override {
-      body += data.text();
-      if (session.takes) session.connection->codec().consumed(id, data.size());
-      on_end(end);
-    }
-    void on_trailers(http::HeaderMap&) override { on_end(true); }
-    void on_sendable() override { ++sendables; }
-    void on_reset(const Error& why) override { reset = why.what; }
-    void on_end(bool end) {
-      ended |= end;
-      if (end && session.answers && response.status == 0) session.answer(id, 200, "fine", true);
-    }
-    Session& session;
-    http::StreamId id;
-    Arena arena;
-    http::RequestHead request{arena};
-    http::ResponseHead response{arena};
-    std::string body, reset;
-    bool headed = false, ended = false;
-    int sendables = 0;
-  };
-
-  Session(net::Loop& l, int fd, http::Wire wire = http::Wire::Http1, http::CodecLimits limits = {})
-      : loop(l), connection(new HttpConnection(l, *this)) {
-    connection->accept(fd, wire, limits);
-  }
-  Session(net::Loop& l, int fd, http::VacantCodecs& c, Hears hears = Hears::Http)
-      : loop(l), connection(new HttpConnection(l, *this)), codecs(&c) {
-    connection->accept_resting(fd, 65536, hears);
-  }
-  Session(net::Loop& l, const net::Address& to) : loop(l), connection(new HttpConnection(l, *this)) {
-    EXPECT_TRUE(connection->connect(to, http::Wire::Http1, {}));
-  }
-  ~Session() {
-    HttpConnection::retire(std::move(connection));
-    test::run_turns(loop);
-  }
-  void answer(http::StreamId id, uint16_t status, std::string_view body, bool end) {
-    Arena arena;
-    http::ResponseHead head(arena);
-    head.status = status;
-    if (end) head.headers.add("Content-Length", std::to_string(body.size()));
-    connection->codec().send_response(id, head, false);
-    say(id, body, end);
-  }
-  size_t say(http::StreamId id, std::string_view bytes, bool end) {  // how much was left
-    Buffer data(loop.blocks());
-    data.append(bytes);
-    connection->codec().send_body(id, data, end);
-    return data.size();
-  }
-  bool gone() const { return goings > 0; }
-
-  http::StreamEvents* on_stream(http::StreamId id) override { return &streams.emplace_back(*this, id); }
-  void on_connected() override { connected = true; }
-  void on_partial() override { ++partials; }
-  void on_idle() override {
-    ++idles;
-    if (!connection->codec().reusable()) connection->close_after_flush();
-    else if (codecs)
-      if (auto codec = connection->rest()) codecs->keep(std::move(codec));
-  }
-  std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override {
-    if (wire == http::Wire::Raw) return http::make_codec(wire, http::Role::Server, events, loop.blocks(), {});
-    return codecs->take(events, {}, http::StreamId(streams.size()));
-  }
-  void on_limit() override { ++limits; }
-  void on_draining() override {}
-  void on_gone(const Error& why) override { ++goings, gone_why = why.what; }
-
-  net::Loop& loop;
-  std::deque<Stream> streams;
-  std::unique_ptr<HttpConnection> connection;
-  http::VacantCodecs* codecs = nullptr;  // of one that rests
-  std::string gone_why;
-  int partials = 0, idles = 0, goings = 0, limits = 0;
-  bool connected = false, answers = true, takes = true;
-};
-
-// Reads on while the loop turns, until `mark` has come or the other side has ended.
-std::string read_until(net::Loop& loop, Fd& from, std::string_view mark, Fd::Got* last = nullptr) {
-  std::string all;
-  EXPECT_TRUE(drive_until(loop, [&] {
-    auto got = from.read_some();
-    all += got.bytes;
-    if (last) *last = got;
-    return all.find(mark) != std::string::npos || got.end || got.error;
-  }));
-  return all;
-}
-
-const std::string kFine = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine";
 
 TEST(HttpConnection, AnswersOneRequestAfterAnother) {
   net::Loop loop;
@@ -340,6 +224,52 @@ TEST(HttpConnection, APeerThatIsLostIsToldToEveryone) {
   EXPECT_EQ(session.goings, 1);
 }
 
+struct Crowd {  // of requests that are under way
+  Crowd() {
+    session.answers = false;
+    std::string bytes = http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0);
+    for (uint32_t i = 0; i < 20; ++i) bytes += http::headers(1 + 2 * i, http::request_fields());
+    ends.first.write_some(bytes);
+    EXPECT_TRUE(run_until(loop, [&] { return session.streams.size() == 20; }));
+  }
+  size_t told() const {
+    return size_t(std::ranges::count_if(session.streams, [](const auto& stream) { return stream.reset == "cut_short"; }));
+  }
+  static constexpr Error kCut{Code::Canceled, Side::Local, Retry::No, 0, "cut_short"};
+  net::Loop loop;
+  std::pair<Fd, Fd> ends = test::unix_pair();
+  Session session{loop, ends.second.release(), http::Wire::Http2};
+};
+
+TEST(HttpConnection, ACrowdOfStreamsIsToldOfItsEndOneByOne) {
+  Crowd crowd;
+  crowd.session.connection->fail(Crowd::kCut);
+  EXPECT_EQ(crowd.told(), 1u) << "others are served before the next";
+  EXPECT_FALSE(crowd.session.gone());
+  crowd.session.answer(crowd.session.streams.back().id, 200, "too late", true);
+  crowd.session.connection->codec().detach(crowd.session.streams[5].id);
+  ASSERT_TRUE(run_until(crowd.loop, [&] { return crowd.session.gone(); }));
+  EXPECT_EQ(crowd.told(), 19u) << "but who left before";
+  EXPECT_EQ(crowd.session.goings, 1);
+}
+
+TEST(HttpConnection, ACrowdOfStreamsIsToldAtOnceWhereThatIsAskedFor) {
+  Crowd crowd;
+  crowd.session.connection->fail(Crowd::kCut);
+  crowd.session.connection->tell_all();
+  EXPECT_EQ(crowd.told(), 20u);
+  EXPECT_EQ(crowd.session.goings, 1);
+}
+
+TEST(HttpConnection, WhoIsRetiredBeforeItsCrowdIsToldCallsNobody) {
+  Crowd crowd;
+  crowd.session.connection->fail(Crowd::kCut);
+  crowd.session.connection->leave();
+  test::run_turns(crowd.loop);
+  EXPECT_EQ(crowd.told(), 1u);
+  EXPECT_FALSE(crowd.session.gone());
+}
+
 TEST(HttpConnection, OnceRetiredItCallsNobody) {
   net::Loop loop;
   auto [client, server] = test::unix_pair();
@@ -373,161 +303,6 @@ TEST(HttpConnection, AsAClientItAsksAndIsAnswered) {
   server.close();
   ASSERT_TRUE(run_until(loop, [&] { return session.gone(); }));
   EXPECT_EQ(session.gone_why, "upstream_closed");
-}
-
-// --- back-pressure -----------------------------------------------------------------------------------------------------
-
-TEST(HttpConnection, WhatNobodyTakesIsNotRead) {
-  net::Loop loop;
-  auto [client, server] = test::unix_pair();
-  Session session(loop, server.release());
-  session.takes = false;
-  client.write_some(kPost);
-  const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
-  std::string left;
-  size_t sent = 0;
-  for (int still = 0; still < 50; ++still) {
-    if (left.empty()) left = chunk;
-    const size_t n = client.write_some(left);
-    left.erase(0, n);
-    sent += n;
-    if (n) still = 0;
-    loop.run_turn(false);
-    ASSERT_LT(sent, size_t(16) << 20);
-  }
-  EXPECT_LT(loop.blocks().in_use_bytes(), size_t(1) << 20);
-  session.takes = true;
-  session.connection->codec().consumed(session.streams[0].id, session.streams[0].body.size());
-  ASSERT_TRUE(drive_until(loop, [&] {
-    left.erase(0, client.write_some(left));
-    return left.empty();
-  }));
-}
-
-TEST(HttpConnection, WhatThePeerDoesNotReadIsNotMade) {
-  net::Loop loop;
-  auto [client, server] = test::unix_pair();
-  Session session(loop, server.release());
-  session.answers = false;
-  client.write_some(kGet);
-  ASSERT_TRUE(run_until(loop, [&] { return !session.streams.empty(); }));
-  session.answer(1, 200, "", false);
-  size_t made = 0;
-  for (int still = 0; still < 20; ++still) {
-    const size_t n = 20000 - session.say(1, std::string(20000, 'y'), false);
-    made += n;
-    if (n) still = 0;
-    loop.run_turn(false);
-    ASSERT_LT(made, size_t(16) << 20);
-  }
-  EXPECT_LT(loop.blocks().in_use_bytes(), size_t(1) << 20);
-  EXPECT_EQ(session.streams[0].sendables, 0);
-  size_t drained = 0;
-  ASSERT_TRUE(drive_until(loop, [&] {
-    drained += client.read_some().bytes.size();
-    return session.streams[0].sendables > 0;
-  }));
-}
-
-// --- the end, said so that it is heard -----------------------------------------------------------------------------------
-
-// RST would take the answer away from a client that is still sending (RFC 9112 9.6).
-TEST(HttpConnection, TheLastAnswerArrivesThoughTheClientIsStillSending) {
-  net::Loop loop;
-  auto [client, server] = test::tcp_pair();
-  Session session(loop, server.release());
-  session.answers = false;
-  client.write_some("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
-  ASSERT_TRUE(run_until(loop, [&] { return !session.streams.empty(); }));
-  client.write_some(std::string(100000, 'x'));
-  session.answer(1, 413, "too much", true);
-  session.connection->codec().detach(1);
-  Fd::Got last;
-  const std::string all = read_until(loop, client, "never", &last);
-  EXPECT_TRUE(all.ends_with("too much")) << all;
-  EXPECT_TRUE(last.end);
-  EXPECT_EQ(last.error, 0);
-  EXPECT_FALSE(session.gone());
-  client.close();
-  ASSERT_TRUE(run_until(loop, [&] { return session.gone(); }));
-}
-
-TEST(HttpConnection, WhoGoesOnSendingForeverIsCutOff) {
-  net::Loop loop;
-  auto [client, server] = test::tcp_pair();
-  Session session(loop, server.release());
-  session.connection->close_after_flush();
-  size_t sent = 0;
-  ASSERT_TRUE(drive_until(loop, [&] {
-    sent += client.write_some(std::string(65536, 'x'));
-    return session.gone();
-  }));
-  EXPECT_GT(sent, 0u);
-}
-
-TEST(HttpConnection, AMessageThatIsCutShortEndsInAReset) {
-  net::Loop loop;
-  auto [client, server] = test::tcp_pair();
-  Session session(loop, server.release());
-  session.answers = false;
-  client.write_some(kGet);
-  ASSERT_TRUE(run_until(loop, [&] { return !session.streams.empty(); }));
-  session.answer(1, 200, "half", false);
-  session.connection->codec().reset(1, http::Reset::Internal);
-  Fd::Got last;
-  const std::string all = read_until(loop, client, "never", &last);
-  EXPECT_NE(all.find("half"), std::string::npos);
-  EXPECT_EQ(last.error, ECONNRESET);
-  ASSERT_TRUE(run_until(loop, [&] { return session.gone(); }));
-}
-
-// Fills the socket of a client that does not read.
-void fill(net::Loop& loop, Session& session, Fd& client) {
-  session.answers = false;
-  client.write_some(kGet);
-  ASSERT_TRUE(run_until(loop, [&] { return !session.streams.empty(); }));
-  session.answer(1, 200, "", false);
-  int still = 0;
-  ASSERT_TRUE(drive_until(loop, [&] {
-    still = session.say(1, std::string(60000, 'y'), false) == 60000 ? still + 1 : 0;
-    return still == 50;
-  }));
-  ASSERT_FALSE(session.connection->flushed());
-}
-
-TEST(HttpConnection, AMessageThatIsCutShortDoesNotWaitForAClientThatReadsNothing) {
-  net::Loop loop;
-  auto [client, server] = test::tcp_pair();
-  Session session(loop, server.release());
-  fill(loop, session, client);
-  session.connection->codec().reset(1, http::Reset::Timeout);
-  ASSERT_TRUE(run_until(
-      loop, [&] { return session.gone(); }, milliseconds(5000)));
-}
-
-TEST(HttpConnection, AnAnswerThatNobodyReadsIsGivenUpAfterItsLimit) {
-  net::Loop loop;
-  auto [client, server] = test::tcp_pair();
-  Session session(loop, server.release());
-  fill(loop, session, client);
-  session.connection->close_after_flush(milliseconds(50));
-  ASSERT_TRUE(run_until(
-      loop, [&] { return session.gone(); }, milliseconds(5000)));
-  Fd::Got last;
-  read_until(loop, client, "never", &last);
-  EXPECT_EQ(last.error, ECONNRESET);  // not an end that looks like one
-}
-
-TEST(HttpConnection, AnAnswerThatIsReadSlowlyIsNot) {
-  net::Loop loop;
-  auto [client, server] = test::tcp_pair();
-  Session session(loop, server.release());
-  session.answers = false;
-  client.write_some(kGet);
-  ASSERT_TRUE(run_until(loop, [&] { return !session.streams.empty(); }));
-  session.answer(1, 200, std::string(50000, 'y'), true);
-  session.connection->close_after_flush(milliseconds(5000));
-  EXPECT_TRUE(read_until(loop, client, "never").ends_with("yyyy"));
 }
 
 }  // namespace
