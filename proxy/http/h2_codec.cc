@@ -42,7 +42,7 @@ H2Codec::~H2Codec() { nghttp2_session_del(session_); }
 
 Result<Done> H2Codec::feed(Buffer& input) {
   if (!std::exchange(had_enough_, false) && !input.empty()) guard_.turn();
-  spent_ = 0;
+  spent_ = std::exchange(owed_, 0);
   feeding_ = true;
   while (!input.empty() && !dead_ && !verdict_ && !had_enough_) {
     const auto run = input.front();
@@ -53,7 +53,7 @@ Result<Done> H2Codec::feed(Buffer& input) {
       die();
       break;
     }
-    had_enough_ = taken < run.size();
+    had_enough_ = taken < run.size() || (owed_ > 0 && input.size() > taken);
     input.drop(taken);
     // What nghttp2 has found wrong by itself shows when it is framed.
     if (nghttp2_session_get_outbound_queue_size(session_) > 0) gather();
@@ -103,8 +103,12 @@ size_t H2Codec::read(std::string_view run) {
       feed_to(std::max(fed, before));
       return 0;
     }
-    spent_ += guard_.cost(frame.type);
-    if (role_ == Role::Server && spent_ > H2Guard::kATurn) return feed_to(behind) ? behind : 0;
+    const uint32_t cost = guard_.cost(frame.type);
+    spent_ += cost;
+    if (role_ == Role::Server && spent_ > H2Guard::kATurn) {  // what this one says is read in the next
+      owed_ = cost;
+      return feed_to(behind) ? behind : 0;
+    }
   }
   return feed_to(run.size()) ? run.size() : 0;
 }

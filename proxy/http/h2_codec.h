@@ -95,6 +95,7 @@ class H2Codec final : public Codec {
   bool inside_ = false, feeding_ = false, noted_ = false, dead_ = false, settings_seen_ = false, holding_ = false;
   bool stuck_ = false;       // there was output at the last sweep, and none of it has gone
   uint32_t spent_ = 0;       // server: on what was read in this turn
+  uint32_t owed_ = 0;        // on a frame that has begun
   bool had_enough_ = false;  // the rest of the input is for another
   bool draining_ = false, goaway_ = false, goaway_told_ = false, goodbye_said_ = false, alive_ = false;
 };

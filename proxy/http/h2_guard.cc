@@ -57,7 +57,7 @@ void H2Guard::turn() {
 // may open a connection to an endpoint, least of all.
 uint32_t H2Guard::cost(uint8_t type) const {
   if (type != NGHTTP2_HEADERS) return 1;
-  if (!known_) return kATurn / 2;
+  if (!known_) return kATurn / 2 + 1;
   return counted_[Resets] > kBudgets[Resets].limit / 64 ? kATurn / 8 : kATurn / 64;
 }
 

@@ -124,6 +124,23 @@ TEST(H2Server, OthersAreServedBetweenHeadsThatAreLongOnlyWhenTheyHaveBeenRead) {
   EXPECT_LE(turns.most, 4u) << "56,000 bytes of fields each, but for the first";
 }
 
+size_t heads_in(const std::string& events) {
+  size_t heads = 0;
+  for (size_t at = events.find("head "); at != events.npos; at = events.find("head ", at + 1)) ++heads;
+  return heads;
+}
+
+TEST(H2Server, OfWhoHasBroughtNoStreamToItsEndOneHeadIsReadInATurn) {
+  Server server;
+  server.answers = false;
+  std::string bytes;
+  for (uint32_t i = 0; i < 50; ++i) bytes += headers(1 + 2 * i, request_fields());
+  const Turns turns = turns_of(server, bytes, [&] { return heads_in(server.rig.events); });
+  EXPECT_EQ(heads_in(server.rig.events), 50u);
+  EXPECT_EQ(turns.most, 1u);
+  EXPECT_EQ(turns.count, 50) << "the first at once";
+}
+
 TEST(H2Server, OfWhoTakesItsStreamsBackFewAreReadInATurn) {
   Server server;
   server.answers = false;
