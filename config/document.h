@@ -262,7 +262,7 @@ struct Cluster {
   std::bitset<200> retry_statuses;  // of HTTP, from 400
   bool retry_timeout = false;       // of one try
   uint32_t retry_attempts = 2;
-  std::vector<std::string> retry_methods{"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+  std::vector<std::string> retry_methods;  // empty: those that are idempotent
   milliseconds per_try_timeout{0}, backoff_base{25}, backoff_max{1000};
   double retry_budget = 0.2;
   uint32_t retry_budget_min = 3;

@@ -278,7 +278,7 @@ void read_headers(Fields& fields, Chain& chain, const Sources& sources) {
   for (const auto& [key, side] : {std::pair{"request_headers", "request"}, {"response_headers", "response"}}) {
     const Node* value = fields.hand(key, "map of set, add and remove", "{}");
     fields.keep(key, value ? *value : Node::map());
-    if (!value) continue;
+    if (!value || (value->is_map() && value->size() == 0)) continue;
     Node options = Node::map();
     options.put(side, *value);
     options.set_mark(value->mark());

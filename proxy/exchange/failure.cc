@@ -101,7 +101,7 @@ Exchange::Choice Exchange::choose() {
   if (!answered && last.state() != Attempt::State::Failed) return Choice::Wait;
   const auto& plan = cluster_->plan();
   const bool may = tries_ <= std::min<size_t>(plan.retries, kMaxTries - 1) && repeatable();
-  const bool twice = may && (plan.retry_methods >> unsigned(request_.method) & 1);  // a second run does no harm
+  const bool twice = may && (plan.retry_methods & upstream::bit_of(request_.method));  // a second run does no harm
   const auto status = may ? status_to_retry() : std::nullopt;
   const bool by_status = answered && twice && !raw_ && !upgrading_ && is_listed(plan.retry_statuses, last.response().status);
   if (answered && !status && !by_status) return Choice::Commit;

@@ -316,7 +316,8 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.retry_grpc = cluster.retry_grpc;
   plan.retry_statuses = cluster.retry_statuses;
   plan.retry_timeout = cluster.retry_timeout;
-  for (const std::string& method : cluster.retry_methods) plan.retry_methods |= 1u << unsigned(http::method_of(method));
+  plan.retry_methods = cluster.retry_methods.empty() ? upstream::kIdempotent : 0;
+  for (const std::string& method : cluster.retry_methods) plan.retry_methods |= upstream::bit_of(http::method_of(method));
   plan.per_try_timeout = cluster.per_try_timeout;
   plan.backoff_base = cluster.backoff_base;
   plan.backoff_max = cluster.backoff_max;

@@ -45,6 +45,10 @@ struct PoolPlan {
   milliseconds tcp_keepalive{60000};
 };
 
+constexpr uint32_t bit_of(http::Method method) { return 1u << unsigned(method); }
+constexpr uint32_t kIdempotent = bit_of(http::Method::Get) | bit_of(http::Method::Head) | bit_of(http::Method::Options) |
+                                 bit_of(http::Method::Put) | bit_of(http::Method::Delete) | bit_of(http::Method::Trace);
+
 struct ClusterPlan {
   std::string name;
   std::string service;  // "namespace/name" in the registry; empty: not from the registry
@@ -74,7 +78,7 @@ struct ClusterPlan {
   uint32_t retry_grpc = 0;            // a bit for each http::GrpcStatus
   std::bitset<200> retry_statuses;    // from 400
   bool retry_timeout = false;         // of one try
-  uint32_t retry_methods = 0;         // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
+  uint32_t retry_methods = kIdempotent;  // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
   milliseconds per_try_timeout{0};    // until the head of an answer; 0: none
   milliseconds backoff_base{25}, backoff_max{1000};
   double retry_budget = 0.2;          // of the requests under way, on each worker

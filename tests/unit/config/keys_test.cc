@@ -172,7 +172,8 @@ constexpr Row kRows[] = {
     {"routes.edge[].match.header", S, "{}", "{x-beta: \"1\", user-agent: {prefix: curl}, x-old: {present: false}}"},
     {"routes.edge[].match.query", S, "{}", "{debug: {present: true}}"},
     {"routes.edge[].match.cookie", S, "{}", "{group: {not: {regex: b.*}}}"},
-    {"routes.edge[].match.grpc", S, "{service: shop.Cart}", "{service: shop.Cart, method: Add}"},
+    {"routes.edge[].match.grpc.service", S, "", "shop.Cart"},
+    {"routes.edge[].match.grpc.method", S, "", "Add"},
     {"routes.edge[].match.source.identity", S, "[]", "[shop/web]"},
     {"routes.edge[].match.source.cidr", S, "[]", "[10.0.0.0/8, \"fd00::/8\"]"},
     {"routes.edge[].match.sni", S, "[\"*.example.com\"]", "a.example.com"},
@@ -191,7 +192,8 @@ constexpr Row kRows[] = {
     {"routes.edge[].passthrough", L, kNone, "original_dst"},
     {"routes.edge[].rewrite.prefix", S, "", "/"},
     {"routes.edge[].rewrite.path", S, "", "/"},
-    {"routes.edge[].rewrite.regex", S, "{}", "{match: a, replace: b}"},
+    {"routes.edge[].rewrite.regex.match", S, "", "/a.*"},
+    {"routes.edge[].rewrite.regex.replace", S, "", "/b"},
     {"routes.edge[].rewrite.host", S, "", "b"},
     {"routes.edge[].request_headers", S, "{}", "{set: {a: b}, add: {a: b}, remove: [a]}"},
     {"routes.edge[].response_headers", S, "{}", "{set: {a: b}, add: {a: b}, remove: [a]}"},
@@ -309,7 +311,7 @@ constexpr Row kRows[] = {
     {"filters.edge[].rate_limit", S, "{rate: 5/m}", "{rate: 100/s}"},
     {"filters.edge[].body_limit", L, kNone, "{max: 10MiB}"},
     {"filters.edge[].compress", L, kNone, "{types: [text/*]}"},
-    {"filters.edge[].grpc_web", L, kNone, "{}"},
+    {"filters.edge[].grpc_web", S, "{}", "{}"},
     {"filters.edge[].headers", S, "{response: {remove: [server]}}", "{request: {set: {a: b}}}"},
     {"filters.edge[].bandwidth", L, kNone, "{down: 1MiB/s}"},
     {"filters.edge[].tap", L, kNone, "{max: 100}"},
@@ -385,6 +387,7 @@ std::string setting(const Row& row, const std::string& value) {
   const auto begins = [&](const char* text) { return key.starts_with(text); };
   if (begins("routes.") && !begins("routes.edge[].cluster") && !begins("routes.edge[].split") && !begins("routes.edge[].redirect") &&
       !begins("routes.edge[].respond") && !begins("routes.edge[].passthrough")) with = "cluster: cart, ";
+  if (key == "routes.edge[].match.grpc.method") inner = "match: {grpc: {service: a, method: " + quote(value) + "}}";
   if (begins("routes.edge[].rewrite")) with += "match: {prefix: /a}, ";
   if (key == "routes.edge[].redirect.status") inner = "redirect: {scheme: https, status: " + value + "}";
   if (begins("clusters.cart.endpoints[]") && !key.ends_with("address")) with = "address: \"10.0.0.1:80\", ";

@@ -102,8 +102,9 @@ std::shared_ptr<const Conditions> with(std::string header) {
 TEST(Conditions, ARuleThatIsNotFulfilledLeavesItsRequestsToThoseBehind) {
   const Request request;
   const auto matched = [&](const std::vector<Rule>& rules) {
-    const Route* const route = Router(rules).match("shop", {request.head, request.peer, 0});
-    return route ? route->name : "none";
+    const Router router(rules);
+    const Route* const route = router.match("shop", {request.head, request.peer, 0});
+    return route ? route->name : std::string("none");
   };
   EXPECT_EQ(matched({rule("old", {"/cart"}, with("x-old")), rule("beta", {"/cart"}, with("x-beta")), rule("all", {"/cart"})}), "beta");
   EXPECT_EQ(matched({rule("old", {"/cart"}, with("x-old")), rule("none", {"/cart"}, with("x-none")), rule("all", {})}), "all");
