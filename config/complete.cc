@@ -79,6 +79,7 @@ struct Completion {
     for (const FilterUse& use : listener.filters)
       if (use.name == "ip") listener.ip.push_back(use);
     std::erase_if(listener.filters, [](const FilterUse& use) { return use.name == "ip"; });
+    for (const FilterUse& use : listener.filters) name_cluster_of(use);
     listener.table = table.empty() ? listener.name : table;
     Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
     if (kept.size() == 0) return;
@@ -114,7 +115,8 @@ struct Completion {
           reading.error(name ? *name : *items[i], at + ".name", "the name \"" + route.name + "\" is taken by " + other.path);
         }
       join_chains(listener, route, *items[i]);
-      if (route.action == Route::Action::Cluster && !route.cluster.empty()) name_cluster(route, *fields.given("cluster"));
+      if (route.action == Route::Action::Cluster && !route.cluster.empty())
+        name_cluster(route.cluster, route.path + ".cluster", *fields.given("cluster"));
       listener.routes.push_back(std::move(route));
       kept.append(fields.take());
     }
@@ -130,33 +132,41 @@ struct Completion {
       if (joined.size() == before)
         reading.warn(at, use.path, "changes nothing: this filter is not in the chain of listener " + listener.name);
     }
-    for (FilterUse& use : route.filters)
-      if (!use.off) joined.push_back(std::move(use));
+    for (FilterUse& use : route.filters) {
+      if (use.off) continue;
+      name_cluster_of(use);
+      joined.push_back(std::move(use));
+    }
     route.filters = std::move(joined);
   }
 
   // A cluster that is only named: a service of the registry, with the defaults.
-  void name_cluster(const Route& route, const Node& at) {
-    if (d.cluster(route.cluster)) return;
-    if (layers.user.find("clusters") && layers.user.find("clusters")->is_map() &&
-        layers.user.find("clusters")->find(route.cluster))
+  void name_cluster(const std::string& name, const std::string& path, const Node& at) {
+    if (d.cluster(name)) return;
+    if (layers.user.find("clusters") && layers.user.find("clusters")->is_map() && layers.user.find("clusters")->find(name))
       return;
     Cluster cluster;
     const Node merged = layers.defaults("cluster");
-    Fields fields(reading, &merged, join_path("clusters", route.cluster));
+    Fields fields(reading, &merged, join_path("clusters", name));
     read_cluster(fields, cluster, false);
-    cluster.name = cluster.service = route.cluster;
+    cluster.name = cluster.service = name;
     cluster.where = where_of(at);
     cluster.implied = true;
     if (d.registry.kind == Registry::Kind::None) {
       std::vector<std::string_view> known;
       for (const Cluster& one : d.clusters) known.push_back(one.name);
-      return reading.error(at, route.path + ".cluster",
-                           "unknown cluster \"" + route.cluster + "\"" + did_you_mean(route.cluster, known) +
-                               ", and there is no registry to look it up in");
+      return reading.error(
+          at, path,
+          "unknown cluster \"" + name + "\"" + did_you_mean(name, known) + ", and there is no registry to look it up in");
     }
-    if (!resolve(cluster, at, route.path + ".cluster")) return;
+    if (!resolve(cluster, at, path)) return;
     d.clusters.push_back(std::move(cluster));
+  }
+
+  // Whom a filter asks is named like that too.
+  void name_cluster_of(const FilterUse& use) {
+    if (const Node* cluster = use.options.find("cluster"); cluster && cluster->is_scalar())
+      name_cluster(cluster->text(), use.path + ".cluster", *cluster);
   }
 
   // From a reference (service, namespace/service) to the registry's "namespace/service".
@@ -272,8 +282,11 @@ struct Completion {
   void infer_tcp() {
     std::set<std::string> from_tcp, from_http;
     for (const Listener& listener : d.listeners)
-      for (const Route& route : listener.routes)
+      for (const Route& route : listener.routes) {
         if (route.action == Route::Action::Cluster) (is_opaque(listener, route) ? from_tcp : from_http).insert(route.cluster);
+        for (const FilterUse& use : route.filters)
+          if (const Node* asked = use.options.find("cluster"); asked && asked->is_scalar()) from_http.insert(asked->text());
+      }
     for (Cluster& cluster : d.clusters) {
       const bool tcp = from_tcp.contains(cluster.name), http = from_http.contains(cluster.name);
       const Node* own = named("clusters", cluster.name);

@@ -6,6 +6,7 @@ namespace outrider::filters {
 #define OUTRIDER_FILTERS(ROW) \
   ROW(api_key)                \
   ROW(basic_auth)             \
+  ROW(ext_authz)              \
   ROW(grpc_web)               \
   ROW(headers)                \
   ROW(ip)                     \

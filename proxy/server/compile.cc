@@ -73,10 +73,14 @@ class Chains {
   std::vector<std::shared_ptr<filter::Feed>> take_feeds() { return std::move(feeds_); }
 
  private:
+  // One for each place in the configuration, in however many chains it stands: what it knows is read once.
   std::shared_ptr<const filter::Filter> make(const config::FilterUse& use) {
+    const auto [known, fresh] = made_.try_emplace(use.path);
+    auto& made = known->second;
+    if (!fresh) return made;
     filter::Complaint complaint;
     const auto* entry = filters::find(use.name);
-    std::shared_ptr<const filter::Filter> made = entry ? entry->make(use.options, complaint) : nullptr;
+    if (entry) made = entry->make(use.options, complaint);
     if (auto feed = made ? made->feed() : nullptr) {
       if (const auto problem = feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
       feeds_.push_back(std::move(feed));
@@ -86,6 +90,7 @@ class Chains {
 
   std::string problem_;
   std::vector<std::shared_ptr<filter::Feed>> feeds_;
+  std::map<std::string, std::shared_ptr<const filter::Filter>> made_;
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
@@ -116,7 +121,7 @@ http::Wire wire_of(Protocol protocol) {
   return http::Wire::Http1;
 }
 
-exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id) {
+exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& clusters, Chains& chains, uint32_t id) {
   using Action = config::Route::Action;
   exchange::Rule rule;
   rule.hosts = route.hosts;
@@ -329,7 +334,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   snapshot->digest = document.digest;
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
-  std::map<std::string, uint32_t> clusters;
+  exchange::ClusterIds& clusters = snapshot->cluster_ids;
   Originations originations(document.identity.trust_domain, workload, files);
   for (const auto& cluster : document.clusters) {
     const std::string owner = "clusters." + cluster.name + ".tls";
