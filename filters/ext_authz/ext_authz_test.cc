@@ -50,11 +50,12 @@ TEST(ExtAuthzFilter, AsksForTheSameWithTheFieldsThatAreNamed) {
   seat.request().headers.add("X-Token", "t");
   seat.request().headers.add("Cookie", "c=1");
   seat.request().headers.add("Content-Length", "5");
-  EXPECT_EQ(seat.question(), "POST /cart?id=1 Host=shop X-Token=t x-forwarded-for=10.0.0.7 x-forwarded-proto=http");
+  EXPECT_EQ(seat.question(), "POST /cart?id=1 Host=shop X-Token=t X-Forwarded-For=10.0.0.7 X-Forwarded-Proto=http");
 }
 
 TEST(ExtAuthzFilter, AsksWithWhatPeopleSignInWithUnlessToldOtherwise) {
-  Seat with(*made("ext_authz", "{cluster: authz}"));
+  const auto filter = made("ext_authz", "{cluster: authz}");
+  Seat with(*filter);
   with.request().headers.add("Cookie", "c=1");
   with.request().headers.add("Authorization", "Bearer t");
   EXPECT_EQ(with.question().substr(0, 57), "POST /cart?id=1 Host=shop Cookie=c=1 Authorization=Bearer");
@@ -65,7 +66,7 @@ TEST(ExtAuthzFilter, SaysWhoComesWhateverTheClientSays) {
   Seat liar(*filter);
   liar.request().headers.add("X-Forwarded-For", "110.0.0.7");
   liar.request().headers.add("X-Forwarded-Client-Cert", "URI=spiffe://mesh/root");
-  EXPECT_EQ(liar.question(), "POST /cart?id=1 Host=shop X-Forwarded-For=10.0.0.7 x-forwarded-proto=http");
+  EXPECT_EQ(liar.question(), "POST /cart?id=1 Host=shop X-Forwarded-For=10.0.0.7 X-Forwarded-Proto=http");
   Seat known(*filter, "spiffe://mesh.local/ns/shop/sa/web");
   known.request().headers.add("x-forwarded-for", "192.0.2.1, 10.0.0.7");
   const std::string question = known.question();

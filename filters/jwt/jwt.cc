@@ -130,7 +130,7 @@ bool read_keys(filter::Options& options, Keys& keys) {
     if (!read_download(none, from)) return options.fail("jwks", complaint.message);
   } else {
     std::string file;
-    if (!read_keys(options, keys)) return false;
+    if (!options.file("jwks", file)) return false;
     keys = std::make_shared<filter::FileFeed<KeySet>>(std::move(file), KeySet::read);
     return true;
   }
