@@ -125,7 +125,8 @@ bool read_keys(filter::Options& options, Keys& keys) {
         !read_download(own, from))
       return options.fail(complaint.path.empty() ? "jwks" : "jwks." + complaint.path, complaint.message);
   } else if (given && given->is_scalar() && given->text().starts_with("http")) {
-    filter::Options none(config::Node::map(), complaint);
+    const config::Node nothing = config::Node::map();
+    filter::Options none(nothing, complaint);
     from.text = given->text();
     if (!read_download(none, from)) return options.fail("jwks", complaint.message);
   } else {
