@@ -79,6 +79,7 @@ struct Completion {
     for (const FilterUse& use : listener.filters)
       if (use.name == "ip") listener.ip.push_back(use);
     std::erase_if(listener.filters, [](const FilterUse& use) { return use.name == "ip"; });
+    for (const FilterUse& use : listener.filters) name_cluster_of(use);
     listener.table = table.empty() ? listener.name : table;
     Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
     if (kept.size() == 0) return;
@@ -115,7 +116,8 @@ struct Completion {
         }
       join_chains(listener, route, *items[i]);
       for (const std::string& name : route.clusters())
-        if (!name.empty()) name_cluster(route, name, *fields.given(route.split.empty() ? "cluster" : "split"));
+        if (const std::string key = route.split.empty() ? "cluster" : "split"; !name.empty())
+          name_cluster(name, route.path + "." + key, *fields.given(key));
       listener.routes.push_back(std::move(route));
       kept.append(fields.take());
     }
@@ -131,17 +133,19 @@ struct Completion {
       if (joined.size() == before)
         reading.warn(at, use.path, "changes nothing: this filter is not in the chain of listener " + listener.name);
     }
-    for (FilterUse& use : route.filters)
-      if (!use.off) joined.push_back(std::move(use));
+    for (FilterUse& use : route.filters) {
+      if (use.off) continue;
+      name_cluster_of(use);
+      joined.push_back(std::move(use));
+    }
     route.filters = std::move(joined);
   }
 
   // A cluster that is only named: those endpoints of another that have a version, or a service of the registry, with the
   // defaults.
-  void name_cluster(const Route& route, const std::string& name, const Node& at) {
+  void name_cluster(const std::string& name, const std::string& path, const Node& at) {
     if (d.cluster(name)) return;
     if (const Node* all = layers.user.find("clusters"); all && all->is_map() && all->find(name)) return;
-    const std::string path = route.path + (route.split.empty() ? ".cluster" : ".split");
     const std::string base = name.substr(0, name.find('@')), version = base == name ? "" : name.substr(base.size() + 1);
     if (base != name && (version.empty() || version.find('@') != version.npos))
       return reading.error(at, path, "expected a version behind the @, got \"" + name + "\"");
@@ -171,6 +175,12 @@ struct Completion {
     }
     if (!resolve(cluster, at, path)) return;
     d.clusters.push_back(std::move(cluster));
+  }
+
+  // Whom a filter asks is named like that too.
+  void name_cluster_of(const FilterUse& use) {
+    if (const Node* cluster = use.options.find("cluster"); cluster && cluster->is_scalar())
+      name_cluster(cluster->text(), use.path + ".cluster", *cluster);
   }
 
   // From a reference (service, namespace/service) to the registry's "namespace/service".
@@ -287,8 +297,11 @@ struct Completion {
   void infer_tcp() {
     std::set<std::string> from_tcp, from_http;
     for (const Listener& listener : d.listeners)
-      for (const Route& route : listener.routes)
+      for (const Route& route : listener.routes) {
         for (const std::string& name : route.clusters()) (is_opaque(listener, route) ? from_tcp : from_http).insert(name);
+        for (const FilterUse& use : route.filters)
+          if (const Node* asked = use.options.find("cluster"); asked && asked->is_scalar()) from_http.insert(asked->text());
+      }
     for (Cluster& cluster : d.clusters) {
       const bool tcp = from_tcp.contains(cluster.name), http = from_http.contains(cluster.name);
       const Node* own = named("clusters", cluster.name);

@@ -8,6 +8,7 @@ namespace outrider::filters {
   ROW(basic_auth)             \
   ROW(cors)                   \
   ROW(csrf)                   \
+  ROW(ext_authz)              \
   ROW(grpc_web)               \
   ROW(headers)                \
   ROW(ip)                     \

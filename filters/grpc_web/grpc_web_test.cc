@@ -28,6 +28,7 @@ class Seat final : public filter::Call {
     EXPECT_EQ(filter_->on_request(*this), Verdict::Continue);
   }
   void respond(uint16_t status, const char* reason, std::string_view) override { told = std::to_string(status) + " " + reason; }
+  void fetch(const filter::Filter&, filter::Subrequest&) override { ADD_FAILURE() << "a request of its own"; }
   void resume(http::Way) override { ADD_FAILURE() << "nothing was paused"; }
   const http::HeaderMap* take_trailers() override { return has_trailers_ ? &trailers_ : nullptr; }
 

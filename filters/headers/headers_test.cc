@@ -13,6 +13,7 @@ namespace {
 class Seat final : public filter::Call {
  public:
   void respond(uint16_t, const char*, std::string_view) override { ADD_FAILURE() << "an answer of its own"; }
+  void fetch(const filter::Filter&, filter::Subrequest&) override { ADD_FAILURE() << "a request of its own"; }
   void resume(http::Way) override { ADD_FAILURE() << "nothing was paused"; }
   const http::HeaderMap* take_trailers() override { return nullptr; }
 };

@@ -1,12 +1,14 @@
-// Signed tokens (RFC 6750, RFC 7519), checked against keys from a file.
+// Signed tokens (RFC 6750, RFC 7519), checked against keys from a file or a URL.
 //   jwt: {issuer: "https://id.example.com", audience: [shop], jwks: file:/run/jwks.json, forward: x-jwt-payload,
 //         claims: {x-user: sub}, algorithms: [ES256], skew: 30s, require: true}
+//   jwt: {jwks: "https://id.example.com/jwks"}
+//   jwt: {jwks: {url: "https://id.example.com/jwks", ca: file:/run/ca.crt, refresh: 5m, retry: 10s, timeout: 5s, max_size:
+//   256KiB}}
 
 #include <algorithm>
 #include <array>
 
 #include "base/text.h"
-#include "config/values.h"
 #include "filter/feed.h"
 #include "filter/options.h"
 #include "filters/jwt/token.h"
@@ -15,14 +17,15 @@ namespace outrider::filters {
 
 namespace {
 
-constexpr const char* kNoToken = "no_token";
+constexpr const char *kNoToken = "no_token", *kUnknownKey = "unknown_key";
+constexpr size_t kMostKeySet = 4 * 1024 * 1024;
+using Keys = std::shared_ptr<filter::FeedOf<KeySet>>;
 
 // Owned by the chains that use it; const, any worker.
 class Jwt final : public filter::Filter {
  public:
-  Jwt(std::string file, TokenRules rules, std::string forward, bool require)
-      : keys_(std::make_shared<filter::FileFeed<KeySet>>(std::move(file), KeySet::read)), rules_(std::move(rules)),
-        forward_(std::move(forward)), require_(require) {}
+  Jwt(Keys keys, TokenRules rules, std::string forward, bool require)
+      : keys_(std::move(keys)), rules_(std::move(rules)), forward_(std::move(forward)), require_(require) {}
   filter::Hook hooks() const override { return filter::Hook::RequestHead; }
   std::shared_ptr<filter::Feed> feed() const override { return keys_; }
 
@@ -35,8 +38,16 @@ class Jwt final : public filter::Filter {
       if (!require_) return filter::Verdict::Continue;
       return refuse(call, kNoToken);
     }
-    const auto verdict = judge_token(trim(token), *keys_->get(), rules_, std::chrono::system_clock::now());
-    if (verdict.refused) return refuse(call, verdict.refused);
+    const auto keys = keys_->get();
+    if (!keys) {
+      call.deny(503, "jwt", "no_keys", "The keys that tokens are checked with have not come yet.");
+      return filter::Verdict::Answered;
+    }
+    const auto verdict = judge_token(trim(token), *keys, rules_, std::chrono::system_clock::now());
+    if (verdict.refused) {
+      if (std::string_view(verdict.refused) == kUnknownKey) keys_->want();
+      return refuse(call, verdict.refused);
+    }
     if (!forward_.empty()) headers.set(forward_, verdict.payload);
     for (const auto& [header, value] : verdict.claims) headers.set(header, value);
     return filter::Verdict::Continue;
@@ -57,7 +68,7 @@ class Jwt final : public filter::Filter {
     return filter::Verdict::Answered;
   }
 
-  const std::shared_ptr<filter::FileFeed<KeySet>> keys_;
+  const Keys keys_;
   const TokenRules rules_;
   const std::string forward_;
   const bool require_;
@@ -92,13 +103,39 @@ bool read_claims(filter::Options& options, std::vector<std::pair<std::string, st
   return true;
 }
 
-bool read_skew(filter::Options& options, milliseconds& skew) {
-  std::string text;
-  if (!options.text("skew", text)) return false;
-  if (text.empty()) return true;
-  const auto read = config::duration_of(text);
-  if (!read || *read > std::chrono::minutes(10)) return options.fail("skew", "expected a duration of at most 10m");
-  skew = std::chrono::duration_cast<milliseconds>(*read);
+bool read_download(filter::Options& options, filter::Download& from) {
+  const auto url = filter::parse_url(from.text);
+  if (!url) return options.fail("url", "expected http:// or https://, a host and a path");
+  from.url = *url;
+  return (!options.find("ca") || options.file("ca", from.ca)) &&
+         options.duration("refresh", from.refresh, std::chrono::milliseconds(10), std::chrono::hours(24)) &&
+         options.duration("retry", from.retry, std::chrono::milliseconds(10), std::chrono::hours(1)) &&
+         options.duration("timeout", from.timeout, std::chrono::milliseconds(10), std::chrono::minutes(1)) &&
+         options.size("max_size", from.max_size, kMostKeySet);
+}
+
+// file:/path, a URL, or {url: URL, ...}.
+bool read_keys(filter::Options& options, Keys& keys) {
+  const config::Node* given = options.find("jwks");
+  filter::Download from;
+  filter::Complaint complaint;
+  if (given && given->is_map()) {
+    filter::Options own(*given, complaint);
+    if (!own.only({"url", "ca", "refresh", "retry", "timeout", "max_size"}) || !own.text("url", from.text, true) ||
+        !read_download(own, from))
+      return options.fail(complaint.path.empty() ? "jwks" : "jwks." + complaint.path, complaint.message);
+  } else if (given && given->is_scalar() && given->text().starts_with("http")) {
+    const config::Node nothing = config::Node::map();
+    filter::Options none(nothing, complaint);
+    from.text = given->text();
+    if (!read_download(none, from)) return options.fail("jwks", complaint.message);
+  } else {
+    std::string file;
+    if (!options.file("jwks", file)) return false;
+    keys = std::make_shared<filter::FileFeed<KeySet>>(std::move(file), KeySet::read);
+    return true;
+  }
+  keys = std::make_shared<filter::UrlFeed<KeySet>>(std::move(from), KeySet::read);
   return true;
 }
 
@@ -107,18 +144,15 @@ bool read_skew(filter::Options& options, milliseconds& skew) {
 std::unique_ptr<const filter::Filter> make_jwt(const config::Node& node, filter::Complaint& complaint) {
   filter::Options options(node, complaint);
   TokenRules rules;
-  std::string file, forward;
+  Keys keys;
+  std::string forward;
   bool require = true;
-  if (const config::Node* keys = node.find("jwks"); keys && keys->is_scalar() && keys->text().starts_with("http")) {
-    options.fail("jwks", "keys come from a file so far: expected file:/path");
-    return nullptr;
-  }
   if (!options.only({"issuer", "audience", "jwks", "forward", "claims", "algorithms", "skew", "require"}) ||
-      !options.file("jwks", file) || !options.text("issuer", rules.issuer) || !options.texts("audience", rules.audience) ||
+      !read_keys(options, keys) || !options.text("issuer", rules.issuer) || !options.texts("audience", rules.audience) ||
       !options.header("forward", forward) || !read_claims(options, rules.claims) || !read_algorithms(options, rules.algorithms) ||
-      !read_skew(options, rules.skew) || !options.flag("require", require))
+      !options.duration("skew", rules.skew, milliseconds(0), std::chrono::minutes(10)) || !options.flag("require", require))
     return nullptr;
-  return std::make_unique<Jwt>(std::move(file), std::move(rules), std::move(forward), require);
+  return std::make_unique<Jwt>(std::move(keys), std::move(rules), std::move(forward), require);
 }
 
 }  // namespace outrider::filters

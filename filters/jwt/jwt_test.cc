@@ -1,13 +1,11 @@
 // Tokens of every kind that is taken, and everything somebody may try instead of one.
 
 #include <gtest/gtest.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/rsa.h>
 
 #include "base/base64.h"
 #include "filters/jwt/token.h"
 #include "tests/support/seat.h"
+#include "tests/support/signer.h"
 #include "tests/unit/identity/pki.h"
 
 namespace outrider::filters {
@@ -17,64 +15,9 @@ using identity::Algorithm;
 using test::complaint_of;
 using test::made;
 using test::Seat;
+using test::Signer;
 
 std::string url(std::string_view bytes) { return encode_base64(bytes, Base64::Url); }
-
-// A key that signs, and what a set of keys says of it.
-class Signer {
- public:
-  Signer(std::string name, std::string id) : name_(std::move(name)), id_(std::move(id)) {
-    EVP_PKEY* key = name_ == "ES256"   ? EVP_EC_gen("P-256")
-                    : name_ == "RS256" ? EVP_RSA_gen(2048)
-                                       : EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
-    key_.reset(key, EVP_PKEY_free);
-  }
-  std::string jwk(const std::string& more = {}) const {
-    std::string out = "{\"kid\": \"" + id_ + "\", " + more;
-    if (name_ == "ES256")
-      return out + "\"kty\": \"EC\", \"crv\": \"P-256\", \"x\": \"" + number("qx") + "\", \"y\": \"" + number("qy") + "\"}";
-    if (name_ == "RS256") return out + "\"kty\": \"RSA\", \"n\": \"" + number("n") + "\", \"e\": \"" + number("e") + "\"}";
-    unsigned char raw[32];
-    size_t size = sizeof raw;
-    EVP_PKEY_get_raw_public_key(key_.get(), raw, &size);
-    return out + "\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"" + url({reinterpret_cast<char*>(raw), size}) + "\"}";
-  }
-  std::string sign(const std::string& header, const std::string& payload) const {
-    const std::string message = url(header) + "." + url(payload);
-    identity::MdContext context(EVP_MD_CTX_new());
-    EVP_DigestSignInit(context.get(), nullptr, name_ == "EdDSA" ? nullptr : EVP_sha256(), nullptr, key_.get());
-    std::string signature(512, '\0');
-    size_t size = signature.size();
-    EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, identity::bytes_of(message),
-                   message.size());
-    signature.resize(size);
-    return message + "." + url(name_ == "ES256" ? raw(signature) : signature);
-  }
-  std::string token(const std::string& payload) const {
-    return sign("{\"alg\": \"" + name_ + "\", \"kid\": \"" + id_ + "\"}", payload);
-  }
-
- private:
-  std::string number(const char* name) const {
-    BIGNUM* value = nullptr;
-    EVP_PKEY_get_bn_param(key_.get(), name, &value);
-    std::string bytes(name_ == "ES256" ? 32 : size_t(BN_num_bytes(value)), '\0');
-    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), int(bytes.size()));
-    BN_free(value);
-    return url(bytes);
-  }
-  static std::string raw(const std::string& der) {
-    const unsigned char* at = identity::bytes_of(der);
-    ECDSA_SIG* pair = d2i_ECDSA_SIG(nullptr, &at, long(der.size()));
-    std::string out(64, '\0');
-    BN_bn2binpad(ECDSA_SIG_get0_r(pair), reinterpret_cast<unsigned char*>(out.data()), 32);
-    BN_bn2binpad(ECDSA_SIG_get0_s(pair), reinterpret_cast<unsigned char*>(out.data()) + 32, 32);
-    ECDSA_SIG_free(pair);
-    return out;
-  }
-  std::string name_, id_;
-  std::shared_ptr<EVP_PKEY> key_;
-};
 
 class Tokens : public testing::Test {
  protected:
@@ -239,10 +182,41 @@ TEST_F(JwtFilter, KeysAreRotatedByWritingTheFile) {
   EXPECT_EQ(ask(*filter, "Bearer " + ec.token(fresh())), "401 jwt unknown_key");
 }
 
+TEST_F(JwtFilter, KeysOfAUrlAreAskedForAgainWhenOneIsMissing) {
+  const auto filter = made("jwt", "{jwks: \"https://id.example.com/jwks\", claims: {x-user: sub}, require: off}");
+  const auto feed = filter->feed();
+  ASSERT_EQ(feed->load(), "");
+  ASSERT_NE(feed->download(), nullptr);
+  EXPECT_EQ(feed->download()->url.host, "id.example.com");
+  EXPECT_EQ(ask(*filter, ""), "passed as ");
+  EXPECT_EQ(ask(*filter, "Bearer " + ec.token(fresh())), "503 jwt no_keys");
+  EXPECT_FALSE(feed->wanted());
+  EXPECT_EQ(feed->take(set_of(ec.jwk())), "");
+  EXPECT_EQ(ask(*filter, "Bearer " + ec.token(fresh())), "passed as anna");
+  EXPECT_FALSE(feed->wanted());
+  EXPECT_EQ(ask(*filter, "Bearer " + ed.token(fresh())), "401 jwt unknown_key");
+  EXPECT_TRUE(feed->wanted());
+  EXPECT_FALSE(feed->wanted()) << "it was said once";
+  EXPECT_NE(feed->take("{}"), "");
+  EXPECT_EQ(ask(*filter, "Bearer " + ec.token(fresh())), "passed as anna") << "what was there before stays";
+}
+
 TEST_F(JwtFilter, ComplainsAboutWhatItDoesNotUnderstand) {
   EXPECT_EQ(complaint_of("jwt", "{}"), "jwks: missing");
-  EXPECT_NE(complaint_of("jwt", "{jwks: \"https://id.example.com/jwks\"}").find("jwks: keys come from a file so far"),
+  EXPECT_EQ(complaint_of("jwt", "{jwks: \"https://id.example.com/jwks\"}"), "");
+  EXPECT_EQ(complaint_of("jwt",
+                         "{jwks: {url: \"http://127.0.0.1:8080/jwks\", ca: file:/x, refresh: 1h, retry: 5s, timeout: 1s, "
+                         "max_size: 1MiB}}"),
+            "");
+  EXPECT_NE(complaint_of("jwt", "{jwks: \"https://user@id/jwks\"}").find("jwks: expected http"), std::string::npos);
+  EXPECT_EQ(complaint_of("jwt", "{jwks: {refresh: 5m}}"), "jwks.url: missing");
+  EXPECT_NE(complaint_of("jwt", "{jwks: {url: \"https://id/\", ca: /x}}").find("jwks.ca: expected file:/path"),
             std::string::npos);
+  EXPECT_NE(complaint_of("jwt", "{jwks: {url: \"https://id/\", refresh: 0}}").find("jwks.refresh: expected"), std::string::npos);
+  EXPECT_NE(complaint_of("jwt", "{jwks: {url: \"https://id/\", timeout: 1h}}").find("jwks.timeout: expected"), std::string::npos);
+  EXPECT_NE(complaint_of("jwt", "{jwks: {url: \"https://id/\", max_size: 1GiB}}").find("jwks.max_size: expected"),
+            std::string::npos);
+  EXPECT_NE(complaint_of("jwt", "{jwks: {url: \"https://id/\", cache: 5m}}").find("jwks.cache: unknown key"), std::string::npos);
   EXPECT_NE(complaint_of("jwt", "{jwks: \"file:/x\", algorithms: [HS256]}").find("algorithms: expected ES256"),
             std::string::npos);
   EXPECT_NE(complaint_of("jwt", "{jwks: \"file:/x\", algorithms: none}").find("algorithms: expected ES256"), std::string::npos);

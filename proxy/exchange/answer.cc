@@ -81,6 +81,7 @@ std::string_view Exchange::explain(const Error& why) {
 void Exchange::answer(uint16_t status, const char* reason, std::string_view body, const char* type) {
   deadline_.cancel();
   wait_limit_.cancel();
+  if (fetch_) fetch_->cancel();
   if (auto* last = attempt(); last && last->state() < upstream::Attempt::State::Ended) last->cancel();
   committed_ = upgrading_ = false;
   tunnel_ = raw_;
@@ -95,7 +96,7 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   answer_.reason = http::reason_of(status);
   answer_pipe_.clear();
   if (!body.empty()) {
-    answer_.headers.set(HeaderId::ContentType, type);
+    if (!answer_.headers.find(HeaderId::ContentType)) answer_.headers.set(HeaderId::ContentType, type);
     answer_pipe_.held.append(body);
   }
   answer_.headers.set(HeaderId::ContentLength, arena_.copy(std::to_string(body.size())));

@@ -341,6 +341,23 @@ void Exchange::deny(uint16_t status, const char* filter, const char* reason, std
   respond(status, reason, body);
 }
 
+void Exchange::let_in(const char* filter, const char* reason) { site_.shard.add(site_.denials.of(filter, reason)); }
+
+void Exchange::fetch(const filter::Filter& owner, filter::Subrequest& what) {
+  FetchEvents& self = *this;
+  if (!fetch_) fetch_ = std::make_unique<Fetch>(site_.loop, site_.attempts, self);
+  fetcher_ = &owner;
+  fetched_ = &what;
+  const auto known = serving_->snapshot->cluster_ids.find(owner.cluster());  // there, or it would not have been compiled
+  fetch_->start(serving_->clusters[known->second], what);
+}
+
+void Exchange::on_fetched() {
+  request_pipe_.paused = false;
+  std::exchange(fetcher_, nullptr)->on_fetched(*this, *fetched_);
+  advance();
+}
+
 void Exchange::resume(Way way) {
   (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
   advance();

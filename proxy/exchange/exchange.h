@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "exchange/fetch.h"
 #include "exchange/site.h"
 #include "filter/chain.h"
 #include "http/grpc.h"
@@ -22,7 +23,7 @@ inline constexpr char kStreamIdle[] = "stream_idle", kTunnelIdle[] = "tunnel_idl
 
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
-class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents {
+class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents, FetchEvents {
  public:
   explicit Exchange(Site& site);
   http::StreamEvents& begin(HttpSession& session, http::StreamId stream);  // from a session; events follow
@@ -101,6 +102,9 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
   void deny(uint16_t status, const char* filter, const char* reason, std::string_view body) override;
+  void let_in(const char* filter, const char* reason) override;
+  void fetch(const filter::Filter& owner, filter::Subrequest& what) override;
+  void on_fetched() override;
   void resume(Way way) override;
   const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }
@@ -146,7 +150,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
   http::GrpcFrames request_frames_;
-  http::Field own_;  // grpc-timeout of this try
+  http::Field own_;               // grpc-timeout of this try
+  std::unique_ptr<Fetch> fetch_;  // made when a filter needs one, and kept
+  const filter::Filter* fetcher_ = nullptr;
+  filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0;
   TimePoint active_at_{};  // the loop's time when bytes last moved

@@ -29,6 +29,7 @@ void Exchange::finish() {
   deadline_.cancel();
   wait_limit_.cancel();
   place_.unlink();
+  if (fetch_) fetch_->cancel();
   if (relaying_) {
     relay_->stop();
     request_bytes_ += relay_->bytes_up();

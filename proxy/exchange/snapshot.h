@@ -1,6 +1,7 @@
 #pragma once
 // What is served, compiled from one configuration.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ namespace outrider::exchange {
 
 enum class Forwarded : uint8_t { Append, Replace, Off };
 enum class Slash : uint8_t { Keep, Decode, Reject };
+
+using ClusterIds = std::map<std::string, uint32_t, std::less<>>;
 
 struct ListenerPlan {
   std::string name, direction;  // direction: inbound | outbound | edge
@@ -71,6 +74,7 @@ struct Snapshot {
   std::string digest;  // of the text it came from
   std::vector<std::shared_ptr<const ListenerPlan>> listeners;
   std::vector<std::shared_ptr<const upstream::ClusterPlan>> clusters;  // indexed by Route::cluster
+  ClusterIds cluster_ids;                                              // of those by name
   std::vector<std::shared_ptr<upstream::Limits>> limits;               // likewise
   upstream::ClusterPlan by_name;                                       // of services nobody configured, but for their name
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();      // from clients, of all listeners

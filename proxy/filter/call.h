@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "base/arena.h"
+#include "base/time.h"
 #include "http/request_key.h"
 #include "stats/stats.h"
 
@@ -19,6 +20,21 @@ struct Peer {                       // who is calling, as established by the con
 };
 
 inline http::Asker asker_of(const Peer& peer) { return {peer.remote_ip, peer.identity}; }
+
+// A request of a filter's own, without a body, and what came of it. Lives in its call's arena.
+struct Subrequest {
+  explicit Subrequest(Arena& arena) : head(arena) {}
+  http::RequestHead head;
+  milliseconds timeout{1000};
+  size_t most = 64 * 1024;  // of the answer's body; what is beyond it is left out
+  // The answer, for as long as on_fetched() runs. Without one `error` says why, as a literal.
+  const char* error = nullptr;
+  uint16_t status = 0;
+  const http::HeaderMap* headers = nullptr;
+  std::string_view body;
+  bool whole = false;  // all of it has come
+  bool cut = false;    // there was more of it than `most`
+};
 
 // One request and its response, seen from a filter. The exchange implements it; filters never see the exchange.
 // Lives on its worker from the request's head until on_complete().
@@ -45,6 +61,11 @@ class Call {
   virtual void deny(uint16_t status, const char* /*filter*/, const char* reason, std::string_view body) {
     respond(status, reason, body);
   }
+  // Counts, likewise, who is let in although nobody could tell.
+  virtual void let_in(const char* /*filter*/, const char* /*reason*/) {}
+  // Asks the owner's cluster(): from its hook for a request's head, which then says Pause. Its on_fetched() follows, unless the
+  // call ends first.
+  virtual void fetch(const Filter& owner, Subrequest& what) = 0;
   virtual void resume(http::Way way) = 0;  // after Verdict::Pause; continues at the next filter
   // The response's, from a body hook that is called with `end`, on which they do not go any further; null: there are none.
   virtual const http::HeaderMap* take_trailers() = 0;

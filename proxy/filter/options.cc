@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/values.h"
 #include "http/grammar.h"
 
 namespace outrider::filter {
@@ -76,6 +77,27 @@ bool Options::flag(const char* key, bool& out) {
   const std::string text = value->is_scalar() ? value->text() : "";
   if (text != "on" && text != "true" && text != "off" && text != "false") return fail(key, "expected on or off");
   out = text == "on" || text == "true";
+  return true;
+}
+
+bool Options::duration(const char* key, milliseconds& out, milliseconds least, milliseconds most) {
+  std::string given;
+  if (!text(key, given)) return false;
+  if (given.empty()) return true;
+  const auto read = config::duration_of(given);
+  if (!read || *read < least || *read > most)
+    return fail(key, "expected a duration from " + config::duration_text(least) + " to " + config::duration_text(most));
+  out = std::chrono::duration_cast<milliseconds>(*read);
+  return true;
+}
+
+bool Options::size(const char* key, size_t& out, size_t most) {
+  std::string given;
+  if (!text(key, given)) return false;
+  if (given.empty()) return true;
+  const auto read = config::size_of(given);
+  if (!read || *read > most) return fail(key, "expected a size of at most " + config::size_text(most));
+  out = size_t(*read);
   return true;
 }
 

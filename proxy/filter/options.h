@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/time.h"
 #include "config/node.h"
 #include "filter/filter.h"
 
@@ -23,6 +24,8 @@ class Options {
   bool header(const char* key, std::string& out, bool required = false);  // a name the proxy has no business of its own with
   bool texts(const char* key, std::vector<std::string>& out);
   bool flag(const char* key, bool& out);
+  bool duration(const char* key, milliseconds& out, milliseconds least, milliseconds most);
+  bool size(const char* key, size_t& out, size_t most);  // in bytes
   bool fail(std::string path, std::string message);
   const config::Node* find(const char* key) const { return node_.find(key); }
 

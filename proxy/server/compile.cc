@@ -74,10 +74,14 @@ class Chains {
   std::vector<std::shared_ptr<filter::Feed>> take_feeds() { return std::move(feeds_); }
 
  private:
+  // One for each place in the configuration, in however many chains it stands: what it knows is read once.
   std::shared_ptr<const filter::Filter> make(const config::FilterUse& use) {
+    const auto [known, fresh] = made_.try_emplace(use.path);
+    auto& made = known->second;
+    if (!fresh) return made;
     filter::Complaint complaint;
     const auto* entry = filters::find(use.name);
-    std::shared_ptr<const filter::Filter> made = entry ? entry->make(use.options, complaint) : nullptr;
+    if (entry) made = entry->make(use.options, complaint);
     if (auto feed = made ? made->feed() : nullptr) {
       if (const auto problem = feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
       feeds_.push_back(std::move(feed));
@@ -87,6 +91,7 @@ class Chains {
 
   std::string problem_;
   std::vector<std::shared_ptr<filter::Feed>> feeds_;
+  std::map<std::string, std::shared_ptr<const filter::Filter>> made_;
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
@@ -117,7 +122,7 @@ http::Wire wire_of(Protocol protocol) {
   return http::Wire::Http1;
 }
 
-std::vector<exchange::Route::Share> shares_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters) {
+std::vector<exchange::Route::Share> shares_of(const config::Route& route, const exchange::ClusterIds& clusters) {
   double sum = 0, until = 0;
   for (const auto& [name, weight] : route.split) sum += weight;
   std::vector<exchange::Route::Share> shares;
@@ -126,7 +131,7 @@ std::vector<exchange::Route::Share> shares_of(const config::Route& route, const 
   return shares;
 }
 
-exchange::Rule rule_of(const config::Route& route, const std::map<std::string, uint32_t>& clusters, Chains& chains, uint32_t id,
+exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& clusters, Chains& chains, uint32_t id,
                        const std::string& home) {
   using Action = config::Route::Action;
   exchange::Rule rule;
@@ -365,7 +370,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   snapshot->digest = document.digest;
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
-  std::map<std::string, uint32_t> clusters;
+  exchange::ClusterIds& clusters = snapshot->cluster_ids;
   Originations originations(document.identity.trust_domain, workload, files);
   for (const auto& cluster : document.clusters) {
     const std::string owner = "clusters." + cluster.name + ".tls";

@@ -272,10 +272,11 @@ std::vector<std::string> files_of(const config::Document& document) {
         for (const std::string& file : *list) add(file);
       add(site.client_ca);
     }
-  const auto add_options = [&](const config::Chain& uses) {
-    for (const auto& use : uses)
-      for (const auto& option : use.options.entries())
-        if (option.value.is_scalar() && option.value.text().starts_with("file:")) add(option.value.text().substr(5));
+  const auto add_options = [&](config::Chain uses) {
+    for (auto& use : uses)
+      use.options.each_scalar([&](const config::Node& option) {
+        if (option.text().starts_with("file:")) add(option.text().substr(5));
+      });
   };
   for (const auto& listener : document.listeners)
     for (const auto& route : listener.routes) add_options(route.filters);

@@ -90,6 +90,7 @@ Supervisor::Supervisor(Settings settings)
 Supervisor::~Supervisor() {
   step_limit_.cancel();
   feeds_.cancel();
+  downloads_.reset();
   signals_.reset();
   app_.reset();
   admin_.reset();
@@ -118,6 +119,10 @@ std::string Supervisor::start() {
   auto snapshot = compile(document_, 1, credentials_.workload(), tls_files_);
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
+  downloads_ = std::make_unique<Downloads>(control_, *catalog_, *shard_);
+  for (const auto& feed : snapshot_->feeds)
+    if (feed->download())
+      if (const auto problem = downloads_->add(feed, tls_files_); !problem.empty()) return "filters: " + problem;
   tls_files_.watch(control_, *catalog_, *shard_);
   const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
@@ -154,6 +159,7 @@ std::string Supervisor::start() {
     if (const auto problem = confine(app_ ? app_->pid() : 0); !problem.empty())
       log::warn("sandbox: the process is not confined", {{"reason", problem}});
   if (!snapshot_->feeds.empty()) control_.arm(feeds_, identity::kFileLook);
+  downloads_->start();
   state_.started = true;
   say_hello();
   if (document_.service && state_.local_cluster.empty()) announce();

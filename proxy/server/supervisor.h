@@ -11,6 +11,7 @@
 #include "discovery/fixed/fixed_registry.h"
 #include "server/app.h"
 #include "server/credentials.h"
+#include "server/downloads.h"
 #include "server/memory_return.h"
 #include "server/mesh.h"
 #include "server/samples.h"
@@ -103,6 +104,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::optional<int> app_code_;
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
   net::BoundTimer<Supervisor, &Supervisor::look_after_feeds> feeds_{*this};
+  std::unique_ptr<Downloads> downloads_;
 };
 
 }  // namespace outrider::server

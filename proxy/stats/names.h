@@ -158,11 +158,12 @@ inline constexpr Name kRegistryInfo{  // sealed, signed
 // Who comes, and who we are. rule: *. verdict: allowed, denied. mode: enforce, shadow. result: success, failure.
 inline constexpr Name kAuthorization{  // verdict, rule, mode
     "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
-// filter: ip, basic_auth, api_key, jwt. reason: a rule of `ip`; of basic_auth no_credentials, malformed_credentials, wrong_credentials; of api_key
+// filter: ip, basic_auth, api_key, jwt, ext_authz. reason: a rule of `ip`; of basic_auth no_credentials, malformed_credentials, wrong_credentials; of api_key
 // no_key, wrong_key; of jwt no_token, malformed, algorithm, unknown_key, bad_signature, no_expiry, expired, not_yet_valid,
-// wrong_issuer, wrong_audience.
+// wrong_issuer, wrong_audience, no_keys (none have come yet); of ext_authz authz_denied, authz_timeout, authz_unavailable,
+// authz_failed, and each of the last three with _allowed behind it, where on_error let the request in.
 inline constexpr Name kFilterDenied{  // filter, reason
-    "outrider_filter_denied_total", "Requests and connections that a filter has refused.", Kind::Counter};
+    "outrider_filter_denied_total", "Requests and connections that a filter has refused, or could not judge.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
 inline constexpr Name kAuthorityExpiry{  // trust_domain: our own, and those of identity.trust
@@ -174,6 +175,9 @@ inline constexpr Name kDistrusted{  // side: client, endpoint
     Kind::Counter};
 inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certificate
     "outrider_identity_info", "1; who this proxy is.", Kind::Gauge};
+// source: host and port of a URL of the configuration. result: success, lookup, connection, timeout, status, too_large, malformed.
+inline constexpr Name kDownloads{  // source, result
+    "outrider_downloads_total", "What filters have from URLs (jwks), by how fetching it ended.", Kind::Counter};
 
 // The process. loop: worker, control, registry. subsystem: buffers, registry, stats, access_log.
 inline constexpr Name kBuildInfo{  // version, revision
@@ -208,7 +212,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

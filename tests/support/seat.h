@@ -9,16 +9,19 @@
 
 namespace outrider::test {
 
-class Seat final : public filter::Call {
+class Seat : public filter::Call {
  public:
   void respond(uint16_t status, const char* reason, std::string_view) override { said = std::to_string(status) + " " + reason; }
   void deny(uint16_t status, const char* filter, const char* reason, std::string_view) override {
     said = std::to_string(status) + " " + filter + " " + reason;
   }
+  void let_in(const char* filter, const char* reason) override { said = std::string("in ") + filter + " " + reason; }
+  void fetch(const filter::Filter&, filter::Subrequest& what) override { asked = &what; }
   void resume(http::Way) override { ++resumed; }
   const http::HeaderMap* take_trailers() override { return nullptr; }
   std::string field(std::string_view name) { return std::string(request().headers.value(name)); }
-  std::string said;  // "403 ip ip.deny[0]"; empty: nothing was answered
+  std::string said;  // "403 ip ip.deny[0]"; "in ext_authz authz_timeout_allowed"; empty: nothing was answered
+  filter::Subrequest* asked = nullptr;
   int resumed = 0;
 };
 

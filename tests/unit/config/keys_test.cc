@@ -305,7 +305,7 @@ constexpr Row kRows[] = {
     {"filters.edge[].jwt", S, "{jwks: file:/run/jwks}", "{issuer: \"https://id.example.com\"}"},
     {"filters.edge[].basic_auth", S, "{users: file:/run/users}", "{users: file:/run/secrets/htpasswd}"},
     {"filters.edge[].api_key", S, "{keys: file:/run/keys}", "{header: x-api-key, keys: file:/run/secrets/keys}"},
-    {"filters.edge[].ext_authz", L, kNone, "{cluster: authz}"},
+    {"filters.edge[].ext_authz", S, "{cluster: cart}", "{cluster: cart, on_error: allow}"},
     {"filters.edge[].csrf", S, "{}", "{origins: [\"https://a.test\"]}"},
     {"filters.edge[].ip", S, "{deny: [10.6.6.6]}", "{allow: [10.0.0.0/8]}"},
     {"filters.edge[].rate_limit", S, "{rate: 5/m}", "{rate: 100/s}"},
