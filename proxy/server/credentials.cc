@@ -30,7 +30,7 @@ std::string Credentials::start() {
     return "identity.workload_api: " + settings_.workload_api + ": " + why;
   }
   warn();
-  if (settings_.mtls != config::Identity::Mtls::Off) workload_.emplace(*identity_);
+  if (settings_.mtls != config::Identity::Mtls::Off) workload_.emplace(*identity_, terms_of(settings_.tls));
   control_.arm(again_, identity::kFileLook);
   started_ = true;
   return {};
