@@ -157,8 +157,8 @@ struct ListenerTls {
     std::vector<std::string> cert, key;  // files, as many of one as of the other
     std::string client_ca;               // file; empty: clients need no certificate
     TlsTerms terms;
-    std::vector<std::string> alpn;       // empty: what the listener's protocol allows
-    bool staple = true;                  // CERT.ocsp, where there is one
+    std::vector<std::string> alpn;  // empty: what the listener's protocol allows
+    bool staple = true;             // CERT.ocsp, where there is one
   };
   std::vector<Site> sites;  // none: clear text, or
   bool identity = false;    // mutual TLS, as identity.mtls has it
@@ -212,7 +212,7 @@ struct Endpoint {
 
 struct ClusterTls {
   enum class Kind : uint8_t { Auto, Off, Given } kind = Kind::Auto;
-  std::string sni, ca, cert, key;       // sni empty: the endpoint's host; the others are files
+  std::string sni, ca, cert, key;  // sni empty: the endpoint's host; the others are files
   TlsTerms terms;
   std::vector<std::string> identities;  // patterns; not empty: in place of the name
 };

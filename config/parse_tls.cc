@@ -38,7 +38,8 @@ std::string check_ciphers(std::string& list) {
   for (const std::string_view name : split(list, ':')) {
     if (name.empty()) return "expected names with ':' between, got \"" + list + "\"";
     if (std::find(ciphers().begin(), ciphers().end(), name) == ciphers().end())
-      return "\"" + std::string(name) + "\" is no cipher that OpenSSL has for TLS with certificates" + did_you_mean(name, ciphers());
+      return "\"" + std::string(name) + "\" is no cipher that OpenSSL has for TLS with certificates" +
+             did_you_mean(name, ciphers());
   }
   return {};
 }

@@ -203,8 +203,7 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::client(const Tl
 }
 
 std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Identity& identity,
-                                                              const std::vector<std::string>& protocols,
-                                                              const TlsTerms& terms) {
+                                                              const std::vector<std::string>& protocols, const TlsTerms& terms) {
   std::shared_ptr<TlsContext> made(new TlsContext);
   made->context_ = make(TLS_server_method(), terms);
   made->server_ = true;
@@ -218,8 +217,7 @@ std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Id
   return made;
 }
 
-std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Identity& identity,
-                                                              const TlsTerms& terms) {
+std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Identity& identity, const TlsTerms& terms) {
   std::shared_ptr<TlsContext> made(new TlsContext);
   made->context_ = make(TLS_client_method(), terms);
   originate(made->context_);

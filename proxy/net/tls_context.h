@@ -30,8 +30,8 @@ struct TlsServerSettings {
   // PEM files; each of `cert` begins with a leaf, and has its key at the same place. Several: of different kinds (ECDSA, RSA),
   // each for those clients that can verify no other.
   std::vector<std::string> cert, key;
-  bool staple = true;              // FILE.ocsp beside a certificate, where there is one, is shown with it
-  std::string client_ca;           // PEM; not empty: clients must have a certificate of one of them
+  bool staple = true;     // FILE.ocsp beside a certificate, where there is one, is shown with it
+  std::string client_ca;  // PEM; not empty: clients must have a certificate of one of them
   TlsTerms terms;
   std::vector<std::string> alpn;   // the first of them that a client offers, too, is spoken; empty: whatever it offers
   std::vector<std::string> names;  // that clients ask for by SNI, in lower case: exact, or "*.suffix"; empty: all others
@@ -63,9 +63,8 @@ class TlsContext {
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const std::vector<TlsServerSettings>& settings,
                                                                      const TlsContext* before = nullptr);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
-  // Mutual TLS between workloads, 1.3 alone unless told otherwise: each shows its identity, and takes whom its trust vouches for, of its own trust domain
-  // and of those it has bundles of.
-  // `protocols` are a server's, as above.
+  // Mutual TLS between workloads, 1.3 alone unless told otherwise: each shows its identity, and takes whom its trust vouches for,
+  // of its own trust domain and of those it has bundles of. `protocols` are a server's, as above.
   static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,
                                                            const std::vector<std::string>& protocols,
                                                            const TlsTerms& terms = {.tls12 = false});

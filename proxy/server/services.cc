@@ -140,8 +140,7 @@ void Services::refresh(const std::string& cluster) {
 
 void Services::on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health,
                          const upstream::ProbeFailure* failure) {
-  if (failure)
-    log::info("endpoint unhealthy", {{"cluster", cluster}, {"endpoint", endpoint.address}, {"reason", failure->why}});
+  if (failure) log::info("endpoint unhealthy", {{"cluster", cluster}, {"endpoint", endpoint.address}, {"reason", failure->why}});
   else log::info("endpoint healthy", {{"cluster", cluster}, {"endpoint", endpoint.address}});
   refresh(cluster);
 }

@@ -137,7 +137,8 @@ void HealthChecker::Check::write_request() {
 
 void HealthChecker::Check::on_head(bool end) {
   if (is_grpc()) {
-    if (end || response_.status != 200) fail("status", "no answer of gRPC's health service: status " + std::to_string(response_.status));
+    if (end || response_.status != 200)
+      fail("status", "no answer of gRPC's health service: status " + std::to_string(response_.status));
     return;
   }
   if (response_.status >= group_.plan.expect_low && response_.status <= group_.plan.expect_high) return over(nullptr);
@@ -157,7 +158,9 @@ void HealthChecker::Check::on_trailers(http::HeaderMap& trailers) {
 
 void HealthChecker::Check::on_limit() {
   const bool encrypting = connection_ && connection_->connected() && connection_->in_handshake();
-  fail("timeout", !connection_ || !connection_->connected() ? "connect_timeout" : encrypting ? "tls_timeout" : "no answer in time");
+  fail("timeout", !connection_ || !connection_->connected() ? "connect_timeout"
+                  : encrypting                              ? "tls_timeout"
+                                                            : "no answer in time");
 }
 
 void HealthChecker::Check::fail(const Error& error) {

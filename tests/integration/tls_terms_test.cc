@@ -93,7 +93,8 @@ TEST_F(TlsTerms, AListenersOldestVersionIsKept) {
 
 TEST_F(TlsTerms, EachNameOfAListenerHasItsOwn) {
   const std::string files = "cert: " + certificates.cert() + ", key: " + certificates.key();
-  const std::string sites = "tls: [{" + files + "}, {sni: strict.test, ciphers: TLS_AES_256_GCM_SHA384, curves: P-384, " + files + "}]";
+  const std::string sites =
+      "tls: [{" + files + "}, {sni: strict.test, ciphers: TLS_AES_256_GCM_SHA384, curves: P-384, " + files + "}]";
   proxy = std::make_unique<Proxy>(Proxy::edge({origin->text()}, "", sites));
   TlsClient client(certificates);
   EXPECT_EQ(cipher_of(client), "TLS_AES_128_GCM_SHA256");

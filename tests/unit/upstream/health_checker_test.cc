@@ -85,17 +85,17 @@ TEST_F(Probes, SayWhatIsWrongWithACertificate) {
   EXPECT_EQ(first_of(origin.text()), "tls: tls_wrong_name: its certificate is for localhost, 127.0.0.1, not for cart.example");
   encrypt(test::Certificates().ca());
   const std::string stranger = first_of(origin.text());
-  EXPECT_EQ(stranger.substr(0, 81),
-            "tls: tls_unknown_ca: its certificate is of an authority that is not trusted here ") << stranger;
+  EXPECT_EQ(stranger.substr(0, 81), "tls: tls_unknown_ca: its certificate is of an authority that is not trusted here ")
+      << stranger;
 }
 
 TEST_F(Probes, SayThatTlsWasNotSpoken) {
   encrypt(certificates.ca());
   EXPECT_EQ(first_of(test::Origin(answer("")).text()), "tls: tls_closed: it closed the connection in the handshake");
   EXPECT_EQ(first_of(test::Origin([](test::Stream& connection) {
-              connection.send("220 mail\r\n");
-              be_silent(connection);
-            }).text())
+                       connection.send("220 mail\r\n");
+                       be_silent(connection);
+                     }).text())
                 .substr(0, 22),
             "tls: tls_not_tls: it d");
   EXPECT_EQ(limit_of(test::Origin(be_silent)), "timeout: tls_timeout");
