@@ -152,7 +152,8 @@ void HealthChecker::Check::on_body(Buffer&& data, bool end) {
 
 void HealthChecker::Check::on_trailers(http::HeaderMap& trailers) {
   const auto status = http::grpc_status_in(trailers);
-  if (status != http::GrpcStatus::Ok) return fail("not_serving", "grpc-status " + std::to_string(int(status)));
+  if (!status) return fail("not_serving", "no grpc-status");
+  if (*status != http::GrpcStatus::Ok) return fail("not_serving", "grpc-status " + std::to_string(int(*status)));
   says_serving(answer_) ? over(nullptr) : fail("not_serving", "it says that it is not serving");
 }
 
