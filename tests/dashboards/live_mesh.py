@@ -219,7 +219,7 @@ routes:
 clusters:
   flaky: {{endpoints: ["{refuses}", "{address_of(self.application)}"], lb: round_robin}}
   echo: {{protocol: tcp, endpoints: ["{address_of(self.echo)}"], health_check: {{tcp: connect, interval: 1s}}}}
-  clear: {{endpoints: ["{address_of(self.application)}"], tls: {{ca: {identity}/ca.crt, sni: localhost}}}}
+  clear: {{endpoints: ["{address_of(self.echo)}"], tls: {{ca: {identity}/ca.crt, sni: localhost}}}}
   dead: {{endpoints: ["{refuses}"]}}
   dead-tcp: {{protocol: tcp, endpoints: ["{refuses}"]}}
 """, [seed])
