@@ -67,6 +67,13 @@ struct Service {                       // the workload beside this proxy
   explicit operator bool() const { return !name.empty(); }
 };
 
+// What is agreed to in a handshake.
+struct TlsTerms {
+  bool tls12 = true;            // else 1.3 alone
+  std::string ciphers, curves;  // as OpenSSL names them, with ':' between; empty: the usual ones
+  bool operator==(const TlsTerms&) const = default;
+};
+
 struct Identity {
   std::string trust_domain = "mesh.local";
   std::string spiffe_id;  // filled in when there is a service
@@ -78,6 +85,7 @@ struct Identity {
   std::vector<std::pair<std::string, std::string>> trust;  // other trust domains, and the files of their authorities
   double warn_before = 0.25;                               // of a certificate's life
   milliseconds wait{60000};                                // for the agent's first answer
+  TlsTerms tls{.tls12 = false};
   explicit operator bool() const { return !dir.empty() || !workload_api.empty(); }
 };
 
@@ -175,9 +183,9 @@ struct ListenerTls {
     std::vector<std::string> names;      // that clients ask for, in lower case: exact, or "*.suffix"; empty: any other
     std::vector<std::string> cert, key;  // files, as many of one as of the other
     std::string client_ca;               // file; empty: clients need no certificate
-    bool tls12 = true;                   // else 1.3 alone
-    std::vector<std::string> alpn;       // empty: what the listener's protocol allows
-    bool staple = true;                  // CERT.ocsp, where there is one
+    TlsTerms terms;
+    std::vector<std::string> alpn;  // empty: what the listener's protocol allows
+    bool staple = true;             // CERT.ocsp, where there is one
   };
   std::vector<Site> sites;  // none: clear text, or
   bool identity = false;    // mutual TLS, as identity.mtls has it
@@ -231,8 +239,8 @@ struct Endpoint {
 
 struct ClusterTls {
   enum class Kind : uint8_t { Auto, Off, Given } kind = Kind::Auto;
-  std::string sni, ca, cert, key;       // sni empty: the endpoint's host; the others are files
-  bool tls12 = true;                    // else 1.3 alone
+  std::string sni, ca, cert, key;  // sni empty: the endpoint's host; the others are files
+  TlsTerms terms;
   std::vector<std::string> identities;  // patterns; not empty: in place of the name
 };
 

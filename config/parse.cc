@@ -133,7 +133,10 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
     identity.mtls = Identity::Mtls::Off;
   }
   fields.duration("drain", identity.drain);
-  fields.later("tls", {"{min: \"1.3\", ciphers: \"\", curves: \"\"}"});
+  {
+    Fields tls = fields.map("tls");
+    read_terms(tls, identity.tls);
+  }
   fields.pairs("trust", identity.trust);
   for (auto& [domain, file] : identity.trust) {
     if (std::string wrong = check_trust_domain(domain); !wrong.empty()) fields.error("trust", *fields.given("trust"), wrong);

@@ -45,6 +45,9 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
 
 std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
 
+// parse_tls.cc
+void read_terms(Fields& fields, TlsTerms& terms);  // min, ciphers and curves; their defaults are what is in there
+
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
 

@@ -205,10 +205,8 @@ void read_tls(Fields& fields, ClusterTls& tls) {
   own.text("cert", tls.cert, "file");
   own.text("key", tls.key, "file");
   own.texts("identity", tls.identities, "identities", check_identity);
-  enum class Least : uint8_t { Tls12, Tls13 } least = Least::Tls12;
-  own.choice("min", least, {{"1.2", Least::Tls12}, {"1.3", Least::Tls13}});
+  read_terms(own, tls.terms);
   tls.kind = Kind::Given;
-  tls.tls12 = least == Least::Tls12;
   if (!value) return;
   if (tls.cert.empty() != tls.key.empty()) fields.error("tls", *value, "cert: and key: go together");
   if (tls.ca.empty() && !tls.identities.empty())

@@ -78,12 +78,10 @@ void read_site(Fields& own, ListenerTls& tls) {
   own.texts("cert", site.cert, "files");
   own.texts("key", site.key, "files");
   own.text("client_ca", site.client_ca, "file");
-  enum class Least : uint8_t { Tls12, Tls13 } least = Least::Tls12;
-  own.choice("min", least, {{"1.2", Least::Tls12}, {"1.3", Least::Tls13}});
+  read_terms(own, site.terms);
   own.texts("alpn", site.alpn, "h2, http/1.1", check_alpn);
   enum class Ocsp : uint8_t { Auto, Off } ocsp = Ocsp::Auto;
   own.choice("ocsp", ocsp, {{"auto", Ocsp::Auto}, {"off", Ocsp::Off}});
-  site.tls12 = least == Least::Tls12;
   site.staple = ocsp == Ocsp::Auto;
   tls.sites.push_back(site);
   if (own.reading().catalog) return;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "net/capabilities.h"
 #include "net/poll.h"
 #include "net/socket.h"
 
@@ -30,8 +31,7 @@ Result<Done> Datagram::bind(const Address& at) {
   const int off = 0;
   if (at.family() == AF_INET6 && at.is_wildcard()) setsockopt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
-  if (::bind(fd_, at.raw(), at.length()) != 0) {
-    const int os_error = errno;
+  if (const int os_error = bind_at(fd_, at); os_error != 0) {
     ::close(std::exchange(fd_, -1));
     return Error{Code::Config, Side::Local, Retry::No, os_error, "cannot_bind"};
   }

@@ -23,7 +23,7 @@ constexpr const char* kCiphers12 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr const char* kCiphers13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-constexpr const char* kGroups = "X25519:P-256:P-384";
+constexpr const char* kCurves = "X25519:P-256:P-384";
 
 std::string first_reason() {
   const unsigned long code = ERR_peek_error();  // the first says most
@@ -52,12 +52,22 @@ std::optional<identity::Failure> missing(const std::string& file) {
   return {};
 }
 
-SSL_CTX* make(const SSL_METHOD* method, bool tls12) {
+// Those of TLS 1.3, or the others; `usual` where there are none.
+std::string ciphers_of(const TlsTerms& terms, bool tls13, const char* usual) {
+  std::string list;
+  for (const std::string_view name : split(terms.ciphers, ':'))
+    if (!name.empty() && name.starts_with("TLS_") == tls13) list.append(list.empty() ? "" : ":").append(name);
+  return list.empty() ? usual : list;
+}
+
+std::string curves_of(const TlsTerms& terms) { return terms.curves.empty() ? kCurves : terms.curves; }
+
+SSL_CTX* make(const SSL_METHOD* method, const TlsTerms& terms) {
   SSL_CTX* context = SSL_CTX_new(method);
-  SSL_CTX_set_min_proto_version(context, tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-  SSL_CTX_set_cipher_list(context, kCiphers12);
-  SSL_CTX_set_ciphersuites(context, kCiphers13);
-  SSL_CTX_set1_groups_list(context, kGroups);
+  SSL_CTX_set_min_proto_version(context, terms.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+  SSL_CTX_set_cipher_list(context, ciphers_of(terms, false, kCiphers12).c_str());
+  SSL_CTX_set_ciphersuites(context, ciphers_of(terms, true, kCiphers13).c_str());
+  SSL_CTX_set1_groups_list(context, curves_of(terms).c_str());
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   return context;
@@ -94,7 +104,8 @@ TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 identity::Outcome<std::shared_ptr<TlsContext>> TlsContext::site(const TlsServerSettings& settings,
                                                                 const std::string& session_name) {
   std::shared_ptr<TlsContext> made(new TlsContext);
-  SSL_CTX* context = made->context_ = make(TLS_server_method(), settings.tls12);
+  SSL_CTX* context = made->context_ = make(TLS_server_method(), settings.terms);
+  made->curves_ = curves_of(settings.terms);
   serve(context, session_name);
   for (size_t i = 0; i < settings.cert.size(); ++i) {
     if (const auto why = show_files(context, settings.cert[i], settings.key[i])) return *why;
@@ -160,10 +171,13 @@ int TlsContext::choose_site(SSL* ssl, int*, void* context) {
   std::string_view name;
   if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &extension, &length) == 1)
     (void)read_server_name({reinterpret_cast<const char*>(extension), length}, name);  // OpenSSL refuses what is malformed
-  SSL_CTX* const site = static_cast<const TlsContext*>(context)->site_of(name).context_;
+  const auto& first = *static_cast<const TlsContext*>(context);
+  const TlsContext& chosen = first.site_of(name);
+  SSL_CTX* const site = chosen.context_;
   SSL_set_SSL_CTX(ssl, site);
   SSL_set_verify(ssl, SSL_CTX_get_verify_mode(site), nullptr);
   SSL_set_min_proto_version(ssl, int(SSL_CTX_get_min_proto_version(site)));
+  if (chosen.curves_ != first.curves_) SSL_set1_groups_list(ssl, chosen.curves_.c_str());
   return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -176,7 +190,7 @@ int TlsContext::staple(SSL* ssl, void* context) {
 identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsClientSettings& settings) {
   if (const auto why = missing(settings.ca)) return *why;
   std::shared_ptr<TlsContext> made(new TlsContext);
-  SSL_CTX* context = made->context_ = make(TLS_client_method(), settings.tls12);
+  SSL_CTX* context = made->context_ = make(TLS_client_method(), settings.terms);
   originate(context);
   ERR_clear_error();
   if (settings.ca.empty()) SSL_CTX_set_default_verify_paths(context);
@@ -189,9 +203,9 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::client(const Tl
 }
 
 std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Identity& identity,
-                                                              const std::vector<std::string>& protocols) {
+                                                              const std::vector<std::string>& protocols, const TlsTerms& terms) {
   std::shared_ptr<TlsContext> made(new TlsContext);
-  made->context_ = make(TLS_server_method(), false);
+  made->context_ = make(TLS_server_method(), terms);
   made->server_ = true;
   serve(made->context_, "outrider");
   made->tickets_ = std::make_shared<TicketKeys>(Loop::clock);
@@ -203,9 +217,9 @@ std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Id
   return made;
 }
 
-std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Identity& identity) {
+std::shared_ptr<const TlsContext> TlsContext::workload_client(const identity::Identity& identity, const TlsTerms& terms) {
   std::shared_ptr<TlsContext> made(new TlsContext);
-  made->context_ = make(TLS_client_method(), false);
+  made->context_ = make(TLS_client_method(), terms);
   originate(made->context_);
   made->show(identity);
   return made;

@@ -19,13 +19,20 @@ struct stack_st_X509;
 
 namespace outrider::net {
 
+// What is agreed to. Names are OpenSSL's, with ':' between, and have been checked: config/parse_tls.cc. Of a version of which
+// no cipher is named, the usual ones are.
+struct TlsTerms {
+  bool tls12 = true;  // else 1.3 alone
+  std::string ciphers, curves;
+};
+
 struct TlsServerSettings {
   // PEM files; each of `cert` begins with a leaf, and has its key at the same place. Several: of different kinds (ECDSA, RSA),
   // each for those clients that can verify no other.
   std::vector<std::string> cert, key;
-  bool staple = true;              // FILE.ocsp beside a certificate, where there is one, is shown with it
-  std::string client_ca;           // PEM; not empty: clients must have a certificate of one of them
-  bool tls12 = true;               // else 1.3 alone
+  bool staple = true;     // FILE.ocsp beside a certificate, where there is one, is shown with it
+  std::string client_ca;  // PEM; not empty: clients must have a certificate of one of them
+  TlsTerms terms;
   std::vector<std::string> alpn;   // the first of them that a client offers, too, is spoken; empty: whatever it offers
   std::vector<std::string> names;  // that clients ask for by SNI, in lower case: exact, or "*.suffix"; empty: all others
 };
@@ -33,7 +40,7 @@ struct TlsServerSettings {
 struct TlsClientSettings {
   std::string ca;         // PEM; empty: the system's authorities
   std::string cert, key;  // PEM files, shown where the server asks; empty: none
-  bool tls12 = true;      // else 1.3 alone
+  TlsTerms terms;
   // Patterns (identity/workload_id.h): the server's SPIFFE ID must match one of them, and its name then need not. Empty:
   // its name must.
   std::vector<std::string> identities;
@@ -56,12 +63,13 @@ class TlsContext {
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const std::vector<TlsServerSettings>& settings,
                                                                      const TlsContext* before = nullptr);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
-  // Mutual TLS 1.3 between workloads: each shows its identity, and takes whom its trust vouches for, of its own trust domain
-  // and of those it has bundles of.
-  // `protocols` are a server's, as above.
+  // Mutual TLS between workloads, 1.3 alone unless told otherwise: each shows its identity, and takes whom its trust vouches for,
+  // of its own trust domain and of those it has bundles of. `protocols` are a server's, as above.
   static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,
-                                                           const std::vector<std::string>& protocols);
-  static std::shared_ptr<const TlsContext> workload_client(const identity::Identity& identity);
+                                                           const std::vector<std::string>& protocols,
+                                                           const TlsTerms& terms = {.tls12 = false});
+  static std::shared_ptr<const TlsContext> workload_client(const identity::Identity& identity,
+                                                           const TlsTerms& terms = {.tls12 = false});
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
@@ -92,6 +100,7 @@ class TlsContext {
   std::map<std::string, std::shared_ptr<const TlsContext>, std::less<>> sites_;
   std::optional<identity::Trust> trust_;  // mutual
   bool server_ = false;
+  std::string curves_;
   std::string protocols_;
   std::vector<std::string> identities_;
   std::string home_;

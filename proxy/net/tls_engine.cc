@@ -98,6 +98,11 @@ Meaning meaning_of(int reason, bool client) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION: return {"tls_version", "it speaks no version of TLS that we do"};
     case SSL_R_NO_SHARED_CIPHER: return {"tls_no_shared_cipher", ""};
+    case SSL_R_NO_SUITABLE_KEY_SHARE: return {"tls_no_shared_curve", ""};
+    case SSL_R_WRONG_CURVE: return {"tls_no_shared_curve", "its certificate's key is on a curve that is not accepted here"};
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+      return {"tls_no_agreement", "it accepts none of the ciphers or curves offered, or asks for a certificate of ours"};
     case SSL_R_NO_APPLICATION_PROTOCOL:
     case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
       return {"tls_no_shared_protocol", "it speaks no protocol that was offered by ALPN"};

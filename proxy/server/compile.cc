@@ -192,7 +192,7 @@ identity::Outcome<TlsFiles::Slot> tls_of(const config::Listener& listener, Workl
   if (!listener.tls.on()) return TlsFiles::Slot();
   std::vector<net::TlsServerSettings> sites;
   for (const auto& site : listener.tls.sites)
-    sites.push_back({site.cert, site.key, site.staple, site.client_ca, site.tls12,
+    sites.push_back({site.cert, site.key, site.staple, site.client_ca, terms_of(site.terms),
                      site.alpn.empty() ? alpn_of(listener.protocol) : site.alpn, site.names});
   return files.server("listeners." + listener.name + ".tls", std::move(sites));
 }
@@ -217,9 +217,9 @@ class Originations {
     if (tls.kind == Kind::Off || (tls.kind == Kind::Auto && !has_https(cluster))) return upstream::TlsPlan{};
     for (const std::string& pattern : tls.identities)
       if (!identity::valid_pattern(pattern)) return identity::Failure{"identity: \"" + pattern + "\" is none"};
-    const bool plain = tls.ca.empty() && tls.cert.empty() && tls.tls12;
+    const bool plain = tls.ca.empty() && tls.cert.empty() && tls.terms == config::TlsTerms{};
     if (plain && system_) return upstream::TlsPlan{{}, system_, tls.sni, tls.kind == Kind::Auto};
-    auto slot = files_.client(owner, {tls.ca, tls.cert, tls.key, tls.tls12, tls.identities, home_});
+    auto slot = files_.client(owner, {tls.ca, tls.cert, tls.key, terms_of(tls.terms), tls.identities, home_});
     if (!slot) return slot.failure();
     if (plain) system_ = *slot;
     return upstream::TlsPlan{{}, *slot, tls.sni, tls.kind == Kind::Auto};

@@ -16,10 +16,10 @@ constexpr milliseconds kWarn{60000};
 }  // namespace
 
 Credentials::Credentials(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, const config::Document& document,
-                         std::function<void(const identity::Identity&)> renewed)
+                         milliseconds look, std::function<void(const identity::Identity&)> renewed)
     : control_(control), shard_(shard), renewals_(catalog.slot(stats::names::kIdentityRotations, {{"result", "success"}})),
-      failures_(catalog.slot(stats::names::kIdentityRotations, {{"result", "failure"}})), settings_(document.identity),
-      renewed_(std::move(renewed)) {}
+      failures_(catalog.slot(stats::names::kIdentityRotations, {{"result", "failure"}})), look_(look),
+      settings_(document.identity), renewed_(std::move(renewed)) {}
 
 std::string Credentials::start() {
   if (!settings_) return {};
@@ -30,8 +30,8 @@ std::string Credentials::start() {
     return "identity.workload_api: " + settings_.workload_api + ": " + why;
   }
   warn();
-  if (settings_.mtls != config::Identity::Mtls::Off) workload_.emplace(*identity_);
-  control_.arm(again_, identity::kFileLook);
+  if (settings_.mtls != config::Identity::Mtls::Off) workload_.emplace(*identity_, terms_of(settings_.tls));
+  control_.arm(again_, look_);
   started_ = true;
   return {};
 }
@@ -118,7 +118,7 @@ void Credentials::warn() {
 // Files that are written one after the other do not fit until the last of them is there: each change is another look.
 void Credentials::look() {
   if (!started_) return;
-  control_.arm(again_, identity::kFileLook);
+  control_.arm(again_, look_);
   if (control_.now() >= warn_due_) warn();
   if (Marks now = marks(); now != seen_) {
     seen_ = std::move(now);

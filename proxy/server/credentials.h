@@ -24,7 +24,7 @@ class Credentials final : WorkloadApiEvents {
  public:
   // `renewed` is called after start() only, with what identity() is from then on.
   Credentials(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, const config::Document& document,
-              std::function<void(const identity::Identity&)> renewed);
+              milliseconds look, std::function<void(const identity::Identity&)> renewed);
   // Empty, or what is wrong with the folder, or why the agent gave nothing for `identity.wait`.
   std::string start();
   const std::optional<identity::Identity>& identity() const { return identity_; }
@@ -45,6 +45,7 @@ class Credentials final : WorkloadApiEvents {
   net::Loop& control_;
   stats::Shard& shard_;
   const stats::Slot renewals_, failures_;
+  const milliseconds look_;
   const config::Identity& settings_;
   const std::function<void(const identity::Identity&)> renewed_;
   std::optional<identity::Identity> identity_;

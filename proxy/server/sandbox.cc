@@ -9,7 +9,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -19,31 +18,14 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "net/address.h"
+#include "net/capabilities.h"
 
 namespace outrider::server {
 
 namespace {
 
-using Capabilities = uint64_t;
-
-constexpr Capabilities only(int capability) { return Capabilities(1) << capability; }
-
-bool set_capabilities(Capabilities effective, Capabilities permitted) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct halves[2]{};
-  for (int i = 0; i < 2; ++i) {
-    halves[i].effective = uint32_t(effective >> (32 * i));
-    halves[i].permitted = uint32_t(permitted >> (32 * i));
-  }
-  return ::syscall(SYS_capset, &header, halves) == 0;
-}
-
-Capabilities permitted_now() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct halves[2]{};
-  if (::syscall(SYS_capget, &header, halves) != 0) return 0;
-  return halves[0].permitted | Capabilities(halves[1].permitted) << 32;
-}
+using net::Capabilities;
 
 bool may_read(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -287,16 +269,22 @@ std::vector<std::string> files_of(const config::Document& document) {
 
 bool holds_keys(const config::Document& document) { return document.identity || !files_of(document).empty(); }
 
-std::string drop_capabilities(const std::vector<std::string>& files, bool signals) {
-  const Capabilities had = permitted_now();
+bool binds_low_port(const config::Document& document) {
+  if (document.registry.kind == config::Registry::Kind::None) return false;
+  const auto at = net::Address::parse(document.registry.bind);
+  return at && at->port() > 0 && at->port() < 1024;
+}
+
+std::string drop_capabilities(const std::vector<std::string>& files, bool signals, bool low_port) {
+  const uint64_t had = Capabilities::now().permitted;
   if (had == 0) return {};
-  if (!set_capabilities(0, had)) return std::strerror(errno);
-  Capabilities kept = 0;
+  if (!Capabilities{0, had}.apply()) return std::strerror(errno);
+  uint64_t kept = 0;
   for (const std::string& file : files)
-    if (!may_read(file)) kept |= only(CAP_DAC_READ_SEARCH);
-  if (signals) kept |= only(CAP_KILL);
-  kept &= had;
-  return set_capabilities(kept, kept) ? std::string() : std::strerror(errno);
+    if (!may_read(file)) kept |= Capabilities::only(CAP_DAC_READ_SEARCH);
+  if (signals) kept |= Capabilities::only(CAP_KILL);
+  const uint64_t laid_down = low_port ? Capabilities::only(CAP_NET_BIND_SERVICE) : 0;
+  return Capabilities{kept & had, (kept | laid_down) & had}.apply() ? std::string() : std::strerror(errno);
 }
 
 void keep_memory_private() { ::prctl(PR_SET_DUMPABLE, 0); }

@@ -138,15 +138,19 @@ void Services::refresh(const std::string& cluster) {
   if (listener_) listener_->on_cluster_changed(cluster);
 }
 
-void Services::on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health health) {
-  log::info(health == upstream::Health::Healthy ? "endpoint healthy" : "endpoint unhealthy",
-            {{"cluster", cluster}, {"endpoint", endpoint.address}});
+void Services::on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health,
+                         const upstream::ProbeFailure* failure) {
+  if (failure) log::info("endpoint unhealthy", {{"cluster", cluster}, {"endpoint", endpoint.address}, {"reason", failure->why}});
+  else log::info("endpoint healthy", {{"cluster", cluster}, {"endpoint", endpoint.address}});
   refresh(cluster);
 }
 
-void Services::on_probe(const std::string& cluster, bool passed) {
+void Services::on_probe(const std::string& cluster, const upstream::ProbeFailure* failure) {
   const auto it = groups_.find(cluster);
-  if (it != groups_.end()) shard_.add(passed ? it->second.probes_passed : it->second.probes_failed);
+  if (it == groups_.end()) return;
+  shard_.add(failure ? it->second.probes_failed : it->second.probes_passed);
+  if (failure)
+    shard_.add(catalog_.slot(stats::names::kClusterHealthFailures, {{"cluster", cluster}, {"reason", failure->reason}}));
 }
 
 }  // namespace outrider::server

@@ -64,8 +64,9 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
  private:
   void on_instances(const std::string& key, discovery::Known known,
                     std::vector<std::shared_ptr<const discovery::Instance>> all) override;
-  void on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health health) override;
-  void on_probe(const std::string& cluster, bool passed) override;
+  void on_health(const std::string& cluster, const upstream::Endpoint& endpoint, upstream::Health health,
+                 const upstream::ProbeFailure* failure) override;
+  void on_probe(const std::string& cluster, const upstream::ProbeFailure* failure) override;
   void note_endpoints(const std::string& cluster, Group& group);
   void follow(const std::string& cluster, Group& group);
   void tell(const std::string& cluster, const Group& group);

@@ -68,7 +68,7 @@ std::string cannot_listen(const std::string& key, const net::Address& at, const 
 Supervisor::Supervisor(Settings settings)
     : settings_(std::move(settings)), document_(settings_.document), catalog_(catalog_for(document_.metrics)),
       shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
-      credentials_(control_, *catalog_, *shard_, document_,
+      credentials_(control_, *catalog_, *shard_, document_, settings_.file_look,
                    [this](const identity::Identity& fresh) {
                      const bool trusts_others = !(state_.identity->trust == fresh.trust);
                      state_.identity = fresh;
@@ -123,7 +123,7 @@ std::string Supervisor::start() {
   for (const auto& feed : snapshot_->feeds)
     if (feed->download())
       if (const auto problem = downloads_->add(feed, tls_files_); !problem.empty()) return "filters: " + problem;
-  tls_files_.watch(control_, *catalog_, *shard_);
+  tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
@@ -137,7 +137,8 @@ std::string Supervisor::start() {
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
   // Threads have what the one that starts them has: this is the last moment before the first of them.
   if (sandbox)
-    if (const auto problem = drop_capabilities(files_of(document_), !settings_.command.empty()); !problem.empty())
+    if (const auto problem = drop_capabilities(files_of(document_), !settings_.command.empty(), binds_low_port(document_));
+        !problem.empty())
       log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
   if (access_log_) access_log_->start();
   if (auto problem = start_mesh(); !problem.empty()) return problem;
@@ -158,7 +159,7 @@ std::string Supervisor::start() {
   if (sandbox)
     if (const auto problem = confine(app_ ? app_->pid() : 0); !problem.empty())
       log::warn("sandbox: the process is not confined", {{"reason", problem}});
-  if (!snapshot_->feeds.empty()) control_.arm(feeds_, identity::kFileLook);
+  if (!snapshot_->feeds.empty()) control_.arm(feeds_, settings_.file_look);
   downloads_->start();
   state_.started = true;
   say_hello();
@@ -277,7 +278,7 @@ void Supervisor::say_hello() const {
 
 void Supervisor::look_after_feeds() {
   for (const auto& feed : snapshot_->feeds) feed->look();
-  control_.arm(feeds_, identity::kFileLook);
+  control_.arm(feeds_, settings_.file_look);
 }
 
 // --- what workers and the registry say --------------------------------------------------------------------------

@@ -26,9 +26,10 @@ namespace outrider::server {
 
 struct Settings {
   config::Document document;
-  std::vector<std::string> command;  // the app to start beside the proxy; empty: none
-  bool signals = true;               // TERM, INT and those to pass on are ours to handle
-  bool own_process = false;          // there is nothing else in it: lifecycle.sandbox may close around all of it
+  std::vector<std::string> command;              // the app to start beside the proxy; empty: none
+  bool signals = true;                           // TERM, INT and those to pass on are ours to handle
+  bool own_process = false;                      // there is nothing else in it: lifecycle.sandbox may close around all of it
+  milliseconds file_look = identity::kFileLook;  // how often files are asked whether they are others
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().

@@ -41,7 +41,8 @@ identity::Outcome<TlsFiles::Slot> TlsFiles::add(Watched watched) {
   return slot;
 }
 
-void TlsFiles::watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard) {
+void TlsFiles::watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, milliseconds look) {
+  look_ = look;
   control_ = &control;
   shard_ = &shard;
   for (auto& each : watched_) {
@@ -51,7 +52,7 @@ void TlsFiles::watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& 
     each.renewals = slot("success");
     each.failures = slot("failure");
   }
-  control.arm(again_, identity::kFileLook);
+  control.arm(again_, look_);
 }
 
 // `dated`: none whose time is not now. At the start there is nothing better.
@@ -87,7 +88,7 @@ std::vector<identity::FileMark> TlsFiles::marks(const Watched& watched) {
 
 // Files that are written one after the other do not fit until the last of them is there: each change is another look.
 void TlsFiles::look() {
-  control_->arm(again_, identity::kFileLook);
+  control_->arm(again_, look_);
   for (auto& each : watched_) {
     auto now = marks(each);
     if (now == each.seen) continue;

@@ -22,7 +22,7 @@ class TlsFiles {
   // `owner` is where the configuration names the files: "listeners.edge.tls".
   identity::Outcome<Slot> server(const std::string& owner, std::vector<net::TlsServerSettings> settings);
   identity::Outcome<Slot> client(const std::string& owner, net::TlsClientSettings settings);
-  void watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard);  // from here on
+  void watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, milliseconds look);  // from here on
   void add_samples(stats::Samples& samples) const;
 
  private:
@@ -46,6 +46,7 @@ class TlsFiles {
   void look();
   net::Loop* control_ = nullptr;
   stats::Shard* shard_ = nullptr;
+  milliseconds look_{};
   std::vector<Watched> watched_;
   net::BoundTimer<TlsFiles, &TlsFiles::look> again_{*this};
 };

@@ -63,9 +63,10 @@ inline constexpr Name kConnectionDuration{  // direction, listener
 inline constexpr Name kConnectionsClosed{  // direction, listener, reason
     "outrider_connections_closed_total", "Connections from clients that have ended, by reason.", Kind::Counter};
 
-// result: ok, tls_handshake, tls_timeout, tls_not_tls, tls_version, tls_no_shared_protocol, tls_no_certificate,
-// tls_certificate_refused, tls_broken; of clients tls_plain_http, tls_no_shared_cipher, tls_refused_by_client, too; of endpoints
-// tls_wrong_name, tls_wrong_identity, tls_expired, tls_not_yet_valid, tls_unknown_ca, tls_refused_by_endpoint, tls_closed.
+// result: ok, tls_handshake, tls_timeout, tls_not_tls, tls_version, tls_no_shared_protocol, tls_no_shared_curve,
+// tls_no_agreement, tls_no_certificate, tls_certificate_refused, tls_broken; of clients tls_plain_http, tls_no_shared_cipher,
+// tls_refused_by_client, too; of endpoints tls_wrong_name, tls_wrong_identity, tls_expired, tls_not_yet_valid, tls_unknown_ca,
+// tls_refused_by_endpoint, tls_closed.
 // side: client, endpoint. version: TLSv1.3, TLSv1.2, none (there was no end of it).
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
@@ -89,7 +90,8 @@ inline constexpr Name kTcpBytes{  // direction, cluster, way
 // Upstream. cluster: *. state: ready, draining, ejected, unhealthy, unknown, stale. connect reason: refused, timeout,
 // unreachable, tls, closed, overload. retry reason: connect_failure, refused_stream, reset_before_request, cancelled,
 // deadline_exceeded, internal, resource_exhausted, unavailable, status, timeout; result: success, failure, budget (not tried).
-// limit: connections, pending, requests, retries. check result: success, failure. locality: local, other, unknown.
+// limit: connections, pending, requests, retries. check result: success, failure; check reason: refused, timeout,
+// unreachable, tls, closed, overload, status, not_serving. locality: local, other, unknown.
 inline constexpr Name kClusterEndpoints{  // cluster, state
     "outrider_cluster_endpoints", "Endpoints of a cluster, by what this proxy holds of them.", Kind::Gauge};
 inline constexpr Name kClusterConnectionsActive{  // cluster
@@ -109,6 +111,8 @@ inline constexpr Name kClusterPanic{  // cluster
     "outrider_cluster_panic", "1 while so few endpoints are healthy that all are used.", Kind::Gauge};
 inline constexpr Name kClusterHealthChecks{  // cluster, result
     "outrider_cluster_health_checks_total", "Active health checks.", Kind::Counter};
+inline constexpr Name kClusterHealthFailures{  // cluster, reason
+    "outrider_cluster_health_check_failures_total", "Active health checks that failed, by why.", Kind::Counter};
 inline constexpr Name kClusterPicks{  // cluster, locality
     "outrider_cluster_picks_total", "Endpoints chosen by the balancer, by where they are.", Kind::Counter};
 
@@ -212,7 +216,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

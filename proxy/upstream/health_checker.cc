@@ -15,6 +15,18 @@ namespace {
 constexpr size_t kLongestAnswer = 1024;
 constexpr milliseconds kStagger{2};  // between the first probes of a set, so that they are no burst
 constexpr milliseconds kSoon{50};    // until the first success, doubling: a program that starts is met early
+
+const char* reason_of(Code code) {
+  switch (code) {
+    case Code::Refused: return "refused";
+    case Code::Unreachable: return "unreachable";
+    case Code::Timeout: return "timeout";
+    case Code::Tls: return "tls";
+    case Code::Overload: return "overload";
+    default: return "closed";
+  }
+}
+
 }  // namespace
 
 // One endpoint that is asked again and again, each time on a connection of its own. Owned by its group; control loop.
@@ -30,7 +42,9 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   bool is_grpc() const;
   void probe();
   void write_request();
-  void over(bool passed);
+  void fail(const char* reason, std::string why);
+  void fail(const Error& error);
+  void over(const ProbeFailure* failure);
   void hang_up() {
     limit_.cancel();
     if (!connection_) return;
@@ -38,7 +52,7 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
     asked_ = false;
     wire::HttpConnection::retire(std::move(connection_));
   }
-  void on_limit() { over(false); }
+  void on_limit();
   http::StreamEvents* on_stream(http::StreamId) override { return nullptr; }
   std::unique_ptr<http::Codec> codec_for(http::CodecEvents& events, http::Wire wire) override {
     return encrypted_codec(wire, events, checker_.control_.blocks(), {});
@@ -46,13 +60,13 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   void on_connected() override;
   void on_idle() override {}
   void on_draining() override {}
-  void on_gone(const Error&) override { over(false); }
+  void on_gone(const Error& why) override { fail(why); }
   http::ResponseHead* response_head() override { return &response_; }
   void on_head(bool end) override;
   void on_body(Buffer&& data, bool end) override;
   void on_trailers(http::HeaderMap& trailers) override;
   void on_sendable() override {}
-  void on_reset(const Error&) override { over(false); }
+  void on_reset(const Error& why) override { fail(why); }
 
   HealthChecker& checker_;
   const Group& group_;
@@ -65,6 +79,7 @@ class HealthChecker::Check final : wire::ConnectionOwner, http::StreamEvents {
   http::StreamId stream_ = 0;
   bool asked_ = false;
   uint32_t passed_ = 0, failed_ = 0;  // in a row
+  std::string_view said_;             // why it is unhealthy, as was told
   milliseconds soon_ = kSoon;         // the interval until the first success
   net::BoundTimer<Check, &Check::probe> next_{*this};
   net::BoundTimer<Check, &Check::on_limit> limit_{*this};
@@ -82,18 +97,18 @@ bool HealthChecker::Check::is_grpc() const { return group_.plan.kind == HealthPl
 void HealthChecker::Check::probe() {
   const HealthPlan& plan = group_.plan;
   net::Address to = endpoint_->socket;
-  if (!to.valid()) return over(false);
+  if (!to.valid()) return fail("unreachable", "bad_address");
   if (plan.port && !to.is_unix()) to.set_port(plan.port);
   connection_.reset(new wire::HttpConnection(checker_.control_, *this));
   checker_.control_.arm(limit_, plan.timeout);
   const auto protocol = plan.kind == HealthPlan::Kind::Tcp ? Protocol::Raw : plan.protocol;
   const auto identity = plan.port ? std::string_view{} : endpoint_->mutual_identity();  // that port is its app's
   const auto tls = peer_of(plan.tls, to, identity, protocol, nullptr);
-  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr); !ok) over(false);
+  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr); !ok) fail(ok.error());
 }
 
 void HealthChecker::Check::on_connected() {
-  if (group_.plan.kind == HealthPlan::Kind::Tcp) return over(true);
+  if (group_.plan.kind == HealthPlan::Kind::Tcp) return over(nullptr);
   write_request();
   http::Codec& codec = connection_->codec();
   stream_ = codec.open(*this);
@@ -122,24 +137,49 @@ void HealthChecker::Check::write_request() {
 
 void HealthChecker::Check::on_head(bool end) {
   if (is_grpc()) {
-    if (end || response_.status != 200) over(false);
+    if (end || response_.status != 200)
+      fail("status", "no answer of gRPC's health service: status " + std::to_string(response_.status));
     return;
   }
-  over(response_.status >= group_.plan.expect_low && response_.status <= group_.plan.expect_high);
+  if (response_.status >= group_.plan.expect_low && response_.status <= group_.plan.expect_high) return over(nullptr);
+  fail("status", "status " + std::to_string(response_.status));
 }
 
 void HealthChecker::Check::on_body(Buffer&& data, bool end) {
   for (; !data.empty(); data.drop(data.front().size())) answer_.append(data.front());
-  if (end || answer_.size() > kLongestAnswer) over(false);
+  if (end || answer_.size() > kLongestAnswer) fail("not_serving", "no answer of gRPC's health service");
 }
 
 void HealthChecker::Check::on_trailers(http::HeaderMap& trailers) {
-  over(http::grpc_status_in(trailers) == http::GrpcStatus::Ok && says_serving(answer_));
+  const auto status = http::grpc_status_in(trailers);
+  if (!status) return fail("not_serving", "no grpc-status");
+  if (*status != http::GrpcStatus::Ok) return fail("not_serving", "grpc-status " + std::to_string(int(*status)));
+  says_serving(answer_) ? over(nullptr) : fail("not_serving", "it says that it is not serving");
+}
+
+void HealthChecker::Check::on_limit() {
+  const bool encrypting = connection_ && connection_->connected() && connection_->in_handshake();
+  fail("timeout", !connection_ || !connection_->connected() ? "connect_timeout"
+                  : encrypting                              ? "tls_timeout"
+                                                            : "no answer in time");
+}
+
+void HealthChecker::Check::fail(const Error& error) {
+  std::string why = error.what;
+  const auto* const tls = connection_ ? connection_->transport().tls() : nullptr;
+  if (error.code == Code::Tls && tls && !tls->trouble().empty()) why += ": " + tls->trouble();
+  fail(reason_of(error.code), std::move(why));
+}
+
+void HealthChecker::Check::fail(const char* reason, std::string why) {
+  const ProbeFailure failure{reason, std::move(why)};
+  over(&failure);
 }
 
 // The last thing it does is to tell: whoever hears may forget this check.
-void HealthChecker::Check::over(bool passed) {
+void HealthChecker::Check::over(const ProbeFailure* failure) {
   hang_up();
+  const bool passed = !failure;
   const HealthPlan& plan = group_.plan;
   net::Loop& loop = checker_.control_;
   const double spread = 1 + plan.jitter * (2 * loop.random().unit() - 1);
@@ -159,8 +199,10 @@ void HealthChecker::Check::over(bool passed) {
     endpoint->health_since_ms.store(to_ms(net::Loop::wall()), std::memory_order_relaxed);
     endpoint->health.store(now, std::memory_order_relaxed);
   }
-  events.on_probe(cluster, passed);
-  if (flips) events.on_health(cluster, *endpoint, now);
+  const bool another = failure && before == Health::Unhealthy && said_ != failure->reason;
+  if (flips || another) said_ = failure ? failure->reason : std::string_view{};
+  events.on_probe(cluster, failure);
+  if (flips || another) events.on_health(cluster, *endpoint, now, failure);
 }
 
 HealthChecker::HealthChecker(net::Loop& control, HealthEvents& events) : control_(control), events_(events) {}

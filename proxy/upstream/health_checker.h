@@ -11,10 +11,16 @@
 
 namespace outrider::upstream {
 
+struct ProbeFailure {
+  const char* reason;  // refused, timeout, unreachable, tls, closed, overload, status, not_serving
+  std::string why;     // what a person should know of it
+};
+
 class HealthEvents {
  public:
-  virtual void on_health(const std::string& cluster, const Endpoint& endpoint, Health health) = 0;  // a flip
-  virtual void on_probe(const std::string& cluster, bool passed) = 0;                               // every one
+  // A flip, or another reason to stay unhealthy. `failure`: of the probe that led to it; null where it is healthy.
+  virtual void on_health(const std::string& cluster, const Endpoint& endpoint, Health health, const ProbeFailure* failure) = 0;
+  virtual void on_probe(const std::string& cluster, const ProbeFailure* failure) = 0;  // every one; null: it passed
 
  protected:
   ~HealthEvents() = default;

@@ -2,7 +2,8 @@
 """A small mesh of real proxies with traffic of every kind, for as long as a test needs it.
 
   orders   sidecar of an HTTP application, registered in the DHT
-  web      sidecar that calls orders, an unknown service, an endpoint that refuses, and a TCP server
+  web      sidecar that calls orders, an unknown service, an endpoint that refuses or does not speak TLS, and a TCP server;
+           it has a listener with TLS, too
   seed     the registry node both start from
 
 Every port is the kernel's choice, read from the log. Ends everything it started.
@@ -13,6 +14,7 @@ import pathlib
 import re
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -117,6 +119,17 @@ class Proxy:
             except ConnectionResetError:
                 return b""
 
+    def secure(self, listener, path):
+        """The answer by TLS, whoever shows whatever."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(self.address(listener), timeout=10, context=context)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
     def end(self):
         if self.process.poll() is None:
             self.process.terminate()
@@ -189,6 +202,7 @@ class Mesh:
         seed = self.proxies["seed"].address("registry")
         self.begin_replica("orders")
         refuses = "127.0.0.1:%d" % self.nobody.getsockname()[1]
+        identity = self.folder / "identity" / "web"
         self.begin("web", "run", f"""
 mode: sidecar
 listeners:
@@ -196,13 +210,16 @@ listeners:
   flaky: {{address: "127.0.0.1:0", direction: outbound, protocol: http1}}
   echo: {{address: "127.0.0.1:0", direction: outbound, protocol: tcp}}
   dead: {{address: "127.0.0.1:0", direction: outbound, protocol: tcp}}
+  edge: {{address: "127.0.0.1:0", tls: {{cert: {identity}/tls.crt, key: {identity}/tls.key}}}}
 routes:
+  edge: [{{match: {{prefix: /clear}}, cluster: clear}}, {{respond: {{status: 200}}}}]
   flaky: [{{match: {{prefix: /dead}}, cluster: dead}}, {{cluster: flaky}}]
   echo: [{{cluster: echo}}]
   dead: [{{cluster: dead-tcp}}]
 clusters:
   flaky: {{endpoints: ["{refuses}", "{address_of(self.application)}"], lb: round_robin}}
   echo: {{protocol: tcp, endpoints: ["{address_of(self.echo)}"], health_check: {{tcp: connect, interval: 1s}}}}
+  clear: {{endpoints: ["{address_of(self.echo)}"], tls: {{ca: {identity}/ca.crt, sni: localhost}}}}
   dead: {{endpoints: ["{refuses}"]}}
   dead-tcp: {{protocol: tcp, endpoints: ["{refuses}"]}}
 """, [seed])
@@ -218,6 +235,7 @@ clusters:
         """One more sidecar of the application: a registration that others see."""
         self.begin(name, "run", f"""
 service: {{name: orders, port: {self.application.server_address[1]}, health: {{http: /health, interval: 1s}}}}
+authorization: {{allow: [{{from: ["*"]}}]}}
 listeners:
   inbound: {{address: "127.0.0.1:0"}}
   outbound: {{address: "127.0.0.1:0"}}
@@ -250,3 +268,5 @@ listeners:
         self.web.raw("outbound", b"GET / HTTP/1.1\r\nbad header\r\n\r\n")
         self.web.raw("echo", b"ping" * 1000)
         self.web.raw("dead", b"ping")
+        self.web.raw("edge", b"GET / HTTP/1.1\r\n\r\n")                   # no TLS
+        self.web.secure("edge", "/clear")

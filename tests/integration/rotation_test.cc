@@ -48,6 +48,7 @@ class Traffic2 {
 class Rotation : public Mesh {
  protected:
   Rotation() {
+    Proxy::file_look = milliseconds(20);
     const WallTime now = net::Loop::wall();
     EXPECT_TRUE(identity::make_dev_ca(folder.path("next"), now));
     old_ = identity::contents(folder.path("ca/ca.crt"));
@@ -58,6 +59,7 @@ class Rotation : public Mesh {
       issue(account, "ca");
     }
   }
+  ~Rotation() { Proxy::file_look = identity::kFileLook; }
   // Of the two files neither is of use without the other: one renewal, whenever they are looked at.
   void issue(const std::string& account, const std::string& authority) {
     const auto made = identity::Authority::load(folder.path(authority))

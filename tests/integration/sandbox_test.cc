@@ -45,6 +45,23 @@ TEST_F(Sandbox, CanBeSwitchedOff) {
   EXPECT_EQ(status(program->pid(), "NoNewPrivs"), status(getpid(), "NoNewPrivs")) << "as it was started";
 }
 
+// Whoever starts it as root may have given it ports below 1024, a listener's and the registry's.
+TEST_F(Sandbox, PortsOfRootAreBoundBeforeItsRightsAreGone) {
+  if (geteuid() != 0) GTEST_SKIP() << "nobody else may bind them";
+  const std::string low = free_low_port().text();
+  const auto node = process("dht", "seed", {"node.id=seed", "registry.bind=" + low});
+  EXPECT_EQ(registry_of("seed"), low);
+  EXPECT_EQ(status(node->pid(), "CapEff"), "0000000000000000");
+  EXPECT_EQ(status(node->pid(), "CapPrm"), "0000000000000000");
+  const std::string other = free_low_port().text();
+  auto set = common("web", "web");
+  set.push_back("listeners.outbound.address=" + other);
+  const auto web = process("run", "web", set);
+  ASSERT_NE(registry_of("web"), "");
+  EXPECT_EQ(status(web->pid(), "CapPrm"), "0000000000000000");
+  EXPECT_EQ(request(*net::Address::parse(other), kAsk).status(), 503);
+}
+
 // Served, registered, found, given a new certificate, asked for its metrics, drained: nothing of that is refused.
 TEST_F(Sandbox, StandsInTheWayOfNothing) {
   const auto node = process("dht", "seed", common("seed", "seed"));

@@ -312,6 +312,7 @@ TEST_F(TlsUpstream, EndpointsAreAskedForTheirHealthByTls) {
                           certificates.cluster() + ", health_check: {http: /healthz, interval: 5s, timeout: 5s}"));
   proxy.expect_metric(1, "outrider_cluster_endpoints", "state=\"ready\"");
   proxy.expect_metric(1, "outrider_cluster_endpoints", "state=\"unhealthy\"");
+  EXPECT_GT(proxy.metric("outrider_cluster_health_check_failures_total", "reason=\"tls\""), 0);
   EXPECT_EQ(request(proxy.address(), kGet).status(), 200);
 }
 

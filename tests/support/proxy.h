@@ -17,6 +17,7 @@ namespace outrider::test {
 class Proxy {
  public:
   explicit Proxy(const std::string& yaml, std::vector<std::string> set = {});
+  static inline milliseconds file_look = identity::kFileLook;  // of those that start from now on
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;

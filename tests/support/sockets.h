@@ -99,6 +99,16 @@ inline Fd tcp_listener(int backlog = 16) {
   return fd;
 }
 
+// A port below 1024 of 127.0.0.1 that neither TCP nor UDP has taken; for root. Invalid: there is none.
+inline net::Address free_low_port() {
+  for (uint16_t port = 1023; port > 0; --port) {
+    net::Address at = net::Address::loopback(port);
+    const Fd stream(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), datagram(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (::bind(stream.get(), at.raw(), at.length()) == 0 && ::bind(datagram.get(), at.raw(), at.length()) == 0) return at;
+  }
+  return {};
+}
+
 inline Fd connected_to(const net::Address& to) {
   Fd fd(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (::connect(fd.get(), to.raw(), to.length()) != 0) return Fd();

@@ -182,6 +182,31 @@ TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {
   EXPECT_EQ(tls("identity"), "clusters.w.tls: expected auto or off, got \"identity\"\n");
 }
 
+TEST(Strict, CiphersAndCurvesAreThoseThatOpensslHas) {
+  const auto terms = [](const std::string& value) { return said({edge("identity:\n  dir: /tmp/id\n  tls: {" + value + "}\n")}); };
+  for (const char* fine :
+       {"ciphers: TLS_AES_256_GCM_SHA384", "min: \"1.2\", ciphers: \"ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256\"",
+        "curves: P-384", "curves: \"X25519:prime256v1:ffdhe2048\"", "ciphers: \"\", curves: \"\""})
+    EXPECT_EQ(terms(fine), "") << fine;
+  const std::string ciphers = "test.yaml:8:18: error: identity.tls.ciphers: ",
+                    curves = "test.yaml:8:17: error: identity.tls.curves: ",
+                    none = " is no cipher that OpenSSL has for TLS with certificates";
+  EXPECT_EQ(terms("ciphers: TLS_AES_256_GCM_SHA385"),
+            ciphers + "\"TLS_AES_256_GCM_SHA385\"" + none + " (did you mean \"TLS_AES_256_GCM_SHA384\"?)\n");
+  EXPECT_EQ(terms("ciphers: \"TLS_AES_256_GCM_SHA384:RC4-SHA\""), ciphers + "\"RC4-SHA\"" + none + "\n");
+  for (const std::string no_certificate :
+       {"ADH-AES128-SHA256", "ECDHE-ECDSA-NULL-SHA", "PSK-AES128-GCM-SHA256", "HIGH", "@SECLEVEL=0"})
+    EXPECT_EQ(terms("ciphers: \"" + no_certificate + "\"").substr(0, 45), ciphers.substr(0, 45)) << no_certificate;
+  EXPECT_EQ(terms("ciphers: \"TLS_AES_256_GCM_SHA384::TLS_AES_128_GCM_SHA256\""),
+            ciphers + "expected names with ':' between, got \"TLS_AES_256_GCM_SHA384::TLS_AES_128_GCM_SHA256\"\n");
+  EXPECT_EQ(terms("ciphers: ECDHE-RSA-AES128-GCM-SHA256"),
+            "test.yaml:8:18: warning: identity.tls.ciphers: has no effect: all of them are of TLS 1.2, and min is 1.3\n");
+  EXPECT_EQ(terms("curves: P-385"), curves + "\"P-385\" is no curve that OpenSSL has for TLS (did you mean \"P-384\"?)\n");
+  EXPECT_EQ(terms("curves: \"P-384:\""), curves + "\"\" is no curve that OpenSSL has for TLS\n");
+  EXPECT_EQ(terms("curves: \"P-384:P-256:P-384\""),
+            curves + "expected each name once, with ':' between, got \"P-384:P-256:P-384\"\n");
+}
+
 TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) { EXPECT_EQ(said({edge("x-team: shop\nadmin: {x-why: {any: [thing]}}\n")}), ""); }
 
 TEST(Strict, ANotYetDefaultThatPromisesSomethingIsWarnedAbout) {

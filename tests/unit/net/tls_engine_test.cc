@@ -127,7 +127,7 @@ TEST_F(Engines, SpeakTheOlderVersionToo) {
   Pair pair(server, peer(), 1);
   ASSERT_TRUE(pair.shake());
   EXPECT_EQ(pair.client.version(), "TLSv1.2");
-  client = client_of({.ca = certificates.ca(), .tls12 = false});
+  client = client_of({.ca = certificates.ca(), .terms = {.tls12 = false}});
   Pair strict(server, peer());
   EXPECT_FALSE(strict.shake());
   EXPECT_STREQ(strict.client_error->what, "tls_version");

@@ -70,7 +70,7 @@ TEST_F(Sites, TheFirstIsForAllOthersWhereNoneIs) {
 
 TEST_F(Sites, HaveVersionsAndAuthoritiesOfTheirOwn) {
   auto strict = site("strict.test", {"strict.test"}), closed = site("closed.test", {"closed.test"});
-  strict.tls12 = false;
+  strict.terms.tls12 = false;
   (void)identity::write_file(folder.file("ca"), authority.certificate().pem(), 0600);
   closed.client_ca = folder.file("ca");
   const auto server = serve({site("open.test"), strict, closed});

@@ -14,6 +14,9 @@
 #include <fstream>
 #include <thread>
 
+#include "net/datagram.h"
+#include "tests/support/sockets.h"
+
 namespace outrider::server {
 namespace {
 
@@ -75,7 +78,7 @@ TEST(Sandbox, ClosesAroundThreadsThatRunAndThoseToCome) {
 
 TEST(Sandbox, CapabilitiesAreGone) {
   apart([] {
-    if (!drop_capabilities({"/proc/self/status", "/no/such/file"}, false).empty()) return false;
+    if (!drop_capabilities({"/proc/self/status", "/no/such/file"}, false, false).empty()) return false;
     const std::string none = "0000000000000000";
     return status("CapEff") == none && status("CapPrm") == none;
   });
@@ -87,9 +90,29 @@ TEST(Sandbox, AKeyThatRootAloneCanReadStaysReadable) {
     char name[] = "/tmp/outrider-key-XXXXXX";
     ::close(::mkstemp(name));
     bool well = ::chown(name, 65534, 65534) == 0 && ::chmod(name, 0600) == 0;
-    well =
-        well && drop_capabilities({name}, false).empty() && status("CapEff") == "0000000000000004" && std::ifstream(name).good();
+    well = well && drop_capabilities({name}, false, false).empty() && status("CapEff") == "0000000000000004" &&
+           std::ifstream(name).good();
     return well;
+  });
+}
+
+// The registry binds its port when all the rest is open, and has threads of its own from then on.
+TEST(Sandbox, OneLowPortIsBoundAndNoneAfterIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root has capabilities to keep";
+  apart([] {
+    struct : net::DatagramEvents {
+      void on_datagram(std::span<char>, const net::Address&) override {}
+    } nobody;
+    net::Loop loop;
+    const net::Address low = test::free_low_port();
+    net::Datagram first(loop, nobody), second(loop, nobody);
+    const std::string none = "0000000000000000";
+    std::string later;
+    bool well = drop_capabilities({}, false, true).empty() && status("CapEff") == none && first.bind(low);
+    std::thread([&] { later = status("CapEff") + status("CapPrm"); }).join();
+    well = well && later == none + none && status("CapPrm") == none;
+    const auto again = second.bind(*net::Address::parse("127.0.0.2:" + std::to_string(low.port())));
+    return well && (again || again.error().os_error == EACCES);
   });
 }
 
