@@ -4,6 +4,7 @@
 
 #include "server/sandbox.h"
 #include "tests/support/mesh.h"
+#include "tests/support/sockets.h"
 
 namespace outrider::test {
 namespace {
