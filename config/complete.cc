@@ -169,9 +169,9 @@ struct Completion {
     if (d.registry.kind == Registry::Kind::None) {
       std::vector<std::string_view> known;
       for (const Cluster& one : d.clusters) known.push_back(one.name);
-      return reading.error(at, path,
-                           "unknown cluster \"" + base + "\"" + did_you_mean(base, known) +
-                               ", and there is no registry to look it up in");
+      return reading.error(
+          at, path,
+          "unknown cluster \"" + base + "\"" + did_you_mean(base, known) + ", and there is no registry to look it up in");
     }
     if (!resolve(cluster, at, path)) return;
     d.clusters.push_back(std::move(cluster));
@@ -242,11 +242,10 @@ struct Completion {
 
   bool led_to_by_tcp(const std::string& cluster) const {
     return std::any_of(d.listeners.begin(), d.listeners.end(), [&](const Listener& listener) {
-      return std::any_of(listener.routes.begin(), listener.routes.end(),
-                         [&](const Route& route) {
-                           const auto names = route.clusters();
-                           return is_opaque(listener, route) && std::find(names.begin(), names.end(), cluster) != names.end();
-                         });
+      return std::any_of(listener.routes.begin(), listener.routes.end(), [&](const Route& route) {
+        const auto names = route.clusters();
+        return is_opaque(listener, route) && std::find(names.begin(), names.end(), cluster) != names.end();
+      });
     });
   }
 
@@ -262,7 +261,8 @@ struct Completion {
     }
     if (listener.direction != Direction::Outbound || is_opaque(listener)) return;
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocalCluster || cluster.implied || !cluster.version.empty() || cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name))
+      if (cluster.name == kLocalCluster || cluster.implied || !cluster.version.empty() || cluster.protocol == Protocol::Tcp ||
+          led_to_by_tcp(cluster.name))
         continue;
       Route route;
       route.name = listener.name + "-" + cluster.name;

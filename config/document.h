@@ -157,7 +157,7 @@ struct Route {
     return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty() && !conditions.any();
   }
   Action action = Action::Cluster;
-  std::string cluster;  // a name in Document::clusters
+  std::string cluster;                                  // a name in Document::clusters
   std::vector<std::pair<std::string, uint32_t>> split;  // of such names and their weights; not empty: instead of it
   std::vector<std::string> clusters() const;            // all that it leads to
   std::string sticky;                                   // what draws for a split or percentage: cookie.NAME, header.NAME, source
@@ -266,7 +266,7 @@ struct Cluster {
   milliseconds connect_timeout{1000}, timeout{0};
   bool timeout_implied = true;  // by a preset: nobody has thought of streams
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
-  uint32_t retry_grpc = 0;  // a bit for each status of gRPC, by its number
+  uint32_t retry_grpc = 0;          // a bit for each status of gRPC, by its number
   std::bitset<200> retry_statuses;  // of HTTP, from 400
   bool retry_timeout = false;       // of one try
   uint32_t retry_attempts = 2;

@@ -32,7 +32,7 @@ void read_cluster(Fields& fields, Cluster& cluster, bool item);
 // parse_match.cc
 void read_match(Fields& fields, Route& route);
 std::string check_method(std::string& text);
-std::string check_regex(std::string& text);   // of RE2
+std::string check_regex(std::string& text);  // of RE2
 std::string check_replacement(const std::string& regex, const std::string& replacement);
 std::string check_hash(std::string& text);    // source, identity, host, path, header.NAME or cookie.NAME
 std::string check_sticky(std::string& text);  // the same without host and path

@@ -132,7 +132,8 @@ bool read_when(const std::string& word, Cluster& c) {
   if (word == "gateway_error") first = 502, last = 504;
   else if (word == "5xx") first = 500, last = 599;
   else if (const auto status = parse_number(word)) first = last = *status;
-  for (uint64_t status = first; first >= 400 && status <= std::min<uint64_t>(last, 599); ++status) c.retry_statuses.set(status - 400);
+  for (uint64_t status = first; first >= 400 && status <= std::min<uint64_t>(last, 599); ++status)
+    c.retry_statuses.set(status - 400);
   if (first) return first >= 400 && last <= 599;
   for (const auto& [name, number] : kGrpc)
     if (name == word) {
@@ -148,10 +149,11 @@ void read_retry(Fields& fields, Cluster& c) {
     return;
   }
   Fields retry = fields.map("retry");
-  retry.hand("when",
-             "list of safe, connect_failure, refused_stream, reset_before_request, gateway_error, 5xx, timeout, a status, cancelled, "
-             "deadline_exceeded, internal, resource_exhausted, unavailable",
-             "safe");
+  retry.hand(
+      "when",
+      "list of safe, connect_failure, refused_stream, reset_before_request, gateway_error, 5xx, timeout, a status, cancelled, "
+      "deadline_exceeded, internal, resource_exhausted, unavailable",
+      "safe");
   if (const Node* value = retry.given("when")) {
     c.retry_connect_failure = c.retry_refused_stream = c.retry_reset_before_request = c.retry_timeout = false;
     c.retry_grpc = 0;
@@ -161,8 +163,9 @@ void read_retry(Fields& fields, Cluster& c) {
         retry.error("when", item,
                     "expected safe, connect_failure, refused_stream, reset_before_request, gateway_error, 5xx, timeout, a status "
                     "from 400 to 599 or one of gRPC, got " +
-                        kind_of(item) + did_you_mean(item.text(), {"safe", "connect_failure", "refused_stream",
-                                                                    "reset_before_request", "gateway_error", "timeout"}));
+                        kind_of(item) +
+                        did_you_mean(item.text(), {"safe", "connect_failure", "refused_stream", "reset_before_request",
+                                                   "gateway_error", "timeout"}));
     retry.keep("when", *value);
   } else {
     Node safe = Node::list();

@@ -55,7 +55,8 @@ void read_text_match(Reading& reading, const Node& value, const std::string& pat
     return;
   }
   if (!value.is_map() || value.size() != 1)
-    return reading.error(value, path, "expected a text or one of prefix, suffix, contains, regex, present, not; got " + kind_of(value));
+    return reading.error(value, path,
+                         "expected a text or one of prefix, suffix, contains, regex, present, not; got " + kind_of(value));
   const auto& [key, mark, inner] = value.entries().front();
   if (key == "not") {
     match.negated = !match.negated;
@@ -121,9 +122,7 @@ bool is_named(std::string_view text) {
 
 }  // namespace
 
-std::string check_method(std::string& text) {
-  return is_token(text) ? std::string() : "expected a method, got \"" + text + "\"";
-}
+std::string check_method(std::string& text) { return is_token(text) ? std::string() : "expected a method, got \"" + text + "\""; }
 
 std::string check_regex(std::string& text) {
   const re2::RE2 regex(text, quiet());

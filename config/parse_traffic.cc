@@ -290,7 +290,8 @@ void read_split(Fields& fields, Route& r) {
   const Node* value = fields.hand("split", "map of clusters and their weights", "");
   if (!value) return;
   fields.keep("split", *value);
-  if (!value->is_map()) return fields.error("split", *value, "expected a map of clusters and their weights, got " + kind_of(*value));
+  if (!value->is_map())
+    return fields.error("split", *value, "expected a map of clusters and their weights, got " + kind_of(*value));
   uint64_t sum = 0;
   for (const auto& entry : value->entries()) {
     const auto weight = entry.value.is_scalar() ? parse_number(entry.value.text()) : std::nullopt;

@@ -30,8 +30,7 @@ class Cors final : public filter::Filter {
   filter::Verdict on_request(filter::Call& call) const override {
     const http::RequestHead& head = call.request();
     const http::Field* const origin = head.headers.find("origin");
-    const bool preflight =
-        origin && head.method == http::Method::Options && head.headers.find("access-control-request-method");
+    const bool preflight = origin && head.method == http::Method::Options && head.headers.find("access-control-request-method");
     if (!preflight) return filter::Verdict::Continue;
     if (!rules_.origins.contain(origin->value)) {
       call.deny(403, "cors", "foreign_origin", "Pages of this origin may not ask this.\n");
@@ -69,9 +68,9 @@ std::unique_ptr<const filter::Filter> make_cors(const config::Node& node, filter
   std::vector<std::string> origins, methods, headers, expose;
   std::string max_age;
   Rules rules;
-  if (!options.only({"origins", "methods", "headers", "expose", "credentials", "max_age"}) || !options.texts("origins", origins) ||
-      !options.texts("methods", methods) || !options.texts("headers", headers) || !options.texts("expose", expose) ||
-      !options.flag("credentials", rules.credentials) || !options.text("max_age", max_age))
+  if (!options.only({"origins", "methods", "headers", "expose", "credentials", "max_age"}) ||
+      !options.texts("origins", origins) || !options.texts("methods", methods) || !options.texts("headers", headers) ||
+      !options.texts("expose", expose) || !options.flag("credentials", rules.credentials) || !options.text("max_age", max_age))
     return nullptr;
   const auto complain = [&](const char* key, std::string message) {
     options.fail(key, std::move(message));
@@ -80,11 +79,13 @@ std::unique_ptr<const filter::Filter> make_cors(const config::Node& node, filter
   if (origins.empty()) return complain("origins", "whose pages? origins: [\"https://shop.example.com\"]");
   for (const auto& origin : origins)
     if (!rules.origins.add(origin))
-      return complain("origins", "expected origins like https://shop.example.com, https://*.example.com or *, got \"" + origin + "\"");
+      return complain("origins",
+                      "expected origins like https://shop.example.com, https://*.example.com or *, got \"" + origin + "\"");
   if (rules.origins.any() && rules.credentials) return complain("credentials", "not for pages of every origin; list them");
   for (const auto* list : {&methods, &headers, &expose})
     for (const auto& name : *list)
-      if (!config::is_token(name)) return complain(list == &methods ? "methods" : list == &headers ? "headers" : "expose", "no name: \"" + name + "\"");
+      if (!config::is_token(name))
+        return complain(list == &methods ? "methods" : list == &headers ? "headers" : "expose", "no name: \"" + name + "\"");
   if (!max_age.empty()) {
     const auto age = config::duration_of(max_age);
     if (!age) return complain("max_age", "expected a duration like 1h, got \"" + max_age + "\"");

@@ -60,7 +60,8 @@ TEST(Cors, EveryOriginIsAStar) {
 
 TEST(Cors, SaysWhatIsWrongWithItsOptions) {
   EXPECT_EQ(test::complaint_of("cors", "{}"), "origins: whose pages? origins: [\"https://shop.example.com\"]");
-  EXPECT_EQ(test::complaint_of("cors", "{origins: [\"*\"], credentials: on}"), "credentials: not for pages of every origin; list them");
+  EXPECT_EQ(test::complaint_of("cors", "{origins: [\"*\"], credentials: on}"),
+            "credentials: not for pages of every origin; list them");
   EXPECT_EQ(test::complaint_of("cors", "{origins: [\"*\"], max_age: 5}"), "max_age: expected a duration like 1h, got \"5\"");
   EXPECT_EQ(test::complaint_of("cors", "{origins: [\"*\"], methods: [\"G T\"]}"), "methods: no name: \"G T\"");
 }

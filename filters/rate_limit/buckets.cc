@@ -28,7 +28,8 @@ Buckets::Bucket& Buckets::of(uint64_t key, uint64_t now_ns) {
   Bucket* soonest = places;
   for (uint32_t i = 0; i < kWays; ++i) {
     if (places[i].key.load(std::memory_order_relaxed) == key) return places[i];
-    if (places[i].full_at.load(std::memory_order_relaxed) < soonest->full_at.load(std::memory_order_relaxed)) soonest = &places[i];
+    if (places[i].full_at.load(std::memory_order_relaxed) < soonest->full_at.load(std::memory_order_relaxed))
+      soonest = &places[i];
   }
   soonest->key.store(key, std::memory_order_relaxed);
   soonest->full_at.store(now_ns, std::memory_order_relaxed);

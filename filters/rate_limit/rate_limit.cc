@@ -58,23 +58,26 @@ std::unique_ptr<const filter::Filter> make_rate_limit(const config::Node& node, 
   filter::Options options(node, complaint);
   std::string rate, burst, by, status = "429", keys = std::to_string(kUsualKeys), scope = "local";
   if (!options.only({"rate", "burst", "key", "status", "keys", "scope"}) || !options.text("rate", rate, true) ||
-      !options.text("burst", burst) || !options.text("key", by) || !options.text("status", status) || !options.text("keys", keys) ||
-      !options.text("scope", scope))
+      !options.text("burst", burst) || !options.text("key", by) || !options.text("status", status) ||
+      !options.text("keys", keys) || !options.text("scope", scope))
     return nullptr;
   const auto complain = [&](const char* key, std::string message) {
     options.fail(key, std::move(message));
     return nullptr;
   };
   const auto per_second = rate_of(rate);
-  if (!per_second || *per_second > 1e9) return complain("rate", "expected so many in a time, like 100/s, 5/m or 1000/h, got \"" + rate + "\"");
+  if (!per_second || *per_second > 1e9)
+    return complain("rate", "expected so many in a time, like 100/s, 5/m or 1000/h, got \"" + rate + "\"");
   const auto at_once = burst.empty() ? std::optional(std::max(*per_second, 1.0)) : parse_decimal(burst);
-  if (!at_once || *at_once < 1 || *at_once > 1e9) return complain("burst", "expected a number of 1 or more, got \"" + burst + "\"");
+  if (!at_once || *at_once < 1 || *at_once > 1e9)
+    return complain("burst", "expected a number of 1 or more, got \"" + burst + "\"");
   const auto key = http::RequestKey::parse(by);
   if (!by.empty() && (key.kind == http::RequestKey::Kind::Nothing || by.ends_with('.')))
     return complain("key", "expected source, identity, host, path, header.NAME or cookie.NAME, got \"" + by + "\"");
   const auto code = parse_number(status), most = parse_number(keys);
   if (!code || *code < 400 || *code > 599) return complain("status", "expected a status from 400 to 599, got \"" + status + "\"");
-  if (!most || *most < 1 || *most > kMostKeys) return complain("keys", "expected a number from 1 to 1000000, got \"" + keys + "\"");
+  if (!most || *most < 1 || *most > kMostKeys)
+    return complain("keys", "expected a number from 1 to 1000000, got \"" + keys + "\"");
   if (scope != "local") return complain("scope", "expected local (mesh is not built yet), got \"" + scope + "\"");
   return std::make_unique<RateLimit>(*per_second, *at_once, key, uint16_t(*code), uint32_t(*most));
 }

@@ -72,8 +72,10 @@ TEST(RateLimit, SaysWhatIsWrongWithItsOptions) {
   EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, burst: 0}"), "burst: expected a number of 1 or more, got \"0\"");
   EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, key: x}"),
             "key: expected source, identity, host, path, header.NAME or cookie.NAME, got \"x\"");
-  EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, status: 200}"), "status: expected a status from 400 to 599, got \"200\"");
-  EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, scope: mesh}"), "scope: expected local (mesh is not built yet), got \"mesh\"");
+  EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, status: 200}"),
+            "status: expected a status from 400 to 599, got \"200\"");
+  EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, scope: mesh}"),
+            "scope: expected local (mesh is not built yet), got \"mesh\"");
 }
 
 }  // namespace

@@ -50,8 +50,8 @@ struct Conditions {
   std::vector<std::string> identities;           // any of them: patterns (identity/workload_id.h)
   std::string home;                              // the trust domain that short patterns speak of
   filter::IpRules networks;
-  bool grpc = false;   // by its content type
-  double percent = 1;  // share of what fulfils the rest; each rule draws for itself
+  bool grpc = false;        // by its content type
+  double percent = 1;       // share of what fulfils the rest; each rule draws for itself
   http::RequestKey sticky;  // draws in its place, where the request has it
 
   bool hold(const Asked& asked, uint32_t rule) const;

@@ -73,8 +73,7 @@ stats::Slot RequestCounters::grpc_responses(http::GrpcStatus status) {
 }
 
 stats::Slot RequestCounters::retries(const char* reason, const char* result) {
-  return catalog_.slot(names::kClusterRetries,
-                       {{"cluster", cluster_}, {"reason", reason}, {"result", result}});
+  return catalog_.slot(names::kClusterRetries, {{"cluster", cluster_}, {"reason", reason}, {"result", result}});
 }
 
 stats::Slot RequestCounters::tcp_bytes(bool up) {

@@ -122,7 +122,8 @@ bool Exchange::step() {
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
       if (grpc_) pass_deadline_on();
-      attempt()->start(*this, *cluster_, std::move(seat), protocol(), tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
+      attempt()->start(*this, *cluster_, std::move(seat), protocol(),
+                       tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
       return true;
     }
 

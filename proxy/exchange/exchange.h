@@ -32,15 +32,27 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
  private:
   friend struct Site;
   using Way = http::Way;
-  enum class Phase : uint8_t { Head, Route, RequestFilters, Discover, Backoff, Pick, AwaitResponse, ResponseFilters, Relay, Finish, Dead };
+  enum class Phase : uint8_t {
+    Head,
+    Route,
+    RequestFilters,
+    Discover,
+    Backoff,
+    Pick,
+    AwaitResponse,
+    ResponseFilters,
+    Relay,
+    Finish,
+    Dead
+  };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
 
   void advance();
   bool step();       // one phase; false: wait for the next event
   bool authorize();  // false: denied, and told so
   bool route();
-  void rewrite();      // finds the rule and what hangs on it; false: nobody serves this
-  void act();        // redirect and direct response
+  void rewrite();  // finds the rule and what hangs on it; false: nobody serves this
+  void act();      // redirect and direct response
   bool check_body_limit();
   milliseconds limit() const;       // of the whole exchange; 0: none
   milliseconds idle_limit() const;  // of silence; 0: none
@@ -134,7 +146,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const Route* route_ = nullptr;
   const filter::Chain* chain_;  // the route's; before there is one, without filters
   Ref<upstream::Cluster> cluster_;
-  std::string_view cluster_name_;  // in the arena or the plan
+  std::string_view cluster_name_;             // in the arena or the plan
   std::string_view asked_path_, asked_host_;  // before a rule rewrote them
   std::array<char, net::Address::kMaxIpText> peer_text_;
   RequestCounters* counters_ = nullptr;
@@ -145,7 +157,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   const char* retry_reason_ = nullptr;
   bool seen_ = false, spent_ = false;  // by the endpoint that failed; of the budget of retries
   milliseconds asked_to_wait_{0};      // by its answer
-  bool dropped_ = false;  // a fresh connection closed over this request
+  bool dropped_ = false;               // a fresh connection closed over this request
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end

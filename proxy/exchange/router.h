@@ -42,11 +42,11 @@ struct Route {
     double until;  // of 1, those before it included
     uint32_t cluster;
   };
-  std::vector<Share> split;   // not empty: instead of `cluster`
+  std::vector<Share> split;  // not empty: instead of `cluster`
   Rewrite rewrite;
   std::string rewrite_host;  // empty: as it is
   bool rewrites() const { return !rewrite.empty() || !rewrite_host.empty(); }
-  http::RequestKey sticky;     // draws for the split, where a request has it
+  http::RequestKey sticky;            // draws for the split, where a request has it
   uint32_t choose(double lot) const;  // a cluster, by a lot of 0 or more and less than 1
   Redirect redirect;
   Respond respond;

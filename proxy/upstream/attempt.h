@@ -48,7 +48,7 @@ class Attempt final : Waiter, http::StreamEvents {
   // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
   void pump();
   void lift_limit() { limit_.cancel(); }  // the answer has begun, and may take its time
-  void cancel();  // leaves the queue or resets; no event follows; no blame on the seat
+  void cancel();                          // leaves the queue or resets; no event follows; no blame on the seat
   // The exchange has taken all of the response it wants: reports to the cluster and gives the lease back. Idempotent.
   void finish();
   State state() const { return state_; }

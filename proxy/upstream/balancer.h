@@ -27,7 +27,7 @@ struct Seat {
   TimePoint latency_at{};
   uint32_t in_flight = 0;  // of this worker
   uint32_t answers = 0;    // that ewma has learnt from, counted until it knows the seat
-  double lot = 1;        // of Aperture
+  double lot = 1;          // of Aperture
   Member member;
   std::unique_ptr<Pool> pool;       // made at first use
   static void recycle(Seat* seat);  // drains the pool; may be called from inside an event of that pool

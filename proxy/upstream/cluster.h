@@ -45,8 +45,8 @@ class Cluster {
   void review(net::TrustReview& review);               // of connections that are open
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
-  void await_set(Place& place);      // called when known() is no longer NotYet; idempotent
-  Ref<Seat> pick(Pick what);         // never waits; null: nobody
+  void await_set(Place& place);  // called when known() is no longer NotYet; idempotent
+  Ref<Seat> pick(Pick what);     // never waits; null: nobody
   // The budget of retries that an endpoint may see: a share of what this worker has under way. False: there is no more.
   bool begin_retry();
   void end_retry() { --retries_; }

@@ -60,8 +60,8 @@ struct ClusterPlan {
   uint32_t subset_size = 128;       // endpoints that a worker keeps to, while it has fewer requests in flight; 0: all
   milliseconds subset_hold{30000};  // between two looks whether fewer endpoints would do again
   milliseconds decay{10000}, failure_penalty{5000};
-  http::RequestKey hash_by;  // ring_hash, maglev: what leads to an endpoint
-  double bounded_load = 0;  // ring_hash, maglev: times the average; 0: no bound
+  http::RequestKey hash_by;    // ring_hash, maglev: what leads to an endpoint
+  double bounded_load = 0;     // ring_hash, maglev: times the average; 0: no bound
   milliseconds slow_start{0};  // 0: who joins has its share at once
   double panic = 0.5;          // fewer usable than this share: use all
   Protocol protocol = Protocol::Http1;
@@ -75,13 +75,13 @@ struct ClusterPlan {
   milliseconds stream_timeout{0};  // of one of gRPC: only what somebody has written
   uint32_t retries = 2;            // of requests that never reached an endpoint, and of what is listed here
   bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
-  uint32_t retry_grpc = 0;            // a bit for each http::GrpcStatus
-  std::bitset<200> retry_statuses;    // from 400
-  bool retry_timeout = false;         // of one try
+  uint32_t retry_grpc = 0;               // a bit for each http::GrpcStatus
+  std::bitset<200> retry_statuses;       // from 400
+  bool retry_timeout = false;            // of one try
   uint32_t retry_methods = kIdempotent;  // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
-  milliseconds per_try_timeout{0};    // until the head of an answer; 0: none
+  milliseconds per_try_timeout{0};       // until the head of an answer; 0: none
   milliseconds backoff_base{25}, backoff_max{1000};
-  double retry_budget = 0.2;          // of the requests under way, on each worker
+  double retry_budget = 0.2;  // of the requests under way, on each worker
   uint32_t retry_budget_min = 3;
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   http::CodecLimits codec;

@@ -200,7 +200,10 @@ struct Pair {
         proxy(Proxy::edge({first->text(), second->text()},
                           "lb: round_robin, retry: {backoff: {base: 1ms, max: 20ms}, " + retry + "}"),
               {"overload.threads=1"}) {}
-  Message ask(const std::string& bytes) { return request(proxy.address(), bytes.substr(0, bytes.find("\r\n") + 2) + "Connection: close\r\n" + bytes.substr(bytes.find("\r\n") + 2)); }
+  Message ask(const std::string& bytes) {
+    return request(proxy.address(),
+                   bytes.substr(0, bytes.find("\r\n") + 2) + "Connection: close\r\n" + bytes.substr(bytes.find("\r\n") + 2));
+  }
   // Round robin: two requests reach both.
   std::multiset<int> asked_twice(const std::string& bytes) { return {ask(bytes).status(), ask(bytes).status()}; }
   double retries(const char* labels) { return proxy.metric("outrider_cluster_retries_total", labels); }
@@ -258,7 +261,8 @@ TEST(RetryOfStatuses, ATryThatTakesTooLongIsGivenUpAndMadeElsewhere) {
   Proxy proxy(Proxy::edge({silent.text(), second->text()},
                           "lb: round_robin, retry: {when: [safe, timeout], per_try_timeout: 50ms, backoff: {max: 1ms}}"),
               {"overload.threads=1"});
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n").status(), 200);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n").status(), 200);
   EXPECT_GE(proxy.metric("outrider_cluster_retries_total", "reason=\"timeout\",result=\"success\""), 1);
 }
 

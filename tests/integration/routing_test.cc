@@ -56,13 +56,18 @@ class Split : public testing::Test {
     return request(proxy.address(), "GET / HTTP/1.1\r\nHost: shop\r\n" + fields + "Connection: close\r\n\r\n").body;
   }
   std::unique_ptr<Origin> old = Origin::answering("v1"), next = Origin::answering("v2");
-  Proxy proxy{"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-              "clusters: {cart: {endpoints: [{address: \"" + old->text() + "\", labels: {version: v1}}, "
-              "{address: \"" + next->text() + "\", labels: {version: v2}}]}}\n"
-              "routes:\n  edge:\n"
-              "    - {match: {header: {x-test: {present: true}}}, cluster: cart@v2}\n"
-              "    - {match: {header: {x-half: {present: true}}, percent: 50%}, sticky: header.x-half, cluster: cart@v2}\n"
-              "    - {split: {cart@v1: 3, cart@v2: 1}, sticky: cookie.sid}\n"};
+  Proxy proxy{
+      "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "clusters: {cart: {endpoints: [{address: \"" +
+      old->text() +
+      "\", labels: {version: v1}}, "
+      "{address: \"" +
+      next->text() +
+      "\", labels: {version: v2}}]}}\n"
+      "routes:\n  edge:\n"
+      "    - {match: {header: {x-test: {present: true}}}, cluster: cart@v2}\n"
+      "    - {match: {header: {x-half: {present: true}}, percent: 50%}, sticky: header.x-half, cluster: cart@v2}\n"
+      "    - {split: {cart@v1: 3, cart@v2: 1}, sticky: cookie.sid}\n"};
 };
 
 TEST_F(Split, LeadsToThoseEndpointsThatHaveTheVersion) {
@@ -102,13 +107,16 @@ class Rewriting : public testing::Test {
     std::string body = request.start + " @" + request.field("host") + " team=" + request.field("x-team");
     return "HTTP/1.1 200 OK\r\nServer: app\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   });
-  Proxy proxy{"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-              "clusters: {cart: {endpoints: [\"" + origin->text() + "\"]}}\n"
-              "routes:\n  edge:\n"
-              "    - {match: {prefix: /api}, rewrite: {prefix: /}, cluster: cart}\n"
-              "    - {match: {path: /home}, rewrite: {path: /index.html, host: cart.internal}, cluster: cart}\n"
-              "    - {match: {prefix: /v1}, rewrite: {regex: {match: \"^/v([0-9]+)/([a-z]+)\", replace: '/\\2/\\1'}}, cluster: cart}\n"
-              "    - {request_headers: {set: {x-team: shop}}, response_headers: {remove: [server]}, cluster: cart}\n"};
+  Proxy proxy{
+      "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "clusters: {cart: {endpoints: [\"" +
+      origin->text() +
+      "\"]}}\n"
+      "routes:\n  edge:\n"
+      "    - {match: {prefix: /api}, rewrite: {prefix: /}, cluster: cart}\n"
+      "    - {match: {path: /home}, rewrite: {path: /index.html, host: cart.internal}, cluster: cart}\n"
+      "    - {match: {prefix: /v1}, rewrite: {regex: {match: \"^/v([0-9]+)/([a-z]+)\", replace: '/\\2/\\1'}}, cluster: cart}\n"
+      "    - {request_headers: {set: {x-team: shop}}, response_headers: {remove: [server]}, cluster: cart}\n"};
 };
 
 TEST_F(Rewriting, TheEndpointIsAskedForAnotherPathOrHost) {

@@ -56,6 +56,7 @@ TEST_F(Sandbox, PortsOfRootAreBoundBeforeItsRightsAreGone) {
   EXPECT_EQ(status(node->pid(), "CapPrm"), "0000000000000000");
   const std::string other = free_low_port().text();
   auto set = common("web", "web");
+  set.push_back("mode=sidecar");
   set.push_back("listeners.outbound.address=" + other);
   const auto web = process("run", "web", set);
   ASSERT_NE(registry_of("web"), "");

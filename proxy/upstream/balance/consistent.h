@@ -24,9 +24,8 @@ class Consistent : public Balancer {
       weights_ += seat->weight;
       heaviest_ = std::max(heaviest_, seat->weight);
     }
-    std::sort(seats_.begin(), seats_.end(), [](const Seat* a, const Seat* b) {
-      return a->member.endpoint->address < b->member.endpoint->address;
-    });
+    std::sort(seats_.begin(), seats_.end(),
+              [](const Seat* a, const Seat* b) { return a->member.endpoint->address < b->member.endpoint->address; });
     draw_.rebuild(usable);
     lay_out();
   }

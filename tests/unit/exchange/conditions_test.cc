@@ -106,7 +106,8 @@ TEST(Conditions, ARuleThatIsNotFulfilledLeavesItsRequestsToThoseBehind) {
     const Route* const route = router.match("shop", {request.head, request.peer, 0});
     return route ? route->name : std::string("none");
   };
-  EXPECT_EQ(matched({rule("old", {"/cart"}, with("x-old")), rule("beta", {"/cart"}, with("x-beta")), rule("all", {"/cart"})}), "beta");
+  EXPECT_EQ(matched({rule("old", {"/cart"}, with("x-old")), rule("beta", {"/cart"}, with("x-beta")), rule("all", {"/cart"})}),
+            "beta");
   EXPECT_EQ(matched({rule("old", {"/cart"}, with("x-old")), rule("none", {"/cart"}, with("x-none")), rule("all", {})}), "all");
   EXPECT_EQ(matched({rule("all", {}), rule("beta", {"/cart/add"}, with("x-beta"))}), "all") << "the first wins";
   EXPECT_EQ(matched({rule("beta", {"/cart/add"}, with("x-beta")), rule("all", {})}), "beta");

@@ -18,8 +18,7 @@ const std::string kBoth = "\x02h2\x08http/1.1";
 
 std::shared_ptr<const TlsContext> server_of(const Certificates& certificates, const std::string& client_ca = {},
                                             std::vector<std::string> alpn = {}) {
-  const auto made =
-      TlsContext::server({{{certificates.cert()}, {certificates.key()}, true, client_ca, {}, std::move(alpn), {}}});
+  const auto made = TlsContext::server({{{certificates.cert()}, {certificates.key()}, true, client_ca, {}, std::move(alpn), {}}});
   EXPECT_TRUE(made) << made.why();
   return *made;
 }
