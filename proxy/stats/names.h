@@ -64,8 +64,8 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
     "outrider_connections_closed_total", "Connections from clients that have ended, by reason.", Kind::Counter};
 
 // result: ok, tls_handshake, tls_timeout, tls_not_tls, tls_version, tls_no_shared_protocol, tls_no_shared_curve,
-// tls_no_agreement, tls_no_certificate, tls_certificate_refused, tls_broken; of clients tls_plain_http, tls_no_shared_cipher,
-// tls_refused_by_client, too; of endpoints tls_wrong_name, tls_wrong_identity, tls_expired, tls_not_yet_valid, tls_unknown_ca,
+// tls_no_agreement, tls_no_certificate, tls_certificate_refused, tls_broken, tls_plain_http, tls_no_shared_cipher,
+// tls_refused_by_client, tls_wrong_name, tls_wrong_identity, tls_expired, tls_not_yet_valid, tls_unknown_ca,
 // tls_refused_by_endpoint, tls_closed.
 // side: client, endpoint. version: TLSv1.3, TLSv1.2, none (there was no end of it).
 inline constexpr Name kTlsHandshakes{  // result, side, version
