@@ -110,7 +110,7 @@ Exchange::Choice Exchange::choose() {
   const bool refused = last_error_.retry == Retry::Yes && last.request_sent() && plan.retry_refused_stream;
   const bool unanswered =
       last_error_.retry == Retry::IfReused && plan.retry_reset_before_request && (twice || !last.request_sent());
-  const bool too_slow = !answered && twice && plan.retry_timeout && last_error_.what == upstream::kTryTimeout;
+  const bool too_slow = !answered && twice && plan.retry_timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
   const bool suspect = unanswered && last.request_sent() && !last.reused() && std::exchange(dropped_, true);
   if (!may || suspect || !(unsent || refused || unanswered || too_slow || by_status || status)) return Choice::GiveUp;
