@@ -50,9 +50,9 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void advance();
   bool step();       // one phase; false: wait for the next event
   bool authorize();  // false: denied, and told so
-  bool route();
-  void rewrite();  // finds the rule and what hangs on it; false: nobody serves this
-  void act();      // redirect and direct response
+  bool route();      // finds the rule and what hangs on it; false: nobody serves this
+  void rewrite();    // what the endpoint is asked, where the rule says so
+  void act();        // redirect and direct response
   bool check_body_limit();
   milliseconds limit() const;       // of the whole exchange; 0: none
   milliseconds idle_limit() const;  // of silence; 0: none
