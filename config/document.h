@@ -105,8 +105,14 @@ struct Authorization {  // of what is inbound
 struct Registry {
   enum class Kind : uint8_t { None, Dht } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
   enum class Sign : uint8_t { Auto, Required, Preferred, Off } sign = Sign::Auto;
+  struct Owner {
+    std::string service;                  // "namespace/name"
+    std::vector<std::string> identities;  // patterns
+    Where where;
+  };
   std::string bind = "0.0.0.0:4222";
   std::vector<std::string> bootstrap;  // host:port
+  std::vector<Owner> owners;           // who may speak for a service; of others any identity of their namespace may
   std::string key;                     // file with the mesh key; empty: unsealed
   uint32_t network = 1;
   milliseconds lease{60000}, valid{600000};

@@ -147,6 +147,36 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
   fields.share("warn_before", identity.warn_before);
 }
 
+bool is_service(std::string_view name) {
+  const size_t slash = name.find('/');
+  return slash != name.npos && is_label(name.substr(0, slash)) && is_label(name.substr(slash + 1));
+}
+
+void read_owners(Fields& fields, std::vector<Registry::Owner>& owners) {
+  const Node* value = fields.hand("owners", "map of identities, by service", "{}");
+  fields.keep("owners", value ? *value : Node::map());
+  if (!value) return;
+  if (!value->is_map()) return fields.error("owners", *value, "expected a map of identities, by service, got " + kind_of(*value));
+  Reading& reading = fields.reading();
+  for (const auto& entry : value->entries()) {
+    const std::string path = join_path(fields.path("owners"), entry.key);
+    if (!is_service(entry.key))
+      reading.complain(Severity::Error, entry.value, entry.key_mark, path,
+                       "expected namespace/service (lower-case letters, digits and -), got \"" + entry.key + "\"");
+    Registry::Owner owner{entry.key, {}, where_of(entry.value, entry.key_mark)};
+    if (entry.value.is_map()) reading.error(entry.value, path, "expected identities, got a map");
+    else if (items_of(entry.value).empty()) reading.error(entry.value, path, "who may speak for it? [\"*\"] is every identity");
+    else
+      for (const Node& item : items_of(entry.value)) {
+        std::string pattern = item.text();
+        const std::string wrong = item.is_scalar() ? check_identity(pattern) : "expected a text, got " + kind_of(item);
+        if (!wrong.empty()) reading.error(item, path, wrong);
+        owner.identities.push_back(std::move(pattern));
+      }
+    owners.push_back(std::move(owner));
+  }
+}
+
 void read_registry(Fields& top, Registry& r) {
   Fields fields = top.map("registry");
   fields.choice("kind", r.kind, {{"dht", Registry::Kind::Dht}, {"none", Registry::Kind::None}}, {"consul", "kubernetes"});
@@ -163,7 +193,7 @@ void read_registry(Fields& top, Registry& r) {
                  {"required", Registry::Sign::Required},
                  {"preferred", Registry::Sign::Preferred},
                  {"off", Registry::Sign::Off}});
-  fields.later("owners", {"{}"});
+  read_owners(fields, r.owners);
   const Node* shards = fields.given("shards");
   if (!shards || (shards->is_scalar() && shards->text() == "auto")) {
     fields.hand("shards", "auto or number", "auto");

@@ -46,6 +46,7 @@ bool may_speak_for(std::string_view service, const WorkloadId& id);
 // registry.owners: services whose speakers are listed; the default rule holds for all others. Immutable once filled.
 struct Owners {
   std::map<std::string, std::vector<std::string>, std::less<>> by_service;  // "shop/cart" -> patterns
+  bool lists(std::string_view service) const { return by_service.find(service) != by_service.end(); }
   bool may_speak_for(std::string_view service, const WorkloadId& id, std::string_view home) const;
 };
 

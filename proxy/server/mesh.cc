@@ -53,6 +53,13 @@ std::string Mesh::start(const config::Document& document, const std::optional<id
   const auto bind = net::Address::parse(document.registry.bind);
   if (!bind) return "registry.bind: \"" + document.registry.bind + "\" is no address";
   options.bind = *bind;
+  for (const auto& [service, patterns, where] : document.registry.owners) {
+    for (const std::string& pattern : patterns)
+      if (!identity::valid_pattern(pattern))
+        return where.file + (where.line ? ":" + std::to_string(where.line) : "") + ": registry.owners." + service + ": \"" + pattern +
+               "\" is no identity";
+    options.owners.by_service[service] = patterns;
+  }
   if (!document.registry.key.empty()) {
     auto keys = identity::load_mesh_keys(document.registry.key);
     if (!keys) return "registry.key: " + keys.why();

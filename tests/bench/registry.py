@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The registry at its limits, on this machine: a service of thousands of endpoints read by a newcomer (--endpoints), a third
-of the nodes killed at once (--kill), and a network cut in two and healed (--partition). Real nodes of the DHT, sealed and
+of the nodes killed at once (--kill), a network cut in two and healed (--partition), and thousands of junk values under one
+service's key (--flood). Real nodes of the DHT, sealed and
 signed, many in a process (outrider_registry_nodes); the newcomer is a real sidecar.
 
 Ends with 1 when a bound is broken. Times are the machine's as much as ours: run it on a quiet one. --partition makes two
@@ -26,6 +27,7 @@ LEAVES = 30                          # certificates that sign
 READ_LIMIT = 10                      # seconds until a newcomer has READ_SHARE of the endpoints
 READ_SHARE = 0.99
 ANSWERED = 0.999                     # of the look-ups while nodes die
+FLOOD_CPU = 0.5                       # of a core, for the sidecar that follows the service, while the flood lasts
 HEAL_LIMIT = 30                      # seconds after a partition has ended
 REPLICAS = 4                         # of each service, each in another process
 BIG = "default/shop"
@@ -144,17 +146,17 @@ class Reader:
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
 
-    def ask(self):
+    def ask(self, service="shop"):
         """A request: it makes the sidecar look for the service. What becomes of it does not matter, nobody is there."""
         connection = http.client.HTTPConnection("127.0.0.1", self.outbound, timeout=20)
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/", headers={"Host": "shop"})
+            connection.request("GET", "/", headers={"Host": service})
             connection.getresponse().read()
         connection.close()
 
-    def known(self):
+    def known(self, name=BIG):
         services = get_json(self.admin, "/services")["services"]
-        return max((each.get("instances", 0) for each in services if each["name"] == BIG), default=0)
+        return max((each.get("instances", 0) for each in services if each["name"] == name), default=0)
 
     def cpu_s(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as stat:
@@ -335,26 +337,70 @@ def partition(stage, options, verdicts):
                       time.monotonic() - healed <= HEAL_LIMIT)
 
 
+def flood(stage, options, verdicts):
+    """Junk under the key of a service, put at every node by members gone bad beside it. Look-ups of the service go on."""
+    many = stage.start_many(options.nodes or 20, 1)
+    many[0].tell("announce", "default/service-0", REPLICAS, 1000, 0)
+    wait_published(many)
+    reader = Reader(stage, many[0].address)
+    wait_for("the newcomer to be answered", 60, lambda: get_json(reader.admin, "/registry")["ready"])
+    reader.ask("service-0")
+    wait_for("the newcomer to know the service", 60, lambda: reader.known("default/service-0") == REPLICAS)
+    cpu, since = reader.cpu_s(), time.monotonic()
+    time.sleep(5)
+    verdicts.line("CPU of a sidecar that follows the service, before", f"{100 * (reader.cpu_s() - cpu) / (time.monotonic() - since):.1f} % of a core")
+    words = [options.flood_program, "--mesh-key", stage.path("mesh.key"), "--identity", stage.path("id", "shop-0"),
+             "--service", "default/service-0", "--count", str(options.flood), "--senders", "8"]
+    for address in [get_json(reader.admin, "/registry")["address"], *many[0].state()["addresses"]]:
+        words += ["--node", address]
+    many[0].tell("lookups", 1, options.lookups, options.seconds)
+    time.sleep(1)
+    cpu, since = reader.cpu_s(), time.monotonic()
+    attack = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        sent = json.loads(attack.stdout.readline())
+        used, took = reader.cpu_s() - cpu, time.monotonic() - since
+        verdicts.line("junk values put at each node, nodes", f"{sent['values']}, {sent['nodes']}, in {sent['seconds']:.1f} s", sent["silent"] == 0)
+        verdicts.line("the sidecar's CPU meanwhile", f"{used:.2f} s, {100 * used / took:.0f} % of a core", used <= FLOOD_CPU * took)
+        result = many[0].answer()
+        answered = result.get("fresh", 0) + result.get("remembered", 0)
+        verdicts.line(f"look-ups in {options.seconds:g} s, while it lasts and goes on being shown", f"{result['lookups']}, of which the first of "
+                      f"a node: {result.get('first', 0)}; p99 {result['p99_ms']} ms, longest {result['max_ms']} ms")
+        verdicts.line("answered", f"{100 * answered / result['lookups']:.3f} %: {result.get('fresh', 0)} from the DHT, {result.get('remembered', 0)} "
+                      f"last-known-good; {result.get('empty', 0)} empty, {result.get('silent', 0)} not at all",
+                      answered >= ANSWERED * result["lookups"])
+        state = many[0].state()
+        verdicts.line("refused at the nodes", f"{state['rejected']} values and packets, {state['muted']} of them unread; "
+                      f"stored {state['stored']}, {state['stored_bytes'] / 2**20:.2f} MiB")
+        verdicts.line("what the sidecar knows", f"{reader.known('default/service-0')} of {REPLICAS}", reader.known("default/service-0") == REPLICAS)
+    finally:
+        attack.kill()
+        attack.wait()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     build = os.path.join(ROOT, "build")
     parser.add_argument("--outrider", default=os.path.join(build, "outrider"), help="the binary")
     parser.add_argument("--nodes-program", default=os.path.join(build, "outrider_registry_nodes"))
+    parser.add_argument("--flood-program", default=os.path.join(build, "outrider_registry_flood"))
     parser.add_argument("--endpoints", type=int, metavar="N", help="a service of so many")
     parser.add_argument("--kill", action="store_true", help="30 %% of the nodes at once")
     parser.add_argument("--partition", action="store_true", help="two halves")
-    parser.add_argument("--nodes", type=int, help="of the DHT: 30, 60, 20")
+    parser.add_argument("--flood", type=int, metavar="N", help="junk values put at each node, under one key")
+    parser.add_argument("--nodes", type=int, help="of the DHT: 30, 60, 20, 20")
     parser.add_argument("--rate", type=float, default=50, help="registrations a second, --endpoints")
     parser.add_argument("--settle", type=float, default=60, help="seconds for which the newcomer is watched afterwards, --endpoints")
     parser.add_argument("--services", type=int, default=60, help="--kill")
-    parser.add_argument("--lookups", type=float, default=70, help="a second, --kill")
+    parser.add_argument("--lookups", type=float, default=70, help="a second, --kill and --flood")
     parser.add_argument("--seconds", type=float, default=60, help="of look-ups, or apart")
     parser.add_argument("--lease", type=int, default=60)
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     verdicts = Verdicts()
-    for wanted, scenario in ((options.endpoints, endpoints), (options.kill, kill), (options.partition, partition)):
+    for wanted, scenario in ((options.endpoints, endpoints), (options.kill, kill), (options.partition, partition),
+                             (options.flood, flood)):
         if not wanted:
             continue
         stage = Stage(options)

@@ -196,7 +196,7 @@ class Nodes {
   void state() {
     size_t answering = 0, published = 0, unpublished = 0, unacknowledged = 0;
     uint32_t least_peers = UINT32_MAX, busiest = 0, shards = 0;
-    uint64_t rejected = 0, in = 0, out = 0, stored = 0, stored_bytes = 0;
+    uint64_t rejected = 0, muted = 0, in = 0, out = 0, stored = 0, stored_bytes = 0;
     std::map<std::string, std::vector<size_t>> sizes;
     for (const auto& member : members_) {
       const auto& stats = member->registry.stats();
@@ -206,6 +206,7 @@ class Nodes {
       least_peers = std::min<uint32_t>(least_peers, stats.peers);
       busiest = std::max<uint32_t>(busiest, stats.busiest_us);
       for (const auto& one : stats.rejected) rejected += one;
+      muted += stats.rejected[size_t(RecordVerdict::Muted)];
       in += stats.packets_in;
       out += stats.packets_out;
       stored += stats.stored_values;
@@ -222,9 +223,9 @@ class Nodes {
         double(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + double(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
     std::printf(
         "{\"answering\": %zu, \"published\": %zu, \"unpublished\": %zu, \"unacknowledged\": %zu, \"least_peers\": %u, "
-        "\"busiest_us\": %u, \"shards\": %u, \"rejected\": %lu, \"packets_in\": %lu, \"packets_out\": %lu, "
+        "\"busiest_us\": %u, \"shards\": %u, \"rejected\": %lu, \"muted\": %lu, \"packets_in\": %lu, \"packets_out\": %lu, "
         "\"stored\": %lu, \"stored_bytes\": %lu, \"cpu_s\": %.3f, \"sizes\": {",
-        answering, published, unpublished, unacknowledged, least_peers, busiest, shards, rejected, in, out, stored, stored_bytes,
+        answering, published, unpublished, unacknowledged, least_peers, busiest, shards, rejected, muted, in, out, stored, stored_bytes,
         cpu);
     const char* between = "";
     for (const auto& [service, all] : sizes) {
@@ -233,7 +234,10 @@ class Nodes {
       for (size_t i = 0; i < all.size(); ++i) std::printf("%s%zu", i ? ", " : "", all[i]);
       std::printf("]");
     }
-    std::printf("}}\n");
+    std::printf("}, \"addresses\": [");
+    for (const auto& member : members_)
+      std::printf("%s\"%s\"", member == members_.front() ? "" : ", ", member->registry.local().text().c_str());
+    std::printf("]}\n");
   }
 
   std::vector<std::unique_ptr<Member>> members_;

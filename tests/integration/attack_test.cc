@@ -21,11 +21,21 @@ const std::string kKey = discovery::key_name("mesh.local", kService, 0);
 
 class Attack : public Mesh {
  protected:
-  Attack() {
+  Attack() : Attack("default/shop", {}) {}
+  Attack(const std::string& owner, std::vector<std::string> told) {
+    also = std::move(told);
+    issue("owner", owner);
     web = caller();
     seed = registry_of(*web);
-    shop = sidecar("one", *honest);
+    shop = sidecar("one", *honest, "owner");
     until_served_by(*web, {"honest"});
+  }
+  void issue(const std::string& name, const std::string& account) {
+    const size_t slash = account.find('/');
+    EXPECT_TRUE(identity::issue_into(folder.path("ca"),
+                                     {identity::id_of("spiffe://mesh.local/ns/" + account.substr(0, slash) + "/sa/" +
+                                                      account.substr(slash + 1)), {}, {}},
+                                     folder.path(name), now));
   }
   // What the impostor would like to be believed: that he is the shop.
   Announcement claim() const {
@@ -79,6 +89,33 @@ class Attack : public Mesh {
     expect_honest(*newcomer);
   }
 
+  // `signer` has registered an address where `thief` answers.
+  void expect_no_request_to(const std::string& thief, const std::string& signer) {
+    std::atomic<int> stolen{0};
+    const Origin origin([&](Stream& connection) {
+      const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+      SSL_CTX_use_certificate_chain_file(context.get(), folder.path(thief + "/tls.crt").c_str());
+      SSL_CTX_use_PrivateKey_file(context.get(), folder.path(thief + "/tls.key").c_str(), SSL_FILETYPE_PEM);
+      SSL* const ssl = SSL_new(context.get());
+      SSL_set_fd(ssl, connection.fd());
+      char byte;
+      if (SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) > 0) ++stolen;
+      ERR_clear_error();
+      SSL_free(ssl);
+    });
+    auto what = claim();
+    what.address = origin.address();
+    what.mutual_tls = true;
+    Attacker attacker(key());
+    ASSERT_TRUE(attacker.put(node_of(*web), kKey, {{record(what, signer)}}));
+    until("an attempt", [&] {
+      EXPECT_EQ(request(web->address("outbound"), kAsk).body, "honest");
+      return web->metric("outrider_tls_handshakes_total", "result=\"tls_wrong_identity\",side=\"endpoint\"") > 0;
+    });
+    expect_honest(*web);
+    EXPECT_EQ(stolen, 0);
+  }
+
   const WallTime now = net::Loop::wall();
   const std::unique_ptr<Origin> honest = app("honest"), impostor = app("impostor");
   std::unique_ptr<Proxy> web, shop;
@@ -100,8 +137,7 @@ TEST_F(Attack, ARecordSignedUnderAnotherAuthorityIsNotBelieved) {
 }
 
 TEST_F(Attack, ARecordSignedByAnotherNamespaceIsNotBelieved) {
-  EXPECT_TRUE(identity::issue_into(folder.path("ca"), {identity::id_of("spiffe://mesh.local/ns/bank/sa/shop"), {}, {}},
-                                   folder.path("bank"), now));
+  issue("bank", "bank/shop");
   expect_refused({record(claim(), "bank")}, "not_owner");
 }
 
@@ -134,31 +170,7 @@ TEST_F(Attack, AValueOfAnotherTypeIsNotBelieved) { expect_refused({record(claim(
 
 // The record is the shop's own, and sound. At its address somebody else answers, with a valid certificate of another service:
 // the address has been taken over, or given to another workload since.
-TEST_F(Attack, AnAddressWhereAnotherServicesCertificateAnswersGetsNoRequest) {
-  std::atomic<int> stolen{0};
-  const Origin thief([&](Stream& connection) {
-    const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-    SSL_CTX_use_certificate_chain_file(context.get(), folder.path("seed/tls.crt").c_str());
-    SSL_CTX_use_PrivateKey_file(context.get(), folder.path("seed/tls.key").c_str(), SSL_FILETYPE_PEM);
-    SSL* const ssl = SSL_new(context.get());
-    SSL_set_fd(ssl, connection.fd());
-    char byte;
-    if (SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) > 0) ++stolen;
-    ERR_clear_error();
-    SSL_free(ssl);
-  });
-  auto what = claim();
-  what.address = thief.address();
-  what.mutual_tls = true;
-  Attacker attacker(key());
-  ASSERT_TRUE(attacker.put(node_of(*web), kKey, {{record(what)}}));
-  until("an attempt", [&] {
-    EXPECT_EQ(request(web->address("outbound"), kAsk).body, "honest");
-    return web->metric("outrider_tls_handshakes_total", "result=\"tls_wrong_identity\",side=\"endpoint\"") > 0;
-  });
-  expect_honest(*web);
-  EXPECT_EQ(stolen, 0);
-}
+TEST_F(Attack, AnAddressWhereAnotherServicesCertificateAnswersGetsNoRequest) { expect_no_request_to("seed", "shop"); }
 
 TEST_F(Attack, WhoeverDoesNotHoldTheMeshKeyIsNotEvenHeard) {
   Attacker attacker;
@@ -168,6 +180,33 @@ TEST_F(Attack, WhoeverDoesNotHoldTheMeshKeyIsNotEvenHeard) {
   expect_honest(*web);
 }
 
+// --- a service whose owners are listed ------------------------------------------------------------------------------
+
+// Of another namespace than its service; nobody else may speak for it.
+struct Owned : Attack {
+  Owned() : Attack("ops/cart", {"registry.owners={default/shop: [ops/cart]}"}) {}
+};
+
+TEST_F(Owned, AnOwnerOfAnotherNamespaceIsBelievedAndCalledByItsOwnName) {
+  EXPECT_GT(web->metric("outrider_tls_handshakes_total", "result=\"ok\",side=\"endpoint\""), 0);
+  EXPECT_NE(web->get("/clusters?cluster=default/shop").body.find("spiffe://mesh.local/ns/ops/sa/cart"), std::string::npos);
+  EXPECT_EQ(rejected(*web, "not_owner"), 0);
+}
+
+TEST_F(Owned, ARecordSignedByAnotherIdentityOfItsNamespaceIsNotBelieved) { expect_refused({record(claim(), "shop")}, "not_owner"); }
+
+TEST_F(Owned, AnUnsignedRecordIsNotBelieved) { expect_refused({record(claim(), "")}, "no_certificate"); }
+
+// Not by an attacker: a sidecar of the namespace that knows no better.
+TEST_F(Owned, ASidecarWhoseIdentityIsNotListedIsNotFound) {
+  const auto stranger = sidecar("stranger", *impostor, "shop");
+  until("a refusal", [&] { return rejected(*web, "not_owner") > 0; });
+  expect_honest(*web);
+  EXPECT_EQ(known_to(*web), 1u);
+}
+
+TEST_F(Owned, AnAddressWhereAnotherIdentityOfItsNamespaceAnswersGetsNoRequest) { expect_no_request_to("shop", "owner"); }
+
 // --- many at once -------------------------------------------------------------------------------------------------
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -175,16 +214,6 @@ constexpr size_t kFlood = 1000;  // slower by so much
 #else
 constexpr size_t kFlood = 10000;
 #endif
-
-// Records that look well, and bytes that do not, each as long as it may be.
-std::vector<Attacker::Value> junk(std::string bytes, size_t count) {
-  std::vector<Attacker::Value> values;
-  for (size_t i = 0; i < count; ++i) {
-    for (size_t byte = 0; byte < sizeof i; ++byte) bytes[bytes.size() - 1 - byte] = char(i >> (8 * byte));
-    values.push_back({bytes});
-  }
-  return values;
-}
 
 TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
   const auto more = app("honest");
@@ -201,7 +230,7 @@ TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
     for (const auto& node : nodes) ASSERT_TRUE(attackers.back()->ping(node)) << "before there is a flood";
   }
   for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&, i] {
+    threads.emplace_back([&, i] {  // records that look well, and bytes that do not, each as long as it may be
       const auto values = junk(i % 2 ? forged : std::string(discovery::kMaxRecord, 'x'), kFlood / 4);
       for (const auto& node : nodes) attackers[size_t(i)]->put(node, kKey, values);
     });

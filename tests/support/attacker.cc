@@ -118,6 +118,15 @@ void pack_values(Packer& out, const std::vector<std::string>& values) {
 
 }  // namespace
 
+std::vector<Attacker::Value> junk(std::string bytes, size_t count) {
+  std::vector<Attacker::Value> values;
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t byte = 0; byte < sizeof i; ++byte) bytes[bytes.size() - 1 - byte] = char(i >> (8 * byte));
+    values.push_back({bytes});
+  }
+  return values;
+}
+
 Attacker::Attacker(const identity::MeshKeys& keys, const std::string& near, unsigned nth) {
   id_ = near.empty() ? identity::random_bytes(20) : hash_of(near);
   if (!near.empty()) id_.back() = char(id_.back() ^ char(nth + 1));

@@ -65,4 +65,7 @@ class Attacker {
   std::thread thread_;
 };
 
+// So many values that differ in their last bytes.
+std::vector<Attacker::Value> junk(std::string bytes, size_t count);
+
 }  // namespace outrider::test

@@ -47,6 +47,7 @@ class Mesh : public testing::Test {
                                  "registry.snapshot=" + folder.path("state"), "registry.key=" + folder.path("key")};
     if (!account.empty()) set.push_back("identity.dir=" + folder.path(account));
     if (!seed.empty()) set.push_back("registry.bootstrap=" + seed);
+    set.insert(set.end(), also.begin(), also.end());
     return set;
   }
   std::vector<std::string> replica(const std::string& name, const std::string& port, const std::string& account = "shop") {
@@ -65,8 +66,8 @@ class Mesh : public testing::Test {
     set.push_back("defaults.cluster.lb=round_robin");
     return std::make_unique<Proxy>("version: 1\nmode: sidecar\n", std::move(set));
   }
-  std::unique_ptr<Proxy> sidecar(const std::string& name, const Origin& app) {
-    return std::make_unique<Proxy>("version: 1\nmode: sidecar\n", replica(name, std::to_string(app.address().port())));
+  std::unique_ptr<Proxy> sidecar(const std::string& name, const Origin& app, const std::string& account = "shop") {
+    return std::make_unique<Proxy>("version: 1\nmode: sidecar\n", replica(name, std::to_string(app.address().port()), account));
   }
   std::unique_ptr<Program> process(const std::string& verb, const std::string& name, std::vector<std::string> set) {
     set.insert(set.end(), {"admin.address=unix:" + admin_of(name), "admin.health=off", "telemetry.metrics.address=off"});
@@ -122,7 +123,8 @@ class Mesh : public testing::Test {
   }
 
   identity::TemporaryFolder folder;
-  std::string seed;  // where newcomers start
+  std::string seed;               // where newcomers start
+  std::vector<std::string> also;  // what every sidecar is told besides
 };
 
 // Callers, one request after another each, on connections that are kept; what was not a whole 200 is a failure.

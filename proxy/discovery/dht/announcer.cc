@@ -35,6 +35,9 @@ void Announcer::announce(const std::string& service, const Instance& facts) {
   auto& own = own_[name];
   const bool first = !own;
   if (first) {
+    if (options_.signs() && !options_.owners.may_speak_for(service, options_.identity->id, options_.trust_domain))
+      log::warn("nobody will believe this registration: its signer may not speak for the service",
+                {{"service", service}, {"identity", options_.identity->id.text()}});
     own = std::make_shared<Own>(*this, service, name);
     own->shards = std::max<uint16_t>(1, options_.shards);
     own->id = new_instance_id();

@@ -282,8 +282,8 @@ bool signature_holds(const Record& record, const identity::PublicKey& key) {
 }
 
 // Nobody to judge signers by: a broken signature is still a broken record, a good one proves nothing.
-Checked check_unjudged(const Record& record, const Rules& rules) {
-  if (rules.require_signed) return {RecordVerdict::UnknownCa, {}};
+Checked check_unjudged(const Record& record, bool must_be_signed) {
+  if (must_be_signed) return {RecordVerdict::UnknownCa, {}};
   const auto leaf = identity::Certificate::from_der(record.leaf, "leaf");
   if (!leaf) return {RecordVerdict::Malformed, {}};
   return {signature_holds(record, leaf->public_key()) ? RecordVerdict::Ok : RecordVerdict::BadSignature, {}};
@@ -366,8 +366,9 @@ Checked check_record(const Record& record, const Rules& rules) {
   if (record.trust_domain != rules.trust_domain) return {RecordVerdict::WrongIdentity, {}};
   if (!rules.service.empty() && record.service != rules.service) return {RecordVerdict::Replayed, {}};
   if (const auto dates = check_dates(record, rules); dates != RecordVerdict::Ok) return {dates, {}};
-  if (record.algorithm == Algorithm::None) return {rules.require_signed ? RecordVerdict::NoCertificate : RecordVerdict::Ok, {}};
-  if (!rules.trust) return check_unjudged(record, rules);
+  const bool must_be_signed = rules.require_signed || (rules.owners && rules.owners->lists(record.service));
+  if (record.algorithm == Algorithm::None) return {must_be_signed ? RecordVerdict::NoCertificate : RecordVerdict::Ok, {}};
+  if (!rules.trust) return check_unjudged(record, must_be_signed);
 
   // A snapshot's records were signed by certificates that may have ended with them.
   const auto& judged = rules.trust->judge(record.leaf, std::min(rules.now, record.not_after));

@@ -95,7 +95,7 @@ struct Rules {
   milliseconds longest{15 * 60'000};  // a record must end within this from now (and skew)
   milliseconds stale{0};              // how long after its end it still counts: snapshots
   bool require_signed = false;
-  const identity::Owners* owners = nullptr;  // null: any identity of the service's namespace
+  const identity::Owners* owners = nullptr;  // null: any identity of the service's namespace; of a listed one all are signed
 };
 
 // `identity` is what the endpoint's certificate must say: the signer, and only when a chain vouches for it.

@@ -103,7 +103,7 @@ constexpr Row kRows[] = {
     {"registry.lease", S, "60s", "2m"},
     {"registry.valid", S, "10m", "5m"},
     {"registry.sign", S, "auto", "required"},
-    {"registry.owners", L, "{}", "{shop/cart: [\"shop/*\"]}"},
+    {"registry.owners", S, "{}", "{shop/cart: [\"shop/*\"]}"},
     {"registry.shards", S, "auto", "4"},
     {"registry.idle_timeout", S, "10m", "1m"},
     {"registry.snapshot", S, "/var/lib/outrider/registry", "off"},

@@ -9,7 +9,7 @@ const std::string kFull = R"(version: 1
 node: {id: me, zone: b, labels: {disk: ssd, "a b": "x: y # z"}}
 service: {name: web, namespace: shop, version: v2, ports: [{name: http, port: 8080}], weight: 50, health: {http: /h, interval: 2s}}
 identity: {trust_domain: corp.example, dir: "/run/id # not"}
-registry: {bootstrap: ["seed-0:4222", "seed-1:4222"], key: /k, lease: 120s, valid: 15m, sign: off, shards: 4, snapshot: off, stale: {serve: 30m}, dns: off}
+registry: {bootstrap: ["seed-0:4222", "seed-1:4222"], key: /k, lease: 120s, valid: 15m, sign: off, owners: {shop/cart: ["shop/*", "*"], shop/web: ops/web}, shards: 4, snapshot: off, stale: {serve: 30m}, dns: off}
 listeners:
   outbound: {address: "127.0.0.1:0", limits: {connections: 10, per_ip: 2}, http: {forwarded: {trust: 2}, max_body: 1MiB}}
   side: {address: ["127.0.0.1:0", "unix:/run/x.sock"], routes: [{match: {path: [/a, /b]}, cluster: cart}, {respond: {status: 404, body: "no\n\"such\"\tthing $${x}", headers: {x-a: "on"}}}], filters: off}

@@ -163,6 +163,28 @@ TEST(Strict, OtherTrustDomainsAreOthers) {
   EXPECT_NE(trust("{\"Partner Org\": /run/partner.crt}"), "");
 }
 
+TEST(Strict, WhoMaySpeakForAServiceIsSaidByNameAndIdentity) {
+  OUTRIDER_NEEDS_DHT();
+  const auto owners = [](const std::string& value) {
+    return said({"version: 1\nservice: {name: a, port: 1}\nregistry:\n  bootstrap: \"a:1\"\n  owners:\n    " + value + "\n"});
+  };
+  EXPECT_EQ(owners("{shop/cart: [\"shop/*\", spiffe://mesh.local/ns/ops/sa/cart], shop/web: ops/web}"), "");
+  EXPECT_EQ(owners("cart: [shop/cart]"),
+            "test.yaml:6:5: error: registry.owners.cart: expected namespace/service (lower-case letters, digits and -), got "
+            "\"cart\"\n");
+  EXPECT_EQ(owners("shop/Cart: [shop/cart]"),
+            "test.yaml:6:5: error: registry.owners.shop/Cart: expected namespace/service (lower-case letters, digits and -), got "
+            "\"shop/Cart\"\n");
+  EXPECT_EQ(owners("shop/cart: [shop/cart, cart]"),
+            "test.yaml:6:28: error: registry.owners.shop/cart: expected namespace/account, got \"cart\"\n");
+  EXPECT_EQ(owners("shop/cart: []"),
+            "test.yaml:6:16: error: registry.owners.shop/cart: who may speak for it? [\"*\"] is every identity\n");
+  EXPECT_EQ(owners("shop/cart: {ops: cart}"),
+            "test.yaml:6:16: error: registry.owners.shop/cart: expected identities, got a map\n");
+  EXPECT_EQ(owners("[shop/cart]"),
+            "test.yaml:6:5: error: registry.owners: expected a map of identities, by service, got a list\n");
+}
+
 TEST(Strict, WhatTlsToEndpointsNeedsIsSaid) {
   const auto tls = [](const std::string& value, const std::string& endpoint = "10.0.0.1:443") {
     const std::string text =

@@ -346,6 +346,11 @@ TEST_F(Records, OfAnotherNamespaceAreNotTheOwners) {
   listed.owners = &owners;
   EXPECT_EQ(check(bytes, listed).verdict, RecordVerdict::Ok);
   EXPECT_EQ(check(write(announcement(), &cart), listed).verdict, RecordVerdict::NotOwner);
+  // Where others are believed unsigned, and where nobody can be judged.
+  listed.require_signed = false;
+  EXPECT_EQ(check(write(announcement(), nullptr), listed).verdict, RecordVerdict::NoCertificate);
+  listed.trust = nullptr;
+  EXPECT_EQ(check(bytes, listed).verdict, RecordVerdict::UnknownCa);
 }
 
 TEST_F(Records, OfAnotherTrustDomainAreOfTheWrongIdentity) {
