@@ -33,7 +33,7 @@ struct ClusterView {
 
 struct ServiceView {  // one service of the registry as seen from here
   std::string name;
-  std::string role;  // announced, watched, or both
+  std::string role;  // announced, watched, both, or listed: nobody here has asked for it
   std::string known;
   uint32_t instances = 0, draining = 0;
   std::optional<double> age_s;  // since the registry last confirmed it
@@ -87,6 +87,7 @@ class Facts {
   virtual std::string config() const = 0;           // effective, YAML
   virtual std::vector<ClusterView> clusters() const = 0;
   virtual std::vector<ServiceView> services() const = 0;
+  virtual bool services_complete() const = 0;  // services that are merely listed are read once somebody asks for services()
   virtual RegistryView registry() const = 0;
   virtual AuthorizationView authorization(const AuthorizationQuestion& question) const = 0;
   virtual Build build() const = 0;

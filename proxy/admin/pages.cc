@@ -161,7 +161,7 @@ Reply index_page(const Facts& facts) {
       "  GET  /ready          what it takes to be ready, part by part (?json)\n"
       "  GET  /live           whether the process turns\n"
       "  GET  /clusters       every endpoint: state and why, weight, load, lease (?cluster=NAME)\n"
-      "  GET  /services       services announced and watched (?service=NAME)\n"
+      "  GET  /services       services announced, watched and listed; complete once the list is read (?service=NAME)\n"
       "  GET  /registry       peers, seeds and our own records\n"
       "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
       "  GET  /authz          may FROM ask TO for that, and by which rule (?from=&to=&method=&path=)\n"
@@ -214,7 +214,7 @@ Reply services_page(const Facts& facts, const Ask& ask) {
     seconds(json, "age_s", each.age_s);
     json.close();
   }
-  json.close().close();
+  json.close().field("complete", facts.services_complete()).close();
   if (!found) return {.status = 404, .body = there_is_no("service", only, others)};
   return json_reply(json);
 }

@@ -56,8 +56,8 @@ std::string Mesh::start(const config::Document& document, const std::optional<id
   for (const auto& [service, patterns, where] : document.registry.owners) {
     for (const std::string& pattern : patterns)
       if (!identity::valid_pattern(pattern))
-        return where.file + (where.line ? ":" + std::to_string(where.line) : "") + ": registry.owners." + service + ": \"" + pattern +
-               "\" is no identity";
+        return where.file + (where.line ? ":" + std::to_string(where.line) : "") + ": registry.owners." + service + ": \"" +
+               pattern + "\" is no identity";
     options.owners.by_service[service] = patterns;
   }
   if (!document.registry.key.empty()) {
@@ -117,6 +117,15 @@ std::vector<Mesh::Watched> Mesh::watched() const {
   return all;
 }
 
+Mesh::Names Mesh::listed() const {
+  if (!dht_) return {};
+  dht_->list();
+  const auto facts = dht_->facts();
+  Names names{{}, facts.listed_completely};
+  for (const auto& each : facts.listed) names.services.push_back(each.service);
+  return names;
+}
+
 std::optional<milliseconds> Mesh::longest_turn() const {
   if (!dht_) return {};
   return milliseconds(dht_->stats().longest_turn_ms.load(std::memory_order_relaxed));
@@ -139,6 +148,7 @@ void Mesh::add_samples(stats::Samples& samples) const {
   for (size_t i = 1; i < stats.rejected.size(); ++i)
     samples.add(names::kRegistryRejected, double(stats.rejected[i].load(std::memory_order_relaxed)),
                 {{"reason", discovery::reason(discovery::RecordVerdict(i))}});
+  samples.add(names::kRegistryUnlisted, double(stats.unlisted.load(std::memory_order_relaxed)));
   samples.add(names::kRegistryWithheld, double(stats.withheld.load(std::memory_order_relaxed)));
   for (const auto& each : dht_->services())
     if (each.age && each.known != discovery::Known::Absent)

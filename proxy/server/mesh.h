@@ -32,6 +32,11 @@ class Mesh final : discovery::DhtEvents {
     std::optional<double> age_s;
   };
   std::vector<Watched> watched() const;
+  struct Names {
+    std::vector<std::string> services;
+    bool complete = true;
+  };
+  Names listed() const;  // services that list themselves, as far as they have been read: to ask is to go on reading
   std::optional<milliseconds> longest_turn() const;  // of the registry's loop in the last second; none: there is none
   void add_samples(stats::Samples& samples) const;   // peers, records, rejections, bytes, staleness
 

@@ -58,7 +58,7 @@ constexpr Verb kVerbs[] = {
      "No listeners but admin, health and metrics; the keys under `registry` and `identity` are a sidecar's.\n\n"
      "  outrider dht --set registry.bind=0.0.0.0:4222 --set registry.key=/run/mesh/key\n",
      kDht, 0, run_dht},
-    {"services", "[--json] [--admin ADDRESS]", "services this proxy announces and watches",
+    {"services", "[--json] [--admin ADDRESS]", "services this proxy announces and watches, and those others list",
      "  outrider services\n  outrider services --json --admin 127.0.0.1:15000\n", kRead, 0, show_services},
     {"endpoints", "SERVICE [--json] [--admin ADDRESS]", "endpoints of a service, and why one is not used",
      "SERVICE is a cluster's name or namespace/name.\n\n  outrider endpoints web\n  outrider endpoints shop/cart --json\n", kRead,

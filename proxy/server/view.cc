@@ -133,18 +133,24 @@ std::vector<admin::ClusterView> View::clusters() const {
   return views;
 }
 
-// What is announced and what is watched; a service may be both.
+// What is announced and what is watched; a service may be both. And what others have listed.
 std::vector<admin::ServiceView> View::services() const {
   std::vector<admin::ServiceView> views;
   for (auto& each : state_.mesh->watched()) {
     const bool both = each.service == state_.announced_as;
     views.push_back({each.service, both ? "both" : "watched", each.known, each.instances, each.draining, each.age_s});
   }
-  const bool listed = std::any_of(views.begin(), views.end(), [&](const auto& view) { return view.name == state_.announced_as; });
-  if (!state_.announced_as.empty() && !listed) views.push_back({state_.announced_as, "announced", "yes", 1, 0, {}});
+  const auto add = [&](admin::ServiceView view) {
+    if (std::none_of(views.begin(), views.end(), [&](const auto& each) { return each.name == view.name; }))
+      views.push_back(std::move(view));
+  };
+  if (!state_.announced_as.empty()) add({state_.announced_as, "announced", "yes", 1, 0, {}});
+  for (const auto& name : state_.mesh->listed().services) add({name, "listed", "not_asked", 0, 0, {}});
   std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return views;
 }
+
+bool View::services_complete() const { return state_.mesh->listed().complete; }
 
 admin::RegistryView View::registry() const { return state_.mesh->view(); }
 

@@ -37,6 +37,7 @@ class View final : public admin::Facts {
   std::string config() const override;
   std::vector<admin::ClusterView> clusters() const override;
   std::vector<admin::ServiceView> services() const override;
+  bool services_complete() const override;
   admin::RegistryView registry() const override;
   admin::AuthorizationView authorization(const admin::AuthorizationQuestion& question) const override;
   admin::Build build() const override;

@@ -130,7 +130,7 @@ inline constexpr Name kServiceUp{  // service: *
     "outrider_service_up", "1 while the local application answers its health check.", Kind::Gauge};
 
 // Registry. record state: valid, stale, tombstone. rejected reason: bad_signature, unknown_ca, no_certificate,
-// wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed, muted. publish result: success, failure.
+// wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed, muted, quota. publish result: success, failure.
 // way: in, out. sealed, signed: true, false.
 inline constexpr Name kRegistryPeers{
     "outrider_registry_peers", "DHT nodes in the routing table that answer.", Kind::Gauge};
@@ -149,6 +149,8 @@ inline constexpr Name kRegistryRejected{  // reason
 inline constexpr Name kRegistryWithheld{
     "outrider_registry_withheld_total", "Readings of a service whose nearest nodes showed nothing of what others had.",
     Kind::Counter};
+inline constexpr Name kRegistryUnlisted{
+    "outrider_registry_unlisted_total", "Listings of services that found no room while they were read.", Kind::Counter};
 inline constexpr Name kRegistryStaleness{  // cluster
     "outrider_registry_staleness_seconds", "How long ago the registry last confirmed a cluster's endpoints.",
     Kind::Gauge, kMilli};

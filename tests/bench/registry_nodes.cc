@@ -225,8 +225,8 @@ class Nodes {
         "{\"answering\": %zu, \"published\": %zu, \"unpublished\": %zu, \"unacknowledged\": %zu, \"least_peers\": %u, "
         "\"busiest_us\": %u, \"shards\": %u, \"rejected\": %lu, \"muted\": %lu, \"packets_in\": %lu, \"packets_out\": %lu, "
         "\"stored\": %lu, \"stored_bytes\": %lu, \"cpu_s\": %.3f, \"sizes\": {",
-        answering, published, unpublished, unacknowledged, least_peers, busiest, shards, rejected, muted, in, out, stored, stored_bytes,
-        cpu);
+        answering, published, unpublished, unacknowledged, least_peers, busiest, shards, rejected, muted, in, out, stored,
+        stored_bytes, cpu);
     const char* between = "";
     for (const auto& [service, all] : sizes) {
       std::printf("%s\"%s\": [", between, service.c_str());

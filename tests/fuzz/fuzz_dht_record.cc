@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "discovery/dht/record.h"
+#include "discovery/dht/rules.h"
 #include "identity/authority.h"
 
 namespace {

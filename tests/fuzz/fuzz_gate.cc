@@ -13,7 +13,6 @@ using namespace outrider;
 using discovery::Gate;
 using discovery::RecordVerdict;
 
-constexpr uint16_t kType = 4242;
 const net::Address kFrom = net::Address::loopback(4222);
 
 void must(bool held) {
@@ -23,7 +22,7 @@ void must(bool held) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Gate gate(kType);
+  Gate gate;
   TimePoint now{};
   size_t sum = 0;
   for (size_t at = 0; at + 2 <= size; now += seconds(1)) {
@@ -36,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (admitted.bytes.empty()) continue;
     must(admitted.bytes.size() <= sum);
     const std::string passed(admitted.bytes);
-    Gate other(kType);
+    Gate other;
     const auto again = other.admit(passed, kFrom, now);
     must(again.verdict == RecordVerdict::Ok && again.bytes == passed);
   }

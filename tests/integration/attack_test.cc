@@ -32,10 +32,10 @@ class Attack : public Mesh {
   }
   void issue(const std::string& name, const std::string& account) {
     const size_t slash = account.find('/');
-    EXPECT_TRUE(identity::issue_into(folder.path("ca"),
-                                     {identity::id_of("spiffe://mesh.local/ns/" + account.substr(0, slash) + "/sa/" +
-                                                      account.substr(slash + 1)), {}, {}},
-                                     folder.path(name), now));
+    EXPECT_TRUE(identity::issue_into(
+        folder.path("ca"),
+        {identity::id_of("spiffe://mesh.local/ns/" + account.substr(0, slash) + "/sa/" + account.substr(slash + 1)), {}, {}},
+        folder.path(name), now));
   }
   // What the impostor would like to be believed: that he is the shop.
   Announcement claim() const {
@@ -180,6 +180,30 @@ TEST_F(Attack, WhoeverDoesNotHoldTheMeshKeyIsNotEvenHeard) {
   expect_honest(*web);
 }
 
+TEST_F(Attack, WhoMayNotSpeakForAServiceCannotListIt) {
+  issue("bank", "bank/shop");
+  auto what = claim();
+  what.service = "default/ghost";
+  const auto listing = discovery::listing_key("mesh.local", what.service);
+  const Attacker::Value bad{record(what, "bank"), 0, discovery::kListingType};
+  what.service = "bank/vault";
+  const auto theirs = discovery::listing_key("mesh.local", what.service);
+  Attacker attacker(key(), listing);
+  attacker.lay(listing, {bad});
+  ASSERT_TRUE(attacker.ping(node_of(*web)));
+  ASSERT_TRUE(attacker.put(node_of(*web), listing, {bad}));
+  until("a refusal to store", [&] { return rejected(*web, "not_owner") > 0; });
+  ASSERT_TRUE(attacker.put(node_of(*web), theirs, {{record(what, "bank"), 0, discovery::kListingType}}));
+  const auto newcomer = caller("newcomer");
+  std::string page;
+  until("the list", [&] {
+    page = newcomer->get("/services").body;
+    return has(page, "\"complete\": true") && has(page, "bank/vault") && rejected(*newcomer, "not_owner") > 0;
+  });
+  EXPECT_TRUE(has(page, "default/shop")) << page;
+  EXPECT_FALSE(has(page, "default/ghost")) << page;
+}
+
 // --- a service whose owners are listed ------------------------------------------------------------------------------
 
 // Of another namespace than its service; nobody else may speak for it.
@@ -193,7 +217,9 @@ TEST_F(Owned, AnOwnerOfAnotherNamespaceIsBelievedAndCalledByItsOwnName) {
   EXPECT_EQ(rejected(*web, "not_owner"), 0);
 }
 
-TEST_F(Owned, ARecordSignedByAnotherIdentityOfItsNamespaceIsNotBelieved) { expect_refused({record(claim(), "shop")}, "not_owner"); }
+TEST_F(Owned, ARecordSignedByAnotherIdentityOfItsNamespaceIsNotBelieved) {
+  expect_refused({record(claim(), "shop")}, "not_owner");
+}
 
 TEST_F(Owned, AnUnsignedRecordIsNotBelieved) { expect_refused({record(claim(), "")}, "no_certificate"); }
 

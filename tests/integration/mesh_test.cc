@@ -25,6 +25,24 @@ TEST_F(Mesh, ReplicasAreFoundAndShareTheRequests) {
   EXPECT_EQ(web->metric("outrider_registry_rejected_total"), 0);
 }
 
+TEST_F(Mesh, ServicesNobodyHereHasAskedForAreListedByName) {
+  const auto web = caller();
+  seed = registry_of(*web);
+  const auto a = app("a");
+  const auto one = sidecar("one", *a);
+  std::string page;
+  until("the list", [&] {
+    page = web->get("/services").body;
+    return has(page, "\"complete\": true") && has(page, "default/shop");
+  });
+  EXPECT_TRUE(has(page, "\"role\": \"listed\"")) << page;
+  EXPECT_EQ(a->connections(), 0);
+  EXPECT_EQ(web->metric("outrider_registry_services"), 0) << "it is not followed";
+  EXPECT_TRUE(has(one->get("/services").body, "\"role\": \"announced\""));
+  EXPECT_EQ(web->metric("outrider_registry_rejected_total"), 0);
+  EXPECT_EQ(web->metric("outrider_registry_unlisted_total"), 0);
+}
+
 // Call by call, not connection by connection; and who joins has its share of those that follow.
 TEST_F(Mesh, CallsOfGrpcOnOneConnectionGoToAllReplicas) {
   const auto web = caller();

@@ -132,6 +132,7 @@ void Announcer::write(Own& own) {
   const auto keep = own_.at(own.name);
   for (const auto& value : std::vector<Lying>(own.lying)) put(keep, value);
   if (own.lying.empty()) answered(own, own.sequence, false);
+  else events_.on_written(own.service, own.id, own.lying.front().value, own.gone);
   const auto half = std::chrono::duration_cast<milliseconds>(options_.valid) / 2;
   if (own.gone) loop_.arm(own.due, options_.valid + milliseconds(10));
   else loop_.arm(own.due, half - milliseconds(loop_.random().below(uint32_t(half.count() / 10 + 1))));
@@ -203,7 +204,7 @@ void Announcer::survey(const std::shared_ptr<Own>& own) {
   survey->waiting.push_back(own);
   if (under_way) return;
   table_.sample(
-      key_name(options_.trust_domain, service, 0),
+      key_name(options_.trust_domain, service, 0), part_of(loop_.random().below(kParts)),
       [this, service, survey](const Values& values) {
         for (const auto& value : values)
           if (auto believed = verifier_.read(value, service, net::Loop::wall()))

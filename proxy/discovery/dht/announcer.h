@@ -15,6 +15,9 @@ class AnnouncerEvents {
  public:
   virtual void on_version(const std::string& service, bool acknowledged) = 0;  // once a version
   virtual void on_gone(const std::string& service, bool acknowledged) = 0;     // once a withdrawal
+  // `record` is now what an instance of ours says, until the next one; `gone`: the last one.
+  virtual void on_written(const std::string& /*service*/, const InstanceId& /*instance*/, const std::string& /*record*/,
+                          bool /*gone*/) {}
 
  protected:
   ~AnnouncerEvents() = default;

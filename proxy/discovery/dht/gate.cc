@@ -58,7 +58,7 @@ std::optional<object> read(std::string_view bytes, msgpack::zone& zone, bool who
 }
 
 // One value: {id, dat: {body: {type, data}}}, perhaps with the part it belongs to (utype) and its priority p.
-RecordVerdict judge(const object& value, uint16_t type) {
+RecordVerdict judge(const object& value) {
   if (!is_map(&value) || value.via.map.size < 2 || value.via.map.size > 3 || !sound_keys(value)) return RecordVerdict::Malformed;
   const object *id = find(value, "id"), *outer = find(value, "dat"), *priority = find(value, "p");
   if (!is_number(id) || !is_map(outer) || outer->via.map.size != 1 || (value.via.map.size == 3 && !is_number(priority)))
@@ -66,9 +66,12 @@ RecordVerdict judge(const object& value, uint16_t type) {
   const object* body = find(*outer, "body");
   if (!is_map(body) || body->via.map.size < 2 || body->via.map.size > 3 || !sound_keys(*body)) return RecordVerdict::Malformed;
   const object *kind = find(*body, "type"), *data = find(*body, "data");
-  if (!is_number(kind) || kind->via.u64 != type || !data || data->type != Type::BIN) return RecordVerdict::Malformed;
+  const bool listing = is_number(kind) && kind->via.u64 == kListingType;
+  if (!is_number(kind) || (kind->via.u64 != kRecordType && !listing) || !data || data->type != Type::BIN)
+    return RecordVerdict::Malformed;
   const object* part = find(*body, "utype");
-  if (body->via.map.size == 3 && (!part || text_of(*part) != part_of(id->via.u64))) return RecordVerdict::Malformed;
+  if (body->via.map.size == 3 && (!part || !(listing ? is_part(text_of(*part)) : text_of(*part) == part_of(id->via.u64))))
+    return RecordVerdict::Malformed;
   if (bytes_of(*data).size() > kMaxRecord) return RecordVerdict::Oversized;
   return id->via.u64 == value_id(bytes_of(*data)) ? RecordVerdict::Ok : RecordVerdict::Replayed;
 }
@@ -134,7 +137,7 @@ Gate::Admitted Gate::admit(std::string_view packet, const net::Address& from, Ti
   for (uint32_t i = 0; i < reading.values->via.array.size; ++i) {
     const object& value = reading.values->via.array.ptr[i];
     if (is_number(&value)) ++sizes;
-    else if (const auto verdict = judge(value, type_); verdict != RecordVerdict::Ok) return {verdict, {}};
+    else if (const auto verdict = judge(value); verdict != RecordVerdict::Ok) return {verdict, {}};
   }
   if (sizes == 0) return {RecordVerdict::Ok, packet};
   if (sizes != reading.values->via.array.size) return {};
@@ -198,7 +201,7 @@ Gate::Admitted Gate::whole(const Open& open) {
     msgpack::zone zone;
     const auto one = read(value, zone, true);
     if (!one) return {};
-    if (const auto verdict = judge(*one, type_); verdict != RecordVerdict::Ok) return {verdict, {}};
+    if (const auto verdict = judge(*one); verdict != RecordVerdict::Ok) return {verdict, {}};
   }
   Reading packet;
   if (!packet.of(open.head)) return {};

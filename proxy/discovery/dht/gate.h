@@ -15,8 +15,8 @@ namespace outrider::discovery {
 // A member of the mesh may have gone bad, and OpenDHT believes what members say: it keeps and passes on values of types
 // nobody has registered, takes the first value of an id for the one that belongs there, and trusts the shape of a packet. So
 // every packet is read here before. Values that come in parts are put together here, and handed over in one piece once each
-// is what it should be: of our type, not too long, under the id that follows from its bytes. Signatures are for later, when
-// it is known which service is asked about. Owned by the registry's node; its thread.
+// is what it should be: of one of our types, not too long, under the id that follows from its bytes. Signatures are for later,
+// when it is known which service is asked about. Owned by the registry's node; its thread.
 class Gate {
  public:
   static constexpr size_t kMostValues = 4096;    // in one packet; OpenDHT keeps no more of one node
@@ -24,7 +24,6 @@ class Gate {
   static constexpr size_t kMostOpen = 256;       // packets of which parts are missing
   static constexpr size_t kMostOpenBytes = 16 << 20;
   static constexpr milliseconds kPatience{10000};  // with missing parts
-  explicit Gate(uint16_t type) : type_(type) {}
 
   struct Admitted {
     RecordVerdict verdict = RecordVerdict::Malformed;
@@ -47,7 +46,6 @@ class Gate {
   Admitted whole(const Open& open);
   void drop(std::map<Key, Open>::iterator it);
   void make_room(TimePoint now);
-  const uint16_t type_;
   std::map<Key, Open> open_;
   size_t open_bytes_ = 0;
   std::string whole_;

@@ -17,6 +17,7 @@ class MeshRegistry : public Registry {
   virtual net::Address local() const = 0;  // after start()
   virtual bool answering() const = 0;      // somebody in the network does
   virtual DhtFacts facts() const = 0;      // a second old at most
+  virtual void list() = 0;                 // services are listed by name: facts() will say which, for a minute
   virtual const DhtStats& stats() const = 0;
   virtual std::vector<Catalog::Summary> services() const = 0;                     // watched ones
   virtual std::vector<Catalog::Held> held(const std::string& service) const = 0;  // each record, also unused ones

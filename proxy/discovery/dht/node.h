@@ -18,7 +18,7 @@ class NodeEvents : public WatchesEvents, public AnnouncerEvents {  // on the nod
   ~NodeEvents() = default;
 };
 
-// OpenDHT's core class on a loop and a sealed socket of ours. node.cc alone knows OpenDHT. Owned by a DhtRegistry; its
+// A table (OpenDHT's), a loop and a sealed socket of ours. Owned by a DhtRegistry; its
 // functions are for the owner's thread but where said. stop(), or its end, withdraws what is announced, waits `farewell`
 // for an acknowledgement at most, saves what is to be remembered, and joins the thread.
 class Node {
@@ -34,6 +34,7 @@ class Node {
   void unwatch(const std::string& service);
   void announce(const std::string& service, const Instance& facts);
   void withdraw(const std::string& service);
+  void list();  // facts() will have the services that are listed, for a while
   void set_identity(std::shared_ptr<const identity::Identity> identity);
   net::Address local() const;  // after start()
   DhtFacts facts() const;      // any thread; a second old at most

@@ -12,6 +12,7 @@
 #include "discovery/dht/record.h"
 #include "identity/identity.h"
 #include "identity/seal.h"
+#include "identity/workload_id.h"
 #include "net/address.h"
 
 namespace outrider::discovery {
@@ -56,7 +57,7 @@ struct DhtOptions {
 
 // Numbers for metrics: written by the registry's thread, read by any.
 struct DhtStats {
-  static constexpr size_t kReasons = size_t(RecordVerdict::Muted) + 1;
+  static constexpr size_t kReasons = size_t(RecordVerdict::Quota) + 1;
   std::atomic<uint32_t> peers{0};  // nodes that answer
   std::atomic<uint64_t> bytes_in{0}, bytes_out{0}, packets_in{0}, packets_out{0};
   std::array<std::atomic<uint64_t>, kReasons> rejected{};  // by RecordVerdict; reason() has the label
@@ -67,6 +68,7 @@ struct DhtStats {
   std::atomic<uint64_t> busy_us{0};                         // all of it
   std::atomic<uint32_t> longest_turn_ms{0};                 // of the registry's loop in the last second
   std::atomic<uint64_t> withheld{0};                        // readings whose nearest nodes showed nothing of what others had
+  std::atomic<uint64_t> unlisted{0};                        // listings of services that found no room
   void reject(RecordVerdict why) { rejected[size_t(why)].fetch_add(1, std::memory_order_relaxed); }
 };
 
@@ -88,6 +90,11 @@ struct DhtFacts {
     uint16_t shards = 1;
   };
   std::vector<Own> announced;
+  struct Listed {
+    std::string service, protocol;
+  };
+  std::vector<Listed> listed;      // services that name themselves, by name; while somebody asks for them
+  bool listed_completely = false;  // all has been read
 };
 
 class DhtEvents {  // on the control loop

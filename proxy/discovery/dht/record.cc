@@ -18,7 +18,6 @@ using identity::Outcome;
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr std::string_view kDomain = "outrider-registration-v1";
 constexpr int64_t kLastMoment = 9'000'000'000'000;  // the year 2255, which our clock's nanoseconds can still hold
 constexpr size_t kMaxShort = 63, kMaxProtocol = 16;
 
@@ -139,8 +138,6 @@ std::string label_bytes(const Announcement& what) {
   return out;
 }
 
-std::string signed_part(std::string_view bytes) { return std::string(kDomain).append(bytes); }
-
 // ---- Reading -------------------------------------------------------------------------------------------------------
 
 bool read_labels(std::string_view bytes, Announcement& into) {
@@ -252,43 +249,6 @@ bool read_fields(std::string_view rest, Record& into) {
   return (seen & kNeeded) == kNeeded && is_signed == !into.leaf.empty() && is_signed == !into.signature.empty();
 }
 
-// ---- Judging -------------------------------------------------------------------------------------------------------
-
-RecordVerdict check_dates(const Record& record, const Rules& rules) {
-  if (record.not_after <= rules.now - rules.skew - rules.stale) return RecordVerdict::Expired;
-  if (record.issued > rules.now + rules.skew || record.not_before > rules.now + rules.skew) return RecordVerdict::Skew;
-  if (record.not_after > rules.now + rules.longest + rules.skew) return RecordVerdict::Skew;
-  // Sequences are milliseconds, or no later version could ever be newer.
-  if (record.sequence > uint64_t(to_ms(rules.now + rules.skew + rules.longest))) return RecordVerdict::Skew;
-  return RecordVerdict::Ok;
-}
-
-RecordVerdict verdict_of(identity::TrustVerdict verdict) {
-  switch (verdict) {
-    case identity::TrustVerdict::Ok: return RecordVerdict::Ok;
-    case identity::TrustVerdict::UnknownCa: return RecordVerdict::UnknownCa;
-    case identity::TrustVerdict::Expired: return RecordVerdict::Expired;
-    case identity::TrustVerdict::NotYetValid: return RecordVerdict::Skew;
-    case identity::TrustVerdict::NoWorkloadId:
-    case identity::TrustVerdict::WrongUse: return RecordVerdict::WrongIdentity;
-    case identity::TrustVerdict::Malformed: return RecordVerdict::Malformed;
-  }
-  return RecordVerdict::Malformed;
-}
-
-bool signature_holds(const Record& record, const identity::PublicKey& key) {
-  return key.algorithm() == record.algorithm &&
-         key.verify(signed_part(std::string_view(record.bytes).substr(0, record.signed_length)), record.signature);
-}
-
-// Nobody to judge signers by: a broken signature is still a broken record, a good one proves nothing.
-Checked check_unjudged(const Record& record, bool must_be_signed) {
-  if (must_be_signed) return {RecordVerdict::UnknownCa, {}};
-  const auto leaf = identity::Certificate::from_der(record.leaf, "leaf");
-  if (!leaf) return {RecordVerdict::Malformed, {}};
-  return {signature_holds(record, leaf->public_key()) ? RecordVerdict::Ok : RecordVerdict::BadSignature, {}};
-}
-
 }  // namespace
 
 const char* reason(RecordVerdict verdict) {
@@ -306,9 +266,12 @@ const char* reason(RecordVerdict verdict) {
     case RecordVerdict::Unsealed: return "unsealed";
     case RecordVerdict::Malformed: return "malformed";
     case RecordVerdict::Muted: return "muted";
+    case RecordVerdict::Quota: return "quota";
   }
   return "";
 }
+
+std::string signed_text(std::string_view bytes) { return "outrider-registration-v1" + std::string(bytes); }
 
 std::string Record::key_name() const { return discovery::key_name(trust_domain, service, shard); }
 
@@ -340,7 +303,7 @@ Outcome<std::string> write_record(const Announcement& what, const identity::Iden
   if (signer) put(out, kLeaf, signer->leaf.der());
   put(out, kAlgorithm, number(uint64_t(signer ? signer->key.algorithm() : Algorithm::None), 1));
   if (signer) {
-    const std::string signature = signer->key.sign(signed_part(out));
+    const std::string signature = signer->key.sign(signed_text(out));
     if (signature.empty()) return Failure{"record of " + what.service + ": cannot be signed"};
     put(out, kSignature, signature);
   }
@@ -360,51 +323,6 @@ Parsed parse_record(std::string_view bytes) {
   out.record.bytes = bytes;
   if (read_fields(bytes.substr(1), out.record) && !complaint(out.record)) out.verdict = RecordVerdict::Ok;
   return out;
-}
-
-Checked check_record(const Record& record, const Rules& rules) {
-  if (record.trust_domain != rules.trust_domain) return {RecordVerdict::WrongIdentity, {}};
-  if (!rules.service.empty() && record.service != rules.service) return {RecordVerdict::Replayed, {}};
-  if (const auto dates = check_dates(record, rules); dates != RecordVerdict::Ok) return {dates, {}};
-  const bool must_be_signed = rules.require_signed || (rules.owners && rules.owners->lists(record.service));
-  if (record.algorithm == Algorithm::None) return {must_be_signed ? RecordVerdict::NoCertificate : RecordVerdict::Ok, {}};
-  if (!rules.trust) return check_unjudged(record, must_be_signed);
-
-  // A snapshot's records were signed by certificates that may have ended with them.
-  const auto& judged = rules.trust->judge(record.leaf, std::min(rules.now, record.not_after));
-  if (judged.verdict != identity::TrustVerdict::Ok) return {verdict_of(judged.verdict), {}};
-  const identity::WorkloadId& id = *judged.id;
-  if (id.trust_domain() != rules.trust_domain) return {RecordVerdict::WrongIdentity, {}};
-  const bool may = rules.owners ? rules.owners->may_speak_for(record.service, id, rules.trust_domain)
-                                : identity::may_speak_for(record.service, id);
-  if (!may) return {RecordVerdict::NotOwner, {}};
-  if (!signature_holds(record, judged.key)) return {RecordVerdict::BadSignature, {}};
-  return {RecordVerdict::Ok, id.text()};
-}
-
-uint64_t value_id(std::string_view bytes) {
-  const uint64_t id = number(std::string_view(identity::sha256(bytes)).substr(0, 8));
-  return id ? id : 1;
-}
-
-std::string part_of(uint64_t value_id) { return std::to_string(value_id % kParts); }
-
-std::string key_name(std::string_view trust_domain, std::string_view service, uint16_t shard) {
-  std::string out = "outrider1/";
-  out.append(trust_domain).append("/svc/").append(service).append("#").append(std::to_string(shard));
-  return out;
-}
-
-// Ids are random already: their first bytes are as good as a hash.
-uint16_t shard_of(const InstanceId& instance, uint16_t shards) {
-  return shards == 0 ? 0 : uint16_t((instance[0] << 8 | instance[1]) % shards);
-}
-
-InstanceId new_instance_id() {
-  const std::string bytes = identity::random_bytes(16);
-  InstanceId id;
-  std::memcpy(id.data(), bytes.data(), id.size());
-  return id;
 }
 
 }  // namespace outrider::discovery

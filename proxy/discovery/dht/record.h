@@ -1,12 +1,11 @@
 #pragma once
-// One registration as it travels: written, signed, read and checked. The bytes are signed as sent and never written anew.
+// One registration as it travels: written, signed and read. The bytes are signed as sent and never written anew.
 //
 //   version 1 | fields: tag 1, length 2, value; tags ascend | signature is the last field
 //   signed: "outrider-registration-v1" and every byte before the signature's field
 //
 // Tags from 0x40 to 0xEF are for later versions: signed like the rest and skipped by readers who do not know them.
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,14 +13,11 @@
 #include <vector>
 
 #include "base/time.h"
+#include "discovery/dht/keys.h"
 #include "identity/identity.h"
-#include "identity/trust.h"
-#include "identity/workload_id.h"
 #include "net/address.h"
 
 namespace outrider::discovery {
-
-using InstanceId = std::array<uint8_t, 16>;
 
 constexpr size_t kMaxRecord = 4096;                      // bytes
 constexpr size_t kMaxLabels = 16, kMaxLabelBytes = 256;  // all keys and values together
@@ -57,7 +53,8 @@ struct Record : Announcement {
   std::string instance_text() const;  // hex
 };
 
-// Reasons of outrider_registry_rejected_total. Unsealed is the socket's to say (identity/seal.h), and Muted (conduct.h).
+// Reasons of outrider_registry_rejected_total. Others than the record itself say Unsealed (identity/seal.h),
+// Muted (conduct.h) and Quota (quota.h).
 enum class RecordVerdict : uint8_t {
   Ok,
   BadSignature,
@@ -72,6 +69,7 @@ enum class RecordVerdict : uint8_t {
   Unsealed,
   Malformed,
   Muted,
+  Quota,
 };
 const char* reason(RecordVerdict verdict);  // "bad_signature" ...; "" for Ok
 
@@ -79,47 +77,14 @@ const char* reason(RecordVerdict verdict);  // "bad_signature" ...; "" for Ok
 // the trust domain is not the signer's, or the whole is over kMaxRecord.
 identity::Outcome<std::string> write_record(const Announcement& what, const identity::Identity* signer);
 
+// What is signed of a record: its bytes before the signature's field, as those of this purpose.
+std::string signed_text(std::string_view bytes);
+
 // Strict: Ok, Oversized or Malformed. Checks no signature and no date.
 struct Parsed {
   RecordVerdict verdict = RecordVerdict::Malformed;
   Record record;  // whole when Ok
 };
 Parsed parse_record(std::string_view bytes);
-
-struct Rules {
-  identity::TrustCache* trust = nullptr;  // null: we have no identity, signers cannot be judged
-  std::string_view trust_domain;
-  std::string_view service;  // found under this service's key; empty: whichever
-  WallTime now{};
-  milliseconds skew{30'000};          // how far clocks may differ
-  milliseconds longest{15 * 60'000};  // a record must end within this from now (and skew)
-  milliseconds stale{0};              // how long after its end it still counts: snapshots
-  bool require_signed = false;
-  const identity::Owners* owners = nullptr;  // null: any identity of the service's namespace; of a listed one all are signed
-};
-
-// `identity` is what the endpoint's certificate must say: the signer, and only when a chain vouches for it.
-// Replayed: a record of another service under this one's key. Sequence numbers are the reader's to keep, by identity and
-// instance together, since an instance id alone may be borrowed by anybody who may speak for the service.
-struct Checked {
-  RecordVerdict verdict = RecordVerdict::Malformed;
-  std::string identity;
-};
-Checked check_record(const Record& record, const Rules& rules);
-
-// The DHT's id of this value: first 8 bytes of SHA-256, never 0. A new version of a record is a new value.
-uint64_t value_id(std::string_view bytes);
-
-// Values are marked with the part they belong to, so that a node can be asked for a part of what it keeps.
-constexpr size_t kParts = 8;
-std::string part_of(uint64_t value_id);
-
-// Text whose hash is the DHT key: "outrider1/<trust domain>/svc/<service>#<shard>".
-std::string key_name(std::string_view trust_domain, std::string_view service, uint16_t shard);
-
-// Which of `shards` keys an instance lies under.
-uint16_t shard_of(const InstanceId& instance, uint16_t shards);
-
-InstanceId new_instance_id();  // random
 
 }  // namespace outrider::discovery

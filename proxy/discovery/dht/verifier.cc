@@ -70,6 +70,8 @@ std::optional<Record> Verifier::keep(std::string_view bytes, WallTime now) {
     // A mesh may hold members with and without an identity: their records are kept for each other.
     parsed.verdict = check(parsed.record, rules(nullptr, now, options_.sign == Sign::Required)).verdict;
   }
+  if (parsed.verdict == RecordVerdict::Ok && !kept_.take(parsed.record.leaf, value_id(bytes), parsed.record.not_after, now))
+    parsed.verdict = RecordVerdict::Quota;
   if (parsed.verdict == RecordVerdict::Ok) return std::move(parsed.record);
   stats_.reject(parsed.verdict);
   return {};

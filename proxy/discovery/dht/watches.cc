@@ -18,7 +18,7 @@ constexpr milliseconds kListened{1000};  // after the last ones, until they are 
 // A clock that is set, a certificate that becomes valid, a bundle that is renewed: looked at again. The rest stays as it is.
 bool may_pass(RecordVerdict why) {
   return why == RecordVerdict::Skew || why == RecordVerdict::Expired || why == RecordVerdict::UnknownCa ||
-         why == RecordVerdict::Muted;
+         why == RecordVerdict::Muted || why == RecordVerdict::Quota;
 }
 }  // namespace
 
@@ -205,8 +205,12 @@ void Watches::add(const Pointer& watch, const Values& values, bool pushed) {
     RecordVerdict why = RecordVerdict::Ok;
     auto believed = verifier_.read(bytes, watch->service, now, {}, &why);
     if (!believed) {
-      if (watch->refused.size() >= kMostRefused) watch->refused.clear();
-      watch->refused[id] = loop_.now() + (may_pass(why) ? options_.doubt : 2 * options_.valid);
+      refuse(*watch, id, why);
+      continue;
+    }
+    if (!watch->quota.take(believed->record.leaf, id, believed->facts->expires, now)) {
+      verifier_.refuse(RecordVerdict::Quota);
+      refuse(*watch, id, RecordVerdict::Quota);
       continue;
     }
     const bool tombstone = believed->record.tombstone;
@@ -216,6 +220,11 @@ void Watches::add(const Pointer& watch, const Values& values, bool pushed) {
     events_.on_learned(watch->service, believed->facts, tombstone, pushed && watch->answered);
   }
   extend(watch, shards);
+}
+
+void Watches::refuse(Watch& watch, uint64_t id, RecordVerdict why) {
+  if (watch.refused.size() >= kMostRefused) watch.refused.clear();
+  watch.refused[id] = loop_.now() + (may_pass(why) ? options_.doubt : 2 * options_.valid);
 }
 
 void Watches::keep(Watch& watch, const Instance& facts, bool tombstone, const std::string& bytes) {

@@ -72,6 +72,7 @@ class Watches {
     std::map<uint64_t, Seen> values;                          // believed, by id
     std::map<uint64_t, TimePoint> refused;                    // until when: not looked at again, and counted once
     std::map<std::string, Kept> kept;                         // by identity and instance
+    Quota quota;                                              // of each signer among the values
     uint64_t reading = 0;
     TimePoint read_at{};
     size_t asked = 0, unanswered = 0;  // keys of this reading
@@ -89,6 +90,7 @@ class Watches {
   void read_done(Watch& watch, uint64_t reading, bool ok);
   void finish(Watch& watch);
   void add(const Pointer& watch, const Values& values, bool pushed);
+  void refuse(Watch& watch, uint64_t id, RecordVerdict why);
   void keep(Watch& watch, const Instance& facts, bool tombstone, const std::string& bytes);
   bool over(const Kept& kept, WallTime now) const;
   void ended(Watch& watch, const Values& values);

@@ -71,14 +71,31 @@ int ask_and_show(const char* verb, const Arguments& arguments, const std::string
   return show(document);
 }
 
+// Names are read from the registry once somebody asks, which takes a moment.
+void wait_for_names(const Arguments& arguments) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  do {
+    std::string error;
+    const auto answer = ask_admin(admin_address(arguments.value("--admin")), "/services", error);
+    if (!answer || answer->status != 200 || answer->body.find("\"complete\": false") == std::string::npos) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  } while (std::chrono::steady_clock::now() < limit);
+}
+
 }  // namespace
 
 // Names that were asked for and are nobody's are not worth a line each.
 int show_services(const Arguments& arguments) {
+  wait_for_names(arguments);
   return ask_and_show("services", arguments, "/services", [](const Value& answer) {
     Table table({"SERVICE", "ROLE", "KNOWN", "INSTANCES", "DRAINING", "CONFIRMED"});
-    size_t absent = 0;
+    size_t absent = 0, listed = 0;
     for (const Value& each : answer["services"].GetArray()) {
+      if (text_of(each, "role") == "listed") {
+        ++listed;
+        table.add({text_of(each, "name"), "listed", "-", "-", "-", "-"});
+        continue;
+      }
       if (text_of(each, "known") == "absent" && text_of(each, "role") == "watched") {
         ++absent;
         continue;
@@ -87,8 +104,10 @@ int show_services(const Arguments& arguments) {
       table.add({text_of(each, "name"), text_of(each, "role"), text_of(each, "known"), text_of(each, "instances"),
                  text_of(each, "draining"), age == "-" ? age : age + " ago"});
     }
-    if (table.empty() && !absent) std::puts("no services are announced or watched here");
+    if (table.empty() && !absent) std::puts("no services are announced or watched here, and none is listed by others");
     if (!table.empty()) std::fputs(table.text().c_str(), stdout);
+    if (listed) std::puts("\nlisted: others have registered it, and nobody here has asked for it");
+    if (text_of(answer, "complete") == "no") std::puts("\nThe list of names is not complete: nobody has answered yet.");
     if (absent) std::printf("%s%zu asked for and not registered: --json names them\n", table.empty() ? "" : "\n", absent);
     return kOk;
   });

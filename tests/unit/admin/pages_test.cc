@@ -108,6 +108,9 @@ TEST(Pages, ServicesAndRegistryAreJson) {
   EXPECT_EQ(services["services"][0]["instances"].GetInt(), 3);
   EXPECT_EQ(services["services"][0]["age_s"].GetDouble(), 0.5);
   EXPECT_TRUE(services["services"][1]["age_s"].IsNull());
+  EXPECT_TRUE(services["complete"].GetBool());
+  facts.services_read = false;
+  EXPECT_FALSE(parsed(services_page(facts, {}))["complete"].GetBool());
   EXPECT_EQ(services_page(facts, asking("service=nobody")).status, 404);
 
   facts.registry_view.kind = "dht";

@@ -11,6 +11,7 @@ struct SomeFacts final : Facts {
   std::string config() const override { return "version: 1\n"; }
   std::vector<ClusterView> clusters() const override { return cluster_views; }
   std::vector<ServiceView> services() const override { return service_views; }
+  bool services_complete() const override { return services_read; }
   RegistryView registry() const override { return registry_view; }
   AuthorizationView authorization(const AuthorizationQuestion& question) const override {
     if (question.to.empty()) return {.error = "to whom?"};
@@ -27,6 +28,7 @@ struct SomeFacts final : Facts {
   std::vector<Part> parts = {{.name = "listeners", .ok = true, .detail = "2 of 2"}};
   std::vector<ClusterView> cluster_views;
   std::vector<ServiceView> service_views;
+  bool services_read = true;
   RegistryView registry_view;
 };
 

@@ -18,6 +18,11 @@ struct FakeTable final : Table {
     if (reachable) come(key, {value});
     answer([this, done] { done(reachable); });
   }
+  void put_listing(const std::string& key, const std::string& value, const std::string&) override {
+    listings.emplace_back(key, value);
+    mine[key].push_back(value);
+    if (reachable) come(key, {value});
+  }
   void drop(const std::string& key, const std::string& value) override {
     drops.emplace_back(key, value);
     std::erase(mine[key], value);
@@ -35,11 +40,13 @@ struct FakeTable final : Table {
       done(reachable);
     });
   }
-  void sample(const std::string& key, std::function<void(const Values&)> found, std::function<void(bool)> done) override {
+  void sample(const std::string& key, const std::string&, std::function<void(const Values&)> found,
+              std::function<void(bool)> done) override {
     ++samples[key];
     answer([this, key, found, done] {
       Values some;
-      for (size_t i = 0; i < values[key].size(); i += kParts) some.push_back(values[key][i]);
+      const size_t step = key.find("/catalog#") == key.npos ? kParts : 1;  // listings of a service are all of one part
+      for (size_t i = 0; i < values[key].size(); i += step) some.push_back(values[key][i]);
       if (reachable && !some.empty()) found(some);
       done(reachable);
     });
@@ -76,7 +83,7 @@ struct FakeTable final : Table {
   std::vector<net::Address> peers{*net::Address::parse("10.9.9.1:4222"), *net::Address::parse("10.9.9.2:4222")};
   std::map<std::string, int> dead;             // that do not answer pings
   std::map<std::string, Values> values, mine;  // by key: what lies there; what is refreshed by us
-  std::vector<std::pair<std::string, std::string>> puts, drops;
+  std::vector<std::pair<std::string, std::string>> puts, drops, listings;
   std::map<uint64_t, std::pair<std::string, std::function<void(const Values&, bool)>>> listeners;
   std::map<std::string, int> gets, samples, touches, pings;
   uint64_t last = 0;

@@ -35,9 +35,8 @@ class Caller final : Watcher, net::Timer {
   }
   void on_instances(const std::string&, Known known, std::vector<std::shared_ptr<const Instance>> all) override {
     if (std::exchange(told_, true)) return;
-    const bool honest = !all.empty() && std::all_of(all.begin(), all.end(), [](const auto& one) {
-      return one->address == kOne || one->address == kTwo;
-    });
+    const bool honest = !all.empty() && std::all_of(all.begin(), all.end(),
+                                                    [](const auto& one) { return one->address == kOne || one->address == kTwo; });
     ++(known == Known::Yes && honest ? answered : failed);
     loop_.arm(*this, milliseconds(0));
   }
@@ -48,7 +47,7 @@ class Caller final : Watcher, net::Timer {
 
 class BadMembers : public DhtMesh {
  protected:
-  std::string forged() const {
+  std::string sound() const {
     Announcement what;
     what.trust_domain = "mesh.local";
     what.service = kShop;
@@ -81,13 +80,13 @@ TEST_F(BadMembers, AFloodOfJunkUnderAServicesKeyLeavesItsLookUpsAnswered) {
   std::vector<net::Address> nodes;
   for (const auto& member : members) nodes.push_back(member->registry.local());
   for (const auto& one : bad) {
-    one->lay(kKey, test::junk(forged(), 500));
+    one->lay(kKey, test::junk(sound(), 500));
     for (const auto& node : nodes) ASSERT_TRUE(one->ping(node));
   }
   std::atomic<size_t> flooding{bad.size()};
   std::vector<std::thread> threads;
   for (size_t i = 0; i < bad.size(); ++i)
-    threads.emplace_back([&, i, bytes = i % 2 ? forged() : std::string(kMaxRecord, 'x')] {
+    threads.emplace_back([&, i, bytes = i % 2 ? sound() : std::string(kMaxRecord, 'x')] {
       const auto values = test::junk(bytes, kJunk / bad.size());
       for (const auto& node : nodes) bad[i]->put(node, kKey, values);
       --flooding;
@@ -105,6 +104,23 @@ TEST_F(BadMembers, AFloodOfJunkUnderAServicesKeyLeavesItsLookUpsAnswered) {
   RecordProperty("lookups", int(answered + failed));
   EXPECT_LE(failed * 1000, answered + failed) << failed << " of " << answered + failed << " look-ups were not answered";
   EXPECT_GT(members[3]->rejected(), 0u) << "it was in the way";
+}
+
+// Each of them is sound, and signed by one who may: still one leaf does not fill a node.
+TEST_F(BadMembers, OneSignerCannotFillANode) {
+  grow(2);
+  members[1]->registry.announce(kShop, at(kOne));
+  ASSERT_TRUE(until([&] { return members[1]->events.published == 1; }));
+  identity = identity_for();
+  std::vector<Attacker::Value> many;
+  for (size_t i = 0; i < Quota::kMost + 50; ++i) many.push_back({sound()});
+  surround(1);
+  const net::Address node = members[0]->registry.local();
+  ASSERT_TRUE(until([&] { return bad[0]->put(node, kKey, many) && members[0]->rejected(RecordVerdict::Quota) > 0; }));
+  members[0]->registry.watch(kShop, members[0]->heard);
+  ASSERT_TRUE(until([&] { return members[0]->heard.has(kOne); }));
+  ASSERT_TRUE(until([&] { return members[0]->registry.stats().stored_values >= Quota::kMost; }));
+  EXPECT_LE(members[0]->registry.stats().stored_values, Quota::kMost + 10);
 }
 
 // OpenDHT looks at the nearest alone, and they show nothing; a neighbour that is asked besides does.

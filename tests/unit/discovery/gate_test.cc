@@ -12,7 +12,7 @@
 namespace outrider::discovery {
 namespace {
 
-constexpr uint16_t kType = 0x4d45;
+constexpr uint16_t kType = kRecordType;
 using Packer = msgpack::packer<msgpack::sbuffer>;
 using Write = std::function<void(Packer&)>;
 
@@ -68,7 +68,7 @@ struct GateTest : testing::Test {
     EXPECT_EQ(one.verdict, RecordVerdict::Ok);
     return std::string(one.bytes);
   }
-  Gate gate{kType};
+  Gate gate;
   net::Address from = net::Address::loopback(4222);
   TimePoint now{std::chrono::hours(1)};
 };

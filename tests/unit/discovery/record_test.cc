@@ -1,6 +1,6 @@
 // Registry records: what is written is read, what is bent is refused, and by which name.
 
-#include "discovery/dht/record.h"
+#include "discovery/dht/rules.h"
 
 #include <gtest/gtest.h>
 

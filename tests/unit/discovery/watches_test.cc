@@ -124,6 +124,26 @@ TEST_F(WatchesTest, WhatIsNotBelievedIsDroppedAndCountedOnceByItsReason) {
   EXPECT_EQ(rejected(RecordVerdict::Malformed), 1u);
 }
 
+TEST_F(WatchesTest, OneSignerCannotFillAServiceAndOthersAreSeenBesideIt) {
+  Values flood;
+  for (size_t i = 0; i < Quota::kMost + 50; ++i) {
+    auto one = announcement(1);
+    one.instance[1] = uint8_t(i >> 8);
+    one.instance[2] = uint8_t(i);
+    flood.push_back(record(one));
+  }
+  follow();
+  table.come(key(), flood);
+  const auto web = identity_from(authority, "spiffe://mesh.local/ns/shop/sa/web");
+  table.come(key(), {*write_record(announcement(2), web.get())});
+  ASSERT_TRUE(until([&] { return learned.contains("10.0.0.2:80"); }));
+  EXPECT_EQ(learned.size(), Quota::kMost + 1);
+  EXPECT_EQ(rejected(RecordVerdict::Quota), 50u);
+  const int before = answers;
+  ASSERT_TRUE(until([&] { return answers > before + 1; })) << "read again";
+  EXPECT_EQ(rejected(RecordVerdict::Quota), 50u) << "counted once";
+}
+
 // A clock may be set, a bundle renewed: who is unknown today may be believed in a minute, with the same record.
 TEST_F(WatchesTest, WhatIsRefusedForAReasonThatMayPassIsReadAgain) {
   options.doubt = milliseconds(1);
