@@ -144,7 +144,7 @@ std::string Opened::open() {
   }
   register_type(kRecordType, "outrider.endpoint", options_.lease);
   register_type(kListingType, "outrider.listing", kListingLease);
-  inquiry_.emplace(loop_, *this, id(), options_.network);
+  inquiry_.emplace(loop_, static_cast<InquirySocket&>(*this), id(), options_.network);
   return {};
 }
 

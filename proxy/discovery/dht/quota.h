@@ -28,7 +28,7 @@ class Quota {
   using Values = std::map<uint64_t, WallTime>;
   static size_t forget(Values& values, WallTime now);  // those that are over; how many
   void sweep(WallTime now);
-  const size_t most_;
+  size_t most_;
   std::unordered_map<uint64_t, Values> by_signer_;
   size_t size_ = 0;
   WallTime swept_{};

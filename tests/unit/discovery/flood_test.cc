@@ -116,7 +116,10 @@ TEST_F(BadMembers, OneSignerCannotFillANode) {
   for (size_t i = 0; i < Quota::kMost + 50; ++i) many.push_back({sound()});
   surround(1);
   const net::Address node = members[0]->registry.local();
-  ASSERT_TRUE(until([&] { return bad[0]->put(node, kKey, many) && members[0]->rejected(RecordVerdict::Quota) > 0; }));
+  ASSERT_TRUE(until([&] {  // again, should packets be lost
+    bad[0]->put(node, kKey, many);
+    return members[0]->rejected(RecordVerdict::Quota) > 0;
+  }));
   members[0]->registry.watch(kShop, members[0]->heard);
   ASSERT_TRUE(until([&] { return members[0]->heard.has(kOne); }));
   ASSERT_TRUE(until([&] { return members[0]->registry.stats().stored_values >= Quota::kMost; }));
