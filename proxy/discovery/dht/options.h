@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "discovery/dht/quota.h"
 #include "discovery/dht/record.h"
 #include "identity/identity.h"
 #include "identity/seal.h"
@@ -39,6 +40,7 @@ struct DhtOptions {
   uint16_t shards = 0;            // 0: as many as it takes; else a power of two
   std::string folder;             // of this node alone: known nodes and last-known-good; empty: none
   size_t store_limit = 32 << 20;  // bytes kept for others
+  size_t quota = Quota::kMost;    // values taken of one signer
 
   // How often and how long. Tests shorten some.
   milliseconds seeds = std::chrono::seconds(30);      // between pings of the seeds, whatever the state

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "discovery/dht/options.h"
-#include "discovery/dht/quota.h"
 #include "discovery/dht/rules.h"
 #include "discovery/registry.h"
 
@@ -50,7 +49,7 @@ class Verifier {
   int64_t second_ = 0;
   int failed_ = 0, heard_lies_ = 0;
   bool suspect_ = false;
-  Quota kept_;
+  Quota kept_{options_.quota};
   uint64_t lies_ = 0, refused_ = 0;
 };
 

@@ -72,7 +72,7 @@ class Watches {
     std::map<uint64_t, Seen> values;                          // believed, by id
     std::map<uint64_t, TimePoint> refused;                    // until when: not looked at again, and counted once
     std::map<std::string, Kept> kept;                         // by identity and instance
-    Quota quota;                                              // of each signer among the values
+    Quota quota{watches.options_.quota};                      // of each signer among the values
     uint64_t reading = 0;
     TimePoint read_at{};
     size_t asked = 0, unanswered = 0;  // keys of this reading

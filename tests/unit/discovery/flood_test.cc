@@ -1,4 +1,4 @@
-// Members gone bad beside a service's key: they bury it, or hide it, and it is found all the same.
+// Members gone bad beside a service's key: they bury it, and it is found all the same.
 
 #include <atomic>
 #include <thread>
@@ -15,9 +15,9 @@ const std::string kOne = "10.0.0.1:80", kTwo = "10.0.0.2:80";
 const std::string kKey = key_name("mesh.local", kShop, 0);
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr size_t kJunk = 1000, kLookups = 100;  // slower by so much
+constexpr size_t kJunk = 400, kLookups = 30;  // slower by so much
 #else
-constexpr size_t kJunk = 10000, kLookups = 1000;
+constexpr size_t kJunk = 2000, kLookups = 200;  // registry.py --flood lays more
 #endif
 
 // Looks the service up again and again, as if somebody called it first each time.
@@ -34,7 +34,8 @@ class Caller final : Watcher, net::Timer {
     member_.registry.watch(kShop, *this);
   }
   void on_instances(const std::string&, Known known, std::vector<std::shared_ptr<const Instance>> all) override {
-    if (std::exchange(told_, true)) return;
+    if (told_ || known == Known::Stale) return;  // what is remembered: the answer is still to come
+    told_ = true;
     const bool honest = !all.empty() && std::all_of(all.begin(), all.end(),
                                                     [](const auto& one) { return one->address == kOne || one->address == kTwo; });
     ++(known == Known::Yes && honest ? answered : failed);
@@ -108,12 +109,16 @@ TEST_F(BadMembers, AFloodOfJunkUnderAServicesKeyLeavesItsLookUpsAnswered) {
 
 // Each of them is sound, and signed by one who may: still one leaf does not fill a node.
 TEST_F(BadMembers, OneSignerCannotFillANode) {
+  constexpr size_t kQuota = 100;
+  auto strict = options();
+  strict.quota = kQuota;
+  join(strict);
   grow(2);
   members[1]->registry.announce(kShop, at(kOne));
   ASSERT_TRUE(until([&] { return members[1]->events.published == 1; }));
   identity = identity_for();
   std::vector<Attacker::Value> many;
-  for (size_t i = 0; i < Quota::kMost + 50; ++i) many.push_back({sound()});
+  for (size_t i = 0; i < kQuota + 50; ++i) many.push_back({sound()});
   surround(1);
   const net::Address node = members[0]->registry.local();
   ASSERT_TRUE(until([&] {  // again, should packets be lost
@@ -122,29 +127,8 @@ TEST_F(BadMembers, OneSignerCannotFillANode) {
   }));
   members[0]->registry.watch(kShop, members[0]->heard);
   ASSERT_TRUE(until([&] { return members[0]->heard.has(kOne); }));
-  ASSERT_TRUE(until([&] { return members[0]->registry.stats().stored_values >= Quota::kMost; }));
-  EXPECT_LE(members[0]->registry.stats().stored_values, Quota::kMost + 10);
-}
-
-// OpenDHT looks at the nearest alone, and they show nothing; a neighbour that is asked besides does.
-TEST_F(BadMembers, WhatTheNearestToAKeyHideIsFoundElsewhereAndCountedAsWithheld) {
-  surround(24);
-  std::vector<const Attacker*> all;
-  for (const auto& one : bad) all.push_back(one.get());
-  auto among = options();
-  for (const auto& one : bad) one->name(all), among.bootstrap.push_back(one->address().text());
-  among.reconcile = milliseconds(200);
-  Member& reader = join(among);
-  ASSERT_TRUE(until([&] { return reader.registry.stats().peers >= 8; }));
-  among.bootstrap.push_back(address_of(reader));
-  Member& publisher = join(among);
-  ASSERT_TRUE(until([&] { return publisher.registry.stats().peers >= 9; }));
-  publisher.registry.announce(kShop, at(kOne));
-  ASSERT_TRUE(until([&] { return publisher.events.published == 1; }));
-  reader.registry.watch(kShop, reader.heard);
-  ASSERT_TRUE(until([&] { return reader.heard.has(kOne); }));
-  EXPECT_EQ(reader.heard.of().known, Known::Yes);
-  ASSERT_TRUE(until([&] { return reader.registry.stats().withheld > 0; }));
+  ASSERT_TRUE(until([&] { return members[0]->registry.stats().stored_values >= kQuota; }));
+  EXPECT_LE(members[0]->registry.stats().stored_values, kQuota + 10);
 }
 
 }  // namespace
