@@ -71,6 +71,11 @@ struct DhtStats {
   std::atomic<uint32_t> longest_turn_ms{0};                 // of the registry's loop in the last second
   std::atomic<uint64_t> withheld{0};                        // readings whose nearest nodes showed nothing of what others had
   std::atomic<uint64_t> unlisted{0};                        // listings of services that found no room
+  uint64_t rejected_in_all() const {
+    uint64_t all = 0;
+    for (const auto& of_a_kind : rejected) all += of_a_kind.load(std::memory_order_relaxed);
+    return all;
+  }
   void reject(RecordVerdict why) { rejected[size_t(why)].fetch_add(1, std::memory_order_relaxed); }
 };
 

@@ -33,6 +33,7 @@ class Verifier {
   void from(bool suspect) { suspect_ = suspect, heard_lies_ = 0; }
   // Refused by read() for what an honest node checks before it passes a record on, whatever its settings.
   uint64_t lies() const { return lies_; }
+  uint64_t junk() const { return stats_.rejected_in_all(); }          // whatever has come that is not believed, packets too
   uint64_t refused() const { return refused_; }                       // by read(), for any reason
   void refuse(RecordVerdict why) { stats_.reject(why), ++refused_; }  // what was believed and finds no room
   void set_identity(std::shared_ptr<const identity::Identity> identity);

@@ -128,6 +128,7 @@ void Watches::read(const Pointer& watch) {
   if (watch->asked > 0 && loop_.now() < watch->read_at + kLongestReading) return;
   ++watch->reading;
   watch->read_at = loop_.now();
+  watch->junk = verifier_.junk();
   watch->asked = watch->unanswered = 0;
   watch->whole = true;
   loop_.arm(watch->due, kLongestReading);  // should an answer never come
@@ -159,7 +160,9 @@ void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
 
 void Watches::finish(Watch& watch) {
   watch.asked = 0;
-  if (!watch.whole || !connected_) {
+  // Under a flood honest answers get lost, and the liars' are what is left: they prove no absence.
+  const bool drowned = watch.values.empty() && verifier_.junk() != watch.junk;
+  if (!watch.whole || !connected_ || drowned) {
     watch.retry = watch.retry == milliseconds(0) ? kFirstRetry : std::min(watch.retry * 2, options_.reconcile);
     loop_.arm(watch.due, watch.retry);
     return;

@@ -75,6 +75,7 @@ class Watches {
     Quota quota{watches.options_.quota};                      // of each signer among the values
     uint64_t reading = 0;
     TimePoint read_at{};
+    uint64_t junk = 0;                 // when this reading began
     size_t asked = 0, unanswered = 0;  // keys of this reading
     bool whole = true, answered = false;
     milliseconds retry{0}, empty{0};  // the last pause after no answer, and after an empty one

@@ -15,9 +15,9 @@ const std::string kOne = "10.0.0.1:80", kTwo = "10.0.0.2:80";
 const std::string kKey = key_name("mesh.local", kShop, 0);
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr size_t kJunk = 400, kLookups = 30;  // slower by so much
+constexpr size_t kJunk = 200, kLookups = 30;  // slower by so much
 #else
-constexpr size_t kJunk = 2000, kLookups = 200;  // registry.py --flood lays more
+constexpr size_t kJunk = 800, kLookups = 200;  // registry.py --flood lays more
 #endif
 
 // Looks the service up again and again, as if somebody called it first each time.

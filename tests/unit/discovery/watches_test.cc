@@ -124,6 +124,13 @@ TEST_F(WatchesTest, WhatIsNotBelievedIsDroppedAndCountedOnceByItsReason) {
   EXPECT_EQ(rejected(RecordVerdict::Malformed), 1u);
 }
 
+TEST_F(WatchesTest, AReadingThatMetLiesAloneProvesNoAbsence) {
+  table.values[key()] = {"nonsense"};
+  follow();
+  EXPECT_GE(table.gets[key()], 2) << "read again before anybody is told";
+  EXPECT_EQ(learned, Set{});
+}
+
 TEST_F(WatchesTest, OneSignerCannotFillAServiceAndOthersAreSeenBesideIt) {
   Values flood;
   for (size_t i = 0; i < Quota::kMost + 50; ++i) {
