@@ -360,7 +360,8 @@ def flood(stage, options, verdicts):
     try:
         sent = json.loads(attack.stdout.readline())
         used, took = reader.cpu_s() - cpu, time.monotonic() - since
-        verdicts.line("junk values put at each node, nodes", f"{sent['values']}, {sent['nodes']}, in {sent['seconds']:.1f} s", sent["silent"] == 0)
+        verdicts.line("junk values put at each node, nodes", f"{sent['values']}, {sent['nodes']}, in {sent['seconds']:.1f} s, "
+                      f"{sent['silent']} of {8 * sent['nodes']} turned away before", sent["silent"] * 2 < 8 * sent["nodes"])
         verdicts.line("the sidecar's CPU meanwhile", f"{used:.2f} s, {100 * used / took:.0f} % of a core", used <= FLOOD_CPU * took)
         result = many[0].answer()
         answered = result.get("fresh", 0) + result.get("remembered", 0)
