@@ -346,7 +346,7 @@ void read_route_defaults(Fields& fields, Route& r) {
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {
-  static const std::vector<std::string_view> kLater{"body_limit", "compress", "bandwidth", "tap"};
+  static const std::vector<std::string_view> kLater{"tap"};
   Chain chain;
   if (!list || list->is_null()) return chain;
   const auto items = list->is_map() && list->size() != 1 ? std::vector<Node>() : items_of(*list);
