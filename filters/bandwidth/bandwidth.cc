@@ -31,7 +31,8 @@ class Bandwidth final : public filter::Filter {
   }
   filter::Hook hooks() const override {
     return up_ && down_ ? filter::Hook::RequestBody | filter::Hook::ResponseBody
-                        : up_ ? filter::Hook::RequestBody : filter::Hook::ResponseBody;
+           : up_        ? filter::Hook::RequestBody
+                        : filter::Hook::ResponseBody;
   }
   size_t piece(http::Way way) const override {
     const auto& throttle = way == http::Way::Request ? up_ : down_;

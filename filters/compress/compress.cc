@@ -74,8 +74,8 @@ class Compress final : public filter::Filter {
     const uint16_t status = response.status;
     if (status < 200 || status == 204 || status == 206 || status == 304 || request.method == http::Method::Connect) return false;
     const auto length = parse_number(response.headers.value(HeaderId::ContentLength));
-    return (!length || *length >= std::max<uint64_t>(settings_.min, 1)) && is_listed(response.headers.value(HeaderId::ContentType)) &&
-           !may_not_change(response.headers);
+    return (!length || *length >= std::max<uint64_t>(settings_.min, 1)) &&
+           is_listed(response.headers.value(HeaderId::ContentType)) && !may_not_change(response.headers);
   }
 
   // A stream of events is text, too, but one that nobody should sit on: it has to be named.
@@ -93,7 +93,8 @@ class Compress final : public filter::Filter {
   static void add_vary(filter::Call& call) {
     http::HeaderMap& headers = call.response().headers;
     for (const http::Field& field : headers.fields())
-      if (equals_ignore_case(field.name, "vary") && (trim(field.value) == "*" || list_contains(field.value, "accept-encoding"))) return;
+      if (equals_ignore_case(field.name, "vary") && (trim(field.value) == "*" || list_contains(field.value, "accept-encoding")))
+        return;
     headers.add("Vary", "Accept-Encoding");
   }
 
@@ -125,8 +126,8 @@ bool read_types(filter::Options& options, std::vector<std::string>& types) {
   if (!options.texts("types", types)) return false;
   for (const std::string& type : types) {
     const size_t slash = type.find('/');
-    const bool fine = slash != type.npos && http::is_token(type.substr(0, slash)) && type[0] != '*' &&
-                      http::is_token(type.substr(slash + 1));
+    const bool fine =
+        slash != type.npos && http::is_token(type.substr(0, slash)) && type[0] != '*' && http::is_token(type.substr(slash + 1));
     if (!fine) return options.fail("types", "expected types like text/html or text/*, got \"" + type + "\"");
   }
   return !types.empty() || options.fail("types", "expected types like text/html or text/*");
@@ -139,7 +140,8 @@ bool read_algorithms(filter::Options& options, std::vector<Coding>& algorithms) 
   algorithms.clear();
   for (const std::string& name : names) {
     const auto coding = coding_of(name);
-    if (!coding || name != name_of(*coding)) return options.fail("algorithms", "expected zstd, br and gzip, got \"" + name + "\"");
+    if (!coding || name != name_of(*coding))
+      return options.fail("algorithms", "expected zstd, br and gzip, got \"" + name + "\"");
     if (std::find(algorithms.begin(), algorithms.end(), *coding) != algorithms.end())
       return options.fail("algorithms", "\"" + name + "\" is there twice");
     algorithms.push_back(*coding);

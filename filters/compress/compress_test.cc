@@ -260,8 +260,9 @@ TEST_F(Compress, AnAnswerInPlaceOfAnotherBeginsAnew) {
 
 TEST_F(Compress, ComplainsAboutWhatItDoesNotUnderstand) {
   using test::complaint_of;
-  EXPECT_EQ(complaint_of("compress", "{types: [text/*, application/json], min: 1KiB, algorithms: [zstd, br, gzip], max_streams: 8}"),
-            "");
+  EXPECT_EQ(
+      complaint_of("compress", "{types: [text/*, application/json], min: 1KiB, algorithms: [zstd, br, gzip], max_streams: 8}"),
+      "");
   EXPECT_EQ(complaint_of("compress", "{types: [\"*/*\"]}"), "types: expected types like text/html or text/*, got \"*/*\"");
   EXPECT_EQ(complaint_of("compress", "{types: [html]}"), "types: expected types like text/html or text/*, got \"html\"");
   EXPECT_EQ(complaint_of("compress", "{algorithms: [deflate]}"), "algorithms: expected zstd, br and gzip, got \"deflate\"");

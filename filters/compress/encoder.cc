@@ -10,7 +10,7 @@ namespace outrider::filters {
 
 namespace {
 
-constexpr size_t kStep = 16 * 1024;             // of output at a time
+constexpr size_t kStep = 16 * 1024;              // of output at a time
 constexpr int kZstdLevel = 3, kZstdWindow = 18;  // 256 KiB: more would be its memory
 constexpr uint32_t kBrotliQuality = 4, kBrotliWindow = 18;
 constexpr int kGzipLevel = 5, kGzipWindow = 15 + 16;  // 32 KiB; + 16: with gzip's head
@@ -44,19 +44,20 @@ class GzipEncoder final : public Encoder {
     if (ready_) ::deflateEnd(&stream_);
   }
   bool encode(Buffer& data, bool end) override {
-    return rewrite(data, end,
-                   [&](const char*& in, size_t& left, std::span<char> room, size_t& written, bool flush, bool finish, bool& done) {
-                     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in));
-                     stream_.avail_in = uInt(left);
-                     stream_.next_out = reinterpret_cast<Bytef*>(room.data());
-                     stream_.avail_out = uInt(room.size());
-                     const int result = ::deflate(&stream_, finish ? Z_FINISH : flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-                     in += left - stream_.avail_in;
-                     left = stream_.avail_in;
-                     written = room.size() - stream_.avail_out;
-                     done = finish ? result == Z_STREAM_END : left == 0 && stream_.avail_out > 0;
-                     return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR;
-                   });
+    return rewrite(
+        data, end,
+        [&](const char*& in, size_t& left, std::span<char> room, size_t& written, bool flush, bool finish, bool& done) {
+          stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in));
+          stream_.avail_in = uInt(left);
+          stream_.next_out = reinterpret_cast<Bytef*>(room.data());
+          stream_.avail_out = uInt(room.size());
+          const int result = ::deflate(&stream_, finish ? Z_FINISH : flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+          in += left - stream_.avail_in;
+          left = stream_.avail_in;
+          written = room.size() - stream_.avail_out;
+          done = finish ? result == Z_STREAM_END : left == 0 && stream_.avail_out > 0;
+          return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR;
+        });
   }
 
  private:
@@ -72,22 +73,20 @@ class BrotliEncoder final : public Encoder {
   }
   ~BrotliEncoder() override { ::BrotliEncoderDestroyInstance(state_); }
   bool encode(Buffer& data, bool end) override {
-    return rewrite(data, end,
-                   [&](const char*& in, size_t& left, std::span<char> room, size_t& written, bool flush, bool finish, bool& done) {
-                     auto* next_in = reinterpret_cast<const uint8_t*>(in);
-                     auto* next_out = reinterpret_cast<uint8_t*>(room.data());
-                     size_t available = room.size();
-                     const auto operation = finish  ? BROTLI_OPERATION_FINISH
-                                            : flush ? BROTLI_OPERATION_FLUSH
-                                                    : BROTLI_OPERATION_PROCESS;
-                     const size_t before = left;
-                     const bool good =
-                         ::BrotliEncoderCompressStream(state_, operation, &left, &next_in, &available, &next_out, nullptr);
-                     in += before - left;
-                     written = room.size() - available;
-                     done = left == 0 && !::BrotliEncoderHasMoreOutput(state_) && (!finish || ::BrotliEncoderIsFinished(state_));
-                     return good;
-                   });
+    return rewrite(
+        data, end,
+        [&](const char*& in, size_t& left, std::span<char> room, size_t& written, bool flush, bool finish, bool& done) {
+          auto* next_in = reinterpret_cast<const uint8_t*>(in);
+          auto* next_out = reinterpret_cast<uint8_t*>(room.data());
+          size_t available = room.size();
+          const auto operation = finish ? BROTLI_OPERATION_FINISH : flush ? BROTLI_OPERATION_FLUSH : BROTLI_OPERATION_PROCESS;
+          const size_t before = left;
+          const bool good = ::BrotliEncoderCompressStream(state_, operation, &left, &next_in, &available, &next_out, nullptr);
+          in += before - left;
+          written = room.size() - available;
+          done = left == 0 && !::BrotliEncoderHasMoreOutput(state_) && (!finish || ::BrotliEncoderIsFinished(state_));
+          return good;
+        });
   }
 
  private:
@@ -102,18 +101,19 @@ class ZstdEncoder final : public Encoder {
   }
   ~ZstdEncoder() override { ::ZSTD_freeCCtx(context_); }
   bool encode(Buffer& data, bool end) override {
-    return rewrite(data, end,
-                   [&](const char*& in, size_t& left, std::span<char> room, size_t& written, bool flush, bool finish, bool& done) {
-                     ZSTD_inBuffer from{in, left, 0};
-                     ZSTD_outBuffer to{room.data(), room.size(), 0};
-                     const auto operation = finish ? ZSTD_e_end : flush ? ZSTD_e_flush : ZSTD_e_continue;
-                     const size_t more = ::ZSTD_compressStream2(context_, &to, &from, operation);
-                     in += from.pos;
-                     left -= from.pos;
-                     written = to.pos;
-                     done = flush || finish ? more == 0 : left == 0;
-                     return !::ZSTD_isError(more);
-                   });
+    return rewrite(
+        data, end,
+        [&](const char*& in, size_t& left, std::span<char> room, size_t& written, bool flush, bool finish, bool& done) {
+          ZSTD_inBuffer from{in, left, 0};
+          ZSTD_outBuffer to{room.data(), room.size(), 0};
+          const auto operation = finish ? ZSTD_e_end : flush ? ZSTD_e_flush : ZSTD_e_continue;
+          const size_t more = ::ZSTD_compressStream2(context_, &to, &from, operation);
+          in += from.pos;
+          left -= from.pos;
+          written = to.pos;
+          done = flush || finish ? more == 0 : left == 0;
+          return !::ZSTD_isError(more);
+        });
   }
 
  private:

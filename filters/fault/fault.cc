@@ -138,9 +138,7 @@ bool read_delay(filter::Options& options, FaultSettings& settings) {
     return options.fail("", "one of fixed, dist and file says how long");
   if (dist.empty() && (p50.count() || p99.count())) return options.fail("", "p50 and p99 are of dist: lognormal");
   if (!dist.empty() && (!p50.count() || p99 <= p50)) return options.fail("p99", "expected p50, and a p99 above it");
-  settings.plan.delay = fixed.count()  ? Delay::fixed(fixed)
-                        : dist.empty() ? Delay::measured()
-                                       : Delay::lognormal(p50, p99);
+  settings.plan.delay = fixed.count() ? Delay::fixed(fixed) : dist.empty() ? Delay::measured() : Delay::lognormal(p50, p99);
   return true;
 }
 

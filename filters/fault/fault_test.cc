@@ -38,7 +38,8 @@ std::vector<double> delays(const FaultPlan& plan, size_t count, const std::vecto
   Decisions decisions(plan);
   std::vector<double> out;
   while (out.size() < count)
-    if (const Decision decision = decisions.next(values); decision.delay.count() > 0) out.push_back(double(decision.delay.count()));
+    if (const Decision decision = decisions.next(values); decision.delay.count() > 0)
+      out.push_back(double(decision.delay.count()));
   return out;
 }
 
@@ -225,15 +226,17 @@ TEST(FaultFilter, SaysWhyAFileOfLatenciesCannotBeUsed) {
 }
 
 TEST(FaultFilter, ComplainsAboutWhatItDoesNotUnderstand) {
-  EXPECT_EQ(complaint_of("fault", "{delay: {fixed: 200ms, percent: 50%}, abort: {status: 503, percent: 10%}, reset: 1%, seed: 42, "
-                                  "blast_radius: 10%, for: 15m, max_held: 10}"),
+  EXPECT_EQ(complaint_of("fault",
+                         "{delay: {fixed: 200ms, percent: 50%}, abort: {status: 503, percent: 10%}, reset: 1%, seed: 42, "
+                         "blast_radius: 10%, for: 15m, max_held: 10}"),
             "");
   EXPECT_EQ(complaint_of("fault", "{delay: {dist: lognormal, p50: 20ms, p99: 200ms}}"), "");
   EXPECT_EQ(complaint_of("fault", "{}"), ": nothing to do: give delay, abort or reset");
   EXPECT_EQ(complaint_of("fault", "{delay: {}}"), "delay: one of fixed, dist and file says how long");
   EXPECT_EQ(complaint_of("fault", "{delay: {fixed: 1ms, dist: lognormal}}"), "delay: one of fixed, dist and file says how long");
   EXPECT_EQ(complaint_of("fault", "{delay: {dist: normal}}"), "delay.dist: expected lognormal, got \"normal\"");
-  EXPECT_EQ(complaint_of("fault", "{delay: {dist: lognormal, p50: 2ms, p99: 2ms}}"), "delay.p99: expected p50, and a p99 above it");
+  EXPECT_EQ(complaint_of("fault", "{delay: {dist: lognormal, p50: 2ms, p99: 2ms}}"),
+            "delay.p99: expected p50, and a p99 above it");
   EXPECT_EQ(complaint_of("fault", "{delay: {fixed: 1ms, p50: 1ms}}"), "delay: p50 and p99 are of dist: lognormal");
   EXPECT_EQ(complaint_of("fault", "{delay: {fixed: 0}}"), "delay.fixed: expected a duration from 1ms to 10m");
   EXPECT_EQ(complaint_of("fault", "{abort: {status: 200}}"), "abort.status: expected a number from 400 to 599, got \"200\"");

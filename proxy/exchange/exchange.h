@@ -24,7 +24,12 @@ inline constexpr char kStreamIdle[] = "stream_idle", kTunnelIdle[] = "tunnel_idl
 
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
-class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents, FetchEvents, WaitEvents {
+class Exchange final : public filter::Call,
+                       public net::Retired,
+                       upstream::AttemptOwner,
+                       wire::RelayEvents,
+                       FetchEvents,
+                       WaitEvents {
  public:
   explicit Exchange(Site& site);
   http::StreamEvents& begin(HttpSession& session, http::StreamId stream);  // from a session; events follow

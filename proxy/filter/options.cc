@@ -118,7 +118,8 @@ bool Options::number(const char* key, uint64_t& out, uint64_t least, uint64_t mo
   if (given.empty()) return true;
   const auto read = parse_number(given);
   if (!read || *read < least || *read > most)
-    return fail(key, "expected a number from " + std::to_string(least) + " to " + std::to_string(most) + ", got \"" + given + "\"");
+    return fail(key,
+                "expected a number from " + std::to_string(least) + " to " + std::to_string(most) + ", got \"" + given + "\"");
   out = *read;
   return true;
 }

@@ -16,8 +16,8 @@ struct Pipe {
   Buffer kept;           // gone on, but an attempt may need it again; up to retry.buffer
   bool keeping = false;  // false: `kept` was let go, the exchange is not repeatable any more
   bool ended = false, paused = false;
-  bool end_passed = false;      // the filters have seen the end
-  bool halfway = false;         // a filter has paused in the middle of a body: `midway`, and whether its end is part of that
+  bool end_passed = false;  // the filters have seen the end
+  bool halfway = false;     // a filter has paused in the middle of a body: `midway`, and whether its end is part of that
   bool end_midway = false;
   bool trailers_taken = false;  // a filter has: they are not sent
   int64_t grown = 0;            // `held` by filters, which is less than nothing where they have let bytes go

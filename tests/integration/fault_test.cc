@@ -53,15 +53,17 @@ TEST_F(Fault, AResetRequestEndsItsConnectionWithoutAnAnswer) {
   expect_counted(1, "reset");
 }
 
-TEST_F(Fault, ADelayedRequestEndsBehindOneThatCameLater) {
-  start("{delay: {fixed: 300ms}}");
+TEST_F(Fault, ADelayedRequestWaitsAndOneThatComesLaterDoesNot) {
+  start("{delay: {fixed: 10m}}");
   Stream slow = proxy_->connect(), quick = proxy_->connect();
   slow.send(get("/hurt"));
   expect_counted(1, "delayed");
   quick.send(get("/"));
   EXPECT_EQ(quick.read_message()->status(), 200);
-  EXPECT_EQ(slow.read_message()->status(), 200);
-  EXPECT_EQ(origin_->requests(), 2);
+  EXPECT_FALSE(slow.await(0));
+  EXPECT_EQ(origin_->requests(), 1);
+  slow.abort();
+  proxy_->expect_metric(0, "outrider_requests_in_flight");
 }
 
 TEST_F(Fault, ABodyThatComesMeanwhileIsNotLost) {
@@ -72,6 +74,7 @@ TEST_F(Fault, ABodyThatComesMeanwhileIsNotLost) {
                                                         std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_EQ(answer.status(), 200);
   EXPECT_EQ(answer.body, body);
+  expect_counted(1, "delayed");
 }
 
 TEST_F(Fault, WhoLeavesMeanwhileIsHeldNoLonger) {
@@ -90,6 +93,8 @@ TEST_F(Fault, WhoLeavesMeanwhileIsHeldNoLonger) {
   Stream third = proxy_->connect();
   third.send(get("/hurt"));
   expect_counted(2, "delayed");
+  third.abort();
+  proxy_->expect_metric(0, "outrider_requests_in_flight");
 }
 
 TEST_F(Fault, ARequestsLimitEndsItWhileItWaits) {
@@ -100,6 +105,23 @@ TEST_F(Fault, ARequestsLimitEndsItWhileItWaits) {
       origin_->text() + "\"]}}\n");
   EXPECT_EQ(request(proxy_->address(), get("/")).status(), 504);
   EXPECT_EQ(origin_->requests(), 0);
+}
+
+// Two rules, of which one alone leads to the cluster of the experiment; whom another filter refuses is none of its business.
+TEST_F(Fault, AnExperimentTouchesItsClusterAndNobodyElse) {
+  proxy_ = std::make_unique<Proxy>(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "routes: {edge: [{match: {prefix: /web}, cluster: web}, {match: {prefix: /me}, cluster: web, filters: [{ip: {deny: "
+      "[127.0.0.1]}}]}, {name: rest, cluster: other}]}\nclusters: {web: {endpoints: [\"" +
+      origin_->text() + "\"]}, other: {endpoints: [\"" + origin_->text() +
+      "\"]}}\nexperiments: {sick: {cluster: web, for: 1h, blast_radius: 50%, fault: {abort: {status: 418}}}}\n");
+  std::string told;
+  for (int i = 0; i < 4; ++i) told += std::to_string(request(proxy_->address(), get("/web")).status()) + " ";
+  EXPECT_EQ(told, "200 418 200 418 ");
+  EXPECT_EQ(request(proxy_->address(), get("/me")).status(), 403);
+  EXPECT_EQ(request(proxy_->address(), get("/")).status(), 200);
+  EXPECT_EQ(request(proxy_->address(), get("/")).status(), 200);
+  expect_counted(2, "aborted");
 }
 
 }  // namespace

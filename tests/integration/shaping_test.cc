@@ -23,7 +23,8 @@ class Shaping : public testing::Test {
   static std::string chunked(const std::string& body) {
     char size[16];
     std::snprintf(size, sizeof size, "%zx", body.size());
-    return "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(size) + "\r\n" + body + "\r\n0\r\n\r\n";
+    return "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(size) + "\r\n" + body +
+           "\r\n0\r\n\r\n";
   }
   // Answers with what it was sent.
   std::unique_ptr<Origin> origin_ = Origin::answering([](const Message& message) { return ok(message.body); });
@@ -36,7 +37,7 @@ std::string some_text(size_t size) {
   return text;
 }
 
-TEST_F(Shaping, WhatIsSlowedArrivesWholeAndBehindWhatIsNot) {
+TEST_F(Shaping, WhatIsSlowedArrivesWhole) {
   start("{bandwidth: {down: 200KiB/s, up: 200KiB/s}}");
   const std::string body = some_text(50'000);
   Stream slow = proxy_->connect(), quick = proxy_->connect();
@@ -87,7 +88,8 @@ TEST_F(Shaping, ABodyThatIsTooLargeGoesNowhere) {
 }
 
 TEST_F(Shaping, AResponseIsCompressedForThoseWhoCanReadIt) {
-  origin_ = Origin::answering([](const Message&) { return ok(some_text(300'000), "Content-Type: text/plain\r\nETag: \"1\"\r\n"); });
+  origin_ =
+      Origin::answering([](const Message&) { return ok(some_text(300'000), "Content-Type: text/plain\r\nETag: \"1\"\r\n"); });
   start("{compress: {}}");
   Stream client = proxy_->connect();
   for (const std::string coding : {"zstd", "br", "gzip"}) {

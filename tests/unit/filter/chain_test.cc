@@ -64,7 +64,8 @@ TEST(Chain, WhatComesWhileABodyWaitsIsSeenByEveryFilterOnce) {
   BlockPool blocks;
   test::Seat seat;
   std::string first, slow, last;
-  const Chain chain({std::make_shared<Reads>(first, false), std::make_shared<Reads>(slow, true), std::make_shared<Reads>(last, false)});
+  const Chain chain(
+      {std::make_shared<Reads>(first, false), std::make_shared<Reads>(slow, true), std::make_shared<Reads>(last, false)});
   http::Pipe pipe(blocks);
   pipe.held.append("one");
   EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Pause);
