@@ -293,6 +293,27 @@ struct Completion {
     return hosts;
   }
 
+  // Closest to the endpoints: what other filters refuse is none of its business.
+  void attach(const Experiment& experiment) {
+    const std::string path = join_path("experiments", experiment.name);
+    bool found = false;
+    for (Listener& listener : d.listeners)
+      for (Route& route : listener.routes) {
+        const auto names = route.clusters();
+        const bool meant = experiment.route.empty() ? std::find(names.begin(), names.end(), experiment.cluster) != names.end()
+                                                    : listener.table + "/" + route.name == experiment.route;
+        if (!meant) continue;
+        route.filters.push_back(experiment.fault);
+        found = true;
+      }
+    if (found) return;
+    const Node* own = named("experiments", experiment.name);
+    const std::string key = experiment.route.empty() ? "cluster" : "route";
+    reading.error(own ? *own : layers.user, path + "." + key,
+                  experiment.route.empty() ? "no rule leads to a cluster \"" + experiment.cluster + "\""
+                                           : "there is no rule \"" + experiment.route + "\"; expected TABLE/NAME of one");
+  }
+
   // One cluster speaks one protocol: what a TCP listener leads to is TCP, and so is what TLS is passed on to.
   void infer_tcp() {
     std::set<std::string> from_tcp, from_http;
@@ -361,6 +382,8 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   // What was written, before the implied rules join it; a rule that was not understood would hide others.
   if (!reading.has_errors()) check_rules(reading, d);
   for (Listener& listener : d.listeners) all.imply_rules(listener);
+  if (!reading.has_errors())
+    for (const Experiment& experiment : d.experiments) all.attach(experiment);
   all.infer_tcp();
   all.digest();
   check(reading, d, layers);

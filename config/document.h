@@ -184,6 +184,14 @@ struct Route {
   Chain filters;            // the listener's, what this rule takes out, then its own
 };
 
+// For a while, at rules: those that lead to a cluster, or one of them. `fault` is the filter of that name, with the limits of the
+// experiment among its options.
+struct Experiment {
+  std::string name;
+  std::string cluster, route;  // one of them; route: "<table>/<rule>"
+  FilterUse fault;
+};
+
 struct ListenerTls {
   struct Site {
     std::vector<std::string> names;      // that clients ask for, in lower case: exact, or "*.suffix"; empty: any other
@@ -334,6 +342,7 @@ struct Document {
   std::vector<Listener> listeners;
   std::vector<Cluster> clusters;  // configured, implied by a preset, and named by a route alone
   Cluster cluster_defaults;       // for services found by the Host header
+  std::vector<Experiment> experiments;
   Overload overload;
   Lifecycle lifecycle;
   Metrics metrics;

@@ -491,7 +491,12 @@ Document read_document(Reading& reading, Layers& layers) {
     admin.later("debug", {"on"});
   }
   top.keep("defaults", std::move(defaults));
-  top.later("experiments", {"{}"});
+  each_named(top, layers, "experiments", "experiment", [&](Fields& item, const std::string& name, Where) {
+    Experiment experiment;
+    experiment.name = name;
+    read_experiment(item, experiment, layers);
+    d.experiments.push_back(std::move(experiment));
+  });
   d.effective = top.take();
   d.file = layers.sources.file.value_or("");
   if (!catalog) complete(reading, d, layers);

@@ -41,6 +41,8 @@ std::string check_sticky(std::string& text);  // the same without host and path
 void read_listener(Fields& fields, Listener& listener, bool item, const Identity& home);
 void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route);
+// The complaint points at the option itself where it is there. `within`: the one option there is, which is not named.
+bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources, std::string_view within = {});
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
 
 std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
@@ -50,6 +52,9 @@ void read_terms(Fields& fields, TlsTerms& terms);  // min, ciphers and curves; t
 
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
+
+// parse_experiment.cc
+void read_experiment(Fields& fields, Experiment& experiment, const Layers& layers);
 
 // complete.cc
 void complete(Reading& reading, Document& document, const Layers& layers);

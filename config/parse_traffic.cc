@@ -236,21 +236,6 @@ void read_respond(Fields& fields, Route& r) {
   }
 }
 
-// The complaint points at the option itself where it is there. `within`: the one option there is, which is not named.
-bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources, std::string_view within = {}) {
-  std::string below, message;
-  if (use.off || !sources.check_filter || sources.check_filter(use.name, use.options, below, message)) return true;
-  const Node* option = &use.options;
-  for (std::string_view rest = below; option && !rest.empty();) {
-    const Node* deeper = option->is_map() ? option->find(next_part(rest, '.')) : nullptr;
-    if (!deeper) break;
-    option = deeper;
-  }
-  if (!within.empty() && below.starts_with(within)) below.erase(0, std::min(below.size(), within.size() + 1));
-  reading.error(*option, use.path + (below.empty() ? "" : "." + below), message);
-  return false;
-}
-
 void read_rewrite(Fields& fields, Route& r) {
   const bool catalog = fields.reading().catalog != nullptr;
   Fields rewrite = fields.map("rewrite");
@@ -308,6 +293,20 @@ void read_split(Fields& fields, Route& r) {
 
 }  // namespace
 
+bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources, std::string_view within) {
+  std::string below, message;
+  if (use.off || !sources.check_filter || sources.check_filter(use.name, use.options, below, message)) return true;
+  const Node* option = &use.options;
+  for (std::string_view rest = below; option && !rest.empty();) {
+    const Node* deeper = option->is_map() ? option->find(next_part(rest, '.')) : nullptr;
+    if (!deeper) break;
+    option = deeper;
+  }
+  if (!within.empty() && below.starts_with(within)) below.erase(0, std::min(below.size(), within.size() + 1));
+  reading.error(*option, use.path + (below.empty() ? "" : "." + below), message);
+  return false;
+}
+
 void read_route(Fields& fields, Route& r, const Layers& layers) {
   fields.text("name", r.name, "name", [](std::string& text) {
     return is_name(text) ? std::string() : "expected letters, digits and . _ - /, got \"" + text + "\"";
@@ -346,7 +345,7 @@ void read_route_defaults(Fields& fields, Route& r) {
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {
-  static const std::vector<std::string_view> kLater{"body_limit", "compress", "bandwidth", "tap"};
+  static const std::vector<std::string_view> kLater{"tap"};
   Chain chain;
   if (!list || list->is_null()) return chain;
   const auto items = list->is_map() && list->size() != 1 ? std::vector<Node>() : items_of(*list);

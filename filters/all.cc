@@ -5,10 +5,14 @@ namespace outrider::filters {
 // One row a filter; nothing else in the tree needs to hear of it.
 #define OUTRIDER_FILTERS(ROW) \
   ROW(api_key)                \
+  ROW(bandwidth)              \
   ROW(basic_auth)             \
+  ROW(body_limit)             \
+  ROW(compress)               \
   ROW(cors)                   \
   ROW(csrf)                   \
   ROW(ext_authz)              \
+  ROW(fault)                  \
   ROW(grpc_web)               \
   ROW(headers)                \
   ROW(ip)                     \

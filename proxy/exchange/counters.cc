@@ -141,6 +141,12 @@ stats::Slot DenialCounters::of(std::string_view filter, std::string_view reason)
   });
 }
 
+stats::Slot FilterActionCounters::of(const char* filter, const char* action) {
+  return known_.find({filter, action}, [&] {
+    return catalog_.slot(names::kFilterActions, {{"filter", filter}, {"action", action}});
+  });
+}
+
 void ConnectionCounters::tell_clear_text() {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
   clear_total = catalog_.slot(names::kConnections, labels);

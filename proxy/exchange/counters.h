@@ -138,6 +138,17 @@ class DenialCounters {
   Slots<std::pair<std::string, std::string>> known_;
 };
 
+// What filters have done to calls, on one worker.
+class FilterActionCounters {
+ public:
+  explicit FilterActionCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot of(const char* filter, const char* action);  // literals
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::pair<std::string_view, std::string_view>> known_;
+};
+
 // One listener's connections on one worker.
 class ConnectionCounters {
  public:

@@ -329,46 +329,6 @@ void Exchange::on_interim(Attempt&, const http::ResponseHead& head) {
   if (session_ && !response_sent_ && request_.version != http::Version::Http10) downstream().send_interim(stream_, head);
 }
 
-// Behind the head of another answer it is too late for one.
-void Exchange::respond(uint16_t status, const char* reason, std::string_view body) {
-  if (response_sent_) return fail({Code::Denied, Side::Downstream, Retry::No, 0, reason, status});
-  flag_ = Flag::Denied;
-  reason_ = reason;
-  answer(status, reason, body);
-}
-
-void Exchange::deny(uint16_t status, const char* filter, const char* reason, std::string_view body) {
-  site_.shard.add(site_.denials.of(filter, reason));
-  respond(status, reason, body);
-}
-
-void Exchange::let_in(const char* filter, const char* reason) { site_.shard.add(site_.denials.of(filter, reason)); }
-
-void Exchange::fetch(const filter::Filter& owner, filter::Subrequest& what) {
-  FetchEvents& self = *this;
-  if (!fetch_) fetch_ = std::make_unique<Fetch>(site_.loop, site_.attempts, self);
-  fetcher_ = &owner;
-  fetched_ = &what;
-  const auto known = serving_->snapshot->cluster_ids.find(owner.cluster());  // there, or it would not have been compiled
-  fetch_->start(serving_->clusters[known->second], what);
-}
-
-void Exchange::on_fetched() {
-  request_pipe_.paused = false;
-  std::exchange(fetcher_, nullptr)->on_fetched(*this, *fetched_);
-  advance();
-}
-
-void Exchange::resume(Way way) {
-  (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
-  advance();
-}
-
-const http::HeaderMap* Exchange::take_trailers() {
-  response_pipe().trailers_taken = true;
-  return response_pipe().trailers;
-}
-
 void Exchange::on_deadline() {
   timed_out_ = true;
   if (response_sent_)  // too late for an answer: the client must see that it was cut

@@ -8,6 +8,7 @@
 
 #include "exchange/fetch.h"
 #include "exchange/site.h"
+#include "exchange/waits.h"
 #include "filter/chain.h"
 #include "http/grpc.h"
 #include "http/pipe.h"
@@ -23,7 +24,12 @@ inline constexpr char kStreamIdle[] = "stream_idle", kTunnelIdle[] = "tunnel_idl
 
 // Every event handler does two things: it writes down what happened, and it calls advance(). advance() is the life of a
 // request, top to bottom, in one switch (step). Recycled by its Site; ends itself in Phase::Dead. One worker.
-class Exchange final : public filter::Call, public net::Retired, upstream::AttemptOwner, wire::RelayEvents, FetchEvents {
+class Exchange final : public filter::Call,
+                       public net::Retired,
+                       upstream::AttemptOwner,
+                       wire::RelayEvents,
+                       FetchEvents,
+                       WaitEvents {
  public:
   explicit Exchange(Site& site);
   http::StreamEvents& begin(HttpSession& session, http::StreamId stream);  // from a session; events follow
@@ -61,6 +67,8 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   bool pump(Way way);                   // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
+  bool push_request(upstream::Attempt& to);  // what is through the filters
+  bool push_response(http::Pipe& pipe);
   bool try_relay();  // pump.cc: sockets joined; true: the relay has taken over
   Choice choose();   // failure.cc: before anything is committed
   std::optional<http::GrpcStatus> status_to_retry();
@@ -118,6 +126,10 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   void fetch(const filter::Filter& owner, filter::Subrequest& what) override;
   void on_fetched() override;
   void resume(Way way) override;
+  void wait(const filter::Filter& owner, Way way, milliseconds time) override;
+  void on_waited(Way way, const filter::Filter& owner) override;
+  void reset(const char* reason) override;
+  void note(const char* filter, const char* action) override;
   const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }
   void on_deadline();
@@ -164,6 +176,7 @@ class Exchange final : public filter::Call, public net::Retired, upstream::Attem
   http::GrpcFrames request_frames_;
   http::Field own_;               // grpc-timeout of this try
   std::unique_ptr<Fetch> fetch_;  // made when a filter needs one, and kept
+  std::unique_ptr<Waits> waits_;  // likewise
   const filter::Filter* fetcher_ = nullptr;
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;

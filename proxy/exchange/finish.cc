@@ -30,6 +30,7 @@ void Exchange::finish() {
   wait_limit_.cancel();
   place_.unlink();
   if (fetch_) fetch_->cancel();
+  if (waits_) waits_->cancel();
   if (relaying_) {
     relay_->stop();
     request_bytes_ += relay_->bytes_up();

@@ -12,6 +12,24 @@ namespace {
 
 constexpr uint64_t kWorthJoining = 64 * 1024;
 
+// Takes what a filter holds on to, and the end, out of a pipe for as long as what is through goes on.
+class Withheld {
+ public:
+  explicit Withheld(http::Pipe& pipe) : pipe_(pipe), rest_(pipe.held.take(pipe.held.size())), ended_(pipe.ended) {
+    pipe.held.append(rest_.take(pipe.passed));
+    pipe.ended = false;
+  }
+  ~Withheld() {
+    pipe_.held.append(std::move(rest_));
+    pipe_.ended = ended_;
+  }
+
+ private:
+  http::Pipe& pipe_;
+  Buffer rest_;
+  const bool ended_;
+};
+
 }  // namespace
 
 bool Exchange::pump(Way way) { return way == Way::Request ? pump_request() : pump_response(); }
@@ -22,9 +40,18 @@ bool Exchange::pump_request() {
   if ((relaying_ && tunnel_) || upgrading_ || client_gone_) return false;
   Attempt* to = attempt();
   if (!to || to->state() < Attempt::State::Open || to->state() == Attempt::State::Failed) return false;
-  if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) return false;
+  if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) {
+    if (!pipe.paused || pipe.passed == 0) return false;
+    const Withheld rest(pipe);
+    return push_request(*to);
+  }
+  return push_request(*to);
+}
+
+bool Exchange::push_request(Attempt& to) {
+  http::Pipe& pipe = request_pipe_;
   const size_t before = pipe.held.size();
-  to->pump();
+  to.pump();
   pipe.held.settle();  // whatever waits here may wait for long
   const size_t moved = before - pipe.held.size();
   if (moved > 0) {
@@ -32,13 +59,25 @@ bool Exchange::pump_request() {
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
   }
   if (const size_t done = pipe.done_with(moved); done > 0 && session_) downstream().consumed(stream_, done);
-  return to->request_ended();
+  return to.request_ended();
 }
 
 bool Exchange::pump_response() {
   http::Pipe& pipe = response_pipe();
+  if (chain().wants_body(Way::Response)) {
+    const Verdict verdict = chain().run_body(*this, Way::Response, pipe);
+    if (verdict == Verdict::Answered) return true;
+    if (verdict == Verdict::Pause && pipe.passed == 0) return false;
+    if (verdict == Verdict::Pause) {
+      const Withheld rest(pipe);
+      return push_response(pipe);
+    }
+  }
+  return push_response(pipe);
+}
+
+bool Exchange::push_response(http::Pipe& pipe) {
   Attempt* from = committed_ ? attempt() : nullptr;
-  if (chain().wants_body(Way::Response) && chain().run_body(*this, Way::Response, pipe) != Verdict::Continue) return false;
   const bool cut = from && from->state() == Attempt::State::Failed;
   const size_t before = pipe.held.size();
   const bool had_end = pipe.ended, trails = pipe.trailers && !pipe.trailers_taken;

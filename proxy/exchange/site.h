@@ -39,6 +39,7 @@ struct Site {
   RequestCounterTable counters;
   AuthorizationCounters authorizations;
   DenialCounters denials;
+  FilterActionCounters filter_actions;
   PeerCounters peers;
   AccessLog access_log;
   Ref<Serving> serving;                 // the newest

@@ -67,6 +67,12 @@ class Call {
   // call ends first.
   virtual void fetch(const Filter& owner, Subrequest& what) = 0;
   virtual void resume(http::Way way) = 0;  // after Verdict::Pause; continues at the next filter
+  // From a hook that then says Pause: the owner's on_waited() follows so much later, unless the call ends first.
+  virtual void wait(const Filter& /*owner*/, http::Way /*way*/, milliseconds /*time*/) {}
+  // Ends it without an answer, as if the connection had broken; then return Verdict::Answered. `reason` is a literal.
+  virtual void reset(const char* reason) { respond(503, reason, {}); }
+  // Counts what a filter has done to a call; texts live as long as the filter.
+  virtual void note(const char* /*filter*/, const char* /*action*/) {}
   // The response's, from a body hook that is called with `end`, on which they do not go any further; null: there are none.
   virtual const http::HeaderMap* take_trailers() = 0;
 

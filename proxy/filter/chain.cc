@@ -17,6 +17,8 @@ Chain::Chain(std::vector<std::shared_ptr<const Filter>> filters) : owned_(std::m
     if (has(hooks, Hook::ResponseBody)) body_[1].push_back(filter.get());
     if (has(hooks, Hook::Complete)) complete_.push_back(filter.get());
   }
+  for (const Way way : {Way::Request, Way::Response})
+    for (const Filter* filter : body_[size_t(way)]) piece_[size_t(way)] = std::min(piece_[size_t(way)], filter->piece(way));
   std::reverse(head_[1].begin(), head_[1].end());
   std::reverse(body_[1].begin(), body_[1].end());
 }
@@ -37,28 +39,40 @@ Verdict Chain::run_head(Call& call, Way way, Pipe& pipe) const {
 Verdict Chain::run_body(Call& call, Way way, Pipe& pipe) const {
   const auto& filters = body_[size_t(way)];
   if (filters.empty() || pipe.paused) return pipe.paused ? Verdict::Pause : Verdict::Continue;
-  if (pipe.body_cursor >= filters.size() && pipe.passed == pipe.held.size() && (!pipe.ended || pipe.end_passed))
-    return Verdict::Continue;
-  // Bytes behind `passed` are new to every filter; a pause in the middle keeps its place in body_cursor.
-  if (pipe.body_cursor >= filters.size()) pipe.body_cursor = 0;
-  Buffer fresh = pipe.held.take(pipe.held.size());
-  Buffer done = fresh.take(pipe.passed);
-  const size_t before = fresh.size();
+  Verdict verdict = Verdict::Continue;
+  while (verdict == Verdict::Continue && (pipe.halfway || pipe.passed < pipe.held.size() || (pipe.ended && !pipe.end_passed)))
+    verdict = run_piece(call, way, pipe);
+  return verdict;
+}
+
+// What is behind `passed` is new to every filter, but for what was on its way when one of them paused: that goes on behind it.
+Verdict Chain::run_piece(Call& call, Way way, Pipe& pipe) const {
+  const auto& filters = body_[size_t(way)];
+  Buffer rest = pipe.held.take(pipe.held.size());
+  Buffer done = rest.take(pipe.passed);
+  if (!std::exchange(pipe.halfway, false)) {
+    pipe.body_cursor = 0;
+    pipe.midway = std::min(rest.size(), piece_[size_t(way)]);
+    pipe.end_midway = pipe.ended && pipe.midway == rest.size();
+  }
+  Buffer piece = rest.take(pipe.midway);
+  const size_t before = piece.size();
   Verdict verdict = Verdict::Continue;
   while (pipe.body_cursor < filters.size() && verdict == Verdict::Continue) {
     const Filter& filter = *filters[pipe.body_cursor++];
-    verdict =
-        way == Way::Request ? filter.on_request_body(call, fresh, pipe.ended) : filter.on_response_body(call, fresh, pipe.ended);
+    verdict = way == Way::Request ? filter.on_request_body(call, piece, pipe.end_midway)
+                                  : filter.on_response_body(call, piece, pipe.end_midway);
   }
-  pipe.grown += int64_t(fresh.size()) - int64_t(before);
-  const bool through = verdict == Verdict::Continue;
-  done.append(std::move(fresh));
-  if (through) {
+  pipe.grown += int64_t(piece.size()) - int64_t(before);
+  pipe.midway = piece.size();
+  done.append(std::move(piece));
+  if (verdict == Verdict::Continue) {
     pipe.passed = done.size();
-    pipe.end_passed = pipe.ended;
+    pipe.end_passed = pipe.end_midway;
   }
   pipe.held.append(std::move(done));
-  pipe.paused = verdict == Verdict::Pause;
+  pipe.held.append(std::move(rest));
+  pipe.paused = pipe.halfway = verdict == Verdict::Pause;
   return verdict;
 }
 

@@ -22,8 +22,10 @@ class Chain {
   bool empty() const { return owned_.empty(); }
 
  private:
+  Verdict run_piece(Call& call, http::Way way, http::Pipe& pipe) const;
   std::vector<std::shared_ptr<const Filter>> owned_;
   std::array<std::vector<const Filter*>, 2> head_, body_;  // by Way; responses run backwards
+  std::array<size_t, 2> piece_{SIZE_MAX, SIZE_MAX};
   std::vector<const Filter*> complete_;
 };
 

@@ -39,6 +39,8 @@ class Filter {
   virtual Verdict on_response_body(Call&, Buffer&, bool /*end*/) const { return Verdict::Continue; }
   virtual std::string_view cluster() const { return {}; }  // whom it asks; one of the configuration's
   virtual Verdict on_fetched(Call&, const Subrequest&) const { return Verdict::Continue; }  // Continue or Answered
+  virtual Verdict on_waited(Call&, http::Way) const { return Verdict::Continue; }           // any of them
+  virtual size_t piece(http::Way) const { return SIZE_MAX; }      // it wants of a body at a time, at most; more than 0
   virtual const IpRules* ip_rules() const { return nullptr; }     // who may connect, where it is in a listener's chain
   virtual std::shared_ptr<Feed> feed() const { return nullptr; }  // what it knows that changes
   virtual void on_complete(Call&) const {}                        // always, exactly once, also after a reset

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "config/values.h"
 #include "http/grammar.h"
 
@@ -98,6 +99,28 @@ bool Options::size(const char* key, size_t& out, size_t most) {
   const auto read = config::size_of(given);
   if (!read || *read > most) return fail(key, "expected a size of at most " + config::size_text(most));
   out = size_t(*read);
+  return true;
+}
+
+bool Options::share(const char* key, double& out) {
+  std::string given;
+  if (!text(key, given)) return false;
+  if (given.empty()) return true;
+  const auto read = config::share_of(given);
+  if (!read) return fail(key, "expected a percentage from 0% to 100%, got \"" + given + "\"");
+  out = *read;
+  return true;
+}
+
+bool Options::number(const char* key, uint64_t& out, uint64_t least, uint64_t most) {
+  std::string given;
+  if (!text(key, given)) return false;
+  if (given.empty()) return true;
+  const auto read = parse_number(given);
+  if (!read || *read < least || *read > most)
+    return fail(key,
+                "expected a number from " + std::to_string(least) + " to " + std::to_string(most) + ", got \"" + given + "\"");
+  out = *read;
   return true;
 }
 

@@ -26,7 +26,19 @@ class Options {
   bool flag(const char* key, bool& out);
   bool duration(const char* key, milliseconds& out, milliseconds least, milliseconds most);
   bool size(const char* key, size_t& out, size_t most);  // in bytes
+  bool share(const char* key, double& out);              // "5%"
+  bool number(const char* key, uint64_t& out, uint64_t least, uint64_t most);
   bool fail(std::string path, std::string message);
+  // The map below that key, read by `inner` with options of its own; not there: true.
+  template <class Inner>
+  bool map(const char* key, Inner inner) {
+    const config::Node* node = node_.find(key);
+    if (!node || node->is_null()) return true;
+    Options below(*node, complaint_);
+    if (inner(below)) return true;
+    complaint_.path = complaint_.path.empty() ? key : std::string(key) + "." + complaint_.path;
+    return false;
+  }
   const config::Node* find(const char* key) const { return node_.find(key); }
 
  private:

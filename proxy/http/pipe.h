@@ -12,10 +12,13 @@ struct Pipe {
   explicit Pipe(BlockPool& pool) : held(pool), kept(pool) {}
   Buffer held;           // arrived, not yet gone on
   size_t passed = 0;     // how much of `held` is through the filters
+  size_t midway = 0;     // and how much, behind that, is with the filter that has paused
   Buffer kept;           // gone on, but an attempt may need it again; up to retry.buffer
   bool keeping = false;  // false: `kept` was let go, the exchange is not repeatable any more
   bool ended = false, paused = false;
-  bool end_passed = false;      // the filters have seen the end
+  bool end_passed = false;  // the filters have seen the end
+  bool halfway = false;     // a filter has paused in the middle of a body: `midway`, and whether its end is part of that
+  bool end_midway = false;
   bool trailers_taken = false;  // a filter has: they are not sent
   int64_t grown = 0;            // `held` by filters, which is less than nothing where they have let bytes go
   uint8_t head_cursor = 0, body_cursor = 0;
@@ -31,8 +34,8 @@ struct Pipe {
   void clear() {
     held.clear();
     kept.clear();
-    passed = 0;
-    keeping = ended = paused = end_passed = trailers_taken = false;
+    passed = midway = 0;
+    keeping = ended = paused = end_passed = trailers_taken = halfway = end_midway = false;
     grown = 0;
     head_cursor = body_cursor = 0;
     trailers = nullptr;

@@ -164,12 +164,17 @@ inline constexpr Name kRegistryInfo{  // sealed, signed
 // Who comes, and who we are. rule: *. verdict: allowed, denied. mode: enforce, shadow. result: success, failure.
 inline constexpr Name kAuthorization{  // verdict, rule, mode
     "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
-// filter: ip, basic_auth, api_key, jwt, ext_authz. reason: a rule of `ip`; of basic_auth no_credentials, malformed_credentials, wrong_credentials; of api_key
+// filter: ip, basic_auth, api_key, jwt, ext_authz, rate_limit, body_limit. reason: a rule of `ip`; of rate_limit that; of body_limit
+// body_too_large; of basic_auth no_credentials, malformed_credentials, wrong_credentials; of api_key
 // no_key, wrong_key; of jwt no_token, malformed, algorithm, unknown_key, bad_signature, no_expiry, expired, not_yet_valid,
 // wrong_issuer, wrong_audience, no_keys (none have come yet); of ext_authz authz_denied, authz_timeout, authz_unavailable,
 // authz_failed, and each of the last three with _allowed behind it, where on_error let the request in.
 inline constexpr Name kFilterDenied{  // filter, reason
     "outrider_filter_denied_total", "Requests and connections that a filter has refused, or could not judge.", Kind::Counter};
+// filter: fault, bandwidth, compress. action: delayed, aborted, reset, over_limit (too many are held or under way: it went on as it
+// was), slowed, zstd, br, gzip.
+inline constexpr Name kFilterActions{  // filter, action
+    "outrider_filter_actions_total", "Requests that a filter has done something to, by what.", Kind::Counter};
 inline constexpr Name kIdentityExpiry{
     "outrider_identity_expiry_timestamp_seconds", "When this proxy's certificate expires.", Kind::Gauge};
 inline constexpr Name kAuthorityExpiry{  // trust_domain: our own, and those of identity.trust
@@ -218,7 +223,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

@@ -13,7 +13,9 @@ namespace {
 class LoneCall final : public Call {
  public:
   void respond(uint16_t, const char*, std::string_view) override {}
+  void fetch(const Filter&, Subrequest&) override {}
   void resume(http::Way) override {}
+  const http::HeaderMap* take_trailers() override { return nullptr; }
   void begin() {
     request_.clear();
     answer_.clear();

@@ -310,14 +310,15 @@ constexpr Row kRows[] = {
     {"filters.edge[].basic_auth", S, "{users: file:/run/users}", "{users: file:/run/secrets/htpasswd}"},
     {"filters.edge[].api_key", S, "{keys: file:/run/keys}", "{header: x-api-key, keys: file:/run/secrets/keys}"},
     {"filters.edge[].ext_authz", S, "{cluster: cart}", "{cluster: cart, on_error: allow}"},
+    {"filters.edge[].fault", S, "{delay: {fixed: 200ms, percent: 50%}}", "{reset: 1%, for: 15m}"},
     {"filters.edge[].csrf", S, "{}", "{origins: [\"https://a.test\"]}"},
     {"filters.edge[].ip", S, "{deny: [10.6.6.6]}", "{allow: [10.0.0.0/8]}"},
     {"filters.edge[].rate_limit", S, "{rate: 5/m}", "{rate: 100/s}"},
-    {"filters.edge[].body_limit", L, kNone, "{max: 10MiB}"},
-    {"filters.edge[].compress", L, kNone, "{types: [text/*]}"},
+    {"filters.edge[].body_limit", S, "{max: 10MiB}", "{max: 0}"},
+    {"filters.edge[].compress", S, "{types: [text/*], min: 1KiB, algorithms: [zstd, br, gzip]}", "{}"},
     {"filters.edge[].grpc_web", S, "{}", "{}"},
     {"filters.edge[].headers", S, "{response: {remove: [server]}}", "{request: {set: {a: b}}}"},
-    {"filters.edge[].bandwidth", L, kNone, "{down: 1MiB/s}"},
+    {"filters.edge[].bandwidth", S, "{down: 1MiB/s, up: 1MiB/s, per: connection}", "{down: 1MiB/s, per: route}"},
     {"filters.edge[].tap", L, kNone, "{max: 100}"},
 
     {"overload.threads", S, "auto", "2"},
@@ -369,7 +370,19 @@ constexpr Row kRows[] = {
     {"defaults.route", S, "{}", "{timeout: 1s}"},
     {"defaults.listener", S, "{}", "{http: {http10: off}}"},
 
-    {"experiments", L, "{}", "{cart-v2: {cluster: cart, for: 2h}}"},
+    {"experiments.slow.cluster", S, "cart", "cart"},
+    {"experiments.slow.route", S, "edge/edge-0", "edge/edge-0"},
+    {"experiments.slow.match", L, "{}", "{method: GET}"},
+    {"experiments.slow.for", S, "15m", "2h"},
+    {"experiments.slow.blast_radius", S, "100%", "10%"},
+    {"experiments.slow.seed", S, "0", "42"},
+    {"experiments.slow.fault", S, "{reset: 1%}", "{delay: {fixed: 200ms, percent: 50%}, abort: {status: 503, percent: 10%}}"},
+    {"experiments.slow.abort_if", L, kNone, "{error_rate: 5%}"},
+    {"experiments.slow.coordinate", L, kNone, "mesh"},
+    {"experiments.slow.canary", L, kNone, "{to: \"cart@v2\"}"},
+    {"experiments.slow.mirror", L, kNone, "{to: \"cart@v2\"}"},
+    {"experiments.slow.shape", L, kNone, "{bandwidth: 256KiB/s}"},
+    {"experiments.slow.replay", L, kNone, "{file: capture.mtap}"},
 };
 
 // The rule or item around a key of a list, and the --set that gives it.
@@ -408,6 +421,11 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
   if (key == "clusters.cart.tls.key" && !value.empty()) out = {"clusters.cart.tls.cert=/run/tls.crt"};
   if (key == "listeners.edge.tls" || key.starts_with("authorization.")) out = {"identity.dir=/tmp/id"};
   if (key == "clusters.cart.tls.identity") out = {"clusters.cart.tls.ca=/run/ca.crt"};
+  if (key.starts_with("experiments.slow.")) {
+    if (!key.ends_with(".cluster") && !key.ends_with(".route")) out.push_back("experiments.slow.cluster=cart");
+    if (!key.ends_with(".for")) out.push_back("experiments.slow.for=15m");
+    if (!key.ends_with(".fault")) out.push_back("experiments.slow.fault={reset: 1%}");
+  }
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
   out.push_back(setting(row, value));
@@ -427,7 +445,7 @@ Given given(const Row& row, const std::string& value) {
 
 std::string as_named(const std::string& key) {       // as the list of keys has it
   std::string out = key;
-  for (const auto& [from, to] : {std::pair{"listeners.edge.", "listeners.<name>."}, {"clusters.cart.", "clusters.<name>."},
+  for (const auto& [from, to] : {std::pair{"listeners.edge.", "listeners.<name>."}, {"clusters.cart.", "clusters.<name>."}, {"experiments.slow.", "experiments.<name>."},
                                  {"routes.edge[]", "routes.<table>[]"}})
     if (out.starts_with(from)) out = to + out.substr(std::string(from).size());
   if (out.starts_with("filters.edge")) out = "filters.<chain>";

@@ -45,5 +45,77 @@ TEST(Chain, WhatWaitsGoesOnWhenItIsToldToAndNotBefore) {
   }
 }
 
+// Keeps what it is shown, and pauses with it where it is to.
+class Reads final : public Filter {
+ public:
+  Reads(std::string& read, bool pauses) : read_(read), pauses_(pauses) {}
+  Hook hooks() const override { return Hook::RequestBody; }
+  Verdict on_request_body(Call&, Buffer& data, bool end) const override {
+    read_ += data.text() + (end ? "|end" : "|");
+    return pauses_ ? Verdict::Pause : Verdict::Continue;
+  }
+
+ private:
+  std::string& read_;
+  const bool pauses_;
+};
+
+TEST(Chain, WhatComesWhileABodyWaitsIsSeenByEveryFilterOnce) {
+  BlockPool blocks;
+  test::Seat seat;
+  std::string first, slow, last;
+  const Chain chain(
+      {std::make_shared<Reads>(first, false), std::make_shared<Reads>(slow, true), std::make_shared<Reads>(last, false)});
+  http::Pipe pipe(blocks);
+  pipe.held.append("one");
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Pause);
+  pipe.held.append("two");
+  pipe.ended = true;
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Pause);
+  EXPECT_EQ(first + "/" + slow + "/" + last, "one|/one|/");
+  pipe.paused = false;
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Pause);
+  EXPECT_EQ(first + "/" + slow + "/" + last, "one|two|end/one|two|end/one|");
+  EXPECT_EQ(pipe.passed, 3u);
+  pipe.paused = false;
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Continue);
+  EXPECT_EQ(first + "/" + slow + "/" + last, "one|two|end/one|two|end/one|two|end");
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Continue);
+  EXPECT_EQ(first + "/" + slow + "/" + last, "one|two|end/one|two|end/one|two|end");
+  EXPECT_EQ(pipe.held.text(), "onetwo");
+}
+
+class Nibbles final : public Filter {
+ public:
+  Hook hooks() const override { return Hook::RequestBody; }
+  size_t piece(http::Way) const override { return 2; }
+};
+
+TEST(Chain, ABodyGoesInPiecesWhereAFilterWantsThem) {
+  BlockPool blocks;
+  test::Seat seat;
+  std::string read;
+  const Chain chain({std::make_shared<Reads>(read, false), std::make_shared<Nibbles>()});
+  http::Pipe pipe(blocks);
+  pipe.held.append("seven b");
+  pipe.ended = true;
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Continue);
+  EXPECT_EQ(read, "se|ve|n |b|end");
+  EXPECT_EQ(pipe.held.text(), "seven b");
+}
+
+TEST(Chain, TheLastFilterThatWaitsIsNotAskedAgain) {
+  BlockPool blocks;
+  test::Seat seat;
+  std::string slow;
+  const Chain chain({std::make_shared<Reads>(slow, true)});
+  http::Pipe pipe(blocks);
+  pipe.held.append("one");
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Pause);
+  pipe.paused = false;
+  EXPECT_EQ(chain.run_body(seat, http::Way::Request, pipe), Verdict::Continue);
+  EXPECT_EQ(slow, "one|");
+}
+
 }  // namespace
 }  // namespace outrider::filter
