@@ -9,6 +9,7 @@ constexpr uint16_t kMostShards = 256;
 constexpr milliseconds kFirstRetry{1000};
 constexpr milliseconds kLongestReading{30000};
 constexpr uint8_t kMissing = 2;  // readings that must not show a value until it counts as gone
+constexpr uint8_t kDrowned = 3;  // readings in a row that proved nothing until they are taken for what they are
 constexpr size_t kMostRefused = 4096, kMostKept = 10000;
 constexpr size_t kPings = 3;
 constexpr size_t kOpened = 8;            // keys of a service at once: up to a megabyte of answers
@@ -161,7 +162,8 @@ void Watches::read_done(Watch& watch, uint64_t reading, bool ok) {
 void Watches::finish(Watch& watch) {
   watch.asked = 0;
   // Under a flood honest answers get lost, and the liars' are what is left: they prove no absence.
-  const bool drowned = watch.values.empty() && verifier_.junk() != watch.junk;
+  const bool drowned = watch.values.empty() && verifier_.junk() != watch.junk && watch.drowned < kDrowned;
+  watch.drowned = drowned ? watch.drowned + 1 : 0;
   if (!watch.whole || !connected_ || drowned) {
     watch.retry = watch.retry == milliseconds(0) ? kFirstRetry : std::min(watch.retry * 2, options_.reconcile);
     loop_.arm(watch.due, watch.retry);

@@ -75,6 +75,7 @@ class Watches {
     Quota quota{watches.options_.quota};                      // of each signer among the values
     uint64_t reading = 0;
     TimePoint read_at{};
+    uint8_t drowned = 0;               // readings in a row
     uint64_t junk = 0;                 // when this reading began
     size_t asked = 0, unanswered = 0;  // keys of this reading
     bool whole = true, answered = false;
