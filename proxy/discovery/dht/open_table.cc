@@ -252,11 +252,12 @@ void Opened::ping(const net::Address& address, std::function<void(bool)> done) {
   stir();
 }
 
+// Any of them, but who has lied of late only where there is nobody else: among many liars the honest one is asked at once.
 std::vector<net::Address> Opened::some_peers(size_t most) {
   std::vector<net::Address> peers;
   for (const auto& one : node_->exportNodes()) peers.emplace_back(reinterpret_cast<const sockaddr*>(&one.ss), one.sslen);
-  for (size_t i = 0; i + 1 < peers.size() && i < most; ++i)
-    std::swap(peers[i], peers[i + loop_.random().below(uint32_t(peers.size() - i))]);
+  for (size_t i = 0; i + 1 < peers.size(); ++i) std::swap(peers[i], peers[i + loop_.random().below(uint32_t(peers.size() - i))]);
+  std::stable_partition(peers.begin(), peers.end(), [&](const net::Address& peer) { return !socket_.suspect(peer); });
   if (peers.size() > most) peers.resize(most);
   return peers;
 }
