@@ -231,7 +231,7 @@ TEST_F(Owned, ASidecarWhoseIdentityIsNotListedIsNotFound) {
   const auto stranger = sidecar("stranger", *impostor, "shop");
   until("a refusal", [&] { return rejected(*web, "not_owner") > 0; });
   expect_honest_answers(*web);  // the stranger's own sidecar looks whether it is well
-  EXPECT_EQ(known_to(*web), 1u);
+  until("the one alone", [&] { return known_to(*web) == 1; });
 }
 
 TEST_F(Owned, AnAddressWhereAnotherIdentityOfItsNamespaceAnswersGetsNoRequest) { expect_no_request_to("shop", "owner"); }
