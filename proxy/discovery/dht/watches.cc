@@ -8,7 +8,8 @@ namespace {
 constexpr uint16_t kMostShards = 256;
 constexpr milliseconds kFirstRetry{1000};
 constexpr milliseconds kLongestReading{30000};
-constexpr uint8_t kMissing = 2;  // readings that must not show a value until it counts as gone
+constexpr milliseconds kYoung{120000}, kOften{6000};  // a watch so young that finds nothing looks again so often
+constexpr uint8_t kMissing = 2;                       // readings that must not show a value until it counts as gone
 constexpr uint8_t kDrowned = 3;  // readings in a row that proved nothing until they are taken for what they are
 constexpr size_t kMostRefused = 4096, kMostKept = 10000;
 constexpr size_t kPings = 3;
@@ -189,7 +190,8 @@ void Watches::finish(Watch& watch) {
   confirm();
   const bool first = !std::exchange(watch.answered, true);
   // Where nothing was found, those who know may not have been among those we knew.
-  watch.empty = watch.values.empty() ? std::min(std::max(watch.empty * 2, kFirstRetry), options_.reconcile) : milliseconds(0);
+  const milliseconds most = loop_.now() < watch.since + kYoung ? std::min(kOften, options_.reconcile) : options_.reconcile;
+  watch.empty = watch.values.empty() ? std::min(std::max(watch.empty * 2, kFirstRetry), most) : milliseconds(0);
   const milliseconds pause = watch.empty == milliseconds(0) ? options_.reconcile : watch.empty;
   loop_.arm(watch.due, pause + milliseconds(loop_.random().below(uint32_t(pause.count()))));
   events_.on_answered(watch.service, std::chrono::duration_cast<milliseconds>(loop_.now() - watch.since), first);
