@@ -50,6 +50,12 @@ std::string check_identity(std::string& pattern);  // "namespace/account", "name
 // parse_tls.cc
 void read_terms(Fields& fields, TlsTerms& terms);  // min, ciphers and curves; their defaults are what is in there
 
+// parse.cc
+std::string check_trust_domain(std::string& text);
+
+// parse_registry.cc
+void read_registry(Fields& top, Registry& registry);
+
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
 
