@@ -1,7 +1,6 @@
 // Which requests are made to wait, to fail or to break, and for how long.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 #include "filters/fault/decisions.h"
 #include "tests/support/seat.h"
 #include "tests/support/seed.h"
+#include "tests/support/sockets.h"
 
 namespace outrider::filters {
 namespace {
@@ -212,17 +212,14 @@ TEST(FaultFilter, IsOverByItself) {
 
 TEST(FaultFilter, SaysWhyAFileOfLatenciesCannotBeUsed) {
   EXPECT_NE(made("fault", "{delay: {file: /nowhere/latencies.txt}}")->feed()->load(), "");
-  char path[] = "/tmp/outrider-latencies-XXXXXX";
-  const int fd = ::mkstemp(path);
-  ASSERT_GE(fd, 0);
-  ::close(fd);
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.file("a");
   std::ofstream(path) << "7ms\n";
-  const auto fault = made("fault", std::string("{delay: {file: ") + path + "}}");
+  const auto fault = made("fault", "{delay: {file: " + path + "}}");
   EXPECT_EQ(fault->feed()->load(), "");
   test::Seat seat;
   EXPECT_EQ(fault->on_request(seat), filter::Verdict::Pause);
   EXPECT_EQ(seat.waits, milliseconds(7));
-  ::unlink(path);
 }
 
 TEST(FaultFilter, ComplainsAboutWhatItDoesNotUnderstand) {
