@@ -1,6 +1,7 @@
 """What a hostile client of HTTP/2 does. Each sends without end, or leaves something without one, until it is cut off; the
 table says by which limit. A flood's length is bounded far above every limit: one that is not cut off is seen to be."""
 import struct
+import threading
 
 from frames import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW, PING, PREFACE, PRIORITY,
                     RST_STREAM, SETTINGS, Connection, credit, field, frame, headers, request, setting)
@@ -13,11 +14,13 @@ POST = request(b"POST", path=b"/silent")   # to where nobody answers
 def flood(piece, before=b""):
     """piece(i): the bytes of one go. What the victim said, and None when it let it all pass."""
     flow = []                        # in batches, each kept when it has been made: an attacker loses no time
+    making = threading.Lock()        # attackers share it: a batch made by two would be sent twice
 
     def batches():
         for at in range(MANY // BATCH):
-            if at == len(flow):
-                flow.append(b"".join(piece(i) for i in range(at * BATCH, (at + 1) * BATCH)))
+            with making:
+                if at == len(flow):
+                    flow.append(b"".join(piece(i) for i in range(at * BATCH, (at + 1) * BATCH)))
             yield flow[at]
 
     def attack(port):
