@@ -284,8 +284,8 @@ TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
 class Eclipse : public Attack {
  protected:
   // Members gone bad whose ids are the nearest to the service's key. They name each other alone.
-  void surround(const std::vector<Attacker::Value>& shown, unsigned count = 8) {
-    for (unsigned i = 0; i < count; ++i) liars.push_back(std::make_unique<Attacker>(key(), kKey, i));
+  void surround(const std::vector<Attacker::Value>& shown, unsigned count = 8, const std::string& beside = kKey) {
+    for (unsigned i = 0; i < count; ++i) liars.push_back(std::make_unique<Attacker>(key(), beside, i));
     std::vector<const Attacker*> all;
     for (const auto& one : liars) all.push_back(one.get());
     for (const auto& one : liars) one->name(all), one->lay(kKey, shown);
@@ -360,6 +360,23 @@ TEST_F(Eclipse, ARememberedNeighbourIsAWayOutToo) {
   }
   EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/records")));
   surround({});
+  const auto reader = this->reader();
+  until_served_by(*reader, {"honest"});
+  expect_honest(*reader);
+}
+
+// OpenDHT keeps eight nodes of a region of ids, and these were there before.
+TEST_F(Eclipse, ARememberedNeighbourIsAWayOutWhereTheTableHasNoRoomForIt) {
+  {
+    const auto before = caller("reader");
+    until_served_by(*before, {"honest"});
+  }
+  EXPECT_TRUE(std::filesystem::remove(folder.path("state/reader/records")));
+  const auto id_of = [](Proxy& proxy) {
+    const std::string page = proxy.get("/registry").body, name = "\"node_id\": \"";
+    return page.substr(page.find(name) + name.size(), 40);
+  };
+  for (Proxy* const one : {web.get(), shop.get()}) surround({}, 16, id_of(*one));
   const auto reader = this->reader();
   until_served_by(*reader, {"honest"});
   expect_honest(*reader);

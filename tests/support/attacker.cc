@@ -10,6 +10,7 @@
 #include <msgpack.hpp>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "discovery/dht/record.h"
 #include "identity/key_pair.h"
 #include "opendht/infohash.h"
@@ -128,7 +129,7 @@ std::vector<Attacker::Value> junk(std::string bytes, size_t count) {
 }
 
 Attacker::Attacker(const identity::MeshKeys& keys, const std::string& near, unsigned nth) {
-  id_ = near.empty() ? identity::random_bytes(20) : hash_of(near);
+  id_ = near.empty() ? identity::random_bytes(20) : from_hex(near).value_or(hash_of(near));
   if (!near.empty()) id_.back() = char(id_.back() ^ char(nth + 1));
   if (!keys.keys.empty()) seal_ = std::make_unique<identity::Seal>(keys);
   fd_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -26,7 +26,7 @@ class Attacker {
     uint64_t id = 0;  // 0: the one that belongs to the bytes
     uint16_t type = kOurType;
   };
-  // `near`: its node's id is the one next to this key's hash; empty: random.
+  // `near`: its node's id is the one next to this key's hash, or to this id of 40 digits; empty: random.
   explicit Attacker(const identity::MeshKeys& keys = {}, const std::string& near = {}, unsigned nth = 0);
   ~Attacker();
   Attacker(const Attacker&) = delete;

@@ -86,7 +86,7 @@ void Bootstrap::on_due() {
   } else {
     for (size_t i = 0; i < std::min(kRemembered, remembered_.size()); ++i) {
       std::swap(remembered_[i], remembered_[i + loop_.random().below(uint32_t(remembered_.size() - i))]);
-      table_.ping(remembered_[i], [](bool) {});
+      table_.ping(remembered_[i], [&table = table_, one = remembered_[i]](bool answered) { table.note_way_in(one, answered); });
     }
   }
   const milliseconds pace = this->pace();
@@ -115,7 +115,10 @@ void Bootstrap::note_peers() {
     if (lost_.size() < kLost && !among_peers(one) &&
         std::none_of(lost_.begin(), lost_.end(), [&](const auto& lost) { return lost.first == one; }))
       lost_.emplace_back(one, now);
-  for (size_t i = 0; i < std::min(kPeers, peers.size()); ++i) table_.ping(peers[i], [](bool) {});
+  for (size_t i = 0; i < std::min(kPeers, peers.size()); ++i)
+    table_.ping(peers[i], [&table = table_, one = peers[i]](bool answered) {
+      if (!answered) table.note_way_in(one, false);
+    });
   if (peers.size() > kKept) peers.resize(kKept);
   if (!peers.empty()) remembered_ = std::move(peers);
 }
@@ -156,6 +159,7 @@ void Bootstrap::ping(Seed& seed) {
 
 void Bootstrap::answer(Seed& seed, const net::Address& address, bool answered) {
   if (seed.asked > 0) --seed.asked;
+  table_.note_way_in(address, answered);
   bool again = false;
   for (auto& place : seed.places) {
     if (place.address != address) continue;

@@ -18,6 +18,7 @@ namespace {
 constexpr std::chrono::seconds kListingLease{300};
 constexpr unsigned kDeepest = 8;       // bits of a region: enough for some thousand nodes
 constexpr size_t kAskedAlong = 2;      // ways past the nearest nodes, and steps on each, at any reading
+constexpr size_t kWaysIn = 64;         // kept
 constexpr size_t kMostCalls = 100000;  // answers waiting for their turn; more is a flood
 
 dht::SockAddr to_dht(const net::Address& address) { return {address.raw(), address.length()}; }
@@ -26,6 +27,10 @@ net::Address from_dht(const dht::SockAddr& address) { return {address.get(), add
 std::string text_of(const dht::Value& value) { return {value.data.begin(), value.data.end()}; }
 
 std::string bytes_of(const dht::InfoHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
+bool contains(const std::vector<net::Address>& all, const net::Address& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
 
 Values ours_of(const std::vector<std::shared_ptr<dht::Value>>& values) {
   Values ours;
@@ -80,6 +85,7 @@ class Opened final : public OpenTable, InquirySocket, net::EndOfTurn {
   void touch(const std::string& key) override { touch(dht::InfoHash::get(key)); }
   void ping(const net::Address& address, std::function<void(bool)> done) override;
   std::vector<net::Address> some_peers(size_t most) override;
+  void note_way_in(const net::Address& node, bool answers) override;
 
   void take(std::string_view packet, const net::Address& from) override;
   void left(const std::string& node_id) override;
@@ -102,6 +108,7 @@ class Opened final : public OpenTable, InquirySocket, net::EndOfTurn {
   void inquire(const std::string& key, size_t ways, size_t steps, std::function<void(const Values&)> found,
                std::function<void(bool)> done);
   void send_question(const std::string& packet, const net::Address& to) override { socket_.send(packet, to); }
+  std::vector<net::Address> beginnings(size_t most);
   void touch(const dht::InfoHash& id);
   dht::InfoHash region_of(const dht::InfoHash& id);
   template <class Hear>
@@ -123,6 +130,7 @@ class Opened final : public OpenTable, InquirySocket, net::EndOfTurn {
   net::Address speaker_;  // whose packet OpenDHT is looking at
   std::optional<Inquiry> inquiry_;
   std::vector<std::function<void()>> calls_;
+  std::vector<net::Address> ways_in_;  // the newest last
   std::map<uint64_t, Listener> listeners_;
   uint64_t last_token_ = 0;
   bool closed_ = false, dirty_ = false;
@@ -233,7 +241,7 @@ void Opened::inquire(const std::string& key, size_t ways, size_t steps, std::fun
                      std::function<void(bool)> done) {
   const auto any = std::make_shared<bool>(false);
   inquiry_->ask(
-      bytes_of(dht::InfoHash::get(key)), some_peers(ways), steps,
+      bytes_of(dht::InfoHash::get(key)), beginnings(ways), steps,
       [this, found, any](const Values& values, const net::Address& who) {
         *any = true;
         judge(who, [&] { found(values); });
@@ -252,10 +260,29 @@ void Opened::ping(const net::Address& address, std::function<void(bool)> done) {
   stir();
 }
 
+// OpenDHT keeps eight nodes to a region of ids: whoever fills one keeps others out of it, but not a way in.
+void Opened::note_way_in(const net::Address& node, bool answers) {
+  std::erase(ways_in_, node);
+  if (answers) ways_in_.push_back(node);
+  if (ways_in_.size() > kWaysIn) ways_in_.erase(ways_in_.begin());
+}
+
+// Half of them ways in: nobody chose those but this side's configuration and memory.
+std::vector<net::Address> Opened::beginnings(size_t most) {
+  auto peers = some_peers(SIZE_MAX);
+  size_t in = 0;
+  for (size_t i = 0; i < peers.size() && in < (most + 1) / 2; ++i)
+    if (contains(ways_in_, peers[i]) && !socket_.suspect(peers[i])) std::swap(peers[in++], peers[i]);
+  if (peers.size() > most) peers.resize(most);
+  return peers;
+}
+
 // Any of them, but who has lied of late only where there is nobody else: among many liars the honest one is asked at once.
 std::vector<net::Address> Opened::some_peers(size_t most) {
   std::vector<net::Address> peers;
   for (const auto& one : node_->exportNodes()) peers.emplace_back(reinterpret_cast<const sockaddr*>(&one.ss), one.sslen);
+  for (const auto& one : ways_in_)
+    if (!contains(peers, one)) peers.push_back(one);
   for (size_t i = 0; i + 1 < peers.size(); ++i) std::swap(peers[i], peers[i + loop_.random().below(uint32_t(peers.size() - i))]);
   std::stable_partition(peers.begin(), peers.end(), [&](const net::Address& peer) { return !socket_.suspect(peer); });
   if (peers.size() > most) peers.resize(most);

@@ -30,6 +30,8 @@ class Table {
   virtual void touch(const std::string& key) = 0;
   virtual void ping(const net::Address& node, std::function<void(bool answered)> done) = 0;
   virtual std::vector<net::Address> some_peers(size_t most) = 0;  // that have answered of late
+  // A seed or a node remembered: asked along while it answers, whether or not the table has room for it.
+  virtual void note_way_in(const net::Address& node, bool answers) = 0;
 
  protected:
   ~Table() = default;

@@ -60,6 +60,11 @@ struct FakeTable final : Table {
     return {peers.begin(), peers.begin() + ptrdiff_t(std::min(most, peers.size()))};
   }
 
+  void note_way_in(const net::Address& node, bool answers) override {
+    std::erase(ways_in, node);
+    if (answers) ways_in.push_back(node);
+  }
+
   // What others do: a value comes, a value goes.
   void come(const std::string& key, const Values& news) {
     values[key].insert(values[key].end(), news.begin(), news.end());
@@ -81,6 +86,7 @@ struct FakeTable final : Table {
   net::Loop& loop;
   bool reachable = true;
   std::vector<net::Address> peers{*net::Address::parse("10.9.9.1:4222"), *net::Address::parse("10.9.9.2:4222")};
+  std::vector<net::Address> ways_in;
   std::map<std::string, int> dead;             // that do not answer pings
   std::map<std::string, Values> values, mine;  // by key: what lies there; what is refreshed by us
   std::vector<std::pair<std::string, std::string>> puts, drops, listings;
