@@ -49,6 +49,15 @@ struct Health {
   uint16_t port = 0;  // 0: the endpoint's own
 };
 
+struct Outliers {  // 0 in a row, or 0 as the rate: not looked at
+  bool on = true;
+  uint32_t consecutive_local = 3, consecutive_gateway = 5, consecutive_5xx = 0;
+  double success_rate = 0;
+  uint32_t min_requests = 20;
+  milliseconds interval{5000}, base_ejection{10000}, max_ejection{300000};
+  double max_ejected = 0.5;
+};
+
 struct Port {
   std::string name;
   uint16_t port = 0;
@@ -275,6 +284,7 @@ struct Cluster {
   milliseconds slow_start{0};
   double panic = 0.5;
   Health health_check;
+  Outliers outliers;
   ClusterTls tls;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds connect_timeout{1000}, timeout{0};

@@ -185,6 +185,21 @@ void read_retry(Fields& fields, Cluster& c) {
   retry.size("buffer", c.retry_buffer, 0, 64 << 20);
 }
 
+void read_outliers(Fields& fields, Outliers& o) {
+  o.on = !fields.off("outlier_detection", false);
+  if (!o.on) return;
+  Fields own = fields.map("outlier_detection");
+  own.number("consecutive_local", o.consecutive_local);
+  own.number("consecutive_gateway", o.consecutive_gateway);
+  own.number("consecutive_5xx", o.consecutive_5xx);
+  own.share("success_rate", o.success_rate);
+  own.number("min_requests", o.min_requests, 1);
+  own.duration("interval", o.interval, milliseconds(10));
+  own.duration("base_ejection", o.base_ejection, milliseconds(1), std::chrono::hours(1));
+  own.duration("max_ejection", o.max_ejection, milliseconds(1), std::chrono::hours(1));
+  own.share("max_ejected", o.max_ejected);
+}
+
 // The name that is asked for and must be in the certificate.
 std::string check_sni(std::string& name) {
   const bool fine =
@@ -273,9 +288,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.duration("slow_start", c.slow_start);
   fields.share("panic", c.panic);
   read_health(fields, "health_check", c.health_check, true);
-  fields.later("outlier_detection", {"off"},
-               {"{consecutive_local: 3, consecutive_gateway: 5, consecutive_5xx: 0, success_rate: 0%, min_requests: 20, "
-                "interval: 5s, base_ejection: 10s, max_ejection: 5m, max_ejected: 50%}"});
+  read_outliers(fields, c.outliers);
   {
     Fields breaker = fields.map("circuit_breaker");
     breaker.number("max_connections", c.max_connections, 1);

@@ -56,8 +56,11 @@ bool Exchange::step() {
   if (phase_ < Phase::Finish && client_gone_) phase_ = Phase::Finish;
   // Refused by a limit or the codec while nothing has been answered yet: that is the answer, whatever was under way.
   if (refused_ && phase_ < Phase::ResponseFilters) return fail(*std::exchange(refused_, std::nullopt)), true;
-  if (timed_out_ && phase_ < Phase::ResponseFilters)
-    return timed_out_ = false, fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
+  if (timed_out_ && phase_ < Phase::ResponseFilters) {
+    timed_out_ = false;
+    if (attempt() && !grpc_) attempt()->time_out();  // a deadline of gRPC is the client's, and may be any
+    return fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
+  }
   if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Finish) pump(Way::Request);  // whatever the response side waits for
 
   switch (phase_) {
@@ -121,7 +124,9 @@ bool Exchange::step() {
       phase_ = Phase::AwaitResponse;
       tried_[tries_] = seat.get();
       attempts_[tries_++] = site_.attempts.take();
+      own_count_ = 0;
       if (grpc_) pass_deadline_on();
+      if (cluster_->plan().retries_answers()) count_tries_out();
       attempt()->start(*this, *cluster_, std::move(seat), protocol(),
                        tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
       return true;

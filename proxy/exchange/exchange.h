@@ -86,6 +86,8 @@ class Exchange final : public filter::Call,
   bool end_grpc(http::GrpcStatus status);
   bool too_large(Buffer& arrived, uint64_t limit);  // of gRPC one message, else all of the request's body so far
   void pass_deadline_on();
+  void count_tries_out();  // failure.cc: to those behind us
+  bool others_retry() const { return request_.headers.has_any(http::set_of(http::HeaderId::XOutriderAttempt)); }
   std::optional<http::GrpcStatus> grpc_status();  // what the client was told or makes of it; null: not gRPC
   void finish();                                  // filters' on_complete, access log, stats, give back
   RequestCounters& find_counters();
@@ -116,7 +118,7 @@ class Exchange final : public filter::Call,
     void on_reset(const Error& why) override;
     Exchange& x;
   } down_{*this};
-  upstream::Sending sending(upstream::Attempt&) override { return {request_, {&own_, size_t(has_own_)}, request_pipe_}; }
+  upstream::Sending sending(upstream::Attempt&) override { return {request_, {own_.data(), own_count_}, request_pipe_}; }
   void on_attempt(upstream::Attempt& attempt) override;
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
@@ -144,8 +146,8 @@ class Exchange final : public filter::Call,
   http::StreamId stream_ = 0;
   Phase phase_ = Phase::Head;
   bool advancing_ = false, again_ = false, committed_ = false, response_sent_ = false;
-  bool raw_ = false, upgrading_ = false, tunnel_ = false;   // no HTTP at all; asked for a tunnel; bytes both ways
-  bool grpc_ = false, grpc_web_ = false, has_own_ = false;  // of either; by gRPC-Web from the client
+  bool raw_ = false, upgrading_ = false, tunnel_ = false;  // no HTTP at all; asked for a tunnel; bytes both ways
+  bool grpc_ = false, grpc_web_ = false;                   // of either; by gRPC-Web from the client
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
@@ -174,7 +176,8 @@ class Exchange final : public filter::Call,
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
   http::GrpcFrames request_frames_;
-  http::Field own_;               // grpc-timeout of this try
+  std::array<http::Field, 2> own_;  // of this try: grpc-timeout, x-outrider-attempt
+  size_t own_count_ = 0;
   std::unique_ptr<Fetch> fetch_;  // made when a filter needs one, and kept
   std::unique_ptr<Waits> waits_;  // likewise
   const filter::Filter* fetcher_ = nullptr;

@@ -102,15 +102,18 @@ Exchange::Choice Exchange::choose() {
   const auto& plan = cluster_->plan();
   const bool may = tries_ <= std::min<size_t>(plan.retries, kMaxTries - 1) && repeatable();
   const bool twice = may && (plan.retry_methods & upstream::bit_of(request_.method));  // a second run does no harm
-  const auto status = may ? status_to_retry() : std::nullopt;
-  const bool by_status = answered && twice && !raw_ && !upgrading_ && is_listed(plan.retry_statuses, last.response().status);
+  const bool ours = !others_retry();  // what has been answered, or not in time, whoever came first in the chain sends again
+  const auto status = may && ours ? status_to_retry() : std::nullopt;
+  const bool by_status =
+      answered && twice && ours && !raw_ && !upgrading_ && is_listed(plan.retry_statuses, last.response().status);
   if (answered && !status && !by_status) return Choice::Commit;
   last_error_ = answered ? kNobodyElse : last.error();
   const bool unsent = last_error_.retry == Retry::Yes && !last.request_sent() && plan.retry_connect_failure;
   const bool refused = last_error_.retry == Retry::Yes && last.request_sent() && plan.retry_refused_stream;
   const bool unanswered =
       last_error_.retry == Retry::IfReused && plan.retry_reset_before_request && (twice || !last.request_sent());
-  const bool too_slow = !answered && twice && plan.retry_timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
+  const bool too_slow =
+      !answered && twice && ours && plan.retry_timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
   const bool suspect = unanswered && last.request_sent() && !last.reused() && std::exchange(dropped_, true);
   if (!may || suspect || !(unsent || refused || unanswered || too_slow || by_status || status)) return Choice::GiveUp;
@@ -127,6 +130,19 @@ Exchange::Choice Exchange::choose() {
   count_retry("failure");
   retry_reason_ = reason;
   return Choice::Again;
+}
+
+// "2/1": the second try, and one more may follow. Each proxy in a chain that retried by itself would multiply what the last
+// endpoint has to bear: who is told this leaves it to whoever says so. As the first of them came it goes on to the end.
+void Exchange::count_tries_out() {
+  const auto& plan = cluster_->plan();
+  const bool by_answer = (plan.retry_methods & upstream::bit_of(request_.method)) != 0 && !upgrading_;
+  if (raw_ || tunnel_ || others_retry() || !request_pipe_.keeping || !(by_answer || (grpc_ && plan.retry_grpc))) return;
+  const auto most = uint32_t(std::min<size_t>(plan.retries, kMaxTries - 1)) + 1;
+  own_[own_count_++] = {.id = http::HeaderId::XOutriderAttempt,
+                        .clean = true,
+                        .name = "x-outrider-attempt",
+                        .value = arena_.concat(std::to_string(tries_), "/", std::to_string(most - tries_))};
 }
 
 // Each request spends once, however often it is tried.

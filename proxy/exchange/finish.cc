@@ -160,7 +160,7 @@ void Exchange::reset_for_reuse() {
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = raw_ = tls_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;
-  grpc_ = grpc_web_ = has_own_ = false;
+  grpc_ = grpc_web_ = false;
   own_trailers_ = nullptr;
   grpc_answer_.reset();
   request_frames_.clear();

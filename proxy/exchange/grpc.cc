@@ -73,10 +73,10 @@ bool Exchange::too_large(Buffer& arrived, uint64_t limit) {
 
 // Whoever serves the request is to know how long anybody waits for it, whatever was lost of that on the way.
 void Exchange::pass_deadline_on() {
-  has_own_ = deadline_.armed();
-  if (!has_own_) return;
+  if (!deadline_.armed()) return;
   const auto left = std::chrono::ceil<milliseconds>(due_ - site_.loop.now());
-  own_ = {.id = HeaderId::GrpcTimeout, .clean = true, .name = "grpc-timeout", .value = http::write_grpc_timeout(left, arena_)};
+  own_[own_count_++] = {
+      .id = HeaderId::GrpcTimeout, .clean = true, .name = "grpc-timeout", .value = http::write_grpc_timeout(left, arena_)};
 }
 
 std::optional<GrpcStatus> Exchange::grpc_status() {

@@ -70,7 +70,7 @@ void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const fi
   if (plan.forwarded == Forwarded::Replace || !headers.find(HeaderId::XForwardedProto))
     headers.set_view(HeaderId::XForwardedProto, peer.encrypted ? "https" : "http");
   if (plan.forwarded == Forwarded::Replace) {
-    headers.remove(http::set_of(HeaderId::XForwardedHost, HeaderId::Forwarded));
+    headers.remove(http::set_of(HeaderId::XForwardedHost, HeaderId::Forwarded, HeaderId::XOutriderAttempt));
     return;
   }
   // RFC 7239: only where the client's side already speaks it; an IPv6 address is quoted and in brackets.

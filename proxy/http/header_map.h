@@ -51,6 +51,7 @@ enum class HeaderId : uint8_t {
   GrpcStatus,
   GrpcMessage,
   GrpcTimeout,
+  XOutriderAttempt,
   Count
 };
 

@@ -298,6 +298,17 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.failure_penalty = cluster.failure_penalty;
   plan.slow_start = cluster.slow_start;
   plan.panic = cluster.panic;
+  const config::Outliers& outliers = cluster.outliers;
+  plan.outliers = {outliers.on,
+                   outliers.consecutive_local,
+                   outliers.consecutive_gateway,
+                   outliers.consecutive_5xx,
+                   outliers.success_rate,
+                   outliers.min_requests,
+                   outliers.interval,
+                   outliers.base_ejection,
+                   outliers.max_ejection,
+                   outliers.max_ejected};
   plan.protocol = asked_of(cluster.protocol, encrypted);
   plan.grpc_protocol = cluster.protocol == Protocol::Auto ? upstream::Protocol::Http2 : plan.protocol;
   plan.upgrade_protocol = cluster.protocol == Protocol::Auto ? upstream::Protocol::Http1 : plan.protocol;

@@ -27,13 +27,28 @@ admin::EndpointState state_of(const upstream::Member& member, upstream::Known kn
   return unknown ? admin::EndpointState::Unknown : admin::EndpointState::Ready;
 }
 
+const char* ejected_for(upstream::Ejected why) {
+  switch (why) {
+    case upstream::Ejected::NoAnswer: return "did not answer in time, or broke off";
+    case upstream::Ejected::GatewayError: return "answered 502 to 504 in a row";
+    case upstream::Ejected::ServerError: return "answered 5xx in a row";
+    case upstream::Ejected::SuccessRate: return "too many of its answers are failures";
+    case upstream::Ejected::ConnectFailure:
+    case upstream::Ejected::Nothing: break;
+  }
+  return "could not be connected to";
+}
+
 std::string why(const upstream::Member& member, admin::EndpointState state, WallTime now) {
-  const auto failures = member.endpoint->connect_failures.load(std::memory_order_relaxed);
   switch (state) {
     case admin::EndpointState::Ejected: {
-      const double left = double(member.endpoint->ejected_until_ms.load(std::memory_order_relaxed) - to_ms(now)) / 1000;
-      return "could not be connected to " + std::to_string(failures) + (failures == 1 ? " time" : " times") +
-             " in a row; tried again in " + std::to_string(int(std::max(0.0, left)) + 1) + " s";
+      const upstream::Endpoint& endpoint = *member.endpoint;
+      const auto times = endpoint.ejections.load(std::memory_order_relaxed);
+      std::string text = ejected_for(endpoint.ejected_for.load(std::memory_order_relaxed));
+      if (times > 1) text += ", ejected " + std::to_string(times) + " times in a row";
+      if (upstream::is_half_open(endpoint, to_ms(now))) return text + "; the next request tries it again";
+      const double left = double(endpoint.ejected_until_ms.load(std::memory_order_relaxed) - to_ms(now)) / 1000;
+      return text + "; tried again in " + std::to_string(int(std::max(0.0, left)) + 1) + " s";
     }
     case admin::EndpointState::Unhealthy: return "fails its health check";
     case admin::EndpointState::Unknown: return "not checked yet";

@@ -91,7 +91,8 @@ inline constexpr Name kTcpBytes{  // direction, cluster, way
 // unreachable, tls, closed, overload. retry reason: connect_failure, refused_stream, reset_before_request, cancelled,
 // deadline_exceeded, internal, resource_exhausted, unavailable, status, timeout; result: success, failure, budget (not tried).
 // limit: connections, pending, requests, retries. check result: success, failure; check reason: refused, timeout,
-// unreachable, tls, closed, overload, status, not_serving. locality: local, other, unknown.
+// unreachable, tls, closed, overload, status, not_serving. locality: local, other, unknown. ejection reason: connect_failure,
+// no_answer, gateway_error, 5xx, success_rate.
 inline constexpr Name kClusterEndpoints{  // cluster, state
     "outrider_cluster_endpoints", "Endpoints of a cluster, by what this proxy holds of them.", Kind::Gauge};
 inline constexpr Name kClusterConnectionsActive{  // cluster
@@ -105,6 +106,8 @@ inline constexpr Name kClusterPending{  // cluster
     "outrider_cluster_pending_requests", "Requests that wait for a connection.", Kind::Gauge};
 inline constexpr Name kClusterRetries{  // cluster, reason, result
     "outrider_cluster_retries_total", "Further tries of requests, by why and how they ended.", Kind::Counter};
+inline constexpr Name kClusterEjections{  // cluster, reason
+    "outrider_cluster_ejections_total", "Endpoints that were left out for a time, by what they had done.", Kind::Counter};
 inline constexpr Name kClusterBreakerOpen{  // cluster, limit
     "outrider_cluster_breaker_open", "1 while a limit of the cluster refuses.", Kind::Gauge};
 inline constexpr Name kClusterPanic{  // cluster
@@ -223,7 +226,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

@@ -18,6 +18,15 @@ uint64_t microseconds(TimePoint from, TimePoint to) {
   return to <= from ? 0 : uint64_t(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
 
+// The status of an answer, that of gRPC as HTTP would put it.
+uint16_t said(const http::ResponseHead& head, const http::HeaderMap* trailers) {
+  if (head.status >= 500 || head.status == 429) return head.status;
+  auto status = http::grpc_status_in(head.headers);
+  if (!status && trailers) status = http::grpc_status_in(*trailers);
+  if (!status || !http::is_grpc_failure(*status)) return head.status;
+  return *status == http::GrpcStatus::Unavailable ? 503 : 500;
+}
+
 }  // namespace
 
 Attempt::Attempt(net::Loop& loop, AttemptPool& home) : body(loop.blocks()), loop_(loop), home_(home), response_(arena_) {}
@@ -29,7 +38,7 @@ void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Proto
   protocol_ = protocol;
   state_ = State::Waiting;
   if (!cluster.enter(cluster.limits().requests, cluster.plan().max_requests, cluster.stats().breaker_requests))
-    return fail(kTooManyRequests);
+    return cluster.leave_trial(*seat_), fail(kTooManyRequests);
   counted_ = true;
   cluster.begin(*seat_);
   if (limit.count()) loop_.arm(limit_, limit);
@@ -95,6 +104,7 @@ void Attempt::on_head(bool end) {
   body.ended = end;
   if (const auto keep_alive = response_.headers.value(http::HeaderId::KeepAlive); !keep_alive.empty())
     cluster_->pool(*seat_).learn(lease_, keep_alive);
+  if (seat_->on_trial) cluster_->on_answer(*seat_, said(response_, nullptr));
   if (end) limit_.cancel();
   owner_->on_attempt(*this);
 }
@@ -133,6 +143,10 @@ void Attempt::on_reset(const Error& why) {
   fail(error);
 }
 
+void Attempt::time_out() {
+  if (state_ == State::Open && request_ended_) on_limit();
+}
+
 void Attempt::on_no_lease(const Error& why) { fail(why); }
 
 void Attempt::on_limit() {
@@ -142,10 +156,10 @@ void Attempt::on_limit() {
 
 // --- the end of it -------------------------------------------------------------------------------------------------
 
-// A stale connection and a limit of our own are no fault of the endpoint's.
+// A stale connection and a limit of our own are no fault of the endpoint's, nor is that it was not asked in full.
 void Attempt::fail(const Error& why) {
   const bool blameless = why.side == Side::Local || why.code == Code::NoEndpoint || why.code == Code::Denied ||
-                         (why.retry == Retry::IfReused && lease_.reused);
+                         (why.retry == Retry::IfReused && lease_.reused) || (&why == &kLimit && !request_ended_);
   state_ = State::Failed;
   error_ = why;
   limit_.cancel();
@@ -153,10 +167,10 @@ void Attempt::fail(const Error& why) {
   owner_->on_attempt(*this);
 }
 
-void Attempt::settle(Outcome::Kind kind, const Error* failure) {
+void Attempt::settle(Outcome::Kind kind, const Error* failure, uint16_t status) {
   if (!std::exchange(counted_, false)) return;
   cluster_->leave(cluster_->limits().requests, cluster_->plan().max_requests, cluster_->stats().breaker_requests);
-  Outcome outcome{kind};
+  Outcome outcome{.kind = kind, .status = status};
   if (headed_) outcome.first_byte_us = microseconds(opened_at_, headed_at_);
   cluster_->report(*seat_, outcome, failure);
 }
@@ -174,23 +188,12 @@ void Attempt::release(Pool::After after) {
   pool.give_back(lease, after);
 }
 
-namespace {
-
-bool says_it_failed(const http::ResponseHead& head, const http::HeaderMap* trailers) {
-  if (head.status >= 500 || head.status == 429) return true;
-  auto status = http::grpc_status_in(head.headers);
-  if (!status && trailers) status = http::grpc_status_in(*trailers);
-  return status && http::is_grpc_failure(*status);
-}
-
-}  // namespace
-
 // An answer that says "not now" or "I am broken" is no quick answer, or the balancer would send ever more there.
 void Attempt::finish() {
   if (state_ == State::Idle || state_ == State::Failed) return cancel();
   limit_.cancel();
-  const bool refused = protocol_ != Protocol::Raw && says_it_failed(response_, body.trailers);
-  settle(refused ? Outcome::Kind::Failed : Outcome::Kind::Ok, nullptr);
+  const uint16_t status = protocol_ == Protocol::Raw ? uint16_t(0) : said(response_, body.trailers);
+  settle(status >= 500 || status == 429 ? Outcome::Kind::Failed : Outcome::Kind::Ok, nullptr, status);
   release(state_ == State::Ended && request_ended_ ? Pool::After::Keep : Pool::After::Close);
 }
 

@@ -48,6 +48,7 @@ class Attempt final : Waiter, http::StreamEvents {
   // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
   void pump();
   void lift_limit() { limit_.cancel(); }  // the answer has begun, and may take its time
+  void time_out();                        // as its own limit would, where all of the request has gone and nothing has come
   void cancel();                          // leaves the queue or resets; no event follows; no blame on the seat
   // The exchange has taken all of the response it wants: reports to the cluster and gives the lease back. Idempotent.
   void finish();
@@ -86,8 +87,8 @@ class Attempt final : Waiter, http::StreamEvents {
   void on_reset(const Error& why) override;
   void on_limit();
   void fail(const Error& why);
-  void release(Pool::After after);                        // the place in the queue or the stream
-  void settle(Outcome::Kind kind, const Error* failure);  // counts and the balancer, once
+  void release(Pool::After after);                                             // the place in the queue or the stream
+  void settle(Outcome::Kind kind, const Error* failure, uint16_t status = 0);  // counts and the balancer, once
   net::Loop& loop_;
   AttemptPool& home_;
   Arena arena_;

@@ -26,6 +26,7 @@ struct Seat {
   float latency_us = 0;   // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
   uint32_t in_flight = 0;  // of this worker
+  bool on_trial = false;   // by a request of this worker
   uint32_t answers = 0;    // that ewma has learnt from, counted until it knows the seat
   double lot = 1;          // of Aperture
   Member member;
@@ -37,6 +38,7 @@ struct Outcome {
   enum class Kind : uint8_t { Ok, Failed, Cancelled };  // Cancelled: neither a failure nor a latency sample
   Kind kind = Kind::Ok;
   uint64_t first_byte_us = 0;
+  uint16_t status = 0;  // of the answer; 0: there was none, or it has no status
 };
 
 struct Pick {

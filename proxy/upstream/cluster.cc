@@ -88,6 +88,7 @@ void Cluster::recycle(Cluster* cluster) {
   cluster->refresh_due_.cancel();
   cluster->narrow_due_.cancel();
   cluster->usable_.clear();
+  cluster->on_trial_.clear();
   cluster->balancer_->rebuild({});
   cluster->seats_.clear();
   Departed<Cluster>::bury(cluster->context_.loop, cluster);
@@ -149,8 +150,11 @@ void Cluster::review(net::TrustReview& review) {
 bool Cluster::choose_usable() {
   const int64_t now = to_ms(net::Loop::wall());
   const bool checked = plan_->health.kind != HealthPlan::Kind::Off;
+  const bool detects = plan_->outliers.on;  // else what an earlier configuration ejected is in again
   const auto fit = [&](const Seat& seat) {
-    return !is_ejected(*seat.member.endpoint, now) && !(checked && health_of(seat) == Health::Unhealthy);
+    const Endpoint& endpoint = *seat.member.endpoint;
+    const bool out = detects && (is_ejected(endpoint, now) || is_half_open(endpoint, now));
+    return !out && !(checked && health_of(seat) == Health::Unhealthy);
   };
   size_t taking = 0, fit_count = 0, healthy = 0;
   int64_t oldest = kNever;
@@ -169,11 +173,16 @@ bool Cluster::choose_usable() {
   std::vector<Aperture::Candidate> candidates;
   candidates.reserve(taking);
   ramping_ = false;
+  on_trial_.clear();
   const int64_t window = plan_->slow_start.count();
   for (const auto& seat : seats_) {
     seat->usable = takes_requests(*seat) &&
                    (panicking_ || (fit(*seat) && (!checked || healthy == 0 || health_of(*seat) == Health::Healthy)));
-    if (!seat->usable) continue;
+    if (!seat->usable) {
+      const bool ill = checked && health_of(*seat) == Health::Unhealthy;
+      if (detects && !ill && takes_requests(*seat) && is_half_open(*seat->member.endpoint, now)) on_trial_.push_back(seat.get());
+      continue;
+    }
     // Who came while the oldest was new itself is as new as all: they share alike.
     const Endpoint& endpoint = *seat->member.endpoint;
     uint32_t weight = std::min(seat->member.facts->weight, kMaxWeight) * kWhole;
@@ -225,8 +234,11 @@ void Cluster::on_narrow_due() {
 Ref<Seat> Cluster::pick(Pick what) {
   what.in_flight = in_flight_;
   if (aperture_.is_too_small(in_flight_)) widen();
-  Seat* seat = usable_.empty() ? nullptr : balancer_->pick(what);
+  Seat* seat = on_trial_.empty() || !what.tried.empty() ? nullptr : take_trial();
+  if (!seat) seat = usable_.empty() ? nullptr : balancer_->pick(what);
   if (!seat) return {};
+  if (!what.tried.empty() && std::find(what.tried.begin(), what.tried.end(), seat) != what.tried.end())
+    if (Seat* const other = last_resort(what.tried)) seat = other;
   seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
   context_.shard.add(stats_.picks);
   return Ref<Seat>(seat);
@@ -254,36 +266,9 @@ void Cluster::report(Seat& seat, const Outcome& outcome, const Error* failure) {
   --seat.in_flight;
   seat.member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
   balancer_->on_done(seat, outcome, context_.loop.now());
-  if (failure) on_connect_failure(*seat.member.endpoint, *failure);
-}
-
-void Cluster::on_connected(Endpoint& endpoint) {
-  if (endpoint.connect_failures.load(std::memory_order_relaxed) == 0) return;
-  endpoint.connect_failures.store(0, std::memory_order_relaxed);
-  if (endpoint.ejected_until_ms.exchange(0, std::memory_order_relaxed) <= to_ms(net::Loop::wall())) return;
-  refresh();
-  if (ejections) ejections->on_ejected(plan_->name);
-}
-
-// One outage is met by many: by every connection under way, on every worker. The first of them demotes the endpoint,
-// and until that has ended the others change nothing.
-void Cluster::on_connect_failure(Endpoint& endpoint, const Error& why, std::string_view trouble) {
-  const bool demotes =
-      why.retry == Retry::Yes && (why.code == Code::Refused || why.code == Code::Unreachable || why.code == Code::Timeout ||
-                                  why.code == Code::Closed || why.code == Code::Tls);
-  const int64_t now = to_ms(net::Loop::wall());
-  if (!demotes || is_ejected(endpoint, now)) return;
-  const uint32_t before = endpoint.connect_failures.load(std::memory_order_relaxed);
-  const auto length = std::min<int64_t>(kFirstEjection.count() << std::min(before, 10u), kLongestEjection.count());
-  int64_t until = endpoint.ejected_until_ms.load(std::memory_order_relaxed);
-  if (!endpoint.ejected_until_ms.compare_exchange_strong(until, now + length, std::memory_order_relaxed)) return;
-  endpoint.ejected_since_ms.store(now, std::memory_order_relaxed);
-  endpoint.connect_failures.fetch_add(1, std::memory_order_relaxed);
-  const std::string reason = trouble.empty() ? why.what : std::string(why.what) + ": " + std::string(trouble);
-  log::info("endpoint ejected",
-            {{"cluster", plan_->name}, {"endpoint", endpoint.address}, {"reason", reason}, {"milliseconds", length}});
-  refresh();
-  if (ejections) ejections->on_ejected(plan_->name);
+  const bool good = outcome.kind != Outcome::Kind::Cancelled && !failure && outcome.status < 500;
+  if (good && !seat.member.endpoint->suspected.load(std::memory_order_relaxed) && plan_->outliers.success_rate == 0) return;
+  if (plan_->outliers.on) judge(seat, outcome, failure);
 }
 
 void Cluster::set_lamp(Lamp& lamp, bool on, stats::Slot gauge) {

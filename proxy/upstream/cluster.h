@@ -54,10 +54,11 @@ class Cluster {
   size_t usable_count() const { return usable_.size(); }
   Pool& pool(Seat& seat);
   void begin(Seat& seat);  // once per attempt, and then report()
-  // Once per attempt: balancer, counters; a connect failure (failure->code Refused, Unreachable, Timeout before the
-  // connection stood) demotes the endpoint for a time that doubles from 1 s to 30 s.
+  // Once per attempt: balancer, counters, and what it says of the endpoint (ejection.cc).
   void report(Seat& seat, const Outcome& outcome, const Error* failure);
-  void on_connected(Endpoint& endpoint);  // from its pool: what it was demoted for is over
+  void on_answer(Seat& seat, uint16_t status);  // has begun, of a seat on trial
+  void leave_trial(Seat& seat);                 // undecided: another request is to show it
+  void on_connected(Endpoint& endpoint);        // from its pool: ejected for connections that failed, it is so no longer
   // `trouble`: what a person should know of it beyond the reason.
   void on_connect_failure(Endpoint& endpoint, const Error& why, std::string_view trouble = {});
   // Breakers. False: full, and the gauge says so until there is room again.
@@ -81,6 +82,15 @@ class Cluster {
  private:
   void rebuild();
   bool choose_usable();  // true: seats or weights are others than before
+  Seat* take_trial();
+  Seat* last_resort(std::span<const Seat* const> tried);
+  void judge(Seat& seat, const Outcome& outcome, const Error* failure);
+  void on_fault(Endpoint& endpoint, Ejected why, std::atomic<uint32_t>& row, uint32_t most, std::string_view trouble);
+  void count_answer(Endpoint& endpoint, bool good);
+  void eject(Endpoint& endpoint, Ejected why, std::string_view trouble);
+  bool may_eject(const Endpoint& endpoint, Ejected why, int64_t now_ms) const;
+  void take_back(Endpoint& endpoint);
+  void tell();
   void set_lamp(Lamp& lamp, bool on, stats::Slot gauge);
   void arm_refresh(int64_t now_ms);
   void widen();
@@ -94,6 +104,7 @@ class Cluster {
   std::shared_ptr<const EndpointSet> set_;
   std::vector<Ref<Seat>> seats_;
   std::vector<Seat*> usable_;
+  std::vector<Seat*> on_trial_;  // half-open: the next request is theirs
   std::unique_ptr<Balancer> balancer_;
   Aperture aperture_;
   uint32_t retries_ = 0;

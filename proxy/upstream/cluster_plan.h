@@ -45,6 +45,16 @@ struct PoolPlan {
   milliseconds tcp_keepalive{60000};
 };
 
+struct OutlierPlan {  // 0 in a row, or 0 as the rate: not looked at
+  bool on = true;
+  uint32_t consecutive_local = 3, consecutive_gateway = 5, consecutive_5xx = 0;
+  double success_rate = 0;  // of at least min_requests in an interval
+  uint32_t min_requests = 20;
+  milliseconds interval{5000};
+  milliseconds base_ejection{10000}, max_ejection{300000};  // doubles from the one to the other
+  double max_ejected = 0.5;                                 // of the endpoints; one may always be
+};
+
 constexpr uint32_t bit_of(http::Method method) { return 1u << unsigned(method); }
 constexpr uint32_t kIdempotent = bit_of(http::Method::Get) | bit_of(http::Method::Head) | bit_of(http::Method::Options) |
                                  bit_of(http::Method::Put) | bit_of(http::Method::Delete) | bit_of(http::Method::Trace);
@@ -69,6 +79,7 @@ struct ClusterPlan {
   Protocol upgrade_protocol = Protocol::Http1;  // hardly any server takes WebSocket by HTTP/2
   TlsPlan tls;
   HealthPlan health;
+  OutlierPlan outliers;
   PoolPlan pool;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds timeout{0};         // of a whole exchange; 0: none
@@ -79,7 +90,8 @@ struct ClusterPlan {
   std::bitset<200> retry_statuses;       // from 400
   bool retry_timeout = false;            // of one try
   uint32_t retry_methods = kIdempotent;  // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
-  milliseconds per_try_timeout{0};       // until the head of an answer; 0: none
+  bool retries_answers() const { return retries > 0 && (retry_timeout || retry_grpc || retry_statuses.any()); }
+  milliseconds per_try_timeout{0};  // until the head of an answer; 0: none
   milliseconds backoff_base{25}, backoff_max{1000};
   double retry_budget = 0.2;  // of the requests under way, on each worker
   uint32_t retry_budget_min = 3;

@@ -36,6 +36,10 @@ bool is_ejected(const Endpoint& endpoint, int64_t now_ms) {
   return until > now_ms && until <= now_ms + kLongestEjection.count();
 }
 
+bool is_half_open(const Endpoint& endpoint, int64_t now_ms) {
+  return endpoint.ejections.load(std::memory_order_relaxed) > 0 && !is_ejected(endpoint, now_ms);
+}
+
 std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
                                             const std::vector<std::shared_ptr<const Instance>>& all) {
   const bool silent = known == Known::NotYet || known == Known::Stale;
@@ -86,7 +90,7 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 EndpointState state_of(const Member& member, Known known, WallTime now) {
   if (member.facts->draining || member.facts->weight == 0) return EndpointState::Draining;
   if (member.endpoint->health.load(std::memory_order_relaxed) == Health::Unhealthy) return EndpointState::Unhealthy;
-  if (is_ejected(*member.endpoint, to_ms(now))) return EndpointState::Ejected;
+  if (is_ejected(*member.endpoint, to_ms(now)) || is_half_open(*member.endpoint, to_ms(now))) return EndpointState::Ejected;
   return known == Known::Stale ? EndpointState::Stale : EndpointState::Ready;
 }
 
@@ -96,6 +100,11 @@ int64_t since_of(const Endpoint& endpoint, EndpointState state) {
     case EndpointState::Ejected: return endpoint.ejected_since_ms.load(std::memory_order_relaxed);
     default: return 0;
   }
+}
+
+const char* name_of(Ejected why) {
+  static constexpr const char* kNames[] = {"none", "connect_failure", "no_answer", "gateway_error", "5xx", "success_rate"};
+  return kNames[size_t(why)];
 }
 
 const char* name_of(EndpointState state) {

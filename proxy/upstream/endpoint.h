@@ -15,6 +15,8 @@ namespace outrider::upstream {
 
 using discovery::Known;
 enum class Health : uint8_t { Unknown, Healthy, Unhealthy };
+enum class Ejected : uint8_t { Nothing, ConnectFailure, NoAnswer, GatewayError, ServerError, SuccessRate };
+const char* name_of(Ejected why);  // as the metric's label has it
 
 // Shared by all threads for as long as any set names it. Address and identity are the key and never change.
 struct Endpoint {
@@ -30,15 +32,23 @@ struct Endpoint {
   std::atomic<uint64_t> picks{0};
   std::atomic<Health> health{Health::Unknown};  // written by the health checker
   std::atomic<int64_t> health_since_ms{0};
-  std::atomic<int64_t> ejected_until_ms{0};  // wall clock; demotion after a connect failure, by the worker that met it
-  std::atomic<int64_t> ejected_since_ms{0};
-  std::atomic<uint32_t> connect_failures{0};  // in a row, across workers
+  // Faults in a row across workers, written when one happens and by the good answer after it.
+  std::atomic<bool> suspected{false};  // any of these four is not 0: all that a good answer looks at
+  std::atomic<uint32_t> local_row{0}, gateway_row{0}, server_row{0};
+  std::atomic<uint32_t> ejections{0};  // in a row: until it has answered again
+  std::atomic<Ejected> ejected_for{Ejected::Nothing};
+  std::atomic<int64_t> ejected_until_ms{0}, ejected_since_ms{0};  // wall clock
+  std::atomic<bool> on_trial{false};                              // somebody's request shows whether it is back
+  // Where a success rate is asked for: of the interval that ends then, on the steady clock.
+  std::atomic<int64_t> interval_ends_ms{0};
+  std::atomic<uint32_t> asked{0}, failed{0};
 };
 
-// Demotion doubles from the first to the second, and no farther.
-inline constexpr milliseconds kFirstEjection{1000}, kLongestEjection{30000};
+inline constexpr milliseconds kLongestEjection = std::chrono::hours(1);  // that may be configured
 // An end farther away than any ejection lasts was written before the wall clock jumped back: not ejected.
 bool is_ejected(const Endpoint& endpoint, int64_t now_ms);
+// Its time is up, and it has not answered since: half-open, it gets one request and no more before that has ended well.
+bool is_half_open(const Endpoint& endpoint, int64_t now_ms);
 
 // Records are re-signed every five minutes and change weight or state: the facts are replaced, the endpoint stays.
 struct Member {

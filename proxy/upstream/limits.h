@@ -2,6 +2,7 @@
 // What all workers together may do to one service: the circuit breaker's counts.
 
 #include <atomic>
+#include <mutex>
 
 #include "base/tally.h"
 
@@ -27,6 +28,7 @@ struct Breaker {
 struct Limits {
   Breaker connections, pending, requests;
   Lamp panic;
+  std::mutex ejecting;  // one endpoint after the other, or they would be too many together
 };
 
 }  // namespace outrider::upstream

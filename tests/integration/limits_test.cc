@@ -131,7 +131,8 @@ TEST_P(TimeoutsOfPairs, AConnectionThatDoesNotComeAboutIs504AndThenAvoided) {
     proxy.expect_metric(1, "outrider_cluster_connect_failures_total", "reason=\"timeout\"");
     chain.expect_quiet();
   }
-  Proxy& proxy = chain.start({nobody.text(), chain.to(*origin)}, "connect_timeout: 50ms, lb: round_robin, panic: 0%", "",
+  Proxy& proxy = chain.start({nobody.text(), chain.to(*origin)},
+                             "connect_timeout: 50ms, lb: round_robin, panic: 0%, outlier_detection: {consecutive_local: 1}", "",
                              {"overload.threads=1"});
   for (int i = 0; i < 4; ++i) EXPECT_EQ(request(chain.address(), kGet).status(), 200);
   proxy.expect_metric(1, "outrider_cluster_retries_total", "reason=\"connect_failure\",result=\"success\"");
@@ -383,7 +384,7 @@ TEST(Limits, AWaiterWhoLeavesMakesRoom) {
 
 TEST(Nobody, SaysWhichClusterWhyAndSinceWhen) {
   const std::string gone = refusing_address().text();
-  Proxy proxy(Proxy::edge({gone}, "panic: 0%, retry: off"), {"overload.threads=1"});
+  Proxy proxy(Proxy::edge({gone}, "panic: 0%, retry: off, outlier_detection: {consecutive_local: 1}"), {"overload.threads=1"});
   const Message refused = request(proxy.address(), kGet);
   EXPECT_EQ(refused.status(), 502);
   EXPECT_EQ(refused.field("x-outrider-reason"), "connection_refused");

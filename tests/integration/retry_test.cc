@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "tests/support/origin.h"
 #include "tests/support/quiet.h"
@@ -40,8 +43,8 @@ OUTRIDER_EVERY_PAIR(RetryOfPairs);
 
 TEST_P(RetryOfPairs, AConnectFailureGoesElsewhereWhateverTheMethod) {
   const auto origin = Origin::answering([](const Message& request) { return ok(request.body); });
-  Proxy& proxy =
-      chain.start({refusing_address().text(), chain.to(*origin)}, "lb: round_robin, panic: 0%", "", {"overload.threads=1"});
+  Proxy& proxy = chain.start({refusing_address().text(), chain.to(*origin)},
+                             "lb: round_robin, panic: 0%, outlier_detection: {consecutive_local: 1}", "", {"overload.threads=1"});
   EXPECT_EQ(request(chain.address(), kPost).body, "hello");
   EXPECT_EQ(request(chain.address(), kPost).body, "hello");
   EXPECT_EQ(origin->requests(), 2);
@@ -264,6 +267,91 @@ TEST(RetryOfStatuses, ATryThatTakesTooLongIsGivenUpAndMadeElsewhere) {
   for (int i = 0; i < 2; ++i)
     EXPECT_EQ(request(proxy.address(), "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n").status(), 200);
   EXPECT_GE(proxy.metric("outrider_cluster_retries_total", "reason=\"timeout\",result=\"success\""), 1);
+}
+
+// --- in a chain -----------------------------------------------------------------------------------------------------
+
+constexpr char kTrusting[] = "http: {forwarded: append}";
+
+TEST(RetryInAChain, EachTryTellsItsNumberAndHowManyMayFollow) {
+  std::mutex mutex;
+  std::vector<std::string> seen;
+  Pair pair(
+      [&](const Message& request) {
+        std::lock_guard lock(mutex);
+        seen.push_back(request.field("x-outrider-attempt"));
+        return busy();
+      },
+      "when: [connect_failure, 503], attempts: 2, budget_min: 10");
+  pair.second->stop();
+  pair.ask(kGet);
+  std::lock_guard lock(mutex);
+  ASSERT_GE(seen.size(), 1u);
+  for (size_t i = 0; i < seen.size(); ++i) EXPECT_TRUE(seen[i] == "1/2" || seen[i] == "2/1" || seen[i] == "3/0") << seen[i];
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+TEST(RetryInAChain, WithoutRetriesByAnswersNothingIsAdded) {
+  const auto origin = Origin::answering([](const Message& request) { return ok(request.field("x-outrider-attempt")); });
+  Proxy plain(Proxy::edge({origin->text()})), listed(Proxy::edge({origin->text()}, "retry: {when: 503}"));
+  EXPECT_EQ(request(plain.address(), kGet).body, "");
+  EXPECT_EQ(request(listed.address(), kGet).body, "1/2");
+  EXPECT_EQ(request(listed.address(), kPost).body, "");  // is not tried again
+}
+
+TEST(RetryInAChain, WhoIsToldOfAnotherThatRetriesDoesNot) {
+  const auto origin = Origin::answering([](const Message&) { return busy(); });
+  Proxy inner(Proxy::edge({origin->text()}, "retry: {when: 503, backoff: {max: 1ms}}", kTrusting), {"overload.threads=1"});
+  const std::string told = "GET /a HTTP/1.1\r\nHost: web\r\nX-Outrider-Attempt: 1/2\r\n\r\n";
+  EXPECT_EQ(request(inner.address(), told).status(), 503);
+  EXPECT_EQ(origin->requests(), 1);
+  EXPECT_EQ(request(inner.address(), kGet).status(), 503);
+  EXPECT_EQ(origin->requests(), 4);
+}
+
+TEST(RetryInAChain, AStrangersWordForItIsNotTaken) {
+  const auto origin = Origin::answering([](const Message& request) { return ok(request.field("x-outrider-attempt")); });
+  Proxy edge(Proxy::edge({origin->text()}));
+  EXPECT_EQ(request(edge.address(), "GET /a HTTP/1.1\r\nHost: web\r\nX-Outrider-Attempt: 1/2\r\n\r\n").body, "");
+}
+
+// All requests are under way when the first of them fails, and no retry is answered before all others have ended: how many
+// there are is then what the budget of the first proxy says.
+TEST(RetryInAChain, AFailingLeafBehindFiveTiersSeesAFifthMoreThanWasAsked) {
+  constexpr int kAsked = 40, kMore = kAsked / 5;
+  std::mutex mutex;
+  std::condition_variable changed;
+  int seen = 0, ended = 0;
+  Origin leaf([&](Stream& connection) {
+    while (connection.read_message()) {
+      std::unique_lock lock(mutex);
+      const bool first = ++seen <= kAsked;
+      changed.notify_all();
+      EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(60),
+                                   [&] { return first ? seen >= kAsked : ended >= kAsked - kMore || seen > kAsked + kMore; }));
+      lock.unlock();
+      if (!connection.send(busy())) return;
+    }
+  });
+  std::vector<std::unique_ptr<Proxy>> tiers;
+  std::string next = leaf.text();
+  for (int tier = 0; tier < 5; ++tier) {
+    tiers.push_back(std::make_unique<Proxy>(Proxy::edge({next}, "retry: {when: [safe, 5xx, timeout], attempts: 1}", kTrusting),
+                                            std::vector<std::string>{"overload.threads=1"}));
+    next = tiers.back()->address().text();
+  }
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kAsked; ++i)
+    clients.emplace_back([&] {
+      EXPECT_EQ(request(tiers.back()->address(), kGet).status(), 503);
+      std::lock_guard lock(mutex);
+      ++ended;
+      changed.notify_all();
+    });
+  for (auto& client : clients) client.join();
+  EXPECT_LE(seen, kAsked + kMore);
+  EXPECT_GT(seen, kAsked);
+  for (int tier = 0; tier < 4; ++tier) EXPECT_EQ(tiers[size_t(tier)]->metric("outrider_cluster_retries_total"), 0) << tier;
 }
 
 }  // namespace

@@ -108,6 +108,7 @@ TEST(Sanitize, WhereTheClientIsNotTrustedItsWordIsReplaced) {
                                            {"X-Forwarded-For", "2.2.2.2"},
                                            {"X-Forwarded-Proto", "https"},
                                            {"X-Forwarded-Host", "made.up"},
+                                           {"X-Outrider-Attempt", "1/9"},
                                            {"Forwarded", "for=1.1.1.1"}}),
             "X-Forwarded-For=10.0.0.9;X-Forwarded-Proto=http;");
   EXPECT_EQ(forwarded(Forwarded::Off, {{"X-Forwarded-For", "1.1.1.1"}}), "X-Forwarded-For=1.1.1.1;");
