@@ -141,13 +141,7 @@ void read_identity(Fields& top, Identity& identity, const Document& document, co
 
 void read_overload(Fields& top, Overload& overload) {
   Fields fields = top.map("overload");
-  const Node* value = fields.given("threads");
-  if (!value || (value->is_scalar() && value->text() == "auto")) {
-    fields.hand("threads", "auto or number", "auto");
-    fields.keep("threads", value ? *value : Node::scalar("auto"));
-  } else {
-    fields.number("threads", overload.threads, 1, 256);
-  }
+  fields.number_or_auto("threads", overload.threads, 1, 256);
   fields.later("memory", {}, {"80%"});
   fields.number("connections", overload.connections, 1);
   fields.later("loop_lag", {}, {"50ms"});

@@ -60,13 +60,7 @@ void read_registry(Fields& top, Registry& r) {
                  {"preferred", Registry::Sign::Preferred},
                  {"off", Registry::Sign::Off}});
   read_owners(fields, r.owners);
-  const Node* shards = fields.given("shards");
-  if (!shards || (shards->is_scalar() && shards->text() == "auto")) {
-    fields.hand("shards", "auto or number", "auto");
-    fields.keep("shards", shards ? *shards : Node::scalar("auto"));
-  } else {
-    fields.number("shards", r.shards, 1, 256);
-  }
+  fields.number_or_auto("shards", r.shards, 1, 256);
   fields.duration("idle_timeout", r.idle_timeout, seconds(1));
   if (!fields.off("snapshot", false)) fields.text("snapshot", r.snapshot, "folder or off");
   else r.snapshot.clear();

@@ -375,6 +375,13 @@ const Node* Fields::hand(std::string_view key, const std::string& type, const st
   return given(key);
 }
 
+void Fields::number_or_auto(std::string_view key, uint32_t& field, uint64_t least, uint64_t most) {
+  const Node* value = given(key);
+  if (value && !(value->is_scalar() && value->text() == "auto")) return number(key, field, least, most);
+  hand(key, "auto or number", "auto");
+  keep(key, value ? *value : Node::scalar("auto"));
+}
+
 bool Fields::off(std::string_view key, bool by_default) {
   const Node* value = given(key);
   const bool is = value ? value->is_scalar() && is_off(value->text()) : by_default;

@@ -99,6 +99,7 @@ class Fields {
   // A key of the language that is not built yet. Values that ask for nothing are accepted; its default, where that asks
   // for something, with a warning; anything else is an error that says so. Both as YAML.
   void later(std::string_view key, Texts accepted = {}, Texts promised = {});
+  void number_or_auto(std::string_view key, uint32_t& field, uint64_t least, uint64_t most);  // `auto` leaves the field as it is
   // Read by hand: the node, or null. The key, its type and default are known from here on.
   const Node* hand(std::string_view key, const std::string& type, const std::string& standard);
   void keep(std::string_view key, Node value) { effective_.put(std::string(key), std::move(value)); }
