@@ -152,9 +152,7 @@ bool Cluster::choose_usable() {
   const bool checked = plan_->health.kind != HealthPlan::Kind::Off;
   const bool detects = plan_->outliers.on;  // else what an earlier configuration ejected is in again
   const auto fit = [&](const Seat& seat) {
-    const Endpoint& endpoint = *seat.member.endpoint;
-    const bool out = detects && (is_ejected(endpoint, now) || is_half_open(endpoint, now));
-    return !out && !(checked && health_of(seat) == Health::Unhealthy);
+    return !(detects && is_out(*seat.member.endpoint, now)) && !(checked && health_of(seat) == Health::Unhealthy);
   };
   size_t taking = 0, fit_count = 0, healthy = 0;
   int64_t oldest = kNever;

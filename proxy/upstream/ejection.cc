@@ -12,8 +12,6 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
-bool is_out(const Endpoint& endpoint, int64_t now_ms) { return is_ejected(endpoint, now_ms) || is_half_open(endpoint, now_ms); }
-
 void clear_rows(Endpoint& endpoint) {
   for (auto* row : {&endpoint.local_row, &endpoint.gateway_row, &endpoint.server_row}) row->store(0, kRelaxed);
 }

@@ -40,6 +40,8 @@ bool is_half_open(const Endpoint& endpoint, int64_t now_ms) {
   return endpoint.ejections.load(std::memory_order_relaxed) > 0 && !is_ejected(endpoint, now_ms);
 }
 
+bool is_out(const Endpoint& endpoint, int64_t now_ms) { return is_ejected(endpoint, now_ms) || is_half_open(endpoint, now_ms); }
+
 std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
                                             const std::vector<std::shared_ptr<const Instance>>& all) {
   const bool silent = known == Known::NotYet || known == Known::Stale;
@@ -90,7 +92,7 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 EndpointState state_of(const Member& member, Known known, WallTime now) {
   if (member.facts->draining || member.facts->weight == 0) return EndpointState::Draining;
   if (member.endpoint->health.load(std::memory_order_relaxed) == Health::Unhealthy) return EndpointState::Unhealthy;
-  if (is_ejected(*member.endpoint, to_ms(now)) || is_half_open(*member.endpoint, to_ms(now))) return EndpointState::Ejected;
+  if (is_out(*member.endpoint, to_ms(now))) return EndpointState::Ejected;
   return known == Known::Stale ? EndpointState::Stale : EndpointState::Ready;
 }
 

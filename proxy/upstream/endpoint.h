@@ -49,6 +49,7 @@ inline constexpr milliseconds kLongestEjection = std::chrono::hours(1);  // that
 bool is_ejected(const Endpoint& endpoint, int64_t now_ms);
 // Its time is up, and it has not answered since: half-open, it gets one request and no more before that has ended well.
 bool is_half_open(const Endpoint& endpoint, int64_t now_ms);
+bool is_out(const Endpoint& endpoint, int64_t now_ms);  // either of the two
 
 // Records are re-signed every five minutes and change weight or state: the facts are replaced, the endpoint stays.
 struct Member {
