@@ -107,6 +107,7 @@ class Codec {
   virtual size_t open_streams() const = 0;
   virtual bool reusable() const = 0;                       // another stream could follow on this connection
   virtual bool wants_shut_write() const { return false; }  // tunnels: the peer is to see FIN once output() is empty
+  virtual bool peer_done() const { return false; }         // it has said that nothing follows what it has sent, all of it read
   virtual bool broken() const { return false; }            // close with RST behind output(): a message was cut short
   virtual bool wants_input() const = 0;                    // false: full, or waiting for a response; do not read more
   // Server: nothing would be lost if another codec took its place, and it may serve() another connection, whose last

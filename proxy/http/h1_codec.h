@@ -95,6 +95,7 @@ class H1Server final : public H1Codec {
   bool refuse(const Error& why) override;
   bool wants_input() const override;
   bool vacant() const override;
+  bool peer_done() const override { return done_ && unread_.empty(); }
   void serve(CodecEvents& owner, const CodecLimits& limits, StreamId last) override;
 
  private:
@@ -110,6 +111,7 @@ class H1Server final : public H1Codec {
   uint8_t blanks_ = 0;
   bool partial_ = false;  // some of a head is in the input
   bool to_head_ = false, http10_ = false, body_at_hand_ = false, input_ended_ = false;
+  bool last_ = false, done_ = false;  // the client closes behind this request; has been given its answer
 };
 
 class H1Client final : public H1Codec {

@@ -84,6 +84,7 @@ bool H1Server::take_head(Buffer& input) {
   // Behind a tunnel's head the bytes may be of another protocol: none of them is read as a request.
   const bool tunnel = head_->tunnel();
   keep_alive_ = framing.keep_alive && !tunnel;
+  last_ = !framing.keep_alive && !tunnel;
   body_at_hand_ = framing.kind == Framing::Kind::Length && framing.length <= input.size();
   begin_body(framing);
   const bool end = in_ == In::Done && !tunnel;
@@ -118,6 +119,7 @@ HeaderMap* H1Server::make_trailers() {
 
 void H1Server::both_ended() {
   in_ended_ = out_ended_ = false;
+  done_ = last_;
   if (reusable() && !input_ended_) in_ = In::Head;
   else close_behind();
   scan_.begin(HeadScan::Block::Request);

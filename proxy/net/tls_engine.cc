@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "net/tls_sessions.h"
 
@@ -169,6 +170,7 @@ Result<bool> TlsEngine::handshake() {
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     if (context_->checks_identity()) note_peer();
+    owes_ticket_ = !client_ && SSL_version(ssl_) == TLS1_3_VERSION;
     return established_ = true;
   }
   if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return false;
@@ -193,8 +195,11 @@ Result<size_t> TlsEngine::read(std::span<char> into) {
   return got;
 }
 
+// A ticket of TLS 1.3 goes in one piece with the first answer: nobody waits for it, and of its own it would wake the client
+// for nothing. Who is never answered needs none.
 Result<Done> TlsEngine::write(std::string_view bytes) {
   forget_errors();
+  if (std::exchange(owes_ticket_, false)) SSL_new_session_ticket(ssl_);
   const int result = SSL_write(ssl_, bytes.data(), int(bytes.size()));
   if (result <= 0) return error_of(result);
   return Done{};

@@ -41,7 +41,9 @@ Result<ReadResult> receive_records(int fd, Buffer& into) {
   return got;
 }
 
-ssize_t send_some(int fd, const void* from, size_t n) { return ::syscall(SYS_sendto, fd, from, n, MSG_NOSIGNAL, nullptr, 0); }
+ssize_t send_some(int fd, const void* from, size_t n, int flags) {
+  return ::syscall(SYS_sendto, fd, from, n, MSG_NOSIGNAL | flags, nullptr, 0);
+}
 
 }  // namespace
 
@@ -53,6 +55,7 @@ struct Transport::Secured {
   bool blocked = false;    // who writes waits for the end of the handshake
   bool finishing = false;  // FIN goes behind what is unsent
   bool more = false;       // the last read was full: there may be bytes of which no event will speak
+  bool dry = false;        // the handshake's last read has left nothing with the kernel
   void read_on() {
     if (more && again.owner.reading_) again.owner.loop_.arm(again, milliseconds(0));
   }
@@ -209,6 +212,7 @@ bool Transport::step_handshake() {
   const auto got = receive_records(fd_, engine.input);
   if (!got) return fail(got.error()), false;
   if (got->ended) return fail(engine.closed_early()), false;
+  secured_->dry = got->bytes > 0 && !got->full;
   const auto over = engine.handshake();
   const auto sent = flush();  // an alert, too
   if (!over || !sent) return fail(over ? sent.error() : over.error()), false;
@@ -225,7 +229,7 @@ bool Transport::step_handshake() {
 Result<ReadResult> Transport::decrypt(std::span<char> into) {
   TlsEngine& engine = secured_->engine;
   ReadResult result;
-  for (bool dry = ended_;;) {
+  for (bool dry = ended_ || std::exchange(secured_->dry, false);;) {
     const auto got = engine.read(into.subspan(result.bytes));
     if (!got) {
       (void)flush();
@@ -283,7 +287,7 @@ Result<size_t> Transport::write(std::string_view from) {
     if (const auto ok = flush(); !ok) return ok.error();
     return from.size();
   }
-  const ssize_t n = send_some(fd_, from.data(), from.size());
+  const ssize_t n = send_some(fd_, from.data(), from.size(), 0);
   if (n >= 0) return size_t(n);
   if (errno == EAGAIN || errno == EINTR) return size_t{0};
   return socket_error(errno, Side::Local);
@@ -294,7 +298,8 @@ void Transport::note_end() {
   watch();
 }
 
-Result<size_t> Transport::write(Buffer& from) {
+Result<size_t> Transport::write(Buffer& from, bool last) {
+  last_ = last;
   size_t total = 0;
   if (!secured_) {
     const auto sent = send(from);
@@ -316,6 +321,7 @@ Result<size_t> Transport::write(Buffer& from) {
 }
 
 Result<size_t> Transport::send(Buffer& from) {
+  const int flags = last_ ? MSG_MORE : 0;
   size_t total = 0;
   while (!from.empty()) {
     iovec parts[16];
@@ -325,7 +331,8 @@ Result<size_t> Transport::send(Buffer& from) {
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = count;
-    const ssize_t n = count == 1 ? send_some(fd_, parts[0].iov_base, parts[0].iov_len) : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t n = count == 1 ? send_some(fd_, parts[0].iov_base, parts[0].iov_len, flags)
+                                : ::sendmsg(fd_, &message, MSG_NOSIGNAL | flags);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return socket_error(errno, Side::Local);
@@ -370,6 +377,7 @@ void Transport::resume_reading() {
 void Transport::shut_write() {
   if (fd_ < 0) return;
   if (secured_) {
+    last_ = true;
     secured_->engine.finish();
     secured_->finishing = true;
     (void)flush();  // whether it went or not: nothing more will

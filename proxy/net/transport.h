@@ -57,7 +57,8 @@ class Transport {
   Result<Done> connect(const Address& to, const TlsPeer* tls = nullptr);
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
   // What the kernel took has left `from`; with TLS, what was encrypted. Anything left: on_writable follows.
-  Result<size_t> write(Buffer& from);
+  // `last`: shut_write() or close() follows in this turn, and its FIN goes in one piece with the bytes.
+  Result<size_t> write(Buffer& from, bool last = false);
   // The same through memory of the caller's, for bytes that are not to be held: write() takes what goes at once.
   Result<ReadResult> read(std::span<char> into);
   Result<size_t> write(std::string_view from);
@@ -97,6 +98,7 @@ class Transport {
   int fd_ = -1;
   int watching_ = 0;
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false, newcomer_ = false;
+  bool last_ = false;  // FIN follows
 };
 
 }  // namespace outrider::net

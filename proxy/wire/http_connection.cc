@@ -236,7 +236,8 @@ void HttpConnection::flush() {
       owner_->on_recognized(http::Voice::Unknown);
       on_hungry();
     }
-    const auto wrote = transport_.write(output);
+    const bool last = (closing_ || (idle_ && !codec_->reusable())) && codec_->open_streams() == 0 && codec_->unread().empty();
+    const auto wrote = transport_.write(output, last);
     if (!wrote) return fail(wrote.error());
     bytes_out_ += *wrote;
     if (closing_ && *wrote > 0 && flush_limit_.count()) loop().arm(limit_, flush_limit_);
@@ -263,12 +264,16 @@ void HttpConnection::close_after_flush(milliseconds limit) {
 }
 
 // Closing a socket with unread bytes sends RST, which may take our last answer away from the client: FIN first, then
-// the rest is read and dropped for a while (RFC 9112 9.6).
+// the rest is read and dropped for a while (RFC 9112 9.6). Not so of a client that has said that nothing comes, and has sent
+// nothing.
 void HttpConnection::linger() {
-  if (input_ended_) return fail({Code::Closed, Side::Local, Retry::No, 0, "closed"});
+  constexpr Error kClosed{Code::Closed, Side::Local, Retry::No, 0, "closed"};
+  if (input_ended_) return fail(kClosed);
+  const bool done = codec_ && codec_->peer_done() && !transport_.has_unread();
+  if (!done || transport_.tls()) transport_.shut_write();
+  if (done && transport_.unsent() == 0) return fail(kClosed);
   lingering_ = true;
   if (codec_) codec_->unread().clear();
-  transport_.shut_write();
   transport_.resume_reading();
   loop().arm(limit_, kLinger);
 }

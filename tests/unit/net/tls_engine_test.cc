@@ -287,6 +287,19 @@ struct Resumption : Engines {
   }
 };
 
+TEST_F(Resumption, ATicketGoesWithTheFirstAnswerAndNotBefore) {
+  Pair pair(server, {client, "localhost", {}, &sessions});
+  ASSERT_TRUE(pair.shake());
+  EXPECT_TRUE(pair.server.output.empty()) << "nobody is woken for a ticket alone";
+  EXPECT_EQ(pair.pass(pair.client, pair.server, "a question"), "a question");
+  EXPECT_TRUE(pair.server.output.empty());
+  EXPECT_EQ(sessions.size(), 0u);
+  EXPECT_EQ(pair.pass(pair.server, pair.client, "an answer"), "an answer");
+  EXPECT_EQ(sessions.size(), 1u);
+  EXPECT_EQ(pair.pass(pair.server, pair.client, "another"), "another");
+  EXPECT_EQ(sessions.size(), 1u);
+}
+
 TEST_F(Resumption, ATicketServesOnce) {
   EXPECT_FALSE(resumed());
   EXPECT_EQ(sessions.size(), 1u);

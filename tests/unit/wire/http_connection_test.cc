@@ -92,6 +92,28 @@ TEST(HttpConnection, AFinIsTheEndAfterTheAnswers) {
   EXPECT_EQ(session.goings, 1);
 }
 
+// RST behind the answer would be a risk only where something unread lies with us.
+TEST(HttpConnection, WhoSaidThatItClosesIsNotWaitedFor) {
+  const std::string last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  net::Loop loop;
+  auto [client, server] = test::unix_pair();
+  Session session(loop, server.release());
+  client.write_some(last);
+  Fd::Got end;
+  EXPECT_TRUE(read_until(loop, client, "never", &end).ends_with("fine"));
+  EXPECT_TRUE(end.end && !end.error);
+  EXPECT_TRUE(session.gone()) << "with its FIN";
+
+  auto [talker, other] = test::unix_pair();
+  Session waiting(loop, other.release());
+  talker.write_some(last + "and more");
+  EXPECT_TRUE(read_until(loop, talker, "never", &end).ends_with("fine"));
+  EXPECT_TRUE(end.end && !end.error);
+  EXPECT_FALSE(waiting.gone()) << "it has not kept its word";
+  talker = Fd();
+  EXPECT_TRUE(run_until(loop, [&] { return waiting.gone(); }));
+}
+
 // One codec is enough for connections that take turns, and each goes on counting its own streams.
 TEST(HttpConnection, RestsBetweenRequests) {
   net::Loop loop;
