@@ -76,7 +76,7 @@ SSL_CTX* make(const SSL_METHOD* method, const TlsTerms& terms) {
 void serve(SSL_CTX* context, const std::string& session_name) {
   SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets alone
-  SSL_CTX_set_num_tickets(context, 0);  // by the handshake: see TlsEngine::write()
+  SSL_CTX_set_num_tickets(context, 0);                          // by the handshake: see TlsEngine::write()
   SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(session_name.data()),
                                  unsigned(session_name.size()));
 }

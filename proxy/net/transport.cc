@@ -331,8 +331,8 @@ Result<size_t> Transport::send(Buffer& from) {
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = count;
-    const ssize_t n = count == 1 ? send_some(fd_, parts[0].iov_base, parts[0].iov_len, flags)
-                                : ::sendmsg(fd_, &message, MSG_NOSIGNAL | flags);
+    const ssize_t n =
+        count == 1 ? send_some(fd_, parts[0].iov_base, parts[0].iov_len, flags) : ::sendmsg(fd_, &message, MSG_NOSIGNAL | flags);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return socket_error(errno, Side::Local);

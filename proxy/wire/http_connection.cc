@@ -223,6 +223,12 @@ void HttpConnection::on_end_of_turn() {
   if (open_streams() == 0) owner_->on_idle();
 }
 
+// FIN, not RST: that would take the last bytes away.
+bool HttpConnection::ends_behind_output() const {
+  const bool over = closing_ || (idle_ && !codec_->reusable());
+  return over && codec_->open_streams() == 0 && codec_->unread().empty() && !codec_->broken();
+}
+
 void HttpConnection::flush() {
   if (gone_ || !transport_.connected() || writes_) return;
   if (!codec_) {
@@ -236,8 +242,7 @@ void HttpConnection::flush() {
       owner_->on_recognized(http::Voice::Unknown);
       on_hungry();
     }
-    const bool last = (closing_ || (idle_ && !codec_->reusable())) && codec_->open_streams() == 0 && codec_->unread().empty();
-    const auto wrote = transport_.write(output, last);
+    const auto wrote = transport_.write(output, ends_behind_output());
     if (!wrote) return fail(wrote.error());
     bytes_out_ += *wrote;
     if (closing_ && *wrote > 0 && flush_limit_.count()) loop().arm(limit_, flush_limit_);

@@ -120,6 +120,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void on_end_of_turn() override;  // one write for everything this turn produced
   void on_retired() override;
   void feed();
+  bool ends_behind_output() const;
   bool recognize();  // false: too little has come to tell who speaks
   http::Voice heard();
   bool awaits_hello(bool& sidecar);
