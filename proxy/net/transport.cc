@@ -55,7 +55,7 @@ struct Transport::Secured {
   bool blocked = false;    // who writes waits for the end of the handshake
   bool finishing = false;  // FIN goes behind what is unsent
   bool more = false;       // the last read was full: there may be bytes of which no event will speak
-  bool dry = false;        // the handshake's last read has left nothing with the kernel
+  bool dry = false;        // the handshake's last read, just now, has left nothing with the kernel
   void read_on() {
     if (more && again.owner.reading_) again.owner.loop_.arm(again, milliseconds(0));
   }
@@ -212,7 +212,6 @@ bool Transport::step_handshake() {
   const auto got = receive_records(fd_, engine.input);
   if (!got) return fail(got.error()), false;
   if (got->ended) return fail(engine.closed_early()), false;
-  secured_->dry = got->bytes > 0 && !got->full;
   const auto over = engine.handshake();
   const auto sent = flush();  // an alert, too
   if (!over || !sent) return fail(over ? sent.error() : over.error()), false;
@@ -221,8 +220,11 @@ bool Transport::step_handshake() {
   if (poll->owner != this) return false;
   if (std::exchange(secured_->blocked, false)) owner_.on_writable();
   if (poll->owner != this) return false;
+  secured_->dry = got->bytes > 0 && !got->full;
   if (reading_ && engine.has_input()) owner_.on_readable();
-  return poll->owner == this;
+  if (poll->owner != this) return false;
+  secured_->dry = false;
+  return true;
 }
 
 // As many records as there are and `into` has room for.
