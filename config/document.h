@@ -255,6 +255,7 @@ struct Listener {
 struct Endpoint {
   std::string address;  // "ip:port" or "unix:/path"
   uint32_t weight = 100;
+  uint8_t priority = 0;
   std::string zone;
   Labels labels;
   Where where;
@@ -283,6 +284,9 @@ struct Cluster {
   double bounded_load = 0;      // 0: off
   milliseconds slow_start{0};
   double panic = 0.5;
+  bool local_first = true;
+  double spill = 0.7;
+  Labels require, prefer;
   Health health_check;
   Outliers outliers;
   ClusterTls tls;

@@ -109,7 +109,7 @@ void read_endpoints(Fields& fields, Cluster& cluster) {
         item.text("address", endpoint.address, "address");
         item.number("weight", endpoint.weight, 0, 10000);
         item.text("zone", endpoint.zone);
-        item.later("priority", {"0"});
+        item.number("priority", endpoint.priority, 0, 127);
         item.pairs("labels", endpoint.labels);
         if (fields.reading().catalog) return;
         if (endpoint.address.empty()) return fields.reading().error(at, item.path(), "an endpoint needs an address");
@@ -231,6 +231,16 @@ void read_tls(Fields& fields, ClusterTls& tls) {
     fields.error("tls", *value, "identity: needs ca: FILE, the authority that may say who somebody is");
 }
 
+void read_locality(Fields& fields, Cluster& c) {
+  enum class Prefer { Zone } prefer = Prefer::Zone;
+  c.local_first = !fields.off("locality", false);
+  if (!c.local_first) return;
+  Fields locality = fields.map("locality");
+  locality.choice("prefer", prefer, {{"zone", Prefer::Zone}}, {"region"});
+  locality.share("spill", c.spill);
+  if (c.spill <= 0) locality.error("spill", *locality.given("spill"), "expected more than 0%");
+}
+
 void read_pool(Fields& fields, Cluster& c) {
   Fields pool = fields.map("pool");
   const Node* idle = pool.given("idle_timeout");
@@ -283,8 +293,12 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     read_bounded_load(options, c.bounded_load);
     options.number("subset_size", c.subset_size, 0);
   }
-  fields.later("locality", {"off"}, {"{prefer: zone, spill: 70%}"});
-  fields.later("constraints", {"{require: {}, prefer: {}}"});
+  read_locality(fields, c);
+  {
+    Fields constraints = fields.map("constraints");
+    constraints.pairs("require", c.require);
+    constraints.pairs("prefer", c.prefer);
+  }
   fields.duration("slow_start", c.slow_start);
   fields.share("panic", c.panic);
   read_health(fields, "health_check", c.health_check, true);

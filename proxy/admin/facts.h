@@ -16,7 +16,7 @@ struct EndpointView {
   EndpointState state = EndpointState::Unknown;
   std::string why;     // "connect refused 3 times", empty when there is nothing to say
   double since_s = 0;  // how long it has been in this state
-  uint32_t weight = 100;
+  uint32_t weight = 100, priority = 0;
   std::string zone, version, identity, instance;
   uint64_t in_flight = 0, requests = 0;  // as seen by this proxy
   double ewma_ms = 0;

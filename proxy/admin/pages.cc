@@ -33,6 +33,7 @@ void endpoint(Json& json, const EndpointView& one) {
       .field("ewma_ms", short_of(one.ewma_ms));
   seconds(json, "lease_left_s", one.lease_left_s);
   json.field("zone", one.zone)
+      .field("priority", one.priority)
       .field("version", one.version)
       .field("identity", one.identity)
       .field("instance", one.instance)

@@ -278,7 +278,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   return plan;
 }
 
-upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls) {
+upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls, const std::string& zone) {
   upstream::ClusterPlan plan;
   const bool encrypted = tls.files || tls.mesh;
   plan.tls = std::move(tls);
@@ -298,6 +298,11 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.failure_penalty = cluster.failure_penalty;
   plan.slow_start = cluster.slow_start;
   plan.panic = cluster.panic;
+  plan.require = cluster.require;
+  plan.prefer = cluster.prefer;
+  plan.zone = zone;
+  plan.local_first = cluster.local_first;
+  plan.spill = cluster.spill;
   const config::Outliers& outliers = cluster.outliers;
   plan.outliers = {outliers.on,
                    outliers.consecutive_local,
@@ -388,12 +393,12 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     auto tls = originations.of(cluster, owner);
     if (!tls) return identity::Failure{owner + ": " + tls.why()};
     clusters[cluster.name] = uint32_t(snapshot->clusters.size());
-    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster, *tls)));
+    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster, *tls, document.node.zone)));
     snapshot->limits.push_back(std::make_shared<upstream::Limits>());
   }
   auto tls_by_name = originations.of(document.cluster_defaults, "defaults.cluster.tls");
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
-  snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name);
+  snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name, document.node.zone);
   Chains chains;
   for (const auto* rules : {&document.authorization.allow, &document.authorization.deny})
     for (const auto& rule : *rules)

@@ -248,6 +248,7 @@ void Supervisor::add_services() {
         instance.address = each.address;
         instance.weight = each.weight;
         instance.zone = each.zone;
+        instance.priority = each.priority;
         instance.labels = each.labels;
         endpoints.push_back(std::move(instance));
       }

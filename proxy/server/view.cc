@@ -69,6 +69,7 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   view.since_s = seconds_since(std::max(endpoint.since_ms, endpoint.health_since_ms.load(std::memory_order_relaxed)), now);
   view.weight = facts.weight;
   view.zone = facts.zone;
+  view.priority = facts.priority;
   view.version = facts.version;
   view.identity = endpoint.identity;
   view.instance = facts.instance;

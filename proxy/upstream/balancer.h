@@ -23,6 +23,8 @@ struct Seat {
   uint32_t holders = 0;
   bool usable = true;     // health, ejection, draining, weight and panic rule, as of the last refresh
   uint32_t weight = 100;  // effective, in hundredths of the record's: slow start applied
+  uint32_t rank = 0;      // of its tier: less comes first
+  uint8_t locality = 0;   // Locality, an index of counters
   float latency_us = 0;   // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
   uint32_t in_flight = 0;  // of this worker

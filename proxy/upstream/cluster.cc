@@ -9,6 +9,7 @@
 #include "upstream/balance/rows.h"
 #include "upstream/departed.h"
 #include "upstream/pool.h"
+#include "upstream/tiers.h"
 
 namespace outrider::upstream {
 
@@ -51,7 +52,9 @@ ClusterStats::ClusterStats(stats::Catalog& catalog, std::string_view label) {
   connect_overload = failed("overload");
   pending = one(names::kClusterPending);
   panic = one(names::kClusterPanic);
-  picks = catalog.slot(names::kClusterPicks, {{"cluster", cluster}, {"locality", "unknown"}});
+  constexpr std::array<const char*, 3> kLocalities{"unknown", "local", "other"};
+  for (size_t i = 0; i < picks.size(); ++i)
+    picks[i] = catalog.slot(names::kClusterPicks, {{"cluster", cluster}, {"locality", kLocalities[i]}});
   breaker_connections = breaker("connections");
   breaker_pending = breaker("pending");
   breaker_requests = breaker("requests");
@@ -120,6 +123,7 @@ void Cluster::rebuild() {
   seats.reserve(set_->members.size());
   for (const Member& member : set_->members) {
     if (!plan_->version.empty() && !is_of(plan_->version, *member.facts)) continue;
+    if (!has_labels(*member.facts, plan_->require)) continue;
     const auto survivor = before.find(member.endpoint.get());
     if (survivor == before.end()) {
       seats.emplace_back(new Seat(member));
@@ -131,6 +135,11 @@ void Cluster::rebuild() {
     before.erase(survivor);
   }
   seats_.swap(seats);
+  const Tiers tiers(*plan_);
+  for (auto& seat : seats_) {
+    seat->rank = tiers.rank_of(*seat->member.facts);
+    seat->locality = uint8_t(locality_of(*plan_, *seat->member.facts));
+  }
   usable_.clear();
   choose_usable();
   balancer_->rebuild(usable_);
@@ -154,18 +163,20 @@ bool Cluster::choose_usable() {
   const auto fit = [&](const Seat& seat) {
     return !(detects && is_out(*seat.member.endpoint, now)) && !(checked && health_of(seat) == Health::Unhealthy);
   };
-  size_t taking = 0, fit_count = 0, healthy = 0;
+  Tiers tiers(*plan_);
+  size_t taking = 0, fit_count = 0;
   int64_t oldest = kNever;
   for (const auto& seat : seats_) {
     if (!takes_requests(*seat)) continue;
     ++taking;
     oldest = std::min(oldest, seat->member.endpoint->since_ms);
-    if (!fit(*seat)) continue;
-    ++fit_count;
-    healthy += health_of(*seat) == Health::Healthy;
+    const bool is_fit = fit(*seat);
+    fit_count += is_fit;
+    tiers.add(seat->rank, seat->member.facts->weight, is_fit, is_fit && health_of(*seat) == Health::Healthy);
   }
-  // What is unknown counts as fit here: the first seconds of a check are no panic.
-  panicking_ = double(fit_count) < plan_->panic * double(taking);
+  // What is unknown counts as fit here: the first seconds of a check are no panic. Nor is it one where others stand in.
+  const bool enough = tiers.share_out() && tiers.several();
+  panicking_ = !enough && double(fit_count) < plan_->panic * double(taking);
   set_lamp(limits_->panic, panicking_, stats_.panic);
 
   std::vector<Aperture::Candidate> candidates;
@@ -174,8 +185,9 @@ bool Cluster::choose_usable() {
   on_trial_.clear();
   const int64_t window = plan_->slow_start.count();
   for (const auto& seat : seats_) {
-    seat->usable = takes_requests(*seat) &&
-                   (panicking_ || (fit(*seat) && (!checked || healthy == 0 || health_of(*seat) == Health::Healthy)));
+    seat->usable =
+        takes_requests(*seat) &&
+        (panicking_ || (fit(*seat) && (!checked || !tiers.any_healthy(seat->rank) || health_of(*seat) == Health::Healthy)));
     if (!seat->usable) {
       const bool ill = checked && health_of(*seat) == Health::Unhealthy;
       if (detects && !ill && takes_requests(*seat) && is_half_open(*seat->member.endpoint, now)) on_trial_.push_back(seat.get());
@@ -190,6 +202,7 @@ bool Cluster::choose_usable() {
     }
     candidates.push_back({seat.get(), weight});
   }
+  if (tiers.several() && !panicking_) tiers.narrow(candidates);
   aperture_.narrow(candidates);
   std::vector<Seat*> usable;
   usable.reserve(candidates.size());
@@ -238,7 +251,7 @@ Ref<Seat> Cluster::pick(Pick what) {
   if (!what.tried.empty() && std::find(what.tried.begin(), what.tried.end(), seat) != what.tried.end())
     if (Seat* const other = last_resort(what.tried)) seat = other;
   seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
-  context_.shard.add(stats_.picks);
+  context_.shard.add(stats_.picks[seat->locality]);
   return Ref<Seat>(seat);
 }
 

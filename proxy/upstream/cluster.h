@@ -1,6 +1,7 @@
 #pragma once
 // A service as one worker sees it: the current set, a seat per endpoint, a balancer.
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -27,7 +28,8 @@ struct Context {
 struct ClusterStats {  // slots of outrider_cluster_*{cluster=...}, found once
   ClusterStats(stats::Catalog& catalog, std::string_view label);
   stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable, connect_closed,
-      connect_tls, connect_overload, pending, panic, picks, breaker_connections, breaker_pending, breaker_requests;
+      connect_tls, connect_overload, pending, panic, breaker_connections, breaker_pending, breaker_requests;
+  std::array<stats::Slot, 3> picks;  // by Locality
 };
 
 // Held by Serving and by exchanges in flight (Ref). One worker.

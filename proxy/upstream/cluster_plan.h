@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -60,6 +61,7 @@ constexpr uint32_t kIdempotent = bit_of(http::Method::Get) | bit_of(http::Method
                                  bit_of(http::Method::Put) | bit_of(http::Method::Delete) | bit_of(http::Method::Trace);
 
 struct ClusterPlan {
+  using Labels = std::vector<std::pair<std::string, std::string>>;
   std::string name;
   std::string service;  // "namespace/name" in the registry; empty: not from the registry
   std::string version;  // only endpoints that are, or are labelled, of that; empty: all
@@ -74,6 +76,10 @@ struct ClusterPlan {
   double bounded_load = 0;     // ring_hash, maglev: times the average; 0: no bound
   milliseconds slow_start{0};  // 0: who joins has its share at once
   double panic = 0.5;          // fewer usable than this share: use all
+  Labels require, prefer;      // of endpoints: without the one they are not of the cluster, those with the other come first
+  std::string zone;            // our own; empty: not known
+  bool local_first = true;     // endpoints of our zone
+  double spill = 0.7;          // of a tier's weight: with less of it fit, the next has a part of the requests (tiers.h)
   Protocol protocol = Protocol::Http1;
   Protocol grpc_protocol = Protocol::Http1;     // for gRPC that has come by HTTP/2
   Protocol upgrade_protocol = Protocol::Http1;  // hardly any server takes WebSocket by HTTP/2

@@ -186,15 +186,20 @@ void Cluster::leave_trial(Seat& seat) {
   if (is_half_open(endpoint, wall_ms())) tell();
 }
 
-// Better one that is ejected than one that has just failed this very request.
+// Better one of another tier, or one that is ejected, than one that has just failed this very request.
 Seat* Cluster::last_resort(std::span<const Seat* const> tried) {
   Seat* found = nullptr;
   const auto until = [](const Seat& seat) { return seat.member.endpoint->ejected_until_ms.load(kRelaxed); };
+  const auto better = [&](const Seat& a, const Seat& b) {
+    if (a.usable != b.usable) return a.usable;
+    return a.usable ? a.rank < b.rank : until(a) < until(b);
+  };
   for (const auto& seat : seats_) {
-    if (seat->usable || !is_out(*seat->member.endpoint, wall_ms()) || seat->member.facts->draining ||
-        seat->member.facts->weight == 0 || std::find(tried.begin(), tried.end(), seat.get()) != tried.end())
+    if (seat->member.facts->draining || seat->member.facts->weight == 0 ||
+        std::find(tried.begin(), tried.end(), seat.get()) != tried.end())
       continue;
-    if (!found || until(*seat) < until(*found)) found = seat.get();
+    if (!seat->usable && !is_out(*seat->member.endpoint, wall_ms())) continue;
+    if (!found || better(*seat, *found)) found = seat.get();
   }
   return found;
 }

@@ -217,7 +217,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.endpoints[].address", S, "10.0.0.2:80", "unix:/run/x.sock"},
     {"clusters.cart.endpoints[].weight", S, "100", "50"},
     {"clusters.cart.endpoints[].zone", S, "", "b"},
-    {"clusters.cart.endpoints[].priority", L, "0", "1"},
+    {"clusters.cart.endpoints[].priority", S, "0", "1"},
     {"clusters.cart.endpoints[].labels", S, "{}", "{version: v2}"},
     {"clusters.cart.dns.name", L, "", "a.example.com"},
     {"clusters.cart.dns.port", L, "0", "80"},
@@ -240,11 +240,12 @@ constexpr Row kRows[] = {
     {"clusters.cart.lb_options.hash", S, "source", "header.x"},
     {"clusters.cart.lb_options.bounded_load", S, "off", "1.25"},
     {"clusters.cart.lb_options.subset_size", S, "128", "10"},
+    {"clusters.cart.locality.prefer", S, "zone", "zone"},
     {"clusters.cart.locality.prefer", L, "zone", "region"},
-    {"clusters.cart.locality.spill", L, "70%", "50%"},
+    {"clusters.cart.locality.spill", S, "70%", "50%"},
     {"clusters.cart.locality", S, "off", "false"},
-    {"clusters.cart.constraints.require", L, "{}", "{gpu: \"true\"}"},
-    {"clusters.cart.constraints.prefer", L, "{}", "{gpu: \"true\"}"},
+    {"clusters.cart.constraints.require", S, "{}", "{gpu: \"true\"}"},
+    {"clusters.cart.constraints.prefer", S, "{}", "{gpu: \"true\"}"},
     {"clusters.cart.slow_start", S, "0", "30s"},
     {"clusters.cart.panic", S, "50%", "0%"},
     {"clusters.cart.health_check", S, "off", "false"},
@@ -522,8 +523,7 @@ TEST(Keys, TheListOfKeysSaysWhichAreSupported) {
     if (name.starts_with("defaults.")) continue;     // has the keys of its items
     const Key* key = catalogued(keys, name);
     ASSERT_TRUE(key) << name;
-    const bool off_alone = name == "clusters.<name>.locality";   // all one may say is off
-    EXPECT_EQ(key->supported, state == S && !off_alone) << name << " is " << key->path;
+    EXPECT_EQ(key->supported, state == S) << name << " is " << key->path;
   }
 }
 

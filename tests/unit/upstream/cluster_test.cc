@@ -5,6 +5,7 @@
 #include "stats/names.h"
 #include "upstream/cluster_table.h"
 #include "upstream/pool.h"
+#include "upstream/tiers.h"
 
 namespace outrider::upstream {
 namespace {
@@ -120,7 +121,7 @@ TEST_F(ClusterTest, CountsPicks) {
   auto cluster = ground.cluster(set);
   for (int i = 0; i < 3; ++i) cluster->pick({});
   EXPECT_EQ(set->members[0].endpoint->picks, 3u);
-  EXPECT_EQ(read(cluster->stats().picks), 3u);
+  EXPECT_EQ(read(cluster->stats().picks[size_t(Locality::Unknown)]), 3u);
 }
 
 TEST_F(ClusterTest, SurvivorsKeepTheirSeats) {
