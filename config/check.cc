@@ -109,6 +109,8 @@ void check_opaque(Reading& reading, const Listener& l, const Route& route) {
   const std::string who = seat.empty() ? "a rule with sni" : seat;
   if (!route.hosts.empty() || !route.prefixes.empty() || !route.paths.empty())
     reading.error(where, route.path + ".match", who + " cannot see hosts and paths");
+  if (route.conditions.of_requests())
+    reading.error(where, route.path + ".match", who + " sees no requests: port, source and percent are all it can be asked for");
   if (route.action == Route::Action::Redirect || route.action == Route::Action::Respond)
     reading.error(where, route.path, who + " can only lead to a cluster");
   if (!route.filters.empty()) reading.error(where, route.path, who + " has no filters");

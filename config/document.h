@@ -153,8 +153,10 @@ struct Conditions {  // of a rule, besides host and path; what is empty asks not
   std::vector<std::string> methods;
   std::vector<std::pair<std::string, TextMatch>> headers, queries, cookies;
   std::vector<std::string> identities, networks;  // of who asks
+  std::vector<uint16_t> ports;                    // that were called
   double percent = 1;
   bool any() const;
+  bool of_requests() const;  // something that a TCP connection has not
 };
 
 struct Route {
@@ -168,8 +170,9 @@ struct Route {
   std::vector<std::string> prefixes, paths;  // at most one kind; both empty: any path
   std::vector<std::string> server_names;     // lower case, of TLS that is passed through: exact, "*.suffix" or "*"
   Conditions conditions;
-  bool catches_all() const {
-    return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty() && !conditions.any();
+  bool catches_all() const { return takes_bytes() && !conditions.any(); }
+  bool takes_bytes() const {  // of TCP
+    return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty() && !conditions.of_requests();
   }
   Action action = Action::Cluster;
   std::string cluster;                                  // a name in Document::clusters

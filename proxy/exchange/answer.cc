@@ -116,12 +116,7 @@ void Exchange::act() {
     return answer(what.status, "", what.body);
   }
   const Redirect& to = route_->redirect;
-  const std::string_view host = to.host.empty() ? request_.authority : std::string_view(to.host);
-  const std::string_view scheme = !to.scheme.empty() ? std::string_view(to.scheme) : peer_.encrypted ? "https" : "http";
-  // A change of scheme makes a port that was written for the old one wrong.
-  const auto authority = !to.scheme.empty() && to.host.empty() ? http::without_port(host) : host;
-  const auto base = arena_.concat(scheme, "://", authority);
-  answer_.headers.set(HeaderId::Location, arena_.concat(base, to.rewrite.target(request_.path, arena_)));
+  answer_.headers.set(HeaderId::Location, to.location(request_, peer_.encrypted, arena_));
   answer(to.status, "", "");
 }
 

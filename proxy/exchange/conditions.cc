@@ -45,6 +45,7 @@ bool TextMatch::holds(std::optional<std::string_view> text) const {
 bool Conditions::hold(const Asked& asked, uint32_t rule) const {
   const http::RequestHead& head = asked.head;
   if (!methods.empty() && std::find(methods.begin(), methods.end(), head.method_text) == methods.end()) return false;
+  if (!ports.empty() && std::find(ports.begin(), ports.end(), asked.port) == ports.end()) return false;
   if (path && !path->holds(head.path.substr(0, head.path.find('?')))) return false;
   if (grpc && !http::is_grpc(head.headers)) return false;
   for (const auto& [name, match] : headers)

@@ -35,7 +35,8 @@ class TextMatch {
 struct Asked {
   const http::RequestHead& head;
   const filter::Peer& peer;
-  uint64_t lot;  // drawn once a request
+  uint64_t lot;       // drawn once a request
+  uint16_t port = 0;  // that the client called; 0: nobody asks for it
 };
 
 // All of it must hold; what is empty asks nothing. Constant, compiled from one configuration; shared by all workers.
@@ -50,9 +51,10 @@ struct Conditions {
   std::vector<std::string> identities;           // any of them: patterns (identity/workload_id.h)
   std::string home;                              // the trust domain that short patterns speak of
   filter::IpRules networks;
-  bool grpc = false;        // by its content type
-  double percent = 1;       // share of what fulfils the rest; each rule draws for itself
-  http::RequestKey sticky;  // draws in its place, where the request has it
+  std::vector<uint16_t> ports;  // any of them
+  bool grpc = false;            // by its content type
+  double percent = 1;           // share of what fulfils the rest; each rule draws for itself
+  http::RequestKey sticky;      // draws in its place, where the request has it
 
   bool hold(const Asked& asked, uint32_t rule) const;
 };

@@ -29,7 +29,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
     }
     counted_ip = entry == TallyTable::Entry::Counted;
   }
-  const uint16_t called = plan.tcp_too ? net::destination_of(fd).port() : 0;
+  const uint16_t called = plan.tcp_too || plan.router->asks_port() ? net::destination_of(fd).port() : 0;
   auto* session = new HttpSession(site_, from_, {fd, peer, called, counted_ip});
   site_.sessions.push_back(*session);
 }

@@ -187,8 +187,9 @@ bool Exchange::step() {
 
 bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
-  if (!raw_) route_ = plan.router->match(http::without_port(request_.authority), {request_, peer_, site_.loop.random().next()});
-  else route_ = tls_ ? plan.router->match_tls(request_.authority) : plan.router->match_bytes();
+  const Asked asked{request_, peer_, site_.loop.random().next(), session_->called()};
+  if (!raw_) route_ = plan.router->match(http::without_port(request_.authority), asked);
+  else route_ = tls_ ? plan.router->match_tls(request_.authority, asked) : plan.router->match_bytes(asked);
   if (!route_) return false;
   chain_ = route_->chain.get();
   if (route_->action == Route::Action::Cluster) {

@@ -33,6 +33,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   std::string_view local(Arena& arena);                                     // the address the client came to
   http::Codec& codec() { return connection_.codec(); }
   wire::HttpConnection& connection() { return connection_; }
+  uint16_t called() const { return called_; }                         // the port, where somebody asks for it
   void end(http::StreamId stream, Flag flag, bool client_gone);       // an exchange is over
   void note_malformed(const char* reason);                            // counted; its answer is the last one
   void note_refused(const Error& why, std::string_view server_name);  // TLS that is not passed on

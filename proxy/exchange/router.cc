@@ -49,10 +49,19 @@ uint32_t Route::choose(double lot) const {
   return split.empty() ? cluster : split.back().cluster;
 }
 
+std::string_view Redirect::location(const http::RequestHead& asked, bool encrypted, Arena& arena) const {
+  const std::string_view there = host.empty() ? asked.authority : std::string_view(host);
+  const std::string_view by = !scheme.empty() ? std::string_view(scheme) : encrypted ? "https" : "http";
+  // A change of scheme makes a port that was written for the old one wrong.
+  const auto authority = !scheme.empty() && host.empty() ? http::without_port(there) : there;
+  return arena.concat(arena.concat(by, "://", authority), rewrite.target(asked.path, arena));
+}
+
 Router::Router(std::vector<Rule> rules) {
   for (uint32_t i = 0; i < rules.size(); ++i) {
     const Rule& rule = rules[i];
-    if (rule.any_bytes) bytes_ = std::min(bytes_, i);
+    if (rule.any_bytes) bytes_.push_back(i);
+    asks_port_ |= rule.conditions && !rule.conditions->ports.empty();
     if (!rule.server_names.empty()) server_names_.add(rule.server_names, rule, i);
     else hosts_.add(rule.hosts.empty() ? std::vector<std::string>{"*"} : rule.hosts, rule, i);
   }
@@ -67,8 +76,14 @@ const Route* Router::match(std::string_view host, const Asked& asked) const {
   return at(hosts_.find(host, asked.head.path, [&](uint32_t rule) { return conditions_[rule]->hold(asked, rule); }));
 }
 
-const Route* Router::match_tls(std::string_view server_name) const {
-  return at(std::min(server_names_.find(server_name, "/", [](uint32_t) { return true; }), bytes_));
+const Route* Router::match_tls(std::string_view server_name, const Asked& asked) const {
+  return at(std::min(server_names_.find(server_name, "/", [](uint32_t) { return true; }), find_bytes(asked)));
+}
+
+uint32_t Router::find_bytes(const Asked& asked) const {
+  for (const uint32_t rule : bytes_)
+    if (!conditions_[rule] || conditions_[rule]->hold(asked, rule)) return rule;
+  return PathTree::kNone;
 }
 
 }  // namespace outrider::exchange

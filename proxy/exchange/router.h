@@ -23,6 +23,7 @@ struct Redirect {
   std::string scheme, host;  // empty: as the request has it
   Rewrite rewrite;
   uint16_t status = 308;
+  std::string_view location(const http::RequestHead& asked, bool encrypted, Arena& arena) const;
 };
 struct Respond {
   uint16_t status = 200;
@@ -73,8 +74,9 @@ class Router {
   explicit Router(std::vector<Rule> rules);
   // `host` without port, any case; the path with or without query. Null: no rule.
   const Route* match(std::string_view host, const Asked& asked) const;
-  const Route* match_tls(std::string_view server_name) const;  // to be passed through
-  const Route* match_bytes() const { return at(bytes_); }
+  const Route* match_tls(std::string_view server_name, const Asked& asked) const;  // to be passed through
+  const Route* match_bytes(const Asked& asked) const { return at(find_bytes(asked)); }
+  bool asks_port() const { return asks_port_; }
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
@@ -89,7 +91,9 @@ class Router {
   std::vector<Route> routes_;
   std::vector<std::shared_ptr<const Conditions>> conditions_;  // of each route; null: none
   Names hosts_, server_names_;
-  uint32_t bytes_ = PathTree::kNone;
+  uint32_t find_bytes(const Asked& asked) const;
+  std::vector<uint32_t> bytes_;  // rules for connections that nobody looks into, as written
+  bool asks_port_ = false;
 };
 
 }  // namespace outrider::exchange

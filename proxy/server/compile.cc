@@ -426,7 +426,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     std::vector<exchange::Rule> rules;
     for (const auto& route : listener.routes) {
       rules.push_back(rule_of(route, clusters, chains, snapshot->routes++, document.identity.trust_domain));
-      rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.catches_all();
+      rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.takes_bytes();
     }
     plan->router = std::make_shared<const exchange::Router>(std::move(rules));
     snapshot->listeners.push_back(std::move(plan));

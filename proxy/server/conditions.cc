@@ -40,6 +40,7 @@ std::shared_ptr<const exchange::Conditions> conditions_of(const config::Conditio
   conditions->identities = written.identities;
   conditions->home = home;
   for (const std::string& network : written.networks) (void)conditions->networks.allow(network);
+  conditions->ports = written.ports;
   conditions->percent = written.percent;
   conditions->sticky = sticky;
   return conditions;

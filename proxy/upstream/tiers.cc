@@ -40,9 +40,7 @@ void Tiers::add(uint32_t rank, double weight, bool fit, bool healthy) {
   tier->healthy += healthy;
 }
 
-const Tiers::Tier& Tiers::at(uint32_t rank) const {
-  return *std::partition_point(tiers_.begin(), tiers_.end(), before(rank));
-}
+const Tiers::Tier& Tiers::at(uint32_t rank) const { return *std::partition_point(tiers_.begin(), tiers_.end(), before(rank)); }
 
 bool Tiers::any_healthy(uint32_t rank) const { return at(rank).healthy > 0; }
 

@@ -17,7 +17,8 @@ bool has_labels(const discovery::Instance& facts, const ClusterPlan::Labels& all
 
 // A tier is all that have the same priority, preference and nearness. The first one has all requests while its fit
 // endpoints weigh at least `spill` of all of it; below that a part in proportion, and the next tiers have the rest in turn, by
-// the same rule (as Envoy's overprovisioning factor, of which `spill` is the inverse). One worker; used up by one look at a cluster.
+// the same rule (as Envoy's overprovisioning factor, of which `spill` is the inverse). One worker; used up by one look at a
+// cluster.
 class Tiers {
  public:
   explicit Tiers(const ClusterPlan& plan) : plan_(plan) {}

@@ -179,7 +179,7 @@ constexpr Row kRows[] = {
     {"routes.edge[].match.source.identity", S, "[]", "[shop/web]"},
     {"routes.edge[].match.source.cidr", S, "[]", "[10.0.0.0/8, \"fd00::/8\"]"},
     {"routes.edge[].match.sni", S, "[\"*.example.com\"]", "a.example.com"},
-    {"routes.edge[].match.port", L, kNone, "443"},
+    {"routes.edge[].match.port", S, kNone, "[443, 8443]"},
     {"routes.edge[].match.percent", S, "100%", "5%"},
     {"routes.edge[].cluster", S, "cart", "cart"},
     {"routes.edge[].split", S, "{cart: 1}", "{\"cart@v1\": 95, \"cart@v2\": 5}"},

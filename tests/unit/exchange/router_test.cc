@@ -27,39 +27,75 @@ const Route* matched(const Router& router, std::string_view host, std::string_vi
   return router.match(host, {head, {}, 0});
 }
 
+// A connection on a port.
+struct Called {
+  explicit Called(uint16_t port = 0) : asked{head, peer, 0, port} {}
+  Arena arena;
+  http::RequestHead head{arena};
+  filter::Peer peer;
+  Asked asked;
+};
+const Route* by_bytes(const Router& router, uint16_t port = 0) { return router.match_bytes(Called(port).asked); }
+const Route* by_tls(const Router& router, std::string_view name, uint16_t port = 0) {
+  return router.match_tls(name, Called(port).asked);
+}
+
 std::string name_of(const Route* route) { return route ? route->name : "none"; }
 
 TEST(Routes, TlsIsLedByTheNameAlone) {
   Rule host = named("host");
   host.hosts = {"a.test"};
   const Router router({host, for_names("one", {"a.test", "b.test"}), for_names("many", {"*.c.test"})});
-  EXPECT_EQ(name_of(router.match_tls("a.test")), "one");
-  EXPECT_EQ(name_of(router.match_tls("B.TEST.")), "one");
-  EXPECT_EQ(name_of(router.match_tls("x.y.c.test")), "many");
-  EXPECT_EQ(name_of(router.match_tls("c.test")), "none");
-  EXPECT_EQ(name_of(router.match_tls("")), "none");
-  EXPECT_EQ(name_of(router.match_tls(std::string(256, 'a'))), "none");
-  EXPECT_EQ(name_of(router.match_bytes()), "none");
+  EXPECT_EQ(name_of(by_tls(router, "a.test")), "one");
+  EXPECT_EQ(name_of(by_tls(router, "B.TEST.")), "one");
+  EXPECT_EQ(name_of(by_tls(router, "x.y.c.test")), "many");
+  EXPECT_EQ(name_of(by_tls(router, "c.test")), "none");
+  EXPECT_EQ(name_of(by_tls(router, "")), "none");
+  EXPECT_EQ(name_of(by_tls(router, std::string(256, 'a'))), "none");
+  EXPECT_EQ(name_of(by_bytes(router)), "none");
+}
+
+// Row 28 of the table of features: a port among what a rule may ask for.
+TEST(Routes, APortLeadsRequestsAndBytes) {
+  Rule admin = named("admin"), database = named("database"), rest = named("rest");
+  auto conditions = std::make_shared<Conditions>();
+  conditions->ports = {8443, 9443};
+  admin.conditions = conditions;
+  conditions = std::make_shared<Conditions>();
+  conditions->ports = {5432};
+  database.conditions = conditions;
+  database.any_bytes = rest.any_bytes = true;
+  const Router router({admin, database, rest});
+  EXPECT_TRUE(router.asks_port());
+  const auto by_port = [&](uint16_t port) { return name_of(router.match("a.test", Called(port).asked)); };
+  EXPECT_EQ(by_port(8443), "admin");
+  EXPECT_EQ(by_port(9443), "admin");
+  EXPECT_EQ(by_port(443), "rest");
+  EXPECT_EQ(name_of(by_bytes(router, 5432)), "database");
+  EXPECT_EQ(name_of(by_bytes(router, 3306)), "rest");
+  EXPECT_EQ(name_of(by_bytes(router, 8443)), "rest") << "that rule is for requests";
+  EXPECT_EQ(name_of(by_tls(router, "db.test", 5432)), "database");
+  EXPECT_FALSE(Router({rest}).asks_port());
 }
 
 TEST(Routes, ARuleWithServerNamesIsNotForHttp) {
   const Router router({for_names("tls", {"*"}), named("http")});
   EXPECT_EQ(name_of(matched(router, "a.test", "/")), "http");
-  EXPECT_EQ(name_of(router.match_tls("a.test")), "tls");
-  EXPECT_EQ(name_of(router.match_tls("")), "tls") << "a star is for no name, too";
-  EXPECT_EQ(name_of(router.match_bytes()), "none");
+  EXPECT_EQ(name_of(by_tls(router, "a.test")), "tls");
+  EXPECT_EQ(name_of(by_tls(router, "")), "tls") << "a star is for no name, too";
+  EXPECT_EQ(name_of(by_bytes(router)), "none");
 }
 
 TEST(Routes, OfRulesForBytesAndForNamesTheFirstWins) {
   Rule all = named("all");
   all.any_bytes = true;
   const Router behind({for_names("tls", {"a.test"}), all});
-  EXPECT_EQ(name_of(behind.match_tls("a.test")), "tls");
-  EXPECT_EQ(name_of(behind.match_tls("b.test")), "all");
-  EXPECT_EQ(name_of(behind.match_bytes()), "all");
+  EXPECT_EQ(name_of(by_tls(behind, "a.test")), "tls");
+  EXPECT_EQ(name_of(by_tls(behind, "b.test")), "all");
+  EXPECT_EQ(name_of(by_bytes(behind)), "all");
   EXPECT_EQ(name_of(matched(behind, "a.test", "/")), "all");
   const Router before({all, for_names("tls", {"a.test"})});
-  EXPECT_EQ(name_of(before.match_tls("a.test")), "all");
+  EXPECT_EQ(name_of(by_tls(before, "a.test")), "all");
 }
 
 TEST(Learned, EachPortHasItsOwnVerdict) {

@@ -188,8 +188,7 @@ TEST_F(TiersTest, EveryRequestHasAnEndpointWhileAnyIsFit) {
   plan().panic = 0;
   for (int round = 0; round < 60; ++round) {
     std::vector<Place> places(1 + random.below(12));
-    for (auto& place : places)
-      place = {random.below(2) ? "a" : "b", uint8_t(random.below(3)), {}, 1 + random.below(1000)};
+    for (auto& place : places) place = {random.below(2) ? "a" : "b", uint8_t(random.below(3)), {}, 1 + random.below(1000)};
     have(places);
     std::vector<bool> lost(places.size());
     for (size_t i = 0; i < places.size(); ++i)
