@@ -75,6 +75,28 @@ struct AuthorizationView {
   uint32_t line = 0;
 };
 
+struct RouteQuestion {
+  std::string method, url, from, listener;  // the last two may be empty
+  std::vector<std::pair<std::string, std::string>> headers = {};
+};
+
+// What would become of a request. `status` is 0 where an endpoint would be asked.
+struct RouteView {
+  std::string error;  // the question makes no sense: why
+  std::string listener;
+  std::string denied_by;  // the rule of authorization; empty: allowed
+  std::string route, file;
+  uint32_t line = 0;
+  bool by_chance = false;  // the rule, or one before it, has but a share of such requests
+  std::vector<std::string> filters;
+  uint16_t status = 0;
+  std::string reason, location;
+  std::string cluster, path, host;                     // whom, and what for
+  std::vector<std::pair<std::string, double>> shares;  // of a split that is drawn for each request
+  double timeout_s = 0;                                // 0: none
+  std::vector<EndpointView> endpoints;                 // in the order in which they come into question
+};
+
 struct Build {
   std::string version, revision;
 };
@@ -90,6 +112,7 @@ class Facts {
   virtual bool services_complete() const = 0;  // services that are merely listed are read once somebody asks for services()
   virtual RegistryView registry() const = 0;
   virtual AuthorizationView authorization(const AuthorizationQuestion& question) const = 0;
+  virtual RouteView route(const RouteQuestion& question) const = 0;
   virtual Build build() const = 0;
   virtual std::string name() const = 0;  // of this proxy: service or node id
   virtual double uptime_s() const = 0;

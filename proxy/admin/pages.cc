@@ -165,6 +165,7 @@ Reply index_page(const Facts& facts) {
       "  GET  /services       services announced, watched and listed; complete once the list is read (?service=NAME)\n"
       "  GET  /registry       peers, seeds and our own records\n"
       "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
+      "  GET  /route          which rule, cluster and endpoints a request would have (?method=&url=&from=&listener=&headers=)\n"
       "  GET  /authz          may FROM ask TO for that, and by which rule (?from=&to=&method=&path=)\n"
       "  GET  /config         the configuration as it takes effect\n"
       "  GET  /version        what was built\n"
@@ -283,6 +284,7 @@ void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& ca
   server.page("/clusters", [&facts](const Ask& ask) { return clusters_page(facts, ask); });
   server.page("/services", [&facts](const Ask& ask) { return services_page(facts, ask); });
   server.page("/registry", [&facts](const Ask&) { return registry_page(facts); });
+  server.page("/route", [&facts](const Ask& ask) { return route_page(facts, ask); });
   server.page("/authz", [&facts](const Ask& ask) { return authorization_page(facts, ask); });
   server.page("/stat", [&facts, &catalog](const Ask& ask) { return stat_page(facts, catalog, ask); });
   server.page("/version", [&facts](const Ask&) { return version_page(facts); });

@@ -21,6 +21,8 @@ Reply clusters_page(const Facts& facts, const Ask& ask);       // ?cluster=NAME
 Reply services_page(const Facts& facts, const Ask& ask);       // ?service=NAME
 Reply authorization_page(const Facts& facts, const Ask& ask);  // ?from=&to=, and for HTTP &method=&path=
 std::string authorization_json(const AuthorizationView& view);
+Reply route_page(const Facts& facts, const Ask& ask);  // ?method=&url=&from=&listener=&headers=, the last a line each
+std::string route_json(const RouteView& view);
 Reply registry_page(const Facts& facts);
 Reply version_page(const Facts& facts);
 Reply drain_page(Facts& facts);

@@ -15,13 +15,6 @@ using admin::AuthorizationView;
 
 AuthorizationView nonsense(std::string why) { return {.error = std::move(why)}; }
 
-std::optional<identity::WorkloadId> workload_of(const config::Document& document, std::string_view from) {
-  if (from.starts_with("spiffe://")) return identity::WorkloadId::parse(from);
-  const size_t slash = from.find('/');
-  const auto space = slash == from.npos ? std::string_view(document.service.name_space) : from.substr(0, slash);
-  return identity::WorkloadId::of(document.identity.trust_domain, space, slash == from.npos ? from : from.substr(slash + 1));
-}
-
 // Whoever comes must have shown an identity first.
 bool may_connect(const config::Identity& rules, const std::optional<identity::WorkloadId>& id) {
   if (!id) return rules.mtls != config::Identity::Mtls::Strict;
@@ -36,6 +29,13 @@ const config::Listener* inbound_of(const config::Document& document) {
 }
 
 }  // namespace
+
+std::optional<identity::WorkloadId> workload_of(const config::Document& document, std::string_view from) {
+  if (from.starts_with("spiffe://")) return identity::WorkloadId::parse(from);
+  const size_t slash = from.find('/');
+  const auto space = slash == from.npos ? std::string_view(document.service.name_space) : from.substr(0, slash);
+  return identity::WorkloadId::of(document.identity.trust_domain, space, slash == from.npos ? from : from.substr(slash + 1));
+}
 
 AuthorizationView judge(const config::Document& document, const admin::AuthorizationQuestion& question) {
   const auto& service = document.service;

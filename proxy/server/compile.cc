@@ -278,6 +278,17 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   return plan;
 }
 
+std::shared_ptr<const exchange::Router> router_of(const config::Document& document, const config::Listener& listener,
+                                                  const exchange::ListenerPlan& plan, const exchange::ClusterIds& clusters,
+                                                  Chains& chains, uint32_t& ids) {
+  std::vector<exchange::Rule> rules;
+  for (const auto& route : listener.routes) {
+    rules.push_back(rule_of(route, clusters, chains, ids++, document.identity.trust_domain));
+    rules.back().any_bytes = (plan.tcp_too || plan.wire == http::Wire::Raw) && route.takes_bytes();
+  }
+  return std::make_shared<const exchange::Router>(std::move(rules));
+}
+
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls, const std::string& zone) {
   upstream::ClusterPlan plan;
   const bool encrypted = tls.files || tls.mesh;
@@ -379,6 +390,17 @@ std::shared_ptr<const filter::Authorization> authorization_of(const config::Docu
   return std::make_shared<const filter::Authorization>(std::move(made));
 }
 
+std::shared_ptr<const exchange::ListenerPlan> plan_of(const config::Document& document, const config::Listener& listener,
+                                                      exchange::ClusterIds& clusters) {
+  for (const auto& cluster : document.clusters) clusters.emplace(cluster.name, uint32_t(clusters.size()));
+  Chains chains;
+  uint32_t ids = 0;
+  auto plan = plan_of(listener);
+  if (listener.tls.identity) plan->authorization = authorization_of(document);
+  plan->router = router_of(document, listener, *plan, clusters, chains, ids);
+  return plan;
+}
+
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
                                                                      WorkloadTls* workload, TlsFiles& files) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
@@ -423,12 +445,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->ip = chains.ip_rules(listener.ip);
     plan->max_of_process = document.overload.connections;
     plan->of_process = snapshot->connections;
-    std::vector<exchange::Rule> rules;
-    for (const auto& route : listener.routes) {
-      rules.push_back(rule_of(route, clusters, chains, snapshot->routes++, document.identity.trust_domain));
-      rules.back().any_bytes = (plan->tcp_too || plan->wire == http::Wire::Raw) && route.takes_bytes();
-    }
-    plan->router = std::make_shared<const exchange::Router>(std::move(rules));
+    plan->router = router_of(document, listener, *plan, clusters, chains, snapshot->routes);
     snapshot->listeners.push_back(std::move(plan));
   }
   if (!chains.problem().empty()) return identity::Failure{chains.problem()};

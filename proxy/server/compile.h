@@ -21,6 +21,9 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
 
 // Parts of it, for those who answer questions about it.
 std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document);  // null: there are no rules
+// A listener as its requests meet it, without sockets and contexts of TLS. `clusters` says what its rules' numbers mean.
+std::shared_ptr<const exchange::ListenerPlan> plan_of(const config::Document& document, const config::Listener& listener,
+                                                      exchange::ClusterIds& clusters);
 exchange::Slash slash_of(config::Listener::Slash rule);
 
 }  // namespace outrider::server

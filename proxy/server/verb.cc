@@ -34,6 +34,13 @@ constexpr Flag kShow[] = {kConfig,
                           kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
+constexpr Flag kRoute[] = {kConfig,
+                           kSet,
+                           {"--header", "NAME: VALUE", "a field of the request; may be given again", "-H"},
+                           {"--from", "ID", "who asks, by mutual TLS"},
+                           {"--listener", "NAME", "where the request comes in"},
+                           kAdmin,
+                           kJson};
 constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
                            {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
                            {"--out", "DIR", "where to write; made when it is not there"},
@@ -65,6 +72,14 @@ constexpr Verb kVerbs[] = {
      1, show_endpoints},
     {"stat", "[SERVICE] [--json] [--admin ADDRESS]", "requests, success, latency and retries since the start",
      "  outrider stat\n  outrider stat web --json\n", kRead, 1, show_stat},
+    {"route",
+     "METHOD URL [-H 'NAME: VALUE']... [--from ID] [--listener NAME] [-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
+     "which rule, cluster and endpoints a request would have",
+     "By the code that routes requests; nothing is sent. ID is as in authz. Without --listener it is the one whose port is in the\n"
+     "URL, else the one for the app beside us, else an edge listener. Exit 1 where nobody would be asked and no rule answers.\n\n"
+     "  outrider route GET http://shop/cart/1 -H 'x-beta: 1'\n"
+     "  outrider route -c edge.yaml POST https://shop.example.com/api/orders\n",
+     kRoute, 2, show_route},
     {"authz", "FROM TO [METHOD PATH] [-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
      "may FROM ask TO for that, and by which rule",
      "FROM is a SPIFFE ID, NAMESPACE/ACCOUNT, or - for somebody without an identity; TO is the service whose sidecar is asked,\n"

@@ -44,6 +44,7 @@ int identity_issue(const Arguments&);
 int identity_mesh_key(const Arguments&);
 int identity_show(const Arguments&);
 int show_authorization(const Arguments&);
+int show_route(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

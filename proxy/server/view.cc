@@ -6,6 +6,7 @@
 #include "config/show.h"
 #include "server/authz.h"
 #include "server/build.h"
+#include "server/dry_run.h"
 
 namespace outrider::server {
 
@@ -172,6 +173,14 @@ admin::RegistryView View::registry() const { return state_.mesh->view(); }
 
 admin::AuthorizationView View::authorization(const admin::AuthorizationQuestion& question) const {
   return judge(*state_.document, question);
+}
+
+admin::RouteView View::route(const admin::RouteQuestion& question) const {
+  auto view = dry_run(*state_.document, question);
+  for (auto& cluster : clusters())
+    if (!view.cluster.empty() && cluster.name == view.cluster) view.endpoints = std::move(cluster.endpoints);
+  in_order(view.endpoints, state_.document->node.zone);
+  return view;
 }
 
 admin::Build View::build() const { return this_build(); }

@@ -40,6 +40,7 @@ class View final : public admin::Facts {
   bool services_complete() const override;
   admin::RegistryView registry() const override;
   admin::AuthorizationView authorization(const admin::AuthorizationQuestion& question) const override;
+  admin::RouteView route(const admin::RouteQuestion& question) const override;
   admin::Build build() const override;
   std::string name() const override;
   double uptime_s() const override;

@@ -8,7 +8,7 @@
 
 #include "admin/pages.h"
 #include "server/admin_client.h"
-#include "server/sources.h"
+#include "server/ask_either.h"
 #include "server/verb.h"
 
 namespace outrider::server {
@@ -17,25 +17,9 @@ namespace {
 
 constexpr const char* kVerb = "authz";
 
-// As a running proxy says it; null: `error` does.
-std::optional<std::string> ask(const Arguments& arguments, const admin::AuthorizationQuestion& question, std::string& error) {
-  const std::string query = "from=" + escaped(question.from) + "&to=" + escaped(question.to) +
-                            "&method=" + escaped(question.method) + "&path=" + escaped(question.path);
-  const auto answer = ask_admin(admin_address(arguments.value("--admin")), "/authz?" + query, error);
-  if (!answer) return {};
-  if (answer->status == 200) return answer->body;
-  error = answer->body.substr(0, answer->body.find('\n'));
-  return {};
-}
-
-// As a configuration says it.
-std::optional<std::string> look_up(const Arguments& arguments, const admin::AuthorizationQuestion& question, std::string& error) {
-  const config::Sources sources = sources_of(arguments, error, Plain::NoFile);
-  if (!error.empty()) return {};
-  const auto outcome = config::load(sources);
-  std::fputs(config::print(outcome.complaints).c_str(), stderr);
-  if (!outcome.document) return error = "the configuration is wrong", std::nullopt;
-  const auto view = judge(*outcome.document, question);
+std::optional<std::string> look_up(const config::Document& document, const admin::AuthorizationQuestion& question,
+                                   std::string& error) {
+  const auto view = judge(document, question);
   error = view.error;
   return error.empty() ? std::optional(admin::authorization_json(view)) : std::nullopt;
 }
@@ -47,9 +31,11 @@ int show_authorization(const Arguments& arguments) {
   if (words.size() != 2 && words.size() != 4) return usage_error(kVerb, "FROM and TO, and then METHOD and PATH or neither");
   const bool http = words.size() == 4;
   const admin::AuthorizationQuestion question{words[0], words[1], http ? words[2] : "", http ? words[3] : ""};
+  const std::string page = "/authz?from=" + escaped(question.from) + "&to=" + escaped(question.to) +
+                           "&method=" + escaped(question.method) + "&path=" + escaped(question.path);
   std::string error;
-  const auto answer =
-      arguments.has("--config") || arguments.has("--set") ? look_up(arguments, question, error) : ask(arguments, question, error);
+  const auto answer = ask_either(
+      arguments, page, [&](const config::Document& document) { return look_up(document, question, error); }, error);
   if (!answer) return std::fprintf(stderr, "outrider authz: %s\n", error.c_str()), kUsage;
   rapidjson::Document json;
   json.Parse<rapidjson::kParseIterativeFlag>(answer->c_str());

@@ -141,6 +141,21 @@ TEST(Pages, AuthorizationSaysVerdictAndRule) {
   EXPECT_EQ(wrong.body, "to whom?\n");
 }
 
+TEST(Pages, RouteSaysRuleClusterAndEndpoints) {
+  const SomeFacts facts;
+  Ask what;
+  what.query = "method=GET&url=http://a/&headers=x-a:%201%0AX-B:2%0Anonsense";
+  const auto json = parsed(route_page(facts, what));
+  EXPECT_STREQ(json["route"].GetString(), "edge-1");
+  EXPECT_EQ(json["line"].GetInt(), 9);
+  EXPECT_STREQ(json["cluster"].GetString(), "cart");
+  EXPECT_STREQ(json["host"].GetString(), "x-a=1;X-B=2;");
+  EXPECT_STREQ(json["endpoints"][0]["state"].GetString(), "ready");
+  EXPECT_FALSE(json.HasMember("status"));
+  what.query = "method=GET";
+  EXPECT_EQ(route_page(facts, what).status, 400);
+}
+
 TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   SomeFacts facts;
   stats::Catalog catalog;

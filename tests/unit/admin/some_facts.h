@@ -17,6 +17,13 @@ struct SomeFacts final : Facts {
     if (question.to.empty()) return {.error = "to whom?"};
     return {.allowed = question.method == "GET", .rule = "allow[0]", .file = "web.yaml", .line = 7};
   }
+  RouteView route(const RouteQuestion& question) const override {
+    if (question.url.empty()) return {.error = "which URL?"};
+    RouteView view{.listener = "edge", .route = "edge-1", .file = "web.yaml", .line = 9, .cluster = "cart", .path = "/"};
+    for (const auto& [name, value] : question.headers) view.host += name + "=" + value + ";";
+    view.endpoints = {{.address = "10.0.0.1:80", .state = EndpointState::Ready}};
+    return view;
+  }
   Build build() const override { return {"0.1.0", "abc123"}; }
   std::string name() const override { return "web"; }
   double uptime_s() const override { return 3725.25; }

@@ -1,0 +1,113 @@
+// What `outrider route` answers, from a configuration.
+
+#include "server/dry_run.h"
+
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+#include "filters/all.h"
+
+namespace outrider::server {
+namespace {
+
+config::Document document_of(const std::string& text) {
+  config::Sources sources;
+  sources.text = "version: 1\n" + text;
+  sources.file = "shop.yaml";
+  const auto outcome = config::load(sources);
+  EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);
+  return *outcome.document;
+}
+
+const std::string kShop = R"(mode: edge
+node: {zone: a}
+listeners: {edge: {address: "127.0.0.1:18080"}, plain: {address: "127.0.0.1:18081"}}
+clusters:
+  cart: {endpoints: [{address: "127.0.0.1:9001", zone: b}, {address: "127.0.0.1:9003", priority: 1}, {address: "127.0.0.1:9002", zone: a}]}
+  web: {endpoints: ["127.0.0.1:9100"]}
+routes:
+  plain: [{redirect: {scheme: https, status: 308}}]
+  edge:
+    - {match: {prefix: /api, header: {x-beta: "1"}}, cluster: cart, rewrite: {prefix: /, host: cart.test}, timeout: 2s, filters: [{cors: {origins: ["https://a.test"]}}]}
+    - {match: {host: split.test}, split: {cart: 3, web: 1}}
+    - {match: {host: sticky.test}, split: {cart: 1, web: 1}, sticky: cookie.sid}
+    - {match: {host: "*.shop.test", percent: 50%}, respond: {status: 418}}
+    - {match: {prefix: /health}, respond: {status: 200, body: ok}}
+    - {match: {port: 18080, prefix: /web}, cluster: web}
+)";
+
+admin::RouteView asked(const std::string& url, std::vector<std::pair<std::string, std::string>> headers = {},
+                       const std::string& listener = {}) {
+  static const auto document = document_of(kShop);
+  return dry_run(document, {"GET", url, "", listener, std::move(headers)});
+}
+
+TEST(DryRun, NamesRuleLineClusterAndWhatTheEndpointIsAsked) {
+  const auto view = asked("http://shop/api/x/../y?q=1", {{"x-beta", "1"}});
+  EXPECT_EQ(view.error, "");
+  EXPECT_EQ(view.listener, "edge");
+  EXPECT_EQ(view.route, "edge-0");
+  EXPECT_EQ(view.file, "shop.yaml");
+  EXPECT_EQ(view.line, 11u);
+  EXPECT_EQ(view.status, 0);
+  EXPECT_EQ(view.cluster, "cart");
+  EXPECT_EQ(view.path, "/y?q=1");
+  EXPECT_EQ(view.host, "cart.test");
+  EXPECT_EQ(view.timeout_s, 2);
+  EXPECT_EQ(view.filters, std::vector<std::string>{"cors"});
+  EXPECT_FALSE(view.by_chance);
+  std::string order;
+  for (const auto& one : view.endpoints) order += one.address.substr(one.address.rfind(':'));
+  EXPECT_EQ(order, ":9002:9001:9003") << "our zone, another, and then the backup";
+}
+
+TEST(DryRun, AnswersOfOurOwnHaveAStatus) {
+  EXPECT_EQ(asked("http://x/health").status, 200);
+  const auto redirect = asked("http://x:18081/a/b");
+  EXPECT_EQ(redirect.status, 308);
+  EXPECT_EQ(redirect.location, "https://x/a/b");
+  EXPECT_EQ(redirect.listener, "plain");
+  EXPECT_EQ(asked("http://x/nothing").status, 404);
+  EXPECT_EQ(asked("http://x/../y").status, 400);
+  EXPECT_EQ(asked("http://x:18080/web").cluster, "web");
+  EXPECT_EQ(asked("http://x/web").status, 404) << "another port was called";
+}
+
+TEST(DryRun, SaysWhereChanceDecides) {
+  EXPECT_TRUE(asked("http://a.shop.test/").by_chance);
+  EXPECT_FALSE(asked("http://b.test/").by_chance);
+  const auto split = asked("http://split.test/");
+  ASSERT_EQ(split.shares.size(), 2u);
+  EXPECT_EQ(split.shares[0], (std::pair<std::string, double>("cart", 0.75)));
+  const auto sticky = asked("http://sticky.test/", {{"Cookie", "sid=anna"}});
+  EXPECT_TRUE(sticky.shares.empty());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(asked("http://sticky.test/", {{"Cookie", "sid=anna"}}).cluster, sticky.cluster);
+}
+
+TEST(DryRun, WhatMakesNoSenseIsSaid) {
+  EXPECT_NE(asked("shop/x").error.find("no URL"), std::string::npos);
+  EXPECT_NE(asked("http://shop:0/").error.find("no URL"), std::string::npos);
+  EXPECT_NE(asked("ftp://shop/").error.find("no URL"), std::string::npos);
+  EXPECT_NE(asked("http://shop/", {}, "nope").error.find("nope"), std::string::npos);
+  EXPECT_NE(dry_run(document_of(kShop), {"G T", "http://shop/", "", ""}).error.find("no method"), std::string::npos);
+}
+
+TEST(DryRun, ASidecarLeadsOutByTheHostAndInByWhoAsks) {
+  const auto document = document_of(
+      "service: {name: shop, port: 8080}\nidentity: {dir: /run/id}\n"
+      "authorization: {allow: [{from: [default/web], to: {prefix: /api}}]}\n");
+  const auto ask = [&](const std::string& url, const std::string& from) { return dry_run(document, {"GET", url, from, ""}); };
+  EXPECT_EQ(ask("http://cart/x", "").listener, "outbound");
+  EXPECT_EQ(ask("http://cart/x", "").cluster, "default/cart");
+  const auto allowed = ask("http://shop/api/1", "web");
+  EXPECT_EQ(allowed.listener, "inbound");
+  EXPECT_EQ(allowed.status, 0);
+  EXPECT_EQ(allowed.endpoints.size(), 1u);
+  const auto denied = ask("http://shop/other", "web");
+  EXPECT_EQ(denied.status, 403);
+  EXPECT_EQ(denied.denied_by, "default");
+  EXPECT_EQ(ask("http://shop/api/1", "guest").status, 403);
+}
+
+}  // namespace
+}  // namespace outrider::server
