@@ -39,6 +39,7 @@ const char* name_of(Cluster::Balancer balancer) {
     case Cluster::Balancer::Random: return "random";
     case Cluster::Balancer::RingHash: return "ring_hash";
     case Cluster::Balancer::Maglev: return "maglev";
+    case Cluster::Balancer::Adaptive: return "adaptive";
   }
   return "";
 }

@@ -272,7 +272,7 @@ struct ClusterTls {
 };
 
 struct Cluster {
-  enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random, RingHash, Maglev };
+  enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random, RingHash, Maglev, Adaptive };
   std::string name;
   Where where;
   bool implied = false;  // nobody configured it: `defaults.cluster` as it is

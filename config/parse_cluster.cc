@@ -282,8 +282,8 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
                  {"round_robin", Balancer::RoundRobin},
                  {"random", Balancer::Random},
                  {"ring_hash", Balancer::RingHash},
-                 {"maglev", Balancer::Maglev}},
-                {"adaptive"});
+                 {"maglev", Balancer::Maglev},
+                 {"adaptive", Balancer::Adaptive}});
   {
     Fields options = fields.map("lb_options");
     options.number("choices", c.choices, 2, 16);

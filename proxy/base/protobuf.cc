@@ -37,7 +37,7 @@ std::optional<Reader::Field> Reader::next() {
     broken_ = true;
     const auto key = varint();
     if (!key || *key >> 3 == 0) return {};
-    Field field{*key >> 3, {}, {}};
+    Field field{.number = *key >> 3};
     const Kind kind = Kind(*key & 7);
     if (kind == Varint) {
       if (!(field.value = varint())) return {};
@@ -48,7 +48,13 @@ std::optional<Reader::Field> Reader::next() {
       field.bytes = *bytes;
     }
     broken_ = false;
-    if (kind == Varint || kind == Bytes) return field;
+    if (kind == Fixed64) {
+      uint64_t bits = 0;
+      for (size_t i = 8; i-- > 0;) bits = bits << 8 | uint8_t(field.bytes[i]);
+      field.fixed64 = bits;
+      field.bytes = {};
+    }
+    if (kind != Fixed32) return field;
   }
   return {};
 }

@@ -14,8 +14,9 @@ class Reader {
   explicit Reader(std::string_view message) : left_(message) {}
   struct Field {
     uint64_t number = 0;
-    std::optional<uint64_t> value;  // of a varint
-    std::string_view bytes;         // of a text, bytes or a message
+    std::optional<uint64_t> value;    // of a varint
+    std::optional<uint64_t> fixed64;  // the bits of a double, too
+    std::string_view bytes;           // of a text, bytes or a message
   };
   std::optional<Field> next();
   bool broken() const { return broken_; }

@@ -299,6 +299,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.digest = cluster.digest;
   plan.balancer = config::name_of(cluster.lb);
   plan.choices = cluster.choices;
+  plan.reads_load = cluster.lb == config::Cluster::Balancer::Adaptive;
   plan.subset_size = cluster.subset_size;
   if (cluster.lb == config::Cluster::Balancer::RingHash || cluster.lb == config::Cluster::Balancer::Maglev) {
     plan.hash_by = http::RequestKey::parse(cluster.hash);

@@ -4,6 +4,7 @@
 
 #include "http/grpc.h"
 #include "upstream/cluster.h"
+#include "upstream/load_report.h"
 
 namespace outrider::upstream {
 
@@ -172,6 +173,12 @@ void Attempt::settle(Outcome::Kind kind, const Error* failure, uint16_t status) 
   cluster_->leave(cluster_->limits().requests, cluster_->plan().max_requests, cluster_->stats().breaker_requests);
   Outcome outcome{.kind = kind, .status = status};
   if (headed_) outcome.first_byte_us = microseconds(opened_at_, headed_at_);
+  LoadReport load;
+  if (headed_ && cluster_->plan().reads_load) {
+    load = read_load(response_.headers);
+    if (!load.any() && body.trailers) load = read_load(*body.trailers);
+    outcome.load = &load;
+  }
   cluster_->report(*seat_, outcome, failure);
 }
 

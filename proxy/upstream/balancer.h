@@ -15,17 +15,25 @@
 namespace outrider::upstream {
 
 class Pool;
+struct LoadReport;
 
 // One endpoint as this worker sees it. It never moves; exchanges hold it by Ref, so a set may drop it meanwhile.
 struct Seat {
   explicit Seat(Member m);
   ~Seat();
   uint32_t holders = 0;
-  bool usable = true;     // health, ejection, draining, weight and panic rule, as of the last refresh
-  uint32_t weight = 100;  // effective, in hundredths of the record's: slow start applied
-  uint32_t rank = 0;      // of its tier: less comes first
-  uint8_t locality = 0;   // Locality, an index of counters
-  float latency_us = 0;   // moving average of this worker's own observations; 0: none yet
+  bool usable = true;        // health, ejection, draining, weight and panic rule, as of the last refresh
+  uint32_t weight = 100;     // effective, in hundredths of the record's: slow start applied
+  struct Load {              // as `adaptive` knows it
+    float utilization = -1;  // by its last report; less than 0: there was none
+    float slots = 0;         // 0: it has not said
+    uint32_t sent = 0;       // requests since then
+    float service_us = 0;    // an answer without waiting; 0: none yet
+    TimePoint at{};
+  } load;
+  uint32_t rank = 0;     // of its tier: less comes first
+  uint8_t locality = 0;  // Locality, an index of counters
+  float latency_us = 0;  // moving average of this worker's own observations; 0: none yet
   TimePoint latency_at{};
   uint32_t in_flight = 0;  // of this worker
   bool on_trial = false;   // by a request of this worker
@@ -40,7 +48,8 @@ struct Outcome {
   enum class Kind : uint8_t { Ok, Failed, Cancelled };  // Cancelled: neither a failure nor a latency sample
   Kind kind = Kind::Ok;
   uint64_t first_byte_us = 0;
-  uint16_t status = 0;  // of the answer; 0: there was none, or it has no status
+  uint16_t status = 0;               // of the answer; 0: there was none, or it has no status
+  const LoadReport* load = nullptr;  // what came with it, where the plan asks for that
 };
 
 struct Pick {

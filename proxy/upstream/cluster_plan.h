@@ -68,6 +68,7 @@ struct ClusterPlan {
   bool found = false;   // nobody configured it: a request named it
   std::string digest;   // equal digests: the cluster is kept over a change of configuration
   std::string balancer = "ewma";
+  bool reads_load = false;          // of answers: adaptive
   uint32_t choices = 2;             // least_request, ewma
   uint32_t subset_size = 128;       // endpoints that a worker keeps to, while it has fewer requests in flight; 0: all
   milliseconds subset_hold{30000};  // between two looks whether fewer endpoints would do again

@@ -90,8 +90,8 @@ int show_route(const Arguments& arguments) {
                            "&from=" + escaped(question.from) + "&listener=" + escaped(question.listener) +
                            "&headers=" + escaped(fields);
   std::string error;
-  const auto answer =
-      ask_either(arguments, page, [&](const config::Document& document) { return look_up(document, question, error); }, error);
+  const auto answer = ask_either(
+      arguments, page, [&](const config::Document& document) { return look_up(document, question, error); }, error);
   if (!answer) return std::fprintf(stderr, "outrider route: %s\n", error.c_str()), kUsage;
   rapidjson::Document json;
   json.Parse<rapidjson::kParseIterativeFlag>(answer->c_str());

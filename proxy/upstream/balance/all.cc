@@ -11,13 +11,14 @@ namespace outrider::upstream {
 
 namespace {
 
-constexpr std::array<BalancerEntry, 6> kBalancers{{
+constexpr std::array<BalancerEntry, 7> kBalancers{{
     {"round_robin", balance::make_round_robin},
     {"random", balance::make_random},
     {"least_request", balance::make_least_request},
     {"ewma", balance::make_ewma},
     {"ring_hash", balance::make_ring_hash},
     {"maglev", balance::make_maglev},
+    {"adaptive", balance::make_adaptive},
 }};
 
 constexpr milliseconds kPageDecay{10000};

@@ -13,6 +13,7 @@ void Draw::rebuild(std::span<Seat* const> usable) {
     sum += seat->weight;
     equal &= seat->weight == seats_.front()->weight;
   }
+  shuffled_ = seats_;
   if (equal) return;
 
   cells_.resize(seats_.size());

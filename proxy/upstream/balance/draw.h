@@ -34,6 +34,22 @@ class Draw {
     }
     return chosen;
   }
+  // The one of least cost(seat) of so many that are drawn uniformly, another each time where there are as many: weights are
+  // for the cost to count.
+  template <class Cost>
+  Seat* cheapest(uint32_t choices, std::span<const Seat* const> tried, Cost cost) {
+    const auto all = uint32_t(seats_.size());
+    Seat* chosen = nullptr;
+    float least = 0;
+    for (uint32_t i = 0, n = std::min(choices, all); i < n; ++i) {
+      std::swap(shuffled_[i], shuffled_[i + random_.below(all - i)]);
+      Seat* const seat = shuffled_[i];
+      if (!tried.empty() && is_tried(seat, tried)) continue;
+      const float its = cost(*seat);
+      if (!chosen || its < least) chosen = seat, least = its;
+    }
+    return chosen ? chosen : by_weight(tried);
+  }
 
  private:
   struct Cell {
@@ -42,7 +58,7 @@ class Draw {
   };  // own: the cell's own share of it, of 2^32
   Seat* other_than(const Seat* seat);
   Random& random_;
-  std::vector<Seat*> seats_;
+  std::vector<Seat*> seats_, shuffled_;
   std::vector<Cell> cells_;  // empty: all weigh the same
 };
 

@@ -10,6 +10,7 @@ std::unique_ptr<Balancer> make_random(const ClusterPlan& plan, Random& random);
 std::unique_ptr<Balancer> make_least_request(const ClusterPlan& plan, Random& random);
 std::unique_ptr<Balancer> make_ewma(const ClusterPlan& plan, Random& random);
 std::unique_ptr<Balancer> make_ring_hash(const ClusterPlan& plan, Random& random);
+std::unique_ptr<Balancer> make_adaptive(const ClusterPlan& plan, Random& random);
 std::unique_ptr<Balancer> make_maglev(const ClusterPlan& plan, Random& random);
 
 }  // namespace outrider::upstream::balance

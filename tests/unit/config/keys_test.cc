@@ -233,7 +233,7 @@ constexpr Row kRows[] = {
     {"clusters.cart.lb", S, "round_robin", "random"},
     {"clusters.cart.lb", S, "ewma", "ring_hash"},
     {"clusters.cart.lb", S, "ewma", "maglev"},
-    {"clusters.cart.lb", L, "ewma", "adaptive"},
+    {"clusters.cart.lb", S, "ewma", "adaptive"},
     {"clusters.cart.lb_options.choices", S, "2", "3"},
     {"clusters.cart.lb_options.decay", S, "10s", "1s"},
     {"clusters.cart.lb_options.failure_penalty", S, "5s", "1s"},

@@ -210,6 +210,23 @@ TEST(LeastRequest, TakesTheIdleOneOfTwo) {
   EXPECT_EQ(seats.picks(1000), (std::vector<int>{0, 1000}));
 }
 
+// n balls into n bins by the emptier of two: at most ln ln n / ln 2 and a constant in one bin, where one choice makes it
+// ln n / ln ln n (Azar, Broder, Karlin, Upfal, SIAM J. Comput. 1999; row 59 of the table of features).
+TEST(LeastRequest, TwoChoicesKeepTheMaximumLoadLow) {
+  constexpr int kBins = 4096;
+  const auto most = [&](const char* balancer) {
+    Seats seats(balancer, std::vector<uint32_t>(kBins, 100), 11);
+    uint32_t load = 0;
+    for (int i = 0; i < kBins; ++i) {
+      Seat* const seat = seats.made->pick({.now = seats.now});
+      load = std::max(load, ++seat->member.endpoint->in_flight);
+    }
+    return load;
+  };
+  EXPECT_LE(most("least_request"), 4u) << "3.06 and a constant";
+  EXPECT_GE(most("random"), 6u);
+}
+
 TEST(LeastRequest, NeverTakesTheBusiestOfMany) {
   Seats seats("least_request", {100, 100, 100, 100, 100}, 11);
   for (size_t i = 0; i < 5; ++i) seats.endpoint(i).in_flight = uint32_t(i);

@@ -1,0 +1,97 @@
+// Of several choices the one that should answer first, by what endpoints say of their own load.
+
+#include <algorithm>
+#include <cmath>
+
+#include "upstream/balance/draw.h"
+#include "upstream/balance/latency.h"
+#include "upstream/balance/rows.h"
+#include "upstream/load_report.h"
+
+namespace outrider::upstream::balance {
+
+namespace {
+
+constexpr uint32_t kLeastChoices = 8;  // reports make it worth while to look at more; at all, everybody would go to the same one
+constexpr float kUnknownSlots = 8;     // of an endpoint of usual weight that does not say
+constexpr float kStep = 0.05f;         // of averages, by one answer
+// Found by simulation (tests/unit/upstream/adaptive_test.cc): a report counts for the time of some answers; free slots count a
+// little; and a queue more than the wait in it, since who joins it makes those behind wait, too.
+constexpr float kMemory = 20, kSpread = 0.3f, kDread = 5;
+
+// An endpoint's answer says how busy it is (load_report.h), with requests of others, whom our own counts cannot show. From then
+// on it has what it told of, and what we have sent since; and the older the report, the likelier it is as busy as all are on
+// average. With more than it can work on at a time, a request waits for those before it. Who says nothing is judged by our own
+// requests alone, as if it had as many slots as others of its weight.
+class Adaptive final : public Balancer {
+ public:
+  Adaptive(const ClusterPlan& plan, Random& random)
+      : choices_(std::max(plan.choices, kLeastChoices)), decay_(plan.decay), penalty_(plan.failure_penalty), draw_(random) {}
+
+  void rebuild(std::span<Seat* const> usable) override {
+    draw_.rebuild(usable);
+    double sum = 0;
+    for (const Seat* seat : usable) sum += seat->weight;
+    mean_weight_ = usable.empty() ? 1 : float(sum / double(usable.size()));
+  }
+
+  Seat* pick(const Pick& what) override {
+    Seat* const chosen = draw_.cheapest(choices_, what.tried, [&](const Seat& seat) { return cost(seat, what.now); });
+    if (chosen) ++chosen->load.sent;
+    return chosen;
+  }
+
+  void on_done(Seat& seat, const Outcome& outcome, TimePoint now) override {
+    const bool reports = outcome.load && outcome.load->any();
+    if (reports) note(seat, *outcome.load, now);
+    if (outcome.kind == Outcome::Kind::Cancelled) return;
+    const bool ok = outcome.kind == Outcome::Kind::Ok;
+    const uint64_t sample = ok ? outcome.first_byte_us : uint64_t(penalty_.count()) * 1000;
+    fold(seat, sample, now, decay_);
+    // Without the time it has waited, which the report counts.
+    const float served = float(sample) / (ok && reports ? std::max(1.0f, outcome.load->utilization) : 1.0f);
+    float& mean = seat.load.service_us;
+    mean = mean > 0 ? mean + (served - mean) * kStep : std::max(served, 1.0f);
+    service_us_ = service_us_ > 0 ? service_us_ + (served - service_us_) * kStep : served;
+  }
+
+ private:
+  void note(Seat& seat, const LoadReport& report, TimePoint now) {
+    if (report.slots > 0) seat.load.slots = report.slots;
+    seat.load.utilization = report.utilization;
+    seat.load.at = now;
+    seat.load.sent = 0;
+    mean_ += (report.utilization - mean_) * kStep;
+  }
+  // How many it works on at a time: less, while it starts slowly.
+  float slots(const Seat& seat) const {
+    const float whole = seat.load.slots > 0 ? seat.load.slots : kUnknownSlots * float(seat.weight) / mean_weight_;
+    const float weight = float(seat.member.facts->weight) * 100;
+    return std::max(whole * (seat.load.slots > 0 && weight > float(seat.weight) ? float(seat.weight) / weight : 1), 0.1f);
+  }
+  float busy(const Seat& seat, float room, TimePoint now) const {
+    if (seat.load.utilization < 0) return float(seat.in_flight) / room;
+    const float age = std::chrono::duration<float, std::micro>(now - seat.load.at).count();
+    const float memory = kMemory * std::max(seat.load.service_us, 1.0f);
+    const float told = mean_ + (seat.load.utilization - mean_) * std::exp(-age / memory);
+    return std::max(told + float(seat.load.sent) / room, float(seat.in_flight) / room);
+  }
+  float cost(const Seat& seat, TimePoint now) const {
+    const float room = slots(seat);
+    const float after = busy(seat, room, now) + 1 / room;
+    const float service = seat.load.service_us > 0 ? seat.load.service_us : std::max(service_us_, 1.0f);
+    return service * (1 + kSpread * after + kDread * std::max(0.0f, after - 1));
+  }
+  const uint32_t choices_;
+  const milliseconds decay_, penalty_;
+  float mean_weight_ = 1, mean_ = 0, service_us_ = 0;
+  Draw draw_;
+};
+
+}  // namespace
+
+std::unique_ptr<Balancer> make_adaptive(const ClusterPlan& plan, Random& random) {
+  return std::make_unique<Adaptive>(plan, random);
+}
+
+}  // namespace outrider::upstream::balance
