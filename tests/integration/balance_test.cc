@@ -77,7 +77,7 @@ TEST(AdaptiveBalancing, WhoSaysThatItIsBusyIsSpared) {
       return "HTTP/1.1 200 OK\r\nEndpoint-Load-Metrics: " + load + "\r\nContent-Length: 4\r\n\r\n" + name;
     });
   };
-  const auto busy = saying("busy", "TEXT application_utilization=1.9,named_metrics.slots=4");
+  const auto busy = saying("busy", "TEXT application_utilization=1,named_metrics.slots=4");
   const auto idle = saying("idle", R"(JSON {"application_utilization": 0.1, "named_metrics": {"slots": 4}})");
   Proxy proxy(Proxy::edge({busy->text(), idle->text()}, "lb: adaptive"), {"overload.threads=1"});
   Stream client = Stream::connect(proxy.address());

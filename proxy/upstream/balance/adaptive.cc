@@ -15,6 +15,7 @@ namespace {
 constexpr uint32_t kLeastChoices = 8;  // reports make it worth while to look at more; at all, everybody would go to the same one
 constexpr float kUnknownSlots = 8;     // of an endpoint of usual weight that does not say
 constexpr float kStep = 0.05f;         // of averages, by one answer
+constexpr uint32_t kEnough = 8;        // answers to know an endpoint by
 // Found by simulation (tests/unit/upstream/adaptive_test.cc): a report counts for the time of some answers; free slots count a
 // little; and a queue more than the wait in it, since who joins it makes those behind wait, too.
 constexpr float kMemory = 20, kSpread = 0.3f, kDread = 5;
@@ -31,7 +32,13 @@ class Adaptive final : public Balancer {
   void rebuild(std::span<Seat* const> usable) override {
     draw_.rebuild(usable);
     double sum = 0;
-    for (const Seat* seat : usable) sum += seat->weight;
+    sum_ = reporting_ = 0;
+    for (const Seat* seat : usable) {
+      sum += seat->weight;
+      if (seat->load.utilization < 0) continue;
+      sum_ += seat->load.utilization;
+      ++reporting_;
+    }
     mean_weight_ = usable.empty() ? 1 : float(sum / double(usable.size()));
   }
 
@@ -50,18 +57,24 @@ class Adaptive final : public Balancer {
     fold(seat, sample, now, decay_);
     // Without the time it has waited, which the report counts.
     const float served = float(sample) / (ok && reports ? std::max(1.0f, outcome.load->utilization) : 1.0f);
-    float& mean = seat.load.service_us;
-    mean = mean > 0 ? mean + (served - mean) * kStep : std::max(served, 1.0f);
-    service_us_ = service_us_ > 0 ? service_us_ + (served - service_us_) * kStep : served;
+    learn(seat.load.service_us, served, seat.answers < kEnough);
+    learn(service_us_, served, false);
+    seat.answers += seat.answers < kEnough;
   }
 
  private:
+  // The first few for the least of them: what makes first answers slow passes, and who was shut out could not show it.
+  static void learn(float& mean, float sample, bool first) {
+    sample = std::max(sample, 1.0f);
+    mean = mean <= 0 ? sample : first ? std::min(mean, sample) : mean + (sample - mean) * kStep;
+  }
   void note(Seat& seat, const LoadReport& report, TimePoint now) {
     if (report.slots > 0) seat.load.slots = report.slots;
+    reporting_ += seat.load.utilization < 0;
+    sum_ += report.utilization - std::max(seat.load.utilization, 0.0f);
     seat.load.utilization = report.utilization;
     seat.load.at = now;
     seat.load.sent = 0;
-    mean_ += (report.utilization - mean_) * kStep;
   }
   // How many it works on at a time: less, while it starts slowly.
   float slots(const Seat& seat) const {
@@ -73,18 +86,28 @@ class Adaptive final : public Balancer {
     if (seat.load.utilization < 0) return float(seat.in_flight) / room;
     const float age = std::chrono::duration<float, std::micro>(now - seat.load.at).count();
     const float memory = kMemory * std::max(seat.load.service_us, 1.0f);
-    const float told = mean_ + (seat.load.utilization - mean_) * std::exp(-age / memory);
+    const float mean = float(std::max(sum_, 0.0) / std::max(reporting_, 1u));
+    const float told = mean + (seat.load.utilization - mean) * std::exp(-age / memory);
     return std::max(told + float(seat.load.sent) / room, float(seat.in_flight) / room);
+  }
+  // Who has answered little, or not for long, is as good as the average, or better.
+  float service(const Seat& seat, TimePoint now) const {
+    const float own = seat.load.service_us, all = std::max(service_us_, 1.0f);
+    if (own <= all) return own > 0 ? own : all;
+    if (seat.answers < kEnough || now < seat.latency_at) return all;
+    const auto age = std::chrono::duration<float>(now - seat.latency_at).count();
+    return all + (own - all) * std::exp(-age / std::chrono::duration<float>(decay_).count());
   }
   float cost(const Seat& seat, TimePoint now) const {
     const float room = slots(seat);
     const float after = busy(seat, room, now) + 1 / room;
-    const float service = seat.load.service_us > 0 ? seat.load.service_us : std::max(service_us_, 1.0f);
-    return service * (1 + kSpread * after + kDread * std::max(0.0f, after - 1));
+    return service(seat, now) * (1 + kSpread * after + kDread * std::max(0.0f, after - 1));
   }
   const uint32_t choices_;
   const milliseconds decay_, penalty_;
-  float mean_weight_ = 1, mean_ = 0, service_us_ = 0;
+  float mean_weight_ = 1, service_us_ = 0;
+  double sum_ = 0;  // of what they have told last
+  uint32_t reporting_ = 0;
   Draw draw_;
 };
 

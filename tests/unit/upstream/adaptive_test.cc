@@ -98,7 +98,8 @@ class Simulation {
     const size_t who = random_.below(uint32_t(proxies_.size()));
     Proxy& proxy = proxies_[who];
     Seat* const seat = proxy.balancer->pick({.now = time()});
-    const size_t to = size_t(std::ranges::find_if(proxy.seats, [&](auto& one) { return one.get() == seat; }) - proxy.seats.begin());
+    const size_t to =
+        size_t(std::ranges::find_if(proxy.seats, [&](auto& one) { return one.get() == seat; }) - proxy.seats.begin());
     ++seat->in_flight;
     ++seat->member.endpoint->in_flight;
     servers_[to].queue.push_back({who, now_});
@@ -188,14 +189,16 @@ TEST(Adaptive, WithoutReportsItIsLedByItsOwnRequests) {
 // --- reports -------------------------------------------------------------------------------------------------------
 
 TEST(LoadReport, IsReadInItsThreeForms) {
-  const LoadReport text = parse_load_text("cpu_utilization=0.3, rps_fractional=12.5,named_metrics.slots=4,named_metrics.in_flight=3");
+  const LoadReport text =
+      parse_load_text("cpu_utilization=0.3, rps_fractional=12.5,named_metrics.slots=4,named_metrics.in_flight=3");
   EXPECT_FLOAT_EQ(text.utilization, 0.3f);
   EXPECT_FLOAT_EQ(text.rps, 12.5f);
   EXPECT_FLOAT_EQ(text.slots, 4);
   EXPECT_FLOAT_EQ(text.in_flight, 3);
   EXPECT_FLOAT_EQ(parse_load_text("application_utilization=1.5,cpu_utilization=0.3").utilization, 1.5f) << "the more telling one";
   EXPECT_FLOAT_EQ(parse_load_text("named_metrics.slots=4,named_metrics.in_flight=6").utilization, 1.5f);
-  const LoadReport json = parse_load_json(R"({"application_utilization": 0.5, "named_metrics": {"slots": 8, "in_flight": 4}, "x": "y"})");
+  const LoadReport json =
+      parse_load_json(R"({"application_utilization": 0.5, "named_metrics": {"slots": 8, "in_flight": 4}, "x": "y"})");
   EXPECT_FLOAT_EQ(json.utilization, 0.5f);
   EXPECT_FLOAT_EQ(json.slots, 8);
   EXPECT_FLOAT_EQ(json.in_flight, 4);
