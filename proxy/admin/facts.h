@@ -20,6 +20,7 @@ struct EndpointView {
   std::string zone, version, identity, instance;
   uint64_t in_flight = 0, requests = 0;  // as seen by this proxy
   double ewma_ms = 0;
+  std::optional<double> load;          // as it last said of itself; 1: full
   std::optional<double> lease_left_s;  // none: the endpoint does not come from a registry
 };
 

@@ -32,6 +32,7 @@ void endpoint(Json& json, const EndpointView& one) {
       .field("requests", one.requests)
       .field("ewma_ms", short_of(one.ewma_ms));
   seconds(json, "lease_left_s", one.lease_left_s);
+  if (one.load) json.field("load", short_of(*one.load));
   json.field("zone", one.zone)
       .field("priority", one.priority)
       .field("version", one.version)

@@ -76,6 +76,7 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   view.instance = facts.instance;
   view.in_flight = endpoint.in_flight.load(std::memory_order_relaxed);
   view.requests = endpoint.picks.load(std::memory_order_relaxed);
+  if (const float load = endpoint.load.load(std::memory_order_relaxed); load >= 0) view.load = load;
   view.ewma_ms = double(endpoint.ewma_us.load(std::memory_order_relaxed)) / 1000;
   if (const WallTime expires = group.expires(member); expires != WallTime::max())
     view.lease_left_s = std::max(0.0, double(to_ms(expires) - to_ms(now)) / 1000);

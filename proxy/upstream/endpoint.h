@@ -29,6 +29,7 @@ struct Endpoint {
   const int64_t since_ms;              // wall clock: first seen; slow start counts from here
   std::atomic<uint32_t> in_flight{0};  // of the whole process
   std::atomic<uint32_t> ewma_us{0};    // latest moving average any worker wrote, for pages
+  std::atomic<float> load{-1};         // as it last said of itself, 1 is full; less than 0: nobody has asked, or it has not said
   std::atomic<uint64_t> picks{0};
   std::atomic<Health> health{Health::Unknown};  // written by the health checker
   std::atomic<int64_t> health_since_ms{0};

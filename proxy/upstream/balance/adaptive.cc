@@ -73,6 +73,7 @@ class Adaptive final : public Balancer {
     reporting_ += seat.load.utilization < 0;
     sum_ += report.utilization - std::max(seat.load.utilization, 0.0f);
     seat.load.utilization = report.utilization;
+    seat.member.endpoint->load.store(report.utilization, std::memory_order_relaxed);
     seat.load.at = now;
     seat.load.sent = 0;
   }

@@ -7,7 +7,7 @@
 #include <functional>
 #include <queue>
 
-#include "ground.h"
+#include "seats.h"
 #include "upstream/load_report.h"
 
 namespace outrider::upstream {
@@ -184,6 +184,25 @@ TEST(Adaptive, WithoutReportsItIsLedByItsOwnRequests) {
   const auto least = Simulation("least_request", 0.8, 1, 0.25).run(kRequests);
   std::printf("p99 without reports %.1f ms, of least_request %.1f ms\n", silent.p99 / 1000, least.p99 / 1000);
   EXPECT_LT(silent.p99, least.p99);
+}
+
+// Others keep one of two busy, of whom we hear by their answers alone.
+TEST(Adaptive, WhoSaysThatItIsBusyIsSpared) {
+  Seats seats("adaptive", {100, 100}, 5);
+  LoadReport full{.utilization = 1, .slots = 4}, idle{.utilization = 0.1f, .slots = 4};
+  const auto answer = [&](size_t i) {
+    seats.made->on_done(*seats.seats[i], {.kind = Outcome::Kind::Ok, .first_byte_us = 1000, .load = i ? &idle : &full},
+                        seats.now);
+  };
+  for (int i = 0; i < 8; ++i) answer(0), answer(1);
+  int busy = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const bool second = seats.made->pick({.now = seats.now}) == seats.seats[1].get();
+    busy += !second;
+    seats.now += std::chrono::milliseconds(1);
+    answer(second);
+  }
+  EXPECT_LT(busy, 20);
 }
 
 // --- reports -------------------------------------------------------------------------------------------------------
