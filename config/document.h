@@ -3,6 +3,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,13 @@ struct Outliers {  // 0 in a row, or 0 as the rate: not looked at
   uint32_t min_requests = 20;
   milliseconds interval{5000}, base_ejection{10000}, max_ejection{300000};
   double max_ejected = 0.5;
+};
+
+struct Hedge {
+  bool on = false;
+  milliseconds after{0};  // 0: by `percentile`
+  double percentile = 95;
+  uint32_t min_requests = 100;
 };
 
 struct Port {
@@ -192,8 +200,9 @@ struct Route {
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers;
   } respond;
-  milliseconds timeout{0};  // 0: the cluster's
-  Chain filters;            // the listener's, what this rule takes out, then its own
+  milliseconds timeout{0};     // 0: the cluster's
+  std::optional<Hedge> hedge;  // none: the cluster's
+  Chain filters;               // the listener's, what this rule takes out, then its own
 };
 
 // For a while, at rules: those that lead to a cluster, or one of them. `fault` is the filter of that name, with the limits of the
@@ -306,6 +315,7 @@ struct Cluster {
   double retry_budget = 0.2;
   uint32_t retry_budget_min = 3;
   uint64_t retry_buffer = 64 * 1024;
+  Hedge hedge;
   milliseconds pool_idle_timeout{0};  // 0: learned
   uint32_t pool_max_requests = 0;
   milliseconds pool_max_age{0}, tcp_keepalive{60000};

@@ -297,7 +297,7 @@ Node read_defaults(Fields& top, Document& document, const Layers& layers) {
   }
   {
     Fields f = fields.map("route");
-    read_route_defaults(f, route);
+    read_route_defaults(f, route, layers.sources);
   }
   {
     Fields f = fields.map("listener");

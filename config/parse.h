@@ -27,6 +27,7 @@ Document read_document(Reading& reading, Layers& layers);
 // parse_cluster.cc
 void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too = false);
 void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
+void read_hedge(Fields& fields, Hedge& hedge);
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
 
 // parse_match.cc
@@ -40,7 +41,7 @@ std::string check_sticky(std::string& text);  // the same without host and path
 // parse_traffic.cc
 void read_listener(Fields& fields, Listener& listener, bool item, const Identity& home);
 void read_route(Fields& fields, Route& route, const Layers& layers);
-void read_route_defaults(Fields& fields, Route& route);
+void read_route_defaults(Fields& fields, Route& route, const Sources& sources);
 // The complaint points at the option itself where it is there. `within`: the one option there is, which is not named.
 bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources, std::string_view within = {});
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);

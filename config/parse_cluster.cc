@@ -185,6 +185,22 @@ void read_retry(Fields& fields, Cluster& c) {
   retry.size("buffer", c.retry_buffer, 0, 64 << 20);
 }
 
+// "p95", "p99.9", or a duration.
+void read_after(Fields& own, Hedge& hedge) {
+  const Node* const value = own.hand("after", "pN or duration", "p95");
+  own.keep("after", value ? *value : Node::scalar("p95"));
+  if (!value) return;
+  const std::string text = value->is_scalar() ? value->text() : "";
+  const auto percentile = text.starts_with('p') ? parse_decimal(std::string_view(text).substr(1)) : std::nullopt;
+  const auto fixed = duration_of(text);
+  if (percentile && *percentile > 0 && *percentile < 100) hedge.percentile = *percentile;
+  else if (fixed && *fixed >= milliseconds(1) && *fixed <= std::chrono::hours(1))
+    hedge.after = std::chrono::duration_cast<milliseconds>(*fixed);
+  else
+    own.error("after", *value,
+              "expected p95, the like above 0 and below 100, or a duration from 1ms to 1h, got " + kind_of(*value));
+}
+
 void read_outliers(Fields& fields, Outliers& o) {
   o.on = !fields.off("outlier_detection", false);
   if (!o.on) return;
@@ -267,6 +283,16 @@ std::string check_identity(std::string& text) {
                                                               : "expected namespace/account, got \"" + text + "\"";
 }
 
+void read_hedge(Fields& fields, Hedge& hedge) {
+  hedge.on = !fields.off("hedge", true);
+  if (!hedge.on) return;
+  Fields own = fields.map("hedge");
+  uint32_t most = 1;
+  read_after(own, hedge);
+  own.number("max", most, 1, 1);
+  own.number("min_requests", hedge.min_requests, 1, 1'000'000);
+}
+
 void read_cluster(Fields& fields, Cluster& c, bool item) {
   enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;
   fields.choice("discovery", discovery,
@@ -314,7 +340,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.duration("timeout", c.timeout);
   if (const Node* given = fields.given("timeout")) c.timeout_implied = given->origin().kind == Origin::Kind::Preset;
   read_retry(fields, c);
-  fields.later("hedge", {"off"});
+  read_hedge(fields, c.hedge);
   read_tls(fields, c.tls);
   read_pool(fields, c);
   fields.later("proxy_protocol", {"off"});

@@ -271,6 +271,15 @@ void read_headers(Fields& fields, Chain& chain, const Sources& sources) {
   }
 }
 
+// The same as the filter of that name behind all others of the rule.
+void read_mirror(Fields& fields, Chain& chain, const Sources& sources) {
+  const Node* value = fields.hand("mirror", "options of the filter `mirror`, or off", "off");
+  fields.keep("mirror", value ? *value : Node::scalar("off"));
+  if (!value || (value->is_scalar() && is_off(value->text()))) return;
+  FilterUse use{"mirror", *value, false, where_of(*value), fields.path("mirror")};
+  if (check_filter(fields.reading(), use, sources)) chain.push_back(std::move(use));
+}
+
 void read_split(Fields& fields, Route& r) {
   const Node* value = fields.hand("split", "map of clusters and their weights", "");
   if (!value) return;
@@ -319,11 +328,11 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   fields.later("passthrough");
   read_rewrite(fields, r);
   fields.text("sticky", r.sticky, "cookie.NAME, header.NAME, source or identity", check_sticky);
-  read_route_defaults(fields, r);
   const Node* chain = fields.hand("filters", "list of filters", "[]");
   fields.keep("filters", chain ? *chain : Node::list());
   r.filters = read_chain(fields.reading(), chain, fields.path("filters"), layers.sources);
   read_headers(fields, r.filters, layers.sources);
+  read_route_defaults(fields, r, layers.sources);
   if (fields.reading().catalog) return;
   std::vector<std::string> actions;
   for (const char* key : {"cluster", "split", "redirect", "respond", "passthrough"})
@@ -335,11 +344,11 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
     fields.reading().error(fields.node(), fields.path(), "a rule has one action, not both " + actions[0] + " and " + actions[1]);
 }
 
-void read_route_defaults(Fields& fields, Route& r) {
+void read_route_defaults(Fields& fields, Route& r, const Sources& sources) {
   fields.duration("timeout", r.timeout);
   fields.later("retry", {"{}"});
-  fields.later("hedge", {"off"});
-  fields.later("mirror");
+  if (fields.given("hedge") || fields.reading().catalog) read_hedge(fields, r.hedge.emplace());
+  read_mirror(fields, r.filters, sources);
   fields.later("priority", {"normal"});
   fields.later("access_log", {"on"});
 }

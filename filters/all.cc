@@ -17,6 +17,7 @@ namespace outrider::filters {
   ROW(headers)                \
   ROW(ip)                     \
   ROW(jwt)                    \
+  ROW(mirror)                 \
   ROW(rate_limit)
 
 #define ROW(name) std::unique_ptr<const filter::Filter> make_##name(const config::Node&, filter::Complaint&);

@@ -83,6 +83,7 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   wait_limit_.cancel();
   if (fetch_) fetch_->cancel();
   if (waits_) waits_->cancel();
+  end_hedge();
   if (auto* last = attempt(); last && last->state() < upstream::Attempt::State::Ended) last->cancel();
   committed_ = upgrading_ = false;
   tunnel_ = raw_;

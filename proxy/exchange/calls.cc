@@ -37,6 +37,14 @@ void Exchange::on_fetched() {
   advance();
 }
 
+// A tunnel's bytes are a conversation: there is nobody to have it with.
+void Exchange::mirror(const filter::Filter& owner, const filter::Mirroring& how) {
+  if (raw_ || upgrading_ || (how.share < 1 && site_.loop.random().unit() >= how.share)) return;
+  const auto known = serving_->snapshot->cluster_ids.find(owner.cluster());  // there, or it would not have been compiled
+  Shadow* const shadow = Shadow::begin(site_, serving_, serving_->clusters[known->second], how, request_);
+  if (shadow) shadows_.push_back(*shadow);
+}
+
 void Exchange::resume(Way way) {
   (way == Way::Request ? request_pipe_ : response_pipe()).paused = false;
   advance();

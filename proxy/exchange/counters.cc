@@ -76,6 +76,10 @@ stats::Slot RequestCounters::retries(const char* reason, const char* result) {
   return catalog_.slot(names::kClusterRetries, {{"cluster", cluster_}, {"reason", reason}, {"result", result}});
 }
 
+stats::Slot RequestCounters::hedges(const char* result) {
+  return catalog_.slot(names::kClusterHedges, {{"cluster", cluster_}, {"result", result}});
+}
+
 stats::Slot RequestCounters::tcp_bytes(bool up) {
   return catalog_.slot(names::kTcpBytes, {{"direction", direction_}, {"cluster", cluster_}, {"way", up ? "in" : "out"}});
 }
@@ -144,6 +148,12 @@ stats::Slot DenialCounters::of(std::string_view filter, std::string_view reason)
 stats::Slot FilterActionCounters::of(const char* filter, const char* action) {
   return known_.find({filter, action}, [&] {
     return catalog_.slot(names::kFilterActions, {{"filter", filter}, {"action", action}});
+  });
+}
+
+stats::Slot MirrorCounters::of(std::string_view cluster, const char* result) {
+  return known_.find({std::string(cluster), result}, [&] {
+    return catalog_.slot(names::kMirrored, {{"cluster", std::string(cluster)}, {"result", result}});
   });
 }
 

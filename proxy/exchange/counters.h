@@ -61,6 +61,7 @@ class RequestCounters {
   stats::Slot requests(uint16_t status, Flag flag);
   stats::Slot grpc_responses(http::GrpcStatus status);
   stats::Slot retries(const char* reason, const char* result);
+  stats::Slot hedges(const char* result);
   stats::Slot tcp_bytes(bool up);
   stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
 
@@ -147,6 +148,17 @@ class FilterActionCounters {
  private:
   stats::Catalog& catalog_;
   Slots<std::pair<std::string_view, std::string_view>> known_;
+};
+
+// Copies of requests, on one worker.
+class MirrorCounters {
+ public:
+  explicit MirrorCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot of(std::string_view cluster, const char* result);  // a literal
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::pair<std::string, std::string_view>> known_;
 };
 
 // One listener's connections on one worker.

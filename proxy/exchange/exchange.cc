@@ -58,6 +58,7 @@ bool Exchange::step() {
   if (refused_ && phase_ < Phase::ResponseFilters) return fail(*std::exchange(refused_, std::nullopt)), true;
   if (timed_out_ && phase_ < Phase::ResponseFilters) {
     timed_out_ = false;
+    if (racing_ && !grpc_) rival()->time_out();
     if (attempt() && !grpc_) attempt()->time_out();  // a deadline of gRPC is the client's, and may be any
     return fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
   }
@@ -117,24 +118,18 @@ bool Exchange::step() {
       phase_ = Phase::Pick;
       return true;
 
-    case Phase::Pick: {  // never waits
-      const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));
-      auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key});
-      if (!seat) return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
+    case Phase::Pick:  // never waits
+      if (!start_try())
+        return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
       phase_ = Phase::AwaitResponse;
-      tried_[tries_] = seat.get();
-      attempts_[tries_++] = site_.attempts.take();
-      own_count_ = 0;
-      if (grpc_) pass_deadline_on();
-      if (cluster_->plan().retries_answers()) count_tries_out();
-      attempt()->start(*this, *cluster_, std::move(seat), protocol(),
-                       tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
+      if (hedging().on) plan_hedge();
       return true;
-    }
 
     case Phase::AwaitResponse:  // also the way back from a retry
       switch (choose()) {
-        case Choice::Wait: return false;  // on_attempt() or a timer brings us back
+        case Choice::Wait:
+          if (hedge_due_) hedge();
+          return false;  // on_attempt() or a timer brings us back
         case Choice::Again: {
           const milliseconds wait = backoff();
           phase_ = wait.count() ? Phase::Backoff : Phase::Pick;
@@ -185,6 +180,20 @@ bool Exchange::step() {
   return false;
 }
 
+bool Exchange::start_try() {
+  const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));
+  auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key});
+  if (!seat) return false;
+  tried_[tries_] = seat.get();
+  attempts_[tries_++] = site_.attempts.take();
+  own_count_ = 0;
+  if (grpc_) pass_deadline_on();
+  if (cluster_->plan().retries_answers() || hedging().on) count_tries_out();
+  attempt()->start(*this, *cluster_, std::move(seat), protocol(cluster_->plan()),
+                   tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
+  return true;
+}
+
 bool Exchange::route() {
   const ListenerPlan& plan = session_->plan();
   const Asked asked{request_, peer_, site_.loop.random().next(), session_->called()};
@@ -205,7 +214,7 @@ bool Exchange::route() {
     }
     if (!cluster_) return false;
     cluster_name_ = cluster_->plan().name;
-    request_pipe_.keeping = cluster_->plan().retries > 0;
+    request_pipe_.keeping = cluster_->plan().retries > 0 || hedging().on;
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
   if (const milliseconds within = limit(); within.count()) {
@@ -251,9 +260,8 @@ void Exchange::watch_idleness() {
 }
 
 // What is written with prior knowledge on one side is understood so on the other, unless the cluster says what it speaks.
-upstream::Protocol Exchange::protocol() const {
+upstream::Protocol Exchange::protocol(const upstream::ClusterPlan& plan) const {
   if (tunnel_) return upstream::Protocol::Raw;
-  const auto& plan = cluster_->plan();
   if (upgrading_) return plan.upgrade_protocol;
   return is_native_grpc() ? plan.grpc_protocol : plan.protocol;
 }
@@ -272,6 +280,7 @@ http::Codec& Exchange::downstream() { return session_->codec(); }
 
 void Exchange::commit() {
   committed_ = true;
+  end_hedge();
   attempt()->lift_limit();
   first_byte_ = attempt()->headed_at();
   session_->connection().transport().settle();
@@ -332,7 +341,8 @@ void Exchange::on_attempt(Attempt&) {
 
 // An HTTP/1.0 client would take an interim response for the final one (RFC 9110 15.2).
 void Exchange::on_interim(Attempt&, const http::ResponseHead& head) {
-  if (session_ && !response_sent_ && request_.version != http::Version::Http10) downstream().send_interim(stream_, head);
+  if (session_ && !response_sent_ && !racing_ && request_.version != http::Version::Http10)
+    downstream().send_interim(stream_, head);
 }
 
 void Exchange::on_deadline() {

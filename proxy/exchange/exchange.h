@@ -7,6 +7,7 @@
 #include <span>
 
 #include "exchange/fetch.h"
+#include "exchange/shadow.h"
 #include "exchange/site.h"
 #include "exchange/waits.h"
 #include "filter/chain.h"
@@ -63,19 +64,30 @@ class Exchange final : public filter::Call,
   milliseconds limit() const;       // of the whole exchange; 0: none
   milliseconds idle_limit() const;  // of silence; 0: none
   void watch_idleness();
-  upstream::Protocol protocol() const;  // to the endpoint
-  bool pump(Way way);                   // pump.cc: body bytes on; true: all of it, the end included
+  upstream::Protocol protocol(const upstream::ClusterPlan& plan) const;  // to an endpoint
+  bool pump(Way way);  // pump.cc: body bytes on; true: all of it, the end included
   bool pump_request();
   bool pump_response();
   bool push_request(upstream::Attempt& to);  // what is through the filters
   bool push_response(http::Pipe& pipe);
+  void pass_to_shadows(const Buffer& part, bool end);
   bool try_relay();  // pump.cc: sockets joined; true: the relay has taken over
+  bool start_try();  // at the next endpoint; false: there is none
   Choice choose();   // failure.cc: before anything is committed
-  std::optional<http::GrpcStatus> status_to_retry();
-  void commit();                   // response_ and the response pipe are the attempt's
-  void settle_upgrade();           // upgrade.cc: whether what has answered opens the tunnel
-  const char* finish_handshake();  // upgrade.cc: why not, else null
-  void fail(const Error& why);     // failure.cc: answer or reset
+  bool is_to_be_repeated(upstream::Attempt& answered);
+  std::optional<http::GrpcStatus> status_to_retry(upstream::Attempt& last);
+  const upstream::HedgePlan& hedging() const;  // hedge.cc
+  bool may_hedge() const;
+  void plan_hedge();
+  void hedge();
+  void race();
+  upstream::Attempt* stop_racing(upstream::Attempt& left);
+  void end_hedge();
+  void tell_hedge(const char* result);  // and counts it
+  void commit();                        // response_ and the response pipe are the attempt's
+  void settle_upgrade();                // upgrade.cc: whether what has answered opens the tunnel
+  const char* finish_handshake();       // upgrade.cc: why not, else null
+  void fail(const Error& why);          // failure.cc: answer or reset
   void answer(uint16_t status, const char* reason, std::string_view body, const char* type = "text/plain; charset=utf-8");
   std::string_view explain(const Error& why);  // answer.cc: the sentence a person reads
   const char* read_hello();                    // pass_through.cc: why it is not passed through, else null
@@ -96,6 +108,7 @@ class Exchange final : public filter::Call,
   std::string_view other_end() const;
   void count(TimePoint now);
   void count_retry(const char* result);
+  bool spend();  // of the budget of retries
   bool spend_budget(const char* reason);
   bool may_wait(const http::ResponseHead* answer);
   milliseconds backoff();
@@ -103,6 +116,7 @@ class Exchange final : public filter::Call,
   void log(TimePoint now);
   const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
+  upstream::Attempt* rival() { return attempts_[tries_ - 2].get(); }  // of attempt(), while they race
   std::span<const upstream::Seat* const> tried();
   bool repeatable() const;
   http::Pipe& response_pipe() { return committed_ ? attempt()->body : answer_pipe_; }
@@ -127,6 +141,7 @@ class Exchange final : public filter::Call,
   void let_in(const char* filter, const char* reason) override;
   void fetch(const filter::Filter& owner, filter::Subrequest& what) override;
   void on_fetched() override;
+  void mirror(const filter::Filter& owner, const filter::Mirroring& how) override;
   void resume(Way way) override;
   void wait(const filter::Filter& owner, Way way, milliseconds time) override;
   void on_waited(Way way, const filter::Filter& owner) override;
@@ -137,10 +152,11 @@ class Exchange final : public filter::Call,
   void on_deadline();
   void on_wait_limit();
   void on_idle_check();
+  void on_hedge_limit();
   void on_retired() override;
 
   static const filter::Chain kNoFilters;
-  static constexpr size_t kMaxTries = 11;  // retry.attempts is 10 at most
+  static constexpr size_t kMaxTries = 12;  // the first, at most 10 retries, and a hedge
   Site& site_;
   HttpSession* session_ = nullptr;  // null once the client is gone
   http::StreamId stream_ = 0;
@@ -169,17 +185,21 @@ class Exchange final : public filter::Call,
   uint32_t tries_ = 0;
   Error last_error_{};
   const char* retry_reason_ = nullptr;
-  bool seen_ = false, spent_ = false;  // by the endpoint that failed; of the budget of retries
-  milliseconds asked_to_wait_{0};      // by its answer
-  bool dropped_ = false;               // a fresh connection closed over this request
+  bool seen_ = false, spent_ = false;         // by the endpoint that failed; of the budget of retries
+  milliseconds asked_to_wait_{0};             // by its answer
+  bool dropped_ = false;                      // a fresh connection closed over this request
+  bool hedge_due_ = false, racing_ = false;   // two tries are under way: the last two
+  const upstream::Attempt* hedge_ = nullptr;  // the later of them, whatever has become of it
+  const char* hedge_result_ = nullptr;        // null: there is none
   http::Pipe request_pipe_, answer_pipe_;
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
   http::GrpcFrames request_frames_;
   std::array<http::Field, 2> own_;  // of this try: grpc-timeout, x-outrider-attempt
   size_t own_count_ = 0;
-  std::unique_ptr<Fetch> fetch_;  // made when a filter needs one, and kept
-  std::unique_ptr<Waits> waits_;  // likewise
+  std::unique_ptr<Fetch> fetch_;   // made when a filter needs one, and kept
+  std::unique_ptr<Waits> waits_;   // likewise
+  IntrusiveList<Shadow> shadows_;  // of this request, which has not gone on as a whole
   const filter::Filter* fetcher_ = nullptr;
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;
@@ -191,6 +211,7 @@ class Exchange final : public filter::Call,
   net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};
   net::BoundTimer<Exchange, &Exchange::on_wait_limit> wait_limit_{*this};
   net::BoundTimer<Exchange, &Exchange::on_idle_check> idle_check_{*this};
+  net::BoundTimer<Exchange, &Exchange::on_hedge_limit> hedge_limit_{*this};
 };
 
 }  // namespace outrider::exchange

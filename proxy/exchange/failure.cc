@@ -76,10 +76,9 @@ bool Exchange::repeatable() const {
 
 // What a call is told that has failed, where that is a status the configuration lists: by the endpoint, in a head that is all
 // there is, or by us. An endpoint that wants the next try later, or none (grpc-retry-pushback-ms), is not asked again.
-std::optional<http::GrpcStatus> Exchange::status_to_retry() {
+std::optional<http::GrpcStatus> Exchange::status_to_retry(Attempt& last) {
   const uint32_t listed = cluster_->plan().retry_grpc;
   if (!grpc_ || listed == 0) return {};
-  Attempt& last = *attempt();
   std::optional<http::GrpcStatus> status;
   if (last.state() != Attempt::State::Failed) {
     const http::HeaderMap& fields = last.response().headers;
@@ -92,18 +91,25 @@ std::optional<http::GrpcStatus> Exchange::status_to_retry() {
   return status && (listed >> unsigned(*status) & 1) ? status : std::nullopt;
 }
 
+// By an answer alone, of what may be sent twice.
+bool Exchange::is_to_be_repeated(Attempt& answered) {
+  return is_listed(cluster_->plan().retry_statuses, answered.response().status) || status_to_retry(answered);
+}
+
 // Requests that never reached an endpoint go elsewhere at once. What an endpoint may have seen does so when its connection
 // closed before the first byte of an answer and a second run does no harm: that is what a killed replica looks like; and where
 // the configuration says so of the status of a call.
 Exchange::Choice Exchange::choose() {
+  if (racing_) race();
+  if (racing_) return Choice::Wait;
   Attempt& last = *attempt();
-  const bool answered = last.state() == Attempt::State::Headed || last.state() == Attempt::State::Ended;
+  const bool answered = last.answered();
   if (!answered && last.state() != Attempt::State::Failed) return Choice::Wait;
   const auto& plan = cluster_->plan();
-  const bool may = tries_ <= std::min<size_t>(plan.retries, kMaxTries - 1) && repeatable();
+  const bool may = tries_ - (hedge_ ? 1 : 0) <= plan.retries && repeatable();
   const bool twice = may && (plan.retry_methods & upstream::bit_of(request_.method));  // a second run does no harm
   const bool ours = !others_retry();  // what has been answered, or not in time, whoever came first in the chain sends again
-  const auto status = may && ours ? status_to_retry() : std::nullopt;
+  const auto status = may && ours ? status_to_retry(last) : std::nullopt;
   const bool by_status =
       answered && twice && ours && !raw_ && !upgrading_ && is_listed(plan.retry_statuses, last.response().status);
   if (answered && !status && !by_status) return Choice::Commit;
@@ -115,7 +121,7 @@ Exchange::Choice Exchange::choose() {
   const bool too_slow =
       !answered && twice && ours && plan.retry_timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
-  const bool suspect = unanswered && last.request_sent() && !last.reused() && std::exchange(dropped_, true);
+  const bool suspect = unanswered && last.dropped() && std::exchange(dropped_, true);
   if (!may || suspect || !(unsent || refused || unanswered || too_slow || by_status || status)) return Choice::GiveUp;
   const char* const reason = unsent       ? "connect_failure"
                              : refused    ? "refused_stream"
@@ -138,7 +144,7 @@ void Exchange::count_tries_out() {
   const auto& plan = cluster_->plan();
   const bool by_answer = (plan.retry_methods & upstream::bit_of(request_.method)) != 0 && !upgrading_;
   if (raw_ || tunnel_ || others_retry() || !request_pipe_.keeping || !(by_answer || (grpc_ && plan.retry_grpc))) return;
-  const auto most = uint32_t(std::min<size_t>(plan.retries, kMaxTries - 1)) + 1;
+  const uint32_t most = 1 + plan.retries + (hedging().on ? 1 : 0);
   own_[own_count_++] = {.id = http::HeaderId::XOutriderAttempt,
                         .clean = true,
                         .name = "x-outrider-attempt",
@@ -146,8 +152,10 @@ void Exchange::count_tries_out() {
 }
 
 // Each request spends once, however often it is tried.
+bool Exchange::spend() { return spent_ = spent_ || cluster_->begin_retry(); }
+
 bool Exchange::spend_budget(const char* reason) {
-  if (spent_ || cluster_->begin_retry()) return spent_ = true;
+  if (spend()) return true;
   site_.shard.add(counters_->retries(reason, "budget"));
   return false;
 }

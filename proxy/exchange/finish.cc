@@ -31,6 +31,8 @@ void Exchange::finish() {
   place_.unlink();
   if (fetch_) fetch_->cancel();
   if (waits_) waits_->cancel();
+  end_hedge();
+  shadows_.for_each([](Shadow& shadow) { shadow.give_up(); });
   if (relaying_) {
     relay_->stop();
     request_bytes_ += relay_->bytes_up();
@@ -87,13 +89,14 @@ void Exchange::count(TimePoint now) {
   shard.observe(counters_->duration, total);
   shard.add(counters_->request_bytes, request_bytes_);
   shard.add(counters_->response_bytes, response_bytes_);
-  if (retry_reason_) count_retry(flag_ == Flag::None && !status_to_retry() ? "success" : "failure");
+  if (retry_reason_) count_retry(flag_ == Flag::None && !status_to_retry(*attempt()) ? "success" : "failure");
   if (tunnel_) {
     shard.add(counters_->tcp_bytes(true), request_bytes_);
     shard.add(counters_->tcp_bytes(false), response_bytes_);
   }
   if (first_byte_ == TimePoint{}) return;
   shard.observe(counters_->first_byte, microseconds(started_, first_byte_));
+  if (hedge_) return;  // what was waited for the first of two is not ours
   // What was not spent waiting for the endpoint: from arrival to the head handed over, and from its answer to the end
   // of ours where the response came in one piece.
   const uint64_t away = tries_ ? microseconds(attempt()->opened_at(), first_byte_) : 0;
@@ -167,6 +170,9 @@ void Exchange::reset_for_reuse() {
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
   seen_ = spent_ = false;
+  hedge_due_ = racing_ = false;
+  hedge_ = nullptr;
+  hedge_result_ = nullptr;
   refused_.reset();
   flag_ = Flag::None;
   reason_ = "";

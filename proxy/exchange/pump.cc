@@ -39,6 +39,7 @@ bool Exchange::pump_request() {
   http::Pipe& pipe = request_pipe_;
   if ((relaying_ && tunnel_) || upgrading_ || client_gone_) return false;
   Attempt* to = attempt();
+  if (racing_) rival()->pump();  // what it had kept
   if (!to || to->state() < Attempt::State::Open || to->state() == Attempt::State::Failed) return false;
   if (chain().wants_body(Way::Request) && chain().run_body(*this, Way::Request, pipe) != Verdict::Continue) {
     if (!pipe.paused || pipe.passed == 0) return false;
@@ -51,6 +52,8 @@ bool Exchange::pump_request() {
 bool Exchange::push_request(Attempt& to) {
   http::Pipe& pipe = request_pipe_;
   const size_t before = pipe.held.size();
+  Buffer shared(pipe.held.pool());
+  if (!shadows_.empty()) shared = pipe.held.share(0, before);
   to.pump();
   pipe.held.settle();  // whatever waits here may wait for long
   const size_t moved = before - pipe.held.size();
@@ -59,7 +62,15 @@ bool Exchange::push_request(Attempt& to) {
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
   }
   if (const size_t done = pipe.done_with(moved); done > 0 && session_) downstream().consumed(stream_, done);
+  if (!shadows_.empty()) pass_to_shadows(shared.take(moved), to.request_ended());
   return to.request_ended();
+}
+
+// What went on to the endpoint goes to them, too; once that is all, they go where they are meant to.
+void Exchange::pass_to_shadows(const Buffer& part, bool end) {
+  if (!part.empty()) shadows_.for_each([&](Shadow& shadow) { shadow.take(part); });
+  if (!end) return;
+  shadows_.for_each([&](Shadow& shadow) { shadow.send(request_, peer_, protocol(shadow.cluster().plan())); });
 }
 
 bool Exchange::pump_response() {

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 #include "exchange/path_tree.h"
 #include "exchange/rewrite.h"
 #include "filter/chain.h"
+#include "upstream/cluster_plan.h"
 
 namespace outrider::exchange {
 
@@ -53,6 +55,7 @@ struct Route {
   Respond respond;
   std::shared_ptr<const filter::Chain> chain;  // never null
   milliseconds timeout{0};                     // of the whole exchange; 0: none, and no timer is armed
+  std::optional<upstream::HedgePlan> hedge;    // in place of the cluster's
 };
 
 // One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware). With names of

@@ -8,6 +8,7 @@
 #include "exchange/access_log.h"
 #include "exchange/counters.h"
 #include "exchange/serving.h"
+#include "exchange/shadow.h"
 #include "http/vacant_codecs.h"
 #include "upstream/attempt.h"
 #include "upstream/cluster_table.h"
@@ -40,10 +41,12 @@ struct Site {
   AuthorizationCounters authorizations;
   DenialCounters denials;
   FilterActionCounters filter_actions;
+  MirrorCounters mirrored;
   PeerCounters peers;
   AccessLog access_log;
   Ref<Serving> serving;                 // the newest
   IntrusiveList<HttpSession> sessions;  // for draining
+  IntrusiveList<Shadow> shadows;        // that have been sent; nobody waits for them
   bool draining = false;
 
  private:

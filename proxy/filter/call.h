@@ -1,9 +1,11 @@
 #pragma once
 // The request from a filter's seat.
 
+#include <memory>
 #include <type_traits>
 
 #include "base/arena.h"
+#include "base/tally.h"
 #include "base/time.h"
 #include "http/request_key.h"
 #include "stats/stats.h"
@@ -36,6 +38,16 @@ struct Subrequest {
   bool cut = false;    // there was more of it than `most`
 };
 
+// How copies of requests are sent to somebody else, and what they may take. Belongs to its filter, and lives as long.
+struct Mirroring {
+  double share = 1;                 // of the requests, drawn for each
+  size_t max_body = 64 * 1024;      // a request with more of it is not sent
+  size_t max_answer = 1024 * 1024;  // more of an answer's body is not read
+  milliseconds timeout{5000};       // from when it is sent to the end of its answer
+  uint32_t max_in_flight = 100;     // of all workers; one more is not sent
+  std::shared_ptr<Tally> in_flight = std::make_shared<Tally>();
+};
+
 // One request and its response, seen from a filter. The exchange implements it; filters never see the exchange.
 // Lives on its worker from the request's head until on_complete().
 class Call {
@@ -66,6 +78,9 @@ class Call {
   // Asks the owner's cluster(): from its hook for a request's head, which then says Pause. Its on_fetched() follows, unless the
   // call ends first.
   virtual void fetch(const Filter& owner, Subrequest& what) = 0;
+  // From the hook for a request's head: a copy of what the endpoint is sent goes to the owner's cluster(), once all of it has
+  // gone. Nobody waits for it, and what is answered goes nowhere.
+  virtual void mirror(const Filter& /*owner*/, const Mirroring& /*how*/) {}
   virtual void resume(http::Way way) = 0;  // after Verdict::Pause; continues at the next filter
   // From a hook that then says Pause: the owner's on_waited() follows so much later, unless the call ends first.
   virtual void wait(const Filter& /*owner*/, http::Way /*way*/, milliseconds /*time*/) {}

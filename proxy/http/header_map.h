@@ -52,6 +52,7 @@ enum class HeaderId : uint8_t {
   GrpcMessage,
   GrpcTimeout,
   XOutriderAttempt,
+  XOutriderMirror,
   Count
 };
 

@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, size_t(HeaderId::Count)> kNames{
     "Referer", "Origin", "Retry-After", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
     "x-forwarded-client-cert",
     "X-Request-Id", "traceparent", "tracestate", "x-outrider-reason",
-    "grpc-status", "grpc-message", "grpc-timeout", "x-outrider-attempt"};
+    "grpc-status", "grpc-message", "grpc-timeout", "x-outrider-attempt", "x-outrider-mirror"};
 // clang-format on
 
 constexpr size_t kSlots = 128;

@@ -39,6 +39,10 @@ upstream::HealthPlan plan_of(const config::Health& health) {
   return plan;
 }
 
+upstream::HedgePlan plan_of(const config::Hedge& hedge) {
+  return {hedge.on, hedge.after, hedge.percentile / 100, hedge.min_requests};
+}
+
 exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
   switch (rule) {
     case config::Listener::Forwarded::Replace: return exchange::Forwarded::Replace;
@@ -145,6 +149,7 @@ exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& c
   to.file = route.where.file;
   to.line = route.where.line;
   to.timeout = route.timeout;
+  if (route.hedge) to.hedge = plan_of(*route.hedge);
   to.chain = chains.of(route.filters);
   to.sticky = http::RequestKey::parse(route.sticky);
   to.rewrite_host = route.rewrite.host;
@@ -357,6 +362,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.retry_budget = cluster.retry_budget;
   plan.retry_budget_min = cluster.retry_budget_min;
   plan.retry_buffer = uint32_t(cluster.retry_buffer);
+  plan.hedge = plan_of(cluster.hedge);
   return plan;
 }
 

@@ -173,6 +173,7 @@ void Attempt::settle(Outcome::Kind kind, const Error* failure, uint16_t status) 
   cluster_->leave(cluster_->limits().requests, cluster_->plan().max_requests, cluster_->stats().breaker_requests);
   Outcome outcome{.kind = kind, .status = status};
   if (headed_) outcome.first_byte_us = microseconds(opened_at_, headed_at_);
+  else if (kind == Outcome::Kind::Outrun) outcome.first_byte_us = microseconds(opened_at_, net::Loop::clock());
   LoadReport load;
   if (headed_ && cluster_->plan().reads_load) {
     load = read_load(response_.headers);
@@ -202,6 +203,11 @@ void Attempt::finish() {
   const uint16_t status = protocol_ == Protocol::Raw ? uint16_t(0) : said(response_, body.trailers);
   settle(status >= 500 || status == 429 ? Outcome::Kind::Failed : Outcome::Kind::Ok, nullptr, status);
   release(state_ == State::Ended && request_ended_ ? Pool::After::Keep : Pool::After::Close);
+}
+
+void Attempt::lose() {
+  if (state_ == State::Open && request_ended_) settle(Outcome::Kind::Outrun, nullptr);
+  cancel();
 }
 
 void Attempt::cancel() {

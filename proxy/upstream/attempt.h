@@ -50,15 +50,18 @@ class Attempt final : Waiter, http::StreamEvents {
   void lift_limit() { limit_.cancel(); }  // the answer has begun, and may take its time
   void time_out();                        // as its own limit would, where all of the request has gone and nothing has come
   void cancel();                          // leaves the queue or resets; no event follows; no blame on the seat
+  void lose();                            // the same where another was faster: all that is known is that it takes longer
   // The exchange has taken all of the response it wants: reports to the cluster and gives the lease back. Idempotent.
   void finish();
   State state() const { return state_; }
   bool headed() const { return headed_; }
+  bool answered() const { return state_ == State::Headed || state_ == State::Ended; }
   bool reused() const { return lease_.reused; }
   bool request_sent() const { return request_sent_; }    // some byte of it was given to a connection
   bool request_ended() const { return request_ended_; }  // all of it was
   const Error& error() const { return error_; }
-  http::ResponseHead& response() { return response_; }  // in this attempt's own arena
+  bool dropped() const { return error_.retry == Retry::IfReused && request_sent_ && !reused(); }  // by a fresh connection
+  http::ResponseHead& response() { return response_; }                                            // in this attempt's own arena
   http::Codec& codec() { return lease_.connection->codec(); }
   http::StreamId stream() const { return lease_.stream; }
   wire::HttpConnection& connection() { return *lease_.connection; }

@@ -45,11 +45,14 @@ struct Seat {
 };
 
 struct Outcome {
-  enum class Kind : uint8_t { Ok, Failed, Cancelled };  // Cancelled: neither a failure nor a latency sample
+  // Cancelled: neither a failure nor a latency sample. Outrun: given up for an answer of another; it takes longer than
+  // first_byte_us.
+  enum class Kind : uint8_t { Ok, Failed, Cancelled, Outrun };
   Kind kind = Kind::Ok;
   uint64_t first_byte_us = 0;
   uint16_t status = 0;               // of the answer; 0: there was none, or it has no status
   const LoadReport* load = nullptr;  // what came with it, where the plan asks for that
+  bool judges() const { return kind == Kind::Ok || kind == Kind::Failed; }  // it says how the endpoint is
 };
 
 struct Pick {

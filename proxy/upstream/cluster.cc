@@ -261,6 +261,11 @@ bool Cluster::begin_retry() {
   return true;
 }
 
+std::optional<milliseconds> Cluster::usual_first_byte(double quantile, uint32_t least) {
+  if (!recent_) recent_ = std::make_unique<RecentLatency>();
+  return recent_->quantile(quantile, least, context_.loop.now());
+}
+
 Pool& Cluster::pool(Seat& seat) {
   if (!seat.pool) seat.pool = std::make_unique<Pool>(*this, seat.member.endpoint);
   return *seat.pool;
@@ -277,7 +282,9 @@ void Cluster::report(Seat& seat, const Outcome& outcome, const Error* failure) {
   --seat.in_flight;
   seat.member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
   balancer_->on_done(seat, outcome, context_.loop.now());
-  const bool good = outcome.kind != Outcome::Kind::Cancelled && !failure && outcome.status < 500;
+  if (recent_ && (outcome.kind == Outcome::Kind::Ok || outcome.kind == Outcome::Kind::Outrun))
+    recent_->observe(outcome.first_byte_us, context_.loop.now());
+  const bool good = outcome.judges() && !failure && outcome.status < 500;
   if (good && !seat.member.endpoint->suspected.load(std::memory_order_relaxed) && plan_->outliers.success_rate == 0) return;
   if (plan_->outliers.on) judge(seat, outcome, failure);
 }

@@ -11,6 +11,7 @@
 #include "upstream/aperture.h"
 #include "upstream/balancer.h"
 #include "upstream/limits.h"
+#include "upstream/recent_latency.h"
 
 namespace outrider::net {
 class TrustReview;
@@ -52,6 +53,9 @@ class Cluster {
   // The budget of retries that an endpoint may see: a share of what this worker has under way. False: there is no more.
   bool begin_retry();
   void end_retry() { --retries_; }
+  // Within what time the share `quantile` of answers began of late, as this worker saw them; none: fewer than `least` have come.
+  // Kept from the first time on that somebody asks.
+  std::optional<milliseconds> usual_first_byte(double quantile, uint32_t least);
   bool panicking() const { return panicking_; }
   size_t usable_count() const { return usable_.size(); }
   Pool& pool(Seat& seat);
@@ -109,6 +113,7 @@ class Cluster {
   std::vector<Seat*> on_trial_;  // half-open: the next request is theirs
   std::unique_ptr<Balancer> balancer_;
   Aperture aperture_;
+  std::unique_ptr<RecentLatency> recent_;  // null: nobody asks
   uint32_t retries_ = 0;
   uint32_t in_flight_ = 0;
   IntrusiveList<Place> awaiting_;

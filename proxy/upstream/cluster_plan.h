@@ -56,6 +56,14 @@ struct OutlierPlan {  // 0 in a row, or 0 as the rate: not looked at
   double max_ejected = 0.5;                                 // of the endpoints; one may always be
 };
 
+// A second try beside one that is slow to answer.
+struct HedgePlan {
+  bool on = false;
+  milliseconds after{0};  // 0: as long as `quantile` of the answers took of late
+  double quantile = 0.95;
+  uint32_t min_requests = 100;  // of late, before a quantile says something
+};
+
 constexpr uint32_t bit_of(http::Method method) { return 1u << unsigned(method); }
 constexpr uint32_t kIdempotent = bit_of(http::Method::Get) | bit_of(http::Method::Head) | bit_of(http::Method::Options) |
                                  bit_of(http::Method::Put) | bit_of(http::Method::Delete) | bit_of(http::Method::Trace);
@@ -103,6 +111,7 @@ struct ClusterPlan {
   double retry_budget = 0.2;  // of the requests under way, on each worker
   uint32_t retry_budget_min = 3;
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
+  HedgePlan hedge;
   http::CodecLimits codec;
 };
 

@@ -49,7 +49,7 @@ void Cluster::judge(Seat& seat, const Outcome& outcome, const Error* failure) {
   Endpoint& endpoint = *seat.member.endpoint;
   const OutlierPlan& plan = plan_->outliers;
   const bool unseen = failure && (failure->retry == Retry::Yes || failure->side == Side::Local);
-  if (outcome.kind == Outcome::Kind::Cancelled || unseen) return leave_trial(seat);
+  if (!outcome.judges() || unseen) return leave_trial(seat);
   const bool bad = failure || is_fault(outcome.status, plan);
   if (plan.success_rate > 0) count_answer(endpoint, !bad);
   if (failure) {

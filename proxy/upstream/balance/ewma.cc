@@ -41,7 +41,8 @@ class Ewma final : public Balancer {
 
   void on_done(Seat& seat, const Outcome& outcome, TimePoint now) override {
     switch (outcome.kind) {
-      case Outcome::Kind::Ok: return fold(seat, learnt(seat, outcome.first_byte_us), now, decay_);
+      case Outcome::Kind::Ok:
+      case Outcome::Kind::Outrun: return fold(seat, learnt(seat, outcome.first_byte_us), now, decay_);
       case Outcome::Kind::Failed: seat.answers = kEnough; return fold(seat, uint64_t(penalty_.count()) * 1000, now, decay_);
       case Outcome::Kind::Cancelled: return;
     }

@@ -1,0 +1,438 @@
+// A second try beside one that is slow to answer (FEATURES row 42, hedged requests).
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+
+#include "tests/support/h2_peer.h"
+#include "tests/support/origin.h"
+#include "tests/support/quiet.h"
+
+namespace outrider::test {
+namespace {
+
+const std::string kGet = "GET / HTTP/1.1\r\nHost: web\r\n\r\n";
+const std::string kLast = "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
+
+std::string put(const std::string& body) {
+  return "PUT / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+std::string failure() { return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"; }
+
+// Two endpoints that know of each other: each request is met by the script of its turn, the first, the second and so on, whichever
+// endpoint it comes to.
+class Pair {
+ public:
+  using Script = std::function<void(Stream&, const Message&, Pair&)>;
+  explicit Pair(std::vector<Script> scripts) : scripts_(std::move(scripts)) {}
+  std::vector<std::string> endpoints() const { return {one_.text(), other_.text()}; }
+  // Waits, for a bounded time, until so many requests have come, or connections have been closed on a script that waited for it.
+  void await_requests(size_t n) {
+    await([&] { return seen_.size() >= n; });
+  }
+  void await_cut(int n) {
+    await([&] { return cut_ >= n; });
+  }
+  std::vector<Message> seen() {
+    const std::lock_guard lock(mutex_);
+    return seen_;
+  }
+  int cut() {
+    const std::lock_guard lock(mutex_);
+    return cut_;
+  }
+  // Scripts.
+  static void never(Stream& connection, const Message&, Pair& pair) {
+    if (!connection.at_end()) return;
+    const std::lock_guard lock(pair.mutex_);
+    ++pair.cut_;
+    pair.changed_.notify_all();
+  }
+  static Script answers(std::string answer) {
+    return [answer](Stream& connection, const Message&, Pair&) { connection.send(answer); };
+  }
+  // Once so many requests have come.
+  static Script answers_behind(size_t requests, std::string answer) {
+    return [requests, answer](Stream& connection, const Message&, Pair& pair) {
+      pair.await_requests(requests);
+      connection.send(answer);
+    };
+  }
+
+ private:
+  template <class So>
+  void await(So so) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), so));
+  }
+  void serve(Stream& connection) {
+    while (const auto message = connection.read_message()) {
+      size_t turn;
+      {
+        const std::lock_guard lock(mutex_);
+        turn = seen_.size();
+        seen_.push_back(*message);
+        changed_.notify_all();
+      }
+      if (turn >= scripts_.size()) return;  // closed without a word
+      scripts_[turn](connection, *message, *this);
+      if (!connection.open()) return;
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Message> seen_;
+  int cut_ = 0;
+  const std::vector<Script> scripts_;
+  Origin one_{[this](Stream& connection) { serve(connection); }}, other_{[this](Stream& connection) { serve(connection); }};
+};
+
+class Hedge : public testing::Test {
+ protected:
+  void start(const std::vector<std::string>& endpoints, const std::string& cluster = "hedge: {after: 20ms}") {
+    proxy_ = std::make_unique<Proxy>(Proxy::edge(endpoints, cluster, "http: {forwarded: append}"),
+                                     std::vector<std::string>{"overload.threads=1"});
+  }
+  void expect_hedges(double times, const std::string& result) {
+    proxy_->expect_metric(times, "outrider_cluster_hedges_total", "result=\"" + result + "\"");
+  }
+  void expect_all(double times) { EXPECT_EQ(proxy_->metric("outrider_cluster_hedges_total"), times); }
+  void expect_end() {
+    expect_quiet(*proxy_);
+    EXPECT_EQ(proxy_->end(), 0);
+  }
+  std::unique_ptr<Proxy> proxy_;
+};
+
+TEST_F(Hedge, TheSecondWinsWhereTheFirstDoesNotAnswerAndTheFirstIsCut) {
+  Pair pair({Pair::never, Pair::answers(ok("second"))});
+  start(pair.endpoints());
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
+  pair.await_cut(1);
+  expect_hedges(1, "won");
+  EXPECT_EQ(pair.seen().size(), 2u);
+  EXPECT_EQ(proxy_->metric("outrider_requests_total", "code=\"200\",flag=\"none\""), 1);
+  EXPECT_EQ(proxy_->metric("outrider_cluster_retries_total"), 0);
+  expect_all(1);
+  expect_end();
+}
+
+TEST_F(Hedge, TheFirstWinsWhereItAnswersFirstAfterAllAndTheSecondIsCut) {
+  Pair pair({Pair::answers_behind(2, ok("first")), Pair::never, Pair::answers(ok("next"))});
+  start(pair.endpoints());
+  Stream client = proxy_->connect();
+  client.send(kGet);
+  EXPECT_EQ(client.read_message()->body, "first");
+  pair.await_cut(1);
+  client.send(kLast);
+  EXPECT_EQ(client.read_message()->body, "next") << "the client's connection is as good as before";
+  expect_hedges(1, "lost");
+  expect_all(1);
+  client.close();
+  expect_end();
+}
+
+TEST_F(Hedge, ABodyGoesToBothWholeAndALargeAnswerComesWhole) {
+  const std::string body(50'000, 'b'), answer(3'000'000, 'a');
+  Pair pair({Pair::never, Pair::answers(ok(answer))});
+  start(pair.endpoints());
+  Stream client = proxy_->connect();
+  client.send(put(body));
+  const auto got = client.read_message();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->body, answer);
+  pair.await_cut(1);
+  ASSERT_EQ(pair.seen().size(), 2u);
+  EXPECT_EQ(pair.seen()[0].body, body);
+  EXPECT_EQ(pair.seen()[1].body, body);
+  client.close();
+  expect_hedges(1, "won");
+  expect_end();
+}
+
+TEST_F(Hedge, ABodyThatIsStillComingIsWaitedFor) {
+  Pair pair({Pair::never, Pair::answers(ok("second"))});
+  start(pair.endpoints());
+  Stream client = proxy_->connect(), other = proxy_->connect();
+  client.send("PUT / HTTP/1.1\r\nHost: web\r\nContent-Length: 10\r\n\r\nhello");
+  proxy_->expect_metric(1, "outrider_requests_in_flight");
+  client.send("hello");
+  EXPECT_EQ(client.read_message()->body, "second");
+  EXPECT_EQ(pair.seen()[0].body, "hellohello");
+  EXPECT_EQ(pair.seen()[1].body, "hellohello");
+  client.close();
+  other.close();
+  expect_hedges(1, "won");
+  expect_end();
+}
+
+// h2 has many requests on a connection: the one that lost is cancelled, and no more than that.
+TEST_F(Hedge, OverHttp2TheLoserIsCancelled) {
+  std::atomic<int> calls{0}, cancelled{0};
+  const auto script = [&](Stream& accepted) {
+    H2Peer peer(accepted);
+    if (!peer.reads("HEADERS 1 ")) return;
+    if (calls++ > 0) {
+      peer.send(http::headers(1, {{":status", "204"}}));
+      peer.read_until("never");
+      return;
+    }
+    cancelled += peer.reads("RST_STREAM 1 CANCEL");
+    peer.read_until("never");
+  };
+  Origin one(script), other(script);
+  start({one.text(), other.text()}, "protocol: http2, hedge: {after: 20ms}");
+  EXPECT_EQ(request(proxy_->address(), kLast).status(), 204);
+  expect_hedges(1, "won");
+  expect_end();
+  one.stop();
+  other.stop();
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(cancelled, 1);
+}
+
+// --- failures --------------------------------------------------------------------------------------------------------
+
+TEST_F(Hedge, WhereTheFirstFailsTheSecondIsItsRetry) {
+  const auto closes_behind = [](Stream& connection, const Message&, Pair& pair) {
+    pair.await_requests(2);
+    connection.abort();
+  };
+  Pair pair({closes_behind, [](Stream& connection, const Message&, Pair& pair) {
+               pair.await_requests(3);  // it takes the test to look that nothing else has been sent
+               connection.send(ok("second"));
+             },
+             Pair::answers(ok("third"))});
+  start(pair.endpoints());
+  Stream client = proxy_->connect(), other = proxy_->connect();
+  client.send(kGet);
+  pair.await_requests(2);
+  other.send(kGet);
+  EXPECT_EQ(other.read_message()->body, "third");
+  EXPECT_EQ(client.read_message()->body, "second");
+  client.close();
+  other.close();
+  expect_hedges(1, "won");
+  EXPECT_EQ(proxy_->metric("outrider_cluster_retries_total"), 0);
+  expect_end();
+}
+
+TEST_F(Hedge, WhereTheSecondFailsTheFirstGoesOn) {
+  Pair pair({Pair::answers_behind(3, ok("first")), [](Stream& connection, const Message&, Pair&) { connection.abort(); },
+             Pair::answers(ok("third"))});
+  start(pair.endpoints());
+  Stream client = proxy_->connect(), other = proxy_->connect();
+  client.send(kGet);
+  pair.await_requests(2);
+  other.send(kGet);
+  EXPECT_EQ(other.read_message()->body, "third");
+  EXPECT_EQ(client.read_message()->body, "first");
+  client.close();
+  other.close();
+  expect_hedges(1, "failed");
+  expect_end();
+}
+
+// A request that ends what serves it reaches no more than two.
+TEST_F(Hedge, WhereBothFailItIsOver) {
+  const auto closes_behind = [](Stream& connection, const Message&, Pair& pair) {
+    pair.await_requests(2);
+    connection.close();
+  };
+  Pair pair({closes_behind, closes_behind});
+  start(pair.endpoints(), "hedge: {after: 20ms}, retry: {attempts: 5}, outlier_detection: off");
+  EXPECT_EQ(request(proxy_->address(), kLast).status(), 502);
+  EXPECT_EQ(pair.seen().size(), 2u);
+  expect_all(1);
+  expect_end();
+}
+
+TEST_F(Hedge, AnAnswerThatWouldBeTriedAgainIsNotTakenWhileTheOtherIsUnderWay) {
+  Pair pair({Pair::answers_behind(3, ok("first")), Pair::answers(failure()), Pair::answers(ok("third"))});
+  start(pair.endpoints(), "hedge: {after: 20ms}, retry: {when: [safe, 5xx]}, outlier_detection: off");
+  Stream client = proxy_->connect(), other = proxy_->connect();
+  client.send(kGet);
+  pair.await_requests(2);
+  other.send(kGet);
+  EXPECT_EQ(other.read_message()->body, "third");
+  EXPECT_EQ(client.read_message()->body, "first");
+  client.close();
+  other.close();
+  expect_hedges(1, "failed");
+  expect_end();
+}
+
+TEST_F(Hedge, WithoutThatAnAnswerIsAnAnswer) {
+  Pair pair({Pair::never, Pair::answers(failure())});
+  start(pair.endpoints());
+  EXPECT_EQ(request(proxy_->address(), kLast).status(), 503);
+  expect_hedges(1, "won");
+  pair.await_cut(1);
+  expect_end();
+}
+
+TEST_F(Hedge, WhereNobodyAnswersInTimeBothAreCut) {
+  Pair pair({Pair::never, Pair::never});
+  start(pair.endpoints(), "hedge: {after: 20ms}, timeout: 300ms");
+  const Message answer = request(proxy_->address(), kLast);
+  EXPECT_EQ(answer.status(), 504);
+  EXPECT_EQ(answer.field("x-outrider-reason"), "request_timeout");
+  pair.await_cut(2);
+  expect_hedges(1, "cut");
+  expect_end();
+}
+
+TEST_F(Hedge, WhoLeavesLeavesBoth) {
+  Pair pair({Pair::never, Pair::never});
+  start(pair.endpoints());
+  Stream client = proxy_->connect();
+  client.send(kGet);
+  pair.await_requests(2);
+  client.abort();
+  pair.await_cut(2);
+  expect_hedges(1, "cut");
+  expect_end();
+}
+
+// --- what is not hedged ----------------------------------------------------------------------------------------------
+
+// Both are held by one endpoint each, and the request that may be hedged is: by then the time of the other has come, too.
+class NotHedged : public Hedge, public testing::WithParamInterface<std::pair<const char*, std::string>> {};
+
+TEST_P(NotHedged, GoesOutOnce) {
+  const auto holds = [](Stream& connection, const Message&, Pair& pair) {
+    pair.await_requests(3);
+    connection.send(ok("held"));
+  };
+  Pair pair({holds, Pair::never, Pair::answers(ok("hedged"))});
+  start(pair.endpoints(), "hedge: {after: 20ms}, retry: {buffer: 1KiB}, lb: round_robin");
+  Stream client = proxy_->connect(), other = proxy_->connect();
+  client.send(GetParam().second);
+  pair.await_requests(1);
+  other.send(kGet);
+  EXPECT_EQ(other.read_message()->body, "hedged");
+  EXPECT_EQ(client.read_message()->body, "held");
+  EXPECT_EQ(pair.seen().size(), 3u);
+  client.close();
+  other.close();
+  expect_hedges(1, "won");
+  expect_all(1);
+  expect_end();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, NotHedged,
+    testing::Values(std::pair{"AMethodThatMayNotRunTwice", std::string("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi")},
+                    std::pair{"ABodyThatIsNotKept", put(std::string(5000, 'x'))},
+                    std::pair{"WhatSomebodyInFrontTriesAgain",
+                              std::string("GET / HTTP/1.1\r\nHost: web\r\nx-outrider-attempt: 1/2\r\n\r\n")}),
+    [](const auto& of) { return std::string(of.param.first); });
+
+TEST_F(Hedge, WhereThereIsNobodyElse) {
+  Pair pair({[](Stream& connection, const Message&, Pair& pair) {
+               pair.await_requests(2);
+               connection.send(ok("only"));
+             },
+             Pair::answers(ok("next"))});
+  start({pair.endpoints()[0]});
+  Stream client = proxy_->connect();
+  client.send(kGet);
+  expect_hedges(1, "no_other");
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "next");
+  EXPECT_EQ(client.read_message()->body, "only");
+  client.close();
+  expect_end();
+}
+
+TEST_F(Hedge, SpendsTheBudgetOfRetries) {
+  Pair pair({[](Stream& connection, const Message&, Pair& pair) {
+               pair.await_requests(2);
+               connection.send(ok("first"));
+             },
+             Pair::answers(ok("next"))});
+  start(pair.endpoints(), "hedge: {after: 20ms}, retry: {budget: 0%, budget_min: 0}");
+  Stream client = proxy_->connect();
+  client.send(kGet);
+  expect_hedges(1, "budget");
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "next");
+  EXPECT_EQ(client.read_message()->body, "first");
+  client.close();
+  expect_end();
+}
+
+TEST_F(Hedge, EachTrySaysThatOthersMayFollow) {
+  Pair pair({Pair::never, Pair::answers(ok("second"))});
+  start(pair.endpoints(), "hedge: {after: 20ms}, retry: off");
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
+  ASSERT_EQ(pair.seen().size(), 2u);
+  EXPECT_EQ(pair.seen()[0].field("x-outrider-attempt"), "1/1");
+  EXPECT_EQ(pair.seen()[1].field("x-outrider-attempt"), "2/0");
+  pair.await_cut(1);
+  expect_end();
+}
+
+TEST_F(Hedge, ARuleHasItsOwnSay) {
+  Pair pair({Pair::never, Pair::answers(ok("second")), Pair::answers_behind(4, ok("held")), Pair::answers(ok("fourth"))});
+  const auto yaml = [&](const std::string& rule, const std::string& cluster) {
+    return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{match: "
+           "{prefix: /off}, cluster: web, hedge: off}, {match: {prefix: /}, cluster: web" +
+           rule + "}]}\nclusters: {web: {endpoints: [\"" + pair.endpoints()[0] + "\", \"" + pair.endpoints()[1] + "\"], timeout: 0" +
+           cluster + "}}\n";
+  };
+  proxy_ = std::make_unique<Proxy>(yaml(", hedge: {after: 20ms}", ""), std::vector<std::string>{"overload.threads=1"});
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
+  pair.await_cut(1);
+  expect_hedges(1, "won");
+  proxy_ = std::make_unique<Proxy>(yaml("", ", hedge: {after: 20ms}"), std::vector<std::string>{"overload.threads=1"});
+  Stream client = proxy_->connect();
+  client.send("GET /off HTTP/1.1\r\nHost: web\r\n\r\n");
+  pair.await_requests(3);
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "fourth");
+  EXPECT_EQ(client.read_message()->body, "held");
+  client.close();
+  expect_all(0);
+  expect_end();
+}
+
+// --- by how long answers take ----------------------------------------------------------------------------------------
+
+TEST_F(Hedge, APercentileComesFromAnswersOfLate) {
+  std::vector<Pair::Script> scripts(200, Pair::answers(ok("quick")));
+  scripts.push_back(Pair::never);
+  scripts.resize(1000, Pair::answers(ok("quick")));
+  Pair pair(scripts);
+  start(pair.endpoints(), "hedge: {after: p99, min_requests: 50}");
+  Stream client = proxy_->connect();
+  for (int i = 0; i < 300; ++i) {
+    client.send(kGet);
+    const auto answer = client.read_message();
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->body, "quick");
+  }
+  pair.await_cut(1);
+  EXPECT_GE(proxy_->metric("outrider_cluster_hedges_total"), 1);
+  client.close();
+  expect_end();
+}
+
+TEST_F(Hedge, WithTooFewAnswersThereIsNoPercentile) {
+  std::vector<Pair::Script> scripts(20, Pair::answers(ok("quick")));
+  scripts.push_back(Pair::never);
+  Pair pair(scripts);
+  start(pair.endpoints(), "hedge: {after: p50, min_requests: 1000}, timeout: 200ms");
+  Stream client = proxy_->connect();
+  for (int i = 0; i < 21; ++i) {
+    client.send(kGet);
+    EXPECT_EQ(client.read_message()->status(), i < 20 ? 200 : 504);
+  }
+  expect_all(0);
+  client.close();
+  expect_end();
+}
+
+}  // namespace
+}  // namespace outrider::test
