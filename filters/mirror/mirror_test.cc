@@ -20,7 +20,8 @@ struct Seat final : test::Seat {
 };
 
 TEST(MirrorFilter, AsksForACopyAndGoesOn) {
-  const auto filter = made("mirror", "{cluster: next, percent: 5%, timeout: 2s, max_body: 1KiB, max_answer: 2KiB, max_in_flight: 7}");
+  const auto filter =
+      made("mirror", "{cluster: next, percent: 5%, timeout: 2s, max_body: 1KiB, max_answer: 2KiB, max_in_flight: 7}");
   Seat seat;
   EXPECT_EQ(filter->on_request(seat), filter::Verdict::Continue);
   EXPECT_EQ(seat.to, "next");

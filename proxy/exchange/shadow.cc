@@ -41,7 +41,8 @@ Shadow* Shadow::begin(Site& site, Ref<Serving> serving, Ref<upstream::Cluster> c
 }
 
 Shadow::Shadow(Site& site, Ref<Serving> serving, Ref<upstream::Cluster> cluster, const filter::Mirroring& how)
-    : site_(site), head_(arena_), body_(site.loop.blocks()), serving_(std::move(serving)), cluster_(std::move(cluster)), how_(how) {}
+    : site_(site), head_(arena_), body_(site.loop.blocks()), serving_(std::move(serving)), cluster_(std::move(cluster)),
+      how_(how) {}
 
 Shadow::~Shadow() { how_.in_flight->leave(); }
 
@@ -60,7 +61,7 @@ void Shadow::give_up() {
   delete this;
 }
 
-// Its body is there already: nobody is asked whether to send it.
+// Not before what was said to others in this turn has been written.
 void Shadow::send(const http::RequestHead& head, const filter::Peer& peer, upstream::Protocol protocol) {
   site_.shadows.push_back(*this);
   head_.method = head.method;
@@ -73,11 +74,17 @@ void Shadow::send(const http::RequestHead& head, const filter::Peer& peer, upstr
   for (const http::Field& field : head.headers.fields())
     if (field.id != HeaderId::Expect) head_.headers.add(field.name, field.value);
   body_.ended = true;
+  key_ = cluster_->plan().hash_by.of(head_, asker_of(peer));
+  protocol_ = protocol;
   site_.loop.arm(limit_, how_.timeout);
-  auto seat = cluster_->pick({.now = site_.loop.now(), .key = cluster_->plan().hash_by.of(head_, asker_of(peer))});
+  site_.loop.retire(*this);
+}
+
+void Shadow::start() {
+  auto seat = cluster_->pick({.now = site_.loop.now(), .key = key_});
   if (!seat) return end("no_endpoint");
   attempt_ = site_.attempts.take();
-  attempt_->start(*this, *cluster_, std::move(seat), protocol, milliseconds(0));
+  attempt_->start(*this, *cluster_, std::move(seat), protocol_, milliseconds(0));
 }
 
 upstream::Sending Shadow::sending(Attempt&) { return {head_, kMarks, body_}; }
@@ -85,7 +92,8 @@ upstream::Sending Shadow::sending(Attempt&) { return {head_, kMarks, body_}; }
 void Shadow::on_attempt(Attempt& attempt) {
   if (ended_) return;
   const auto state = attempt.state();
-  if (state == Attempt::State::Failed) return end(attempt.headed() ? class_of(attempt.response().status) : result_of(attempt.error()));
+  if (state == Attempt::State::Failed)
+    return end(attempt.headed() ? class_of(attempt.response().status) : result_of(attempt.error()));
   attempt.pump();
   if (const size_t size = attempt.body.held.size(); size > 0) {
     answered_ += size;
@@ -96,8 +104,8 @@ void Shadow::on_attempt(Attempt& attempt) {
 }
 
 void Shadow::on_limit() {
-  if (!attempt_->headed()) attempt_->time_out();  // which ends us, where the endpoint is to blame
-  if (!ended_) end(attempt_->headed() ? class_of(attempt_->response().status) : "timeout");
+  if (attempt_ && !attempt_->headed()) attempt_->time_out();  // which ends us, where the endpoint is to blame
+  if (!ended_) end(attempt_ && attempt_->headed() ? class_of(attempt_->response().status) : "timeout");
 }
 
 // Whose event this is may still be at work: the rest is for later.
@@ -109,6 +117,7 @@ void Shadow::end(const char* result) {
 }
 
 void Shadow::on_retired() {
+  if (!ended_) return start();
   if (attempt_ && attempt_->headed()) attempt_->finish();  // the connection is kept where the answer was whole
   delete this;
 }

@@ -1,6 +1,8 @@
 #pragma once
 // A copy of a request, for somebody whose answer nobody sees.
 
+#include <optional>
+
 #include "base/intrusive_list.h"
 #include "exchange/serving.h"
 #include "filter/call.h"
@@ -31,6 +33,7 @@ class Shadow final : public ListHook<Shadow>, net::Retired, upstream::AttemptOwn
   void on_attempt(upstream::Attempt& attempt) override;
   void on_retired() override;
   void on_limit();
+  void start();
   void end(const char* result);
   Site& site_;
   Arena arena_;
@@ -39,6 +42,8 @@ class Shadow final : public ListHook<Shadow>, net::Retired, upstream::AttemptOwn
   Ref<Serving> serving_;  // with the filter, whose `how_` is
   Ref<upstream::Cluster> cluster_;
   const filter::Mirroring& how_;
+  std::optional<uint64_t> key_;  // of who gets it
+  upstream::Protocol protocol_ = upstream::Protocol::Http1;
   Ref<upstream::Attempt> attempt_;  // goes before the cluster
   uint64_t answered_ = 0;           // bytes of the answer's body
   bool ended_ = false;

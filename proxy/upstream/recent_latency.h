@@ -8,8 +8,8 @@
 
 namespace outrider::upstream {
 
-// Two windows of half a minute each, the one that is being filled and the one before it: what is asked for is of the last 30 to 60
-// seconds. One worker's, owned by its cluster.
+// Two windows of half a minute each, the one that is being filled and the one before it: what is asked for is of the last 30 to
+// 60 seconds. One worker's, owned by its cluster.
 class RecentLatency {
  public:
   static constexpr milliseconds kWindow{30000};

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <set>
 
 #include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
@@ -15,22 +16,24 @@ namespace outrider::test {
 namespace {
 
 const std::string kGet = "GET / HTTP/1.1\r\nHost: web\r\n\r\n";
+const std::string kPost = "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi";
 const std::string kLast = "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
 
-std::string put(const std::string& body) {
-  return "PUT / HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+std::string put(const std::string& body, const std::string& path = "/") {
+  return "PUT " + path + " HTTP/1.1\r\nHost: web\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 std::string failure() { return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"; }
 
-// Two endpoints that know of each other: each request is met by the script of its turn, the first, the second and so on, whichever
-// endpoint it comes to.
+// Two endpoints that know of each other. What meets a request is by which try of it this is, as x-outrider-attempt says,
+// whichever endpoint it has come to; what may not be tried twice, and what asks for /held, has scripts of its own.
 class Pair {
  public:
   using Script = std::function<void(Stream&, const Message&, Pair&)>;
-  explicit Pair(std::vector<Script> scripts) : scripts_(std::move(scripts)) {}
-  std::vector<std::string> endpoints() const { return {one_.text(), other_.text()}; }
-  // Waits, for a bounded time, until so many requests have come, or connections have been closed on a script that waited for it.
+  Pair(Script first, Script second, Script other = answers(ok("other"), 0), Script held = answers(ok("held"), 0))
+      : first_(std::move(first)), second_(std::move(second)), other_(std::move(other)), held_(std::move(held)) {}
+  std::vector<std::string> endpoints() const { return {one_.text(), two_.text()}; }
+  // Waits, for a bounded time, until so many requests have come, or so many connections have been closed on those who waited.
   void await_requests(size_t n) {
     await([&] { return seen_.size() >= n; });
   }
@@ -41,10 +44,6 @@ class Pair {
     const std::lock_guard lock(mutex_);
     return seen_;
   }
-  int cut() {
-    const std::lock_guard lock(mutex_);
-    return cut_;
-  }
   // Scripts.
   static void never(Stream& connection, const Message&, Pair& pair) {
     if (!connection.at_end()) return;
@@ -52,14 +51,16 @@ class Pair {
     ++pair.cut_;
     pair.changed_.notify_all();
   }
-  static Script answers(std::string answer) {
-    return [answer](Stream& connection, const Message&, Pair&) { connection.send(answer); };
-  }
-  // Once so many requests have come.
-  static Script answers_behind(size_t requests, std::string answer) {
-    return [requests, answer](Stream& connection, const Message&, Pair& pair) {
-      pair.await_requests(requests);
+  static Script answers(std::string answer, size_t once_there_are = 0) {
+    return [answer, once_there_are](Stream& connection, const Message&, Pair& pair) {
+      pair.await_requests(once_there_are);
       connection.send(answer);
+    };
+  }
+  static Script breaks(size_t once_there_are = 0) {
+    return [once_there_are](Stream& connection, const Message&, Pair& pair) {
+      pair.await_requests(once_there_are);
+      connection.close();
     };
   }
 
@@ -71,15 +72,15 @@ class Pair {
   }
   void serve(Stream& connection) {
     while (const auto message = connection.read_message()) {
-      size_t turn;
       {
         const std::lock_guard lock(mutex_);
-        turn = seen_.size();
         seen_.push_back(*message);
         changed_.notify_all();
       }
-      if (turn >= scripts_.size()) return;  // closed without a word
-      scripts_[turn](connection, *message, *this);
+      const std::string attempt = message->field("x-outrider-attempt");
+      const bool held = message->start.find(" /held ") != std::string::npos;
+      const Script& script = held ? held_ : attempt.starts_with("1/") ? first_ : attempt.starts_with("2/") ? second_ : other_;
+      script(connection, *message, *this);
       if (!connection.open()) return;
     }
   }
@@ -87,8 +88,8 @@ class Pair {
   std::condition_variable changed_;
   std::vector<Message> seen_;
   int cut_ = 0;
-  const std::vector<Script> scripts_;
-  Origin one_{[this](Stream& connection) { serve(connection); }}, other_{[this](Stream& connection) { serve(connection); }};
+  const Script first_, second_, other_, held_;
+  Origin one_{[this](Stream&connection) { serve(connection); }}, two_{[this](Stream&connection) { serve(connection); }};
 };
 
 class Hedge : public testing::Test {
@@ -109,7 +110,7 @@ class Hedge : public testing::Test {
 };
 
 TEST_F(Hedge, TheSecondWinsWhereTheFirstDoesNotAnswerAndTheFirstIsCut) {
-  Pair pair({Pair::never, Pair::answers(ok("second"))});
+  Pair pair(Pair::never, Pair::answers(ok("second")));
   start(pair.endpoints());
   EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
   pair.await_cut(1);
@@ -122,14 +123,14 @@ TEST_F(Hedge, TheSecondWinsWhereTheFirstDoesNotAnswerAndTheFirstIsCut) {
 }
 
 TEST_F(Hedge, TheFirstWinsWhereItAnswersFirstAfterAllAndTheSecondIsCut) {
-  Pair pair({Pair::answers_behind(2, ok("first")), Pair::never, Pair::answers(ok("next"))});
+  Pair pair(Pair::answers(ok("first"), 2), Pair::never);
   start(pair.endpoints());
   Stream client = proxy_->connect();
   client.send(kGet);
   EXPECT_EQ(client.read_message()->body, "first");
   pair.await_cut(1);
-  client.send(kLast);
-  EXPECT_EQ(client.read_message()->body, "next") << "the client's connection is as good as before";
+  client.send(kPost);
+  EXPECT_EQ(client.read_message()->body, "other") << "the client's connection is as good as before";
   expect_hedges(1, "lost");
   expect_all(1);
   client.close();
@@ -138,7 +139,7 @@ TEST_F(Hedge, TheFirstWinsWhereItAnswersFirstAfterAllAndTheSecondIsCut) {
 
 TEST_F(Hedge, ABodyGoesToBothWholeAndALargeAnswerComesWhole) {
   const std::string body(50'000, 'b'), answer(3'000'000, 'a');
-  Pair pair({Pair::never, Pair::answers(ok(answer))});
+  Pair pair(Pair::never, Pair::answers(ok(answer)));
   start(pair.endpoints());
   Stream client = proxy_->connect();
   client.send(put(body));
@@ -155,7 +156,7 @@ TEST_F(Hedge, ABodyGoesToBothWholeAndALargeAnswerComesWhole) {
 }
 
 TEST_F(Hedge, ABodyThatIsStillComingIsWaitedFor) {
-  Pair pair({Pair::never, Pair::answers(ok("second"))});
+  Pair pair(Pair::never, Pair::answers(ok("second")));
   start(pair.endpoints());
   Stream client = proxy_->connect(), other = proxy_->connect();
   client.send("PUT / HTTP/1.1\r\nHost: web\r\nContent-Length: 10\r\n\r\nhello");
@@ -187,7 +188,7 @@ TEST_F(Hedge, OverHttp2TheLoserIsCancelled) {
   Origin one(script), other(script);
   start({one.text(), other.text()}, "protocol: http2, hedge: {after: 20ms}");
   EXPECT_EQ(request(proxy_->address(), kLast).status(), 204);
-  expect_hedges(1, "won");
+  expect_all(1);
   expect_end();
   one.stop();
   other.stop();
@@ -198,21 +199,13 @@ TEST_F(Hedge, OverHttp2TheLoserIsCancelled) {
 // --- failures --------------------------------------------------------------------------------------------------------
 
 TEST_F(Hedge, WhereTheFirstFailsTheSecondIsItsRetry) {
-  const auto closes_behind = [](Stream& connection, const Message&, Pair& pair) {
-    pair.await_requests(2);
-    connection.abort();
-  };
-  Pair pair({closes_behind, [](Stream& connection, const Message&, Pair& pair) {
-               pair.await_requests(3);  // it takes the test to look that nothing else has been sent
-               connection.send(ok("second"));
-             },
-             Pair::answers(ok("third"))});
+  Pair pair(Pair::breaks(2), Pair::answers(ok("second"), 3));
   start(pair.endpoints());
   Stream client = proxy_->connect(), other = proxy_->connect();
   client.send(kGet);
   pair.await_requests(2);
-  other.send(kGet);
-  EXPECT_EQ(other.read_message()->body, "third");
+  other.send(kPost);
+  EXPECT_EQ(other.read_message()->body, "other");
   EXPECT_EQ(client.read_message()->body, "second");
   client.close();
   other.close();
@@ -222,14 +215,13 @@ TEST_F(Hedge, WhereTheFirstFailsTheSecondIsItsRetry) {
 }
 
 TEST_F(Hedge, WhereTheSecondFailsTheFirstGoesOn) {
-  Pair pair({Pair::answers_behind(3, ok("first")), [](Stream& connection, const Message&, Pair&) { connection.abort(); },
-             Pair::answers(ok("third"))});
+  Pair pair(Pair::answers(ok("first"), 3), Pair::breaks());
   start(pair.endpoints());
   Stream client = proxy_->connect(), other = proxy_->connect();
   client.send(kGet);
   pair.await_requests(2);
-  other.send(kGet);
-  EXPECT_EQ(other.read_message()->body, "third");
+  other.send(kPost);
+  EXPECT_EQ(other.read_message()->body, "other");
   EXPECT_EQ(client.read_message()->body, "first");
   client.close();
   other.close();
@@ -239,11 +231,7 @@ TEST_F(Hedge, WhereTheSecondFailsTheFirstGoesOn) {
 
 // A request that ends what serves it reaches no more than two.
 TEST_F(Hedge, WhereBothFailItIsOver) {
-  const auto closes_behind = [](Stream& connection, const Message&, Pair& pair) {
-    pair.await_requests(2);
-    connection.close();
-  };
-  Pair pair({closes_behind, closes_behind});
+  Pair pair(Pair::breaks(2), Pair::breaks(2));
   start(pair.endpoints(), "hedge: {after: 20ms}, retry: {attempts: 5}, outlier_detection: off");
   EXPECT_EQ(request(proxy_->address(), kLast).status(), 502);
   EXPECT_EQ(pair.seen().size(), 2u);
@@ -252,13 +240,13 @@ TEST_F(Hedge, WhereBothFailItIsOver) {
 }
 
 TEST_F(Hedge, AnAnswerThatWouldBeTriedAgainIsNotTakenWhileTheOtherIsUnderWay) {
-  Pair pair({Pair::answers_behind(3, ok("first")), Pair::answers(failure()), Pair::answers(ok("third"))});
+  Pair pair(Pair::answers(ok("first"), 3), Pair::answers(failure()));
   start(pair.endpoints(), "hedge: {after: 20ms}, retry: {when: [safe, 5xx]}, outlier_detection: off");
   Stream client = proxy_->connect(), other = proxy_->connect();
   client.send(kGet);
   pair.await_requests(2);
-  other.send(kGet);
-  EXPECT_EQ(other.read_message()->body, "third");
+  other.send(kPost);
+  EXPECT_EQ(other.read_message()->body, "other");
   EXPECT_EQ(client.read_message()->body, "first");
   client.close();
   other.close();
@@ -267,7 +255,7 @@ TEST_F(Hedge, AnAnswerThatWouldBeTriedAgainIsNotTakenWhileTheOtherIsUnderWay) {
 }
 
 TEST_F(Hedge, WithoutThatAnAnswerIsAnAnswer) {
-  Pair pair({Pair::never, Pair::answers(failure())});
+  Pair pair(Pair::never, Pair::answers(failure()));
   start(pair.endpoints());
   EXPECT_EQ(request(proxy_->address(), kLast).status(), 503);
   expect_hedges(1, "won");
@@ -276,8 +264,8 @@ TEST_F(Hedge, WithoutThatAnAnswerIsAnAnswer) {
 }
 
 TEST_F(Hedge, WhereNobodyAnswersInTimeBothAreCut) {
-  Pair pair({Pair::never, Pair::never});
-  start(pair.endpoints(), "hedge: {after: 20ms}, timeout: 300ms");
+  Pair pair(Pair::never, Pair::never);
+  start(pair.endpoints(), "hedge: {after: 20ms}, timeout: 2s");
   const Message answer = request(proxy_->address(), kLast);
   EXPECT_EQ(answer.status(), 504);
   EXPECT_EQ(answer.field("x-outrider-reason"), "request_timeout");
@@ -287,7 +275,7 @@ TEST_F(Hedge, WhereNobodyAnswersInTimeBothAreCut) {
 }
 
 TEST_F(Hedge, WhoLeavesLeavesBoth) {
-  Pair pair({Pair::never, Pair::never});
+  Pair pair(Pair::never, Pair::never);
   start(pair.endpoints());
   Stream client = proxy_->connect();
   client.send(kGet);
@@ -300,15 +288,11 @@ TEST_F(Hedge, WhoLeavesLeavesBoth) {
 
 // --- what is not hedged ----------------------------------------------------------------------------------------------
 
-// Both are held by one endpoint each, and the request that may be hedged is: by then the time of the other has come, too.
+// It is held until another one, which came later, has been hedged: by then the time of the first had come, too.
 class NotHedged : public Hedge, public testing::WithParamInterface<std::pair<const char*, std::string>> {};
 
 TEST_P(NotHedged, GoesOutOnce) {
-  const auto holds = [](Stream& connection, const Message&, Pair& pair) {
-    pair.await_requests(3);
-    connection.send(ok("held"));
-  };
-  Pair pair({holds, Pair::never, Pair::answers(ok("hedged"))});
+  Pair pair(Pair::never, Pair::answers(ok("hedged")), Pair::answers(ok("other")), Pair::answers(ok("held"), 3));
   start(pair.endpoints(), "hedge: {after: 20ms}, retry: {buffer: 1KiB}, lb: round_robin");
   Stream client = proxy_->connect(), other = proxy_->connect();
   client.send(GetParam().second);
@@ -326,62 +310,56 @@ TEST_P(NotHedged, GoesOutOnce) {
 
 INSTANTIATE_TEST_SUITE_P(
     Of, NotHedged,
-    testing::Values(std::pair{"AMethodThatMayNotRunTwice", std::string("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi")},
-                    std::pair{"ABodyThatIsNotKept", put(std::string(5000, 'x'))},
+    testing::Values(std::pair{"AMethodThatMayNotRunTwice",
+                              std::string("POST /held HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\nhi")},
+                    std::pair{"ABodyThatIsNotKept", put(std::string(5000, 'x'), "/held")},
                     std::pair{"WhatSomebodyInFrontTriesAgain",
-                              std::string("GET / HTTP/1.1\r\nHost: web\r\nx-outrider-attempt: 1/2\r\n\r\n")}),
+                              std::string("GET /held HTTP/1.1\r\nHost: web\r\nx-outrider-attempt: 1/2\r\n\r\n")}),
     [](const auto& of) { return std::string(of.param.first); });
 
 TEST_F(Hedge, WhereThereIsNobodyElse) {
-  Pair pair({[](Stream& connection, const Message&, Pair& pair) {
-               pair.await_requests(2);
-               connection.send(ok("only"));
-             },
-             Pair::answers(ok("next"))});
+  Pair pair(Pair::answers(ok("first"), 2), Pair::never);
   start({pair.endpoints()[0]});
   Stream client = proxy_->connect();
   client.send(kGet);
   expect_hedges(1, "no_other");
-  EXPECT_EQ(request(proxy_->address(), kLast).body, "next");
-  EXPECT_EQ(client.read_message()->body, "only");
+  EXPECT_EQ(request(proxy_->address(), kPost).body, "other");
+  EXPECT_EQ(client.read_message()->body, "first");
   client.close();
   expect_end();
 }
 
 TEST_F(Hedge, SpendsTheBudgetOfRetries) {
-  Pair pair({[](Stream& connection, const Message&, Pair& pair) {
-               pair.await_requests(2);
-               connection.send(ok("first"));
-             },
-             Pair::answers(ok("next"))});
+  Pair pair(Pair::answers(ok("first"), 2), Pair::never);
   start(pair.endpoints(), "hedge: {after: 20ms}, retry: {budget: 0%, budget_min: 0}");
   Stream client = proxy_->connect();
   client.send(kGet);
   expect_hedges(1, "budget");
-  EXPECT_EQ(request(proxy_->address(), kLast).body, "next");
+  EXPECT_EQ(request(proxy_->address(), kPost).body, "other");
   EXPECT_EQ(client.read_message()->body, "first");
   client.close();
   expect_end();
 }
 
 TEST_F(Hedge, EachTrySaysThatOthersMayFollow) {
-  Pair pair({Pair::never, Pair::answers(ok("second"))});
+  Pair pair(Pair::never, Pair::answers(ok("second")));
   start(pair.endpoints(), "hedge: {after: 20ms}, retry: off");
   EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
   ASSERT_EQ(pair.seen().size(), 2u);
-  EXPECT_EQ(pair.seen()[0].field("x-outrider-attempt"), "1/1");
-  EXPECT_EQ(pair.seen()[1].field("x-outrider-attempt"), "2/0");
+  std::set<std::string> told;
+  for (const Message& each : pair.seen()) told.insert(each.field("x-outrider-attempt"));
+  EXPECT_EQ(told, (std::set<std::string>{"1/1", "2/0"}));
   pair.await_cut(1);
   expect_end();
 }
 
 TEST_F(Hedge, ARuleHasItsOwnSay) {
-  Pair pair({Pair::never, Pair::answers(ok("second")), Pair::answers_behind(4, ok("held")), Pair::answers(ok("fourth"))});
+  Pair pair(Pair::never, Pair::answers(ok("second")), Pair::answers(ok("other")), Pair::answers(ok("held"), 5));
   const auto yaml = [&](const std::string& rule, const std::string& cluster) {
     return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{match: "
-           "{prefix: /off}, cluster: web, hedge: off}, {match: {prefix: /}, cluster: web" +
-           rule + "}]}\nclusters: {web: {endpoints: [\"" + pair.endpoints()[0] + "\", \"" + pair.endpoints()[1] + "\"], timeout: 0" +
-           cluster + "}}\n";
+           "{prefix: /held}, cluster: web, hedge: off}, {match: {prefix: /}, cluster: web" +
+           rule + "}]}\nclusters: {web: {endpoints: [\"" + pair.endpoints()[0] + "\", \"" + pair.endpoints()[1] +
+           "\"], timeout: 0" + cluster + "}}\n";
   };
   proxy_ = std::make_unique<Proxy>(yaml(", hedge: {after: 20ms}", ""), std::vector<std::string>{"overload.threads=1"});
   EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
@@ -389,46 +367,49 @@ TEST_F(Hedge, ARuleHasItsOwnSay) {
   expect_hedges(1, "won");
   proxy_ = std::make_unique<Proxy>(yaml("", ", hedge: {after: 20ms}"), std::vector<std::string>{"overload.threads=1"});
   Stream client = proxy_->connect();
-  client.send("GET /off HTTP/1.1\r\nHost: web\r\n\r\n");
+  client.send("GET /held HTTP/1.1\r\nHost: web\r\n\r\n");
   pair.await_requests(3);
-  EXPECT_EQ(request(proxy_->address(), kLast).body, "fourth");
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "second");
   EXPECT_EQ(client.read_message()->body, "held");
   client.close();
-  expect_all(0);
+  expect_hedges(1, "won");
+  expect_all(1);
   expect_end();
 }
 
 // --- by how long answers take ----------------------------------------------------------------------------------------
 
+void quick_or_never(Stream& connection, const Message& message, Pair& pair) {
+  if (message.field("x-slow").empty()) connection.send(ok("quick"));
+  else Pair::never(connection, message, pair);
+}
+
 TEST_F(Hedge, APercentileComesFromAnswersOfLate) {
-  std::vector<Pair::Script> scripts(200, Pair::answers(ok("quick")));
-  scripts.push_back(Pair::never);
-  scripts.resize(1000, Pair::answers(ok("quick")));
-  Pair pair(scripts);
+  Pair pair(quick_or_never, Pair::answers(ok("quick")));
   start(pair.endpoints(), "hedge: {after: p99, min_requests: 50}");
   Stream client = proxy_->connect();
-  for (int i = 0; i < 300; ++i) {
-    client.send(kGet);
+  for (int i = 0; i < 200; ++i) {
+    client.send(i == 150 ? "GET / HTTP/1.1\r\nHost: web\r\nX-Slow: 1\r\n\r\n" : kGet);
     const auto answer = client.read_message();
     ASSERT_TRUE(answer);
     ASSERT_EQ(answer->body, "quick");
   }
   pair.await_cut(1);
-  EXPECT_GE(proxy_->metric("outrider_cluster_hedges_total"), 1);
+  EXPECT_GE(proxy_->metric("outrider_cluster_hedges_total", "result=\"won\""), 1);
   client.close();
   expect_end();
 }
 
 TEST_F(Hedge, WithTooFewAnswersThereIsNoPercentile) {
-  std::vector<Pair::Script> scripts(20, Pair::answers(ok("quick")));
-  scripts.push_back(Pair::never);
-  Pair pair(scripts);
-  start(pair.endpoints(), "hedge: {after: p50, min_requests: 1000}, timeout: 200ms");
+  Pair pair(quick_or_never, Pair::answers(ok("second")));
+  start(pair.endpoints(), "hedge: {after: p50, min_requests: 1000}, timeout: 1s");
   Stream client = proxy_->connect();
-  for (int i = 0; i < 21; ++i) {
+  for (int i = 0; i < 20; ++i) {
     client.send(kGet);
-    EXPECT_EQ(client.read_message()->status(), i < 20 ? 200 : 504);
+    EXPECT_EQ(client.read_message()->body, "quick");
   }
+  client.send("GET / HTTP/1.1\r\nHost: web\r\nX-Slow: 1\r\n\r\n");
+  EXPECT_EQ(client.read_message()->status(), 504);
   expect_all(0);
   client.close();
   expect_end();

@@ -50,7 +50,8 @@ class Mirror : public testing::Test {
     proxy_ = std::make_unique<Proxy>(
         "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
         "defaults: {route: {mirror: {cluster: next" +
-            options + "}}}\nroutes: {edge: [{match: {prefix: /plain}, cluster: web, mirror: off}, {match: {prefix: /}, cluster: web" +
+            options +
+            "}}}\nroutes: {edge: [{match: {prefix: /plain}, cluster: web, mirror: off}, {match: {prefix: /}, cluster: web" +
             route + "}]}\nclusters: {web: {endpoints: [\"" + web_.origin->text() + "\"]}, next: {endpoints: [\"" + next + "\"]" +
             cluster + "}}\n",
         std::vector<std::string>{"overload.threads=1"});
@@ -332,9 +333,10 @@ TEST_F(Mirror, OnlyTheShareThatWasAskedForIsCopied) {
 // The next one would mirror to us, by the same rule: a copy is not copied, whoever asks.
 TEST_F(Mirror, ACopyIsNotCopiedAgain) {
   Spy last;
-  Proxy behind("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-               "routes: {edge: [{cluster: web, mirror: {cluster: last}}]}\nclusters: {web: {endpoints: [\"" +
-               next_.origin->text() + "\"]}, last: {endpoints: [\"" + last.origin->text() + "\"]}}\n");
+  Proxy behind(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+      "routes: {edge: [{cluster: web, mirror: {cluster: last}}]}\nclusters: {web: {endpoints: [\"" +
+      next_.origin->text() + "\"]}, last: {endpoints: [\"" + last.origin->text() + "\"]}}\n");
   start(behind.address().text());
   EXPECT_EQ(ask(get()).status(), 200);
   expect_mirrored(1, "2xx");

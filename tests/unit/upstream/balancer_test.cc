@@ -313,6 +313,17 @@ TEST(Ewma, AFailureCountsAsASlowAnswer) {
   EXPECT_EQ(seats.seats[1]->latency_us, before);
 }
 
+// Else whoever is always given up for another would never be known to be slow.
+TEST(Ewma, WhoIsOutrunIsAtLeastAsSlowAsThat) {
+  Seats seats("ewma", {100, 100}, 23);
+  seats.known(0, 1000);
+  seats.known(1, 1000);
+  seats.now += seconds(1);
+  seats.made->on_done(*seats.seats[0], {.kind = Outcome::Kind::Outrun, .first_byte_us = 50'000}, seats.now);
+  EXPECT_GT(seats.seats[0]->latency_us, 1000);
+  EXPECT_EQ(seats.picks(1000)[0], 0);
+}
+
 TEST(Ewma, TheSlowIsTriedAgainInTime) {
   Seats seats("ewma", {100, 100}, 18);
   seats.known(1, 5000);

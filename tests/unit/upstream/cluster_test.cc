@@ -124,6 +124,23 @@ TEST_F(ClusterTest, CountsPicks) {
   EXPECT_EQ(read(cluster->stats().picks[size_t(Locality::Unknown)]), 3u);
 }
 
+TEST_F(ClusterTest, KnowsHowLongAnswersTakeOnceSomebodyHasAsked) {
+  auto cluster = ground.cluster(set_of(four()));
+  const auto seat = cluster->pick({});
+  const auto answer = [&](Outcome::Kind kind, uint64_t us) {
+    attempt(*cluster, *seat, {.kind = kind, .first_byte_us = us}, nullptr);
+  };
+  answer(Outcome::Kind::Ok, 500'000);
+  EXPECT_FALSE(cluster->usual_first_byte(0.5, 1)) << "nobody had asked before";
+  for (int i = 0; i < 90; ++i) answer(Outcome::Kind::Ok, 2'000);
+  for (int i = 0; i < 10; ++i) answer(Outcome::Kind::Outrun, 60'000);
+  for (int i = 0; i < 500; ++i) answer(Outcome::Kind::Cancelled, 900'000);
+  for (int i = 0; i < 500; ++i) answer(Outcome::Kind::Failed, 0);
+  EXPECT_FALSE(cluster->usual_first_byte(0.5, 101));
+  EXPECT_EQ(cluster->usual_first_byte(0.5, 100), milliseconds(2));
+  EXPECT_GT(cluster->usual_first_byte(0.95, 100), milliseconds(50)) << "who was outrun was slow";
+}
+
 TEST_F(ClusterTest, SurvivorsKeepTheirSeats) {
   auto first = next_set(nullptr, Known::Yes, four());
   auto cluster = ground.cluster(first);

@@ -196,8 +196,10 @@ TEST_F(HalfOpen, OneFaultEjectsItForTwiceAsLong) {
 
 TEST_F(HalfOpen, ARequestThatEndedUndecidedLeavesItToTheNext) {
   EXPECT_EQ(picked(50), 1);
-  attempt(*cluster, *seat, {Outcome::Kind::Cancelled}, nullptr);
-  EXPECT_EQ(picked(50), 1);
+  for (const auto kind : {Outcome::Kind::Cancelled, Outcome::Kind::Outrun}) {
+    attempt(*cluster, *seat, {.kind = kind, .first_byte_us = 1000}, nullptr);
+    EXPECT_EQ(picked(50), 1);
+  }
 }
 
 TEST_F(HalfOpen, IsTakenBackAsSoonAsItsAnswerBegins) {
