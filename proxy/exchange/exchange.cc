@@ -186,7 +186,7 @@ bool Exchange::start_try() {
   if (!seat) return false;
   tried_[tries_] = seat.get();
   attempts_[tries_++] = site_.attempts.take();
-  own_count_ = 0;
+  own().count = 0;
   if (grpc_) pass_deadline_on();
   if (cluster_->plan().retries_answers() || hedging().on) count_tries_out();
   attempt()->start(*this, *cluster_, std::move(seat), protocol(cluster_->plan()),

@@ -53,6 +53,11 @@ class Exchange final : public filter::Call,
     Dead
   };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
+  struct Own {  // fields of one try: grpc-timeout, x-outrider-attempt
+    std::array<http::Field, 2> fields;
+    size_t count = 0;
+    void add(const http::Field& field) { fields[count++] = field; }
+  };
 
   void advance();
   bool step();       // one phase; false: wait for the next event
@@ -116,6 +121,7 @@ class Exchange final : public filter::Call,
   void log(TimePoint now);
   const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
+  Own& own() { return own_[(tries_ - 1) % 2]; }                       // of attempt()
   upstream::Attempt* rival() { return attempts_[tries_ - 2].get(); }  // of attempt(), while they race
   std::span<const upstream::Seat* const> tried();
   bool repeatable() const;
@@ -132,7 +138,10 @@ class Exchange final : public filter::Call,
     void on_reset(const Error& why) override;
     Exchange& x;
   } down_{*this};
-  upstream::Sending sending(upstream::Attempt&) override { return {request_, {own_.data(), own_count_}, request_pipe_}; }
+  upstream::Sending sending(upstream::Attempt& of) override {
+    const Own& own = own_[(racing_ && &of == rival() ? tries_ : tries_ - 1) % 2];
+    return {request_, {own.fields.data(), own.count}, request_pipe_};
+  }
   void on_attempt(upstream::Attempt& attempt) override;
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
@@ -195,8 +204,7 @@ class Exchange final : public filter::Call,
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
   http::GrpcFrames request_frames_;
-  std::array<http::Field, 2> own_;  // of this try: grpc-timeout, x-outrider-attempt
-  size_t own_count_ = 0;
+  std::array<Own, 2> own_;         // of the last two tries: own()
   std::unique_ptr<Fetch> fetch_;   // made when a filter needs one, and kept
   std::unique_ptr<Waits> waits_;   // likewise
   IntrusiveList<Shadow> shadows_;  // of this request, which has not gone on as a whole

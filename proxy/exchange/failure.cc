@@ -145,10 +145,10 @@ void Exchange::count_tries_out() {
   const bool by_answer = (plan.retry_methods & upstream::bit_of(request_.method)) != 0 && !upgrading_;
   if (raw_ || tunnel_ || others_retry() || !request_pipe_.keeping || !(by_answer || (grpc_ && plan.retry_grpc))) return;
   const uint32_t most = 1 + plan.retries + (hedging().on ? 1 : 0);
-  own_[own_count_++] = {.id = http::HeaderId::XOutriderAttempt,
-                        .clean = true,
-                        .name = "x-outrider-attempt",
-                        .value = arena_.concat(std::to_string(tries_), "/", std::to_string(most - tries_))};
+  own().add({.id = http::HeaderId::XOutriderAttempt,
+             .clean = true,
+             .name = "x-outrider-attempt",
+             .value = arena_.concat(std::to_string(tries_), "/", std::to_string(most - tries_))});
 }
 
 // Each request spends once, however often it is tried.

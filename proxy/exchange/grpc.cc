@@ -75,8 +75,8 @@ bool Exchange::too_large(Buffer& arrived, uint64_t limit) {
 void Exchange::pass_deadline_on() {
   if (!deadline_.armed()) return;
   const auto left = std::chrono::ceil<milliseconds>(due_ - site_.loop.now());
-  own_[own_count_++] = {
-      .id = HeaderId::GrpcTimeout, .clean = true, .name = "grpc-timeout", .value = http::write_grpc_timeout(left, arena_)};
+  own().add(
+      {.id = HeaderId::GrpcTimeout, .clean = true, .name = "grpc-timeout", .value = http::write_grpc_timeout(left, arena_)});
 }
 
 std::optional<GrpcStatus> Exchange::grpc_status() {

@@ -76,6 +76,7 @@ Attempt* Exchange::stop_racing(Attempt& left) {
   if (&left != attempt()) {
     std::swap(attempts_[tries_ - 1], attempts_[tries_ - 2]);
     std::swap(tried_[tries_ - 1], tried_[tries_ - 2]);
+    std::swap(own_[0], own_[1]);
   }
   return attempts_[tries_ - 2].get();
 }
