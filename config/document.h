@@ -72,6 +72,8 @@ struct Port {
   Protocol protocol = Protocol::Auto;
 };
 
+enum class Priority : uint8_t { High, Normal, Low };
+
 struct Service {                       // the workload beside this proxy
   std::string name;                    // empty: there is none
   std::string name_space = "default";  // key `namespace`; POD_NAMESPACE
@@ -81,6 +83,12 @@ struct Service {                       // the workload beside this proxy
   bool do_register = true;  // key `register`
   uint32_t weight = 100;    // 0: drain
   Health health{Health::Kind::Tcp, "/", milliseconds(5000), milliseconds(1000), 1, 3};
+  enum class Concurrency : uint8_t { Auto, Number, Off } concurrency = Concurrency::Auto;
+  uint32_t concurrency_number = 0;
+  double success_rate = 0;    // `admission`; 0: off
+  uint32_t queue_max = 1024;  // `queue`
+  milliseconds queue_timeout{1000};
+  std::string queue_priority = "header.x-priority";  // or off
   explicit operator bool() const { return !name.empty(); }
 };
 
@@ -202,7 +210,8 @@ struct Route {
   } respond;
   milliseconds timeout{0};     // 0: the cluster's
   std::optional<Hedge> hedge;  // none: the cluster's
-  Chain filters;               // the listener's, what this rule takes out, then its own
+  Priority priority = Priority::Normal;
+  Chain filters;  // the listener's, what this rule takes out, then its own
 };
 
 // For a while, at rules: those that lead to a cluster, or one of them. `fault` is the filter of that name, with the limits of the
@@ -324,7 +333,9 @@ struct Cluster {
 const char* name_of(Cluster::Balancer balancer);  // "ewma", as upstream names it
 
 struct Overload {
-  uint32_t threads = 0;  // 0: auto
+  uint32_t threads = 0;       // 0: auto
+  double memory = 0.8;        // 0: off
+  milliseconds loop_lag{50};  // 0: off
   uint32_t connections = 20000;
 };
 

@@ -349,7 +349,7 @@ void read_route_defaults(Fields& fields, Route& r, const Sources& sources) {
   fields.later("retry", {"{}"});
   if (fields.given("hedge") || fields.reading().catalog) read_hedge(fields, r.hedge.emplace());
   read_mirror(fields, r.filters, sources);
-  fields.later("priority", {"normal"});
+  fields.choice("priority", r.priority, {{"high", Priority::High}, {"normal", Priority::Normal}, {"low", Priority::Low}});
   fields.later("access_log", {"on"});
 }
 

@@ -157,6 +157,12 @@ stats::Slot MirrorCounters::of(std::string_view cluster, const char* result) {
   });
 }
 
+stats::Slot ShedCounters::of(upstream::Priority priority, const char* reason) {
+  return known_.find({priority, reason}, [&] {
+    return catalog_.slot(names::kServiceShed, {{"priority", name_of(priority)}, {"reason", reason}});
+  });
+}
+
 void ConnectionCounters::tell_clear_text() {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
   clear_total = catalog_.slot(names::kConnections, labels);

@@ -15,6 +15,7 @@
 #include "http/grpc.h"
 #include "http/voice.h"
 #include "stats/stats.h"
+#include "upstream/admission_plan.h"
 
 namespace outrider::exchange {
 
@@ -137,6 +138,17 @@ class DenialCounters {
  private:
   stats::Catalog& catalog_;
   Slots<std::pair<std::string, std::string>> known_;
+};
+
+// What was refused so that others are served, on one worker.
+class ShedCounters {
+ public:
+  explicit ShedCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot of(upstream::Priority priority, const char* reason);  // a literal
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::pair<upstream::Priority, std::string_view>> known_;
 };
 
 // What filters have done to calls, on one worker.

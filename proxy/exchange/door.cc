@@ -12,6 +12,7 @@ Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd)
 
 void Door::on_accept(int fd, const net::Address& peer) {
   const ListenerPlan& plan = *from_->plan;
+  if (site_.pressure->level() == Pressure::Level::Refuse) return refuse(fd, Ending::Overload);
   if (!plan.ip.empty() && !may_come(peer)) return refuse(fd, Ending::Denied);
   if (plan.max_rate && !plan.rate->enter(site_.loop.now(), plan.max_rate)) return refuse(fd, Ending::TooFast);
   if (!plan.of_process->enter(plan.max_of_process)) return refuse(fd, Ending::Overload);

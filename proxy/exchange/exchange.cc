@@ -87,6 +87,7 @@ bool Exchange::step() {
         return fail({Code::NoRoute, Side::Local, Retry::No, 0, why}), true;
       }
       if (!check_body_limit()) return true;
+      if (site_.pressure->level() != Pressure::Level::Calm && shed_by_pressure()) return true;
       phase_ = Phase::RequestFilters;
       return true;
 
@@ -98,8 +99,10 @@ bool Exchange::step() {
       }
       if (route_->action != Route::Action::Cluster) return act(), true;
       if (!raw_ && route_->rewrites()) rewrite();
-      phase_ = Phase::Discover;
+      phase_ = admission_ ? Phase::Admit : Phase::Discover;
       return true;
+
+    case Phase::Admit: return admit();
 
     case Phase::Discover:  // first look-up of a name nobody called before
       if (cluster_->known() == Known::NotYet) {
@@ -214,6 +217,7 @@ bool Exchange::route() {
     }
     if (!cluster_) return false;
     cluster_name_ = cluster_->plan().name;
+    if (plan.inbound && !raw_) admission_ = cluster_->admission();
     request_pipe_.keeping = cluster_->plan().retries > 0 || hedging().on;
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
@@ -287,6 +291,7 @@ void Exchange::commit() {
   response_ = &attempt()->response();
   if (raw_) return;
   if (upgrading_) settle_upgrade();
+  if (admission_) note_service_answer();
   sanitize_response(*response_);
 }
 

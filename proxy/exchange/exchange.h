@@ -43,6 +43,7 @@ class Exchange final : public filter::Call,
     Head,
     Route,
     RequestFilters,
+    Admit,
     Discover,
     Backoff,
     Pick,
@@ -102,6 +103,12 @@ class Exchange final : public filter::Call,
   void answer_grpc(uint16_t status, std::string_view message);
   bool end_grpc(http::GrpcStatus status);
   bool too_large(Buffer& arrived, uint64_t limit);  // of gRPC one message, else all of the request's body so far
+  upstream::Priority priority() const;              // admit.cc, and the next
+  void shed(const char* reason);
+  bool shed_by_pressure();
+  bool admit();
+  void note_service_answer();
+  void note_service_outcome();
   void pass_deadline_on();
   void count_tries_out();  // failure.cc: to those behind us
   bool others_retry() const { return request_.headers.has_any(http::set_of(http::HeaderId::XOutriderAttempt)); }
@@ -142,6 +149,11 @@ class Exchange final : public filter::Call,
     const Own& own = own_[(racing_ && &of == rival() ? tries_ : tries_ - 1) % 2];
     return {request_, {own.fields.data(), own.count}, request_pipe_};
   }
+  struct Turn final : upstream::Applicant {  // to be let in to the application beside us
+    explicit Turn(Exchange& e) : x(e) {}
+    void on_turn() override { x.advance(); }
+    Exchange& x;
+  } turn_{*this};
   void on_attempt(upstream::Attempt& attempt) override;
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
@@ -173,7 +185,7 @@ class Exchange final : public filter::Call,
   bool advancing_ = false, again_ = false, committed_ = false, response_sent_ = false;
   bool raw_ = false, upgrading_ = false, tunnel_ = false;  // no HTTP at all; asked for a tunnel; bytes both ways
   bool grpc_ = false, grpc_web_ = false;                   // of either; by gRPC-Web from the client
-  bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false;
+  bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false, let_in_ = false;
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
   bool tls_ = false;          // raw, and a hello has said to whom; that name is the request's authority
@@ -185,6 +197,7 @@ class Exchange final : public filter::Call,
   const Route* route_ = nullptr;
   const filter::Chain* chain_;  // the route's; before there is one, without filters
   Ref<upstream::Cluster> cluster_;
+  upstream::Admission* admission_ = nullptr;  // of cluster_; null: there is none, or it is not for this
   std::string_view cluster_name_;             // in the arena or the plan
   std::string_view asked_path_, asked_host_;  // before a rule rewrote them
   std::array<char, net::Address::kMaxIpText> peer_text_;
@@ -212,9 +225,9 @@ class Exchange final : public filter::Call,
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0;
-  TimePoint active_at_{};  // the loop's time when bytes last moved
-  TimePoint due_{};        // of deadline_, while that is armed
-  TimePoint started_{}, first_byte_{};
+  TimePoint active_at_{};                           // the loop's time when bytes last moved
+  TimePoint due_{};                                 // of deadline_, while that is armed
+  TimePoint started_{}, first_byte_{}, sent_at_{};  // sent_at_: all of the request, where there is an admission
   BoundPlace<Exchange, &Exchange::on_place> place_{*this};
   net::BoundTimer<Exchange, &Exchange::on_deadline> deadline_{*this};
   net::BoundTimer<Exchange, &Exchange::on_wait_limit> wait_limit_{*this};

@@ -38,9 +38,11 @@ void Exchange::finish() {
     request_bytes_ += relay_->bytes_up();
     response_bytes_ += relay_->bytes_down();
   }
+  if (admission_) admission_->leave(turn_);
   chain().run_complete(*this);
   const TimePoint now = net::Loop::clock();
   if (counted_in_) site_.shard.sub(counters_->in_flight);
+  if (admission_) note_service_outcome();
   if (!unsaid_) {
     count(now);
     log(now);
@@ -149,6 +151,7 @@ void Exchange::reset_for_reuse() {
   for (uint32_t i = 0; i < tries_; ++i) attempts_[i] = {};
   tries_ = 0;
   cluster_ = {};
+  admission_ = nullptr;
   serving_ = {};
   route_ = nullptr;
   chain_ = &kNoFilters;
@@ -167,7 +170,7 @@ void Exchange::reset_for_reuse() {
   own_trailers_ = nullptr;
   grpc_answer_.reset();
   request_frames_.clear();
-  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = dropped_ = unsaid_ = false;
+  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
   seen_ = spent_ = false;
   hedge_due_ = racing_ = false;
@@ -178,7 +181,7 @@ void Exchange::reset_for_reuse() {
   reason_ = "";
   last_error_ = {};
   request_bytes_ = response_bytes_ = 0;
-  first_byte_ = {};
+  first_byte_ = sent_at_ = {};
 }
 
 }  // namespace outrider::exchange

@@ -136,6 +136,9 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
   } else if (site_.draining) {
     closing_ = Ending::Draining;
     codec().drain();
+  } else if (site_.pressure->level() >= Pressure::Level::NoKeepAlive && connection_.wire() != http::Wire::Raw) {
+    closing_ = Ending::Overload;
+    codec().drain();
   }
   return &site_.take_exchange()->begin(*this, id);
 }

@@ -63,6 +63,8 @@ bool Exchange::push_request(Attempt& to) {
   }
   if (const size_t done = pipe.done_with(moved); done > 0 && session_) downstream().consumed(stream_, done);
   if (!shadows_.empty()) pass_to_shadows(shared.take(moved), to.request_ended());
+  if (admission_ && to.request_ended() && sent_at_ == TimePoint{})
+    sent_at_ = request_bytes_ ? net::Loop::clock() : to.opened_at();
   return to.request_ended();
 }
 

@@ -16,6 +16,7 @@
 #include "exchange/rewrite.h"
 #include "filter/chain.h"
 #include "upstream/cluster_plan.h"
+#include "upstream/admission_plan.h"
 
 namespace outrider::exchange {
 
@@ -56,6 +57,7 @@ struct Route {
   std::shared_ptr<const filter::Chain> chain;  // never null
   milliseconds timeout{0};                     // of the whole exchange; 0: none, and no timer is armed
   std::optional<upstream::HedgePlan> hedge;    // in place of the cluster's
+  upstream::Priority priority = upstream::Priority::Normal;
 };
 
 // One rule as written: hosts exact or "*.suffix" (empty: any), one path exact or prefix (segment aware). With names of

@@ -7,6 +7,7 @@
 #include "base/intrusive_list.h"
 #include "exchange/access_log.h"
 #include "exchange/counters.h"
+#include "exchange/pressure.h"
 #include "exchange/serving.h"
 #include "exchange/shadow.h"
 #include "http/vacant_codecs.h"
@@ -42,11 +43,13 @@ struct Site {
   DenialCounters denials;
   FilterActionCounters filter_actions;
   MirrorCounters mirrored;
+  ShedCounters sheds;
   PeerCounters peers;
   AccessLog access_log;
-  Ref<Serving> serving;                 // the newest
-  IntrusiveList<HttpSession> sessions;  // for draining
-  IntrusiveList<Shadow> shadows;        // that have been sent; nobody waits for them
+  Ref<Serving> serving;                                                     // the newest
+  std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
+  IntrusiveList<HttpSession> sessions;                                      // for draining
+  IntrusiveList<Shadow> shadows;                                            // that have been sent; nobody waits for them
   bool draining = false;
 
  private:

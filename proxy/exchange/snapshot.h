@@ -8,6 +8,7 @@
 
 #include "base/pace.h"
 #include "base/tally.h"
+#include "exchange/pressure.h"
 #include "exchange/router.h"
 #include "exchange/server_first.h"
 #include "filter/authorization.h"
@@ -59,6 +60,7 @@ struct ListenerPlan {
   milliseconds max_connection{0}, request{0};
   uint32_t max_connections = 10000, max_per_ip = 0, max_rate = 0;
   std::shared_ptr<const Router> router;
+  std::string priority_field;                                      // that requests say theirs in; empty: none
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers
   std::shared_ptr<Pace> rate = std::make_shared<Pace>();
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
@@ -78,8 +80,9 @@ struct Snapshot {
   std::vector<std::shared_ptr<upstream::Limits>> limits;               // likewise
   upstream::ClusterPlan by_name;                                       // of services nobody configured, but for their name
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();      // from clients, of all listeners
-  std::vector<std::shared_ptr<filter::Feed>> feeds;                    // of the filters; the control thread looks after them
-  uint32_t routes = 0;                                                 // how many ids there are
+  std::shared_ptr<Pressure> pressure = std::make_shared<Pressure>();
+  std::vector<std::shared_ptr<filter::Feed>> feeds;  // of the filters; the control thread looks after them
+  uint32_t routes = 0;                               // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";
 };
 

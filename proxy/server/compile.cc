@@ -135,6 +135,15 @@ std::vector<exchange::Route::Share> shares_of(const config::Route& route, const 
   return shares;
 }
 
+upstream::Priority priority_of(config::Priority priority) {
+  switch (priority) {
+    case config::Priority::High: return upstream::Priority::High;
+    case config::Priority::Low: return upstream::Priority::Low;
+    case config::Priority::Normal: break;
+  }
+  return upstream::Priority::Normal;
+}
+
 exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& clusters, Chains& chains, uint32_t id,
                        const std::string& home) {
   using Action = config::Route::Action;
@@ -150,6 +159,7 @@ exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& c
   to.line = route.where.line;
   to.timeout = route.timeout;
   if (route.hedge) to.hedge = plan_of(*route.hedge);
+  to.priority = priority_of(route.priority);
   to.chain = chains.of(route.filters);
   to.sticky = http::RequestKey::parse(route.sticky);
   to.rewrite_host = route.rewrite.host;
@@ -294,6 +304,19 @@ std::shared_ptr<const exchange::Router> router_of(const config::Document& docume
   return std::make_shared<const exchange::Router>(std::move(rules));
 }
 
+// Learnt, it may come to as many as the cluster takes.
+upstream::AdmissionPlan admission_of(const config::Service& service, const config::Cluster& local) {
+  using From = config::Service::Concurrency;
+  using Limit = upstream::AdmissionPlan::Limit;
+  upstream::AdmissionPlan plan;
+  if (service.concurrency != From::Off) plan.limit = service.concurrency == From::Auto ? Limit::Auto : Limit::Number;
+  plan.number = service.concurrency == From::Auto ? local.max_requests : service.concurrency_number;
+  plan.max_waiting = service.queue_max;
+  plan.timeout = service.queue_timeout;
+  plan.success_rate = service.success_rate;
+  return plan;
+}
+
 upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls, const std::string& zone) {
   upstream::ClusterPlan plan;
   const bool encrypted = tls.files || tls.mesh;
@@ -422,7 +445,9 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     auto tls = originations.of(cluster, owner);
     if (!tls) return identity::Failure{owner + ": " + tls.why()};
     clusters[cluster.name] = uint32_t(snapshot->clusters.size());
-    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(plan_of(cluster, *tls, document.node.zone)));
+    auto plan = plan_of(cluster, *tls, document.node.zone);
+    if (document.service && cluster.name == config::kLocalCluster) plan.admission = admission_of(document.service, cluster);
+    snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(std::move(plan)));
     snapshot->limits.push_back(std::make_shared<upstream::Limits>());
   }
   auto tls_by_name = originations.of(document.cluster_defaults, "defaults.cluster.tls");
@@ -451,6 +476,8 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->ip = chains.ip_rules(listener.ip);
     plan->max_of_process = document.overload.connections;
+    if (const std::string& from = document.service.queue_priority; plan->inbound && from != "off")
+      plan->priority_field = from.substr(from.find('.') + 1);
     plan->of_process = snapshot->connections;
     plan->router = router_of(document, listener, *plan, clusters, chains, snapshot->routes);
     snapshot->listeners.push_back(std::move(plan));

@@ -149,6 +149,7 @@ std::string Supervisor::start() {
     worker->adopt(snapshot_);
     worker->start();
   }
+  watch_overload();
   add_services();
   if (settings_.signals)
     signals_ = std::make_unique<Signals>(control_, *this, std::vector<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT});
@@ -280,6 +281,19 @@ void Supervisor::say_hello() const {
 void Supervisor::look_after_feeds() {
   for (const auto& feed : snapshot_->feeds) feed->look();
   control_.arm(feeds_, settings_.file_look);
+}
+
+void Supervisor::watch_overload() {
+  const auto turn = [this] {
+    milliseconds longest{0};
+    for (const auto& worker : workers_) longest = std::max(longest, worker->longest_turn());
+    return longest;
+  };
+  auto memory = settings_.cgroup.empty() ? CgroupMemory::own() : CgroupMemory({settings_.cgroup});
+  overload_ = std::make_unique<OverloadWatch>(control_, *catalog_, *shard_, document_.overload,
+                                              OverloadWatch::Sources{std::move(memory), snapshot_->connections, turn},
+                                              snapshot_->pressure);
+  state_.overload = overload_.get();
 }
 
 // --- what workers and the registry say --------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #include "server/downloads.h"
 #include "server/memory_return.h"
 #include "server/mesh.h"
+#include "server/overload.h"
 #include "server/samples.h"
 #include "server/services.h"
 #include "server/signals.h"
@@ -30,6 +31,7 @@ struct Settings {
   bool signals = true;                           // TERM, INT and those to pass on are ours to handle
   bool own_process = false;                      // there is nothing else in it: lifecycle.sandbox may close around all of it
   milliseconds file_look = identity::kFileLook;  // how often files are asked whether they are others
+  std::string cgroup;                            // folder with memory.max and memory.current; empty: this process's own
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
@@ -65,6 +67,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   void announce();  // or withdraw, as the app is up or down
   void say_hello() const;
   void look_after_feeds();
+  void watch_overload();
 
   enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, Cutting, Stopped };
   void leave(milliseconds delay);
@@ -96,6 +99,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::unique_ptr<admin::AdminServer> admin_, health_, metrics_;
   std::unique_ptr<TurnWatch> turns_;
   std::unique_ptr<MemoryReturn> memory_;
+  std::unique_ptr<OverloadWatch> overload_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<App> app_;
   std::vector<std::pair<std::string, net::Address>> addresses_;

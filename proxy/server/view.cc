@@ -125,6 +125,8 @@ std::vector<admin::Part> View::readiness() const {
     parts.push_back({"service", true, document.service.name + (state_.app_up ? " answers" : " does not answer"), !state_.app_up});
   if (document.mode == config::Mode::Sidecar && document.identity.mtls == config::Identity::Mtls::Off)
     parts.push_back({"traffic", true, "clear text between sidecars", true});
+  if (const auto strain = state_.overload ? state_.overload->describe() : std::string(); !strain.empty())
+    parts.push_back({"overload", true, strain, true});
   if (state_.draining) parts.push_back({"lifecycle", false, "leaving"});
   return parts;
 }

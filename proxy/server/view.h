@@ -9,6 +9,7 @@
 #include "config/document.h"
 #include "identity/identity.h"
 #include "server/mesh.h"
+#include "server/overload.h"
 #include "server/services.h"
 
 namespace outrider::server {
@@ -19,6 +20,7 @@ struct State {
   std::optional<identity::Identity> identity;
   const Mesh* mesh = nullptr;
   Services* services = nullptr;
+  const OverloadWatch* overload = nullptr;
   std::string local_cluster;  // of the app beside us; empty: there is none
   std::string announced_as;   // service in the registry; empty: not announced
   size_t listeners = 0, listening = 0;

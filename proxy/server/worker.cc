@@ -62,6 +62,7 @@ void Worker::adopt(std::shared_ptr<const exchange::Snapshot> snapshot) {
 
 void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot) {
   site_->serving = exchange::Serving::make(std::move(snapshot), site_->context, site_->serving.get());
+  site_->pressure = site_->serving->snapshot->pressure;
   for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
 }
 
@@ -155,7 +156,9 @@ void Worker::cut_all() {
 
 // How long turns take shows where a worker falls behind; buffers, what it holds in blocks.
 void Worker::on_lag_check() {
-  site_->shard.observe(lag_, uint64_t(loop_.longest_turn().count()) * 1000);
+  const milliseconds longest = loop_.longest_turn();
+  longest_turn_.store(longest.count(), std::memory_order_relaxed);
+  site_->shard.observe(lag_, uint64_t(longest.count()) * 1000);
   site_->shard.set(blocks_, loop_.blocks().in_use_bytes());
   loop_.arm(lag_check_, kLagCheck);
 }

@@ -46,6 +46,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void review_trust(milliseconds grace);     // others are trusted than before: who is not has so long to end
   void cut();                                // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
+  milliseconds longest_turn() const { return milliseconds(longest_turn_.load(std::memory_order_relaxed)); }  // of the last second
   uint32_t cut_streams() const { return cut_.load(std::memory_order_relaxed); }
 
  private:
@@ -67,6 +68,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   std::unique_ptr<exchange::Site> site_;
   std::vector<std::unique_ptr<exchange::Door>> doors_;
   std::atomic<uint32_t> cut_{0};
+  std::atomic<int64_t> longest_turn_{0};  // milliseconds
   Drain draining_ = Drain::All;
   stats::Slot lag_, blocks_;
   milliseconds grace_{0};

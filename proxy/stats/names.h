@@ -141,6 +141,16 @@ inline constexpr Name kEndpointLatency{  // cluster, endpoint
 // The application beside us.
 inline constexpr Name kServiceUp{  // service: *
     "outrider_service_up", "1 while the local application answers its health check.", Kind::Gauge};
+// priority: high, normal, low. reason: service_queue_full, service_queue_timeout, service_throttled, overload_memory,
+// overload_connections, overload_loop_lag.
+inline constexpr Name kServiceConcurrencyLimit{
+    "outrider_service_concurrency_limit", "Requests that may be under way in the local application at once.", Kind::Gauge};
+inline constexpr Name kServiceQueueDepth{  // priority
+    "outrider_service_queue_depth", "Requests that wait to be let in to the local application.", Kind::Gauge};
+inline constexpr Name kServiceQueueWait{
+    "outrider_service_queue_wait_seconds", "How long requests that had to wait, and were let in, waited for that.", Kind::Histogram, kMicro};
+inline constexpr Name kServiceShed{  // priority, reason
+    "outrider_service_shed_total", "Requests refused so that others are served, by what they are worth and why.", Kind::Counter};
 
 // Registry. record state: valid, stale, tombstone. rejected reason: bad_signature, unknown_ca, no_certificate,
 // wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed, muted, quota. publish result: success, failure.
@@ -211,6 +221,8 @@ inline constexpr Name kConfigInfo{  // version, hash
 inline constexpr Name kEventLoopLag{  // loop
     "outrider_event_loop_lag_seconds", "The longest turn of an event loop in each second.", Kind::Histogram, kMicro,
     Range::Fine};
+inline constexpr Name kOverloadLevel{
+    "outrider_overload_level", "0; 1: low priority is refused; 2: and no connection kept; 3: and nothing let in.", Kind::Gauge};
 inline constexpr Name kMemory{  // subsystem
     "outrider_memory_bytes", "Memory held, by what it is for.", Kind::Gauge};
 inline constexpr Name kMetricsSeries{
@@ -236,7 +248,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

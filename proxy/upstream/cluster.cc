@@ -79,6 +79,7 @@ Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan
     : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, label()),
       balancer_(make_balancer(*plan_, context.loop.random())), aperture_(plan_->subset_size, context.loop.random().next()) {
   if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
+  if (plan_->admission.any()) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
 }
 
 Cluster::~Cluster() {
@@ -90,6 +91,7 @@ Cluster::~Cluster() {
 void Cluster::recycle(Cluster* cluster) {
   cluster->refresh_due_.cancel();
   cluster->narrow_due_.cancel();
+  cluster->admission_.reset();
   cluster->usable_.clear();
   cluster->on_trial_.clear();
   cluster->balancer_->rebuild({});

@@ -8,6 +8,7 @@
 #include "base/place.h"
 #include "net/loop.h"
 #include "stats/stats.h"
+#include "upstream/admission.h"
 #include "upstream/aperture.h"
 #include "upstream/balancer.h"
 #include "upstream/limits.h"
@@ -72,6 +73,7 @@ class Cluster {
   void leave(Breaker& breaker, uint32_t limit, stats::Slot gauge);
   void calm(Breaker& breaker, stats::Slot gauge);  // full it may be, but nobody is kept waiting
   Limits& limits() { return *limits_; }
+  Admission* admission() { return admission_.get(); }  // null: everybody is let in
   const ClusterStats& stats() const { return stats_; }
   TimePoint last_used{};  // by ClusterTable
   uint32_t holders = 0;
@@ -112,6 +114,7 @@ class Cluster {
   std::vector<Seat*> usable_;
   std::vector<Seat*> on_trial_;  // half-open: the next request is theirs
   std::unique_ptr<Balancer> balancer_;
+  std::unique_ptr<Admission> admission_;
   Aperture aperture_;
   std::unique_ptr<RecentLatency> recent_;  // null: nobody asks
   uint32_t retries_ = 0;

@@ -12,6 +12,7 @@
 #include "http/codec.h"
 #include "http/request_key.h"
 #include "net/tls_slot.h"
+#include "upstream/admission_plan.h"
 
 namespace outrider::upstream {
 
@@ -113,6 +114,7 @@ struct ClusterPlan {
   uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
   HedgePlan hedge;
   http::CodecLimits codec;
+  AdmissionPlan admission;  // of the application beside us
 };
 
 }  // namespace outrider::upstream

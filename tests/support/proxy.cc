@@ -29,7 +29,8 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
   std::promise<std::string> started;
   auto future = started.get_future();
   thread_ = std::thread([&started, this, document = std::move(*outcome.document)]() mutable {
-    supervisor_ = std::make_unique<server::Supervisor>(server::Settings{std::move(document), {}, false, false, file_look});
+    supervisor_ =
+        std::make_unique<server::Supervisor>(server::Settings{std::move(document), {}, false, false, file_look, cgroup});
     auto* supervisor = supervisor_.get();
     const std::string problem = supervisor->start();
     started.set_value(problem);

@@ -18,6 +18,7 @@ class Proxy {
  public:
   explicit Proxy(const std::string& yaml, std::vector<std::string> set = {});
   static inline milliseconds file_look = identity::kFileLook;  // of those that start from now on
+  static inline std::string cgroup;                            // likewise: where they read memory
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;

@@ -52,7 +52,7 @@ class Adaptive final : public Balancer {
     const bool reports = outcome.load && outcome.load->any();
     if (reports) note(seat, *outcome.load, now);
     if (outcome.kind == Outcome::Kind::Cancelled) return;
-    const bool ok = outcome.kind == Outcome::Kind::Ok;
+    const bool ok = outcome.kind == Outcome::Kind::Ok || outcome.kind == Outcome::Kind::Outrun;
     const uint64_t sample = ok ? outcome.first_byte_us : uint64_t(penalty_.count()) * 1000;
     fold(seat, sample, now, decay_);
     // Without the time it has waited, which the report counts.

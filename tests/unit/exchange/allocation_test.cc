@@ -19,9 +19,10 @@ using test::World;
 
 const std::string kAnswer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nX-One: two\r\n\r\nfine!";
 
-void expect_none(std::string_view request, std::string_view answer = kAnswer, std::string_view ending = "fine!") {
+void expect_none(std::string_view request, std::string_view answer = kAnswer, std::string_view ending = "fine!",
+                 const char* yaml = World::kYaml) {
   if (!test::kCountsCalls) GTEST_SKIP() << "a sanitizer has its own malloc";
-  World world;
+  World world(yaml);
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(world.exchange(request, answer, ending));
   allocations = locks = 0;
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(world.exchange(request, answer, ending));
@@ -43,6 +44,15 @@ TEST(WarmPath, APostWithABodyCallsNeither) {
 TEST(WarmPath, ChunksBothWaysCallNeither) {
   expect_none("PUT /a HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfine!\r\n0\r\nX-Sum: 5\r\n\r\n", "X-Sum: 5\r\n\r\n");
+}
+
+// To the application beside us, by a limit that is learnt, and past the throttle.
+TEST(WarmPath, ARequestThatIsLetInCallsNeither) {
+  expect_none("POST /a HTTP/1.1\r\nHost: web\r\nX-Priority: low\r\nContent-Length: 4\r\n\r\nbody", kAnswer, "fine!",
+              "version: 1\nmode: edge\nregistry: {kind: none}\n"
+              "service: {name: web, port: 1, admission: {success_rate: 95%}}\n"
+              "listeners: {inbound: {address: \"127.0.0.1:0\", direction: inbound}}\n"
+              "clusters: {local: {endpoints: [\"127.0.0.1:1\"]}}\n");
 }
 
 // --- HTTP/2: every request is a stream of its own --------------------------------------------------------------------
