@@ -22,7 +22,8 @@ bool Gradient::sample(TimePoint now, uint64_t microseconds, uint32_t in_flight) 
   if (count_ < kKept) answers_[count_] = uint32_t(std::min<uint64_t>(microseconds, UINT32_MAX));
   ++count_;
   peak_ = std::max(peak_, in_flight);
-  if (count_ < kEnough || now < window_ends_) return false;
+  // The first to come back of many are the quick ones: half of those under way are to be seen.
+  if (count_ < std::max(kEnough, peak_ / 2) || now < window_ends_) return false;
   const uint32_t before = limit();
   end_window(now);
   return limit() != before;

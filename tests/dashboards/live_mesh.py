@@ -234,7 +234,7 @@ clusters:
     def begin_replica(self, name):
         """One more sidecar of the application: a registration that others see."""
         self.begin(name, "run", f"""
-service: {{name: orders, port: {self.application.server_address[1]}, health: {{http: /health, interval: 1s}}}}
+service: {{name: orders, port: {self.application.server_address[1]}, health: {{http: /health, interval: 1s}}, admission: {{success_rate: 99%}}}}
 authorization: {{allow: [{{from: ["*"]}}]}}
 listeners:
   inbound: {{address: "127.0.0.1:0"}}
