@@ -358,7 +358,9 @@ struct Completion {
     const Node standard = layers.defaults("cluster");
     for (Cluster& cluster : d.clusters) {
       const Node* own = clusters.find(cluster.name.substr(0, cluster.name.find('@')));
-      const uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
+      uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
+      if (d.service && cluster.name == kLocalCluster)  // what is let in to it
+        for (const char* key : {"concurrency", "admission", "queue"}) h = mix(h ^ digest_of(d.effective.at("service").at(key)));
       char text[17];
       std::snprintf(text, sizeof text, "%016llx",
                     (unsigned long long)mix(h ^ hash(cluster.name + "\n" + cluster.service + "\n" + name_of(cluster.protocol))));

@@ -57,6 +57,10 @@ std::string check_trust_domain(std::string& text);
 // parse_registry.cc
 void read_registry(Fields& top, Registry& registry);
 
+// parse_overload.cc
+void read_admission(Fields& fields, Service& service);  // how many requests it is given at once, and what becomes of the others
+void read_overload(Fields& top, Overload& overload);
+
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
 

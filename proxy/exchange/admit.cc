@@ -3,8 +3,8 @@
 // What counts as under way in the application, and for how long: a request from when it is let in, to the end of its answer where
 // the limit is a number, and to the head of it where the limit is learnt; what is behind the head takes as long as whoever reads
 // it likes, and a hundred slow readers are no reason to keep anybody out. Streams (WebSocket, events, gRPC, whatever is answered
-// before all of it has been sent) always count to the head only, or a few that stay open for hours would be all there is room for.
-// TCP is never counted: a connection is no piece of work.
+// before all of it has been sent) always count to the head only, or a few that stay open for hours would be all there is room
+// for. TCP is never counted: a connection is no piece of work.
 //
 // A latency is what the application took from having all of a request until the head of its answer. There is none of a
 // request that is still being sent when it is answered, that was tried twice, or whose answer is a failure: failing is quick.

@@ -14,6 +14,7 @@ using Level = exchange::Pressure::Level;
 using Cause = exchange::Pressure::Cause;
 
 constexpr milliseconds kCalm{1000}, kNear{100};
+constexpr milliseconds kLags{5000};
 constexpr double kEase = 0.05;
 
 const char* name_of(Cause cause) {
@@ -48,21 +49,21 @@ Level of_connections(double share) { return share < 0.8 ? Level::Calm : share < 
 
 }  // namespace
 
-OverloadLadder::Step OverloadLadder::step(const Strain& strain, bool down) const {
-  const double ease = down ? kEase : 0;
+OverloadLadder::Step OverloadLadder::step(const Strain& strain, bool lags, double ease) const {
   Step found;
   const auto take = [&found](Level level, Cause cause) {
     if (level > found.level) found = {level, cause};
   };
   if (strain.memory) take(of_memory(strain.memory->share() + ease, limits_.memory), Cause::Memory);
   take(of_connections(double(strain.connections) / double(limits_.connections) + ease), Cause::Connections);
-  const milliseconds lag = limits_.loop_lag;
-  if (lag.count() && strain.turn > (down ? lag / 2 : lag)) take(Level::ShedLow, Cause::LoopLag);
+  if (lags) take(Level::ShedLow, Cause::LoopLag);
   return found;
 }
 
-bool OverloadLadder::look(const Strain& strain) {
-  const Step before = now_, up = step(strain, false), down = step(strain, true);
+bool OverloadLadder::look(const Strain& strain, TimePoint now) {
+  if (limits_.loop_lag.count() && strain.turn > limits_.loop_lag) lags_until_ = now + kLags;
+  const bool lags = now < lags_until_;
+  const Step before = now_, up = step(strain, lags, 0), down = step(strain, lags, kEase);
   if (up.level >= now_.level) now_ = up;
   else if (down.level <= now_.level) now_ = down;
   return now_.level != before.level || now_.cause != before.cause;
@@ -84,14 +85,18 @@ OverloadWatch::OverloadWatch(net::Loop& control, stats::Catalog& catalog, stats:
 void OverloadWatch::on_look() {
   strain_ = {limits_.memory > 0 ? sources_.memory.read() : std::nullopt, sources_.connections->now(), sources_.turn()};
   const Level before = ladder_.level();
-  if (ladder_.look(strain_)) {
+  if (ladder_.look(strain_, control_.now())) {
     const Level level = ladder_.level();
     pressure_->set(level, ladder_.cause());
     shard_.set(level_, uint64_t(level));
     if (level > before)
-      log::warn("overload", {{"level", unsigned(level)}, {"cause", name_of(ladder_.cause())}, {"reading", cause_text()}, {"effect", effect_of(level)}});
+      log::warn("overload", {{"level", unsigned(level)},
+                             {"cause", name_of(ladder_.cause())},
+                             {"reading", cause_text()},
+                             {"effect", effect_of(level)}});
     else if (level < before)
-      log::info(level == Level::Calm ? "no overload any more" : "less overload", {{"level", unsigned(level)}, {"effect", effect_of(level)}});
+      log::info(level == Level::Calm ? "no overload any more" : "less overload",
+                {{"level", unsigned(level)}, {"effect", effect_of(level)}});
   }
   control_.arm(look_, ladder_.is_near(strain_) ? kNear : kCalm);
 }
@@ -100,10 +105,11 @@ std::string OverloadWatch::cause_text() const {
   switch (ladder_.cause()) {
     case Cause::Memory:
       if (!strain_.memory) break;
-      return std::to_string(int(strain_.memory->share() * 100)) + "% of " + config::size_text(strain_.memory->limit) + " of memory";
+      return std::to_string(int(strain_.memory->share() * 100)) + "% of " + config::size_text(strain_.memory->limit) +
+             " of memory";
     case Cause::Connections:
       return std::to_string(strain_.connections) + " of " + std::to_string(limits_.connections) + " connections";
-    case Cause::LoopLag: return "a turn of " + std::to_string(strain_.turn.count()) + " ms";
+    case Cause::LoopLag: return "turns of more than " + std::to_string(limits_.loop_lag.count()) + " ms";
     case Cause::Nothing: break;
   }
   return {};

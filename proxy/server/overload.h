@@ -15,19 +15,20 @@
 
 namespace outrider::server {
 
-struct Strain {                   // what is looked at
+struct Strain {                     // what is looked at
   std::optional<MemoryUse> memory;  // none: there is no limit
   uint32_t connections = 0;
   milliseconds turn{0};  // the longest of any worker in the last second
 };
 
-// The level, from what is looked at. A level is left 5% below where it begins (at half of a turn's), so that it does not flicker.
+// The level, from what is looked at. So that it does not flicker, one of memory or connections is left 5% below where it begins,
+// and a turn that was too long counts for five seconds.
 class OverloadLadder {
  public:
   using Level = exchange::Pressure::Level;
   using Cause = exchange::Pressure::Cause;
   explicit OverloadLadder(const config::Overload& limits) : limits_(limits) {}
-  bool look(const Strain& strain);  // true: the level is another, or has another cause
+  bool look(const Strain& strain, TimePoint now);  // true: the level is another, or has another cause
   Level level() const { return now_.level; }
   Cause cause() const { return now_.cause; }
   bool is_near(const Strain& strain) const;  // to any level: worth a look more often
@@ -37,9 +38,10 @@ class OverloadLadder {
     Level level = Level::Calm;
     Cause cause = Cause::Nothing;
   };
-  Step step(const Strain& strain, bool down) const;
+  Step step(const Strain& strain, bool lags, double ease) const;
   const config::Overload limits_;
   Step now_;
+  TimePoint lags_until_{};
 };
 
 // Looks once a second, and ten times a second while it is near. Workers read what it finds in `pressure`. Owned by the

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "server/build.h"
 #include "server/compile.h"
+#include "server/overload.h"
 #include "server/samples.h"
 #include "server/sandbox.h"
 #include "stats/names.h"

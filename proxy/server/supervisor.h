@@ -14,7 +14,6 @@
 #include "server/downloads.h"
 #include "server/memory_return.h"
 #include "server/mesh.h"
-#include "server/overload.h"
 #include "server/samples.h"
 #include "server/services.h"
 #include "server/signals.h"
@@ -24,6 +23,8 @@
 #include "stats/collector.h"
 
 namespace outrider::server {
+
+class OverloadWatch;
 
 struct Settings {
   config::Document document;

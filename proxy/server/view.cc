@@ -7,6 +7,7 @@
 #include "server/authz.h"
 #include "server/build.h"
 #include "server/dry_run.h"
+#include "server/overload.h"
 
 namespace outrider::server {
 

@@ -9,10 +9,11 @@
 #include "config/document.h"
 #include "identity/identity.h"
 #include "server/mesh.h"
-#include "server/overload.h"
 #include "server/services.h"
 
 namespace outrider::server {
+
+class OverloadWatch;
 
 // What the supervisor knows of itself. Owned and kept up to date by it; control loop.
 struct State {

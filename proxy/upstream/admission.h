@@ -40,9 +40,9 @@ class Admission final : net::EndOfTurn {
  public:
   Admission(const Context& context, const AdmissionPlan& plan, Limits& limits);
   ~Admission();
-  bool let_in(Applicant& who);                   // true: at once, there is room and nobody waits
+  bool let_in(Applicant& who);                    // true: at once, there is room and nobody waits
   void queue(Applicant& who, Priority priority);  // or turns it away, or one that matters less
-  void leave(Applicant& who);                    // whatever its state is; no event follows
+  void leave(Applicant& who);                     // whatever its state is; no event follows
   // Of one that is inside: how long the answer took, as far as that was the application's affair.
   void sample(uint64_t microseconds);
   bool throttles();  // this request is not to be let in: those before it have failed
@@ -69,9 +69,9 @@ class Admission final : net::EndOfTurn {
   std::optional<Throttle> throttle_;
   std::array<IntrusiveList<Applicant>, kPriorities> queues_;
   uint32_t waiting_ = 0;
-  uint32_t inside_ = 0;          // of this worker
-  uint32_t left_ = 0;            // since on_look()
-  bool shows_limit_ = false;     // a number is shown by one worker
+  uint32_t inside_ = 0;       // of this worker
+  uint32_t left_ = 0;         // since on_look()
+  bool shows_limit_ = false;  // a number is shown by one worker
   stats::Slot limit_, wait_;
   std::array<stats::Slot, kPriorities> depth_;
   net::BoundTimer<Admission, &Admission::on_look> look_{*this};

@@ -14,7 +14,8 @@ constexpr double kSmoothing = 0.2;  // of the way down, each window
 constexpr double kLearning = 0.05;  // of what is usual, each window in which nobody waited
 constexpr uint32_t kSlowRow = 3;    // a window may be slow by chance, or because memory was collected
 constexpr double kSame = 0.15;
-constexpr double kFall = 0.7;  // of a limit, after which answers should be quicker
+constexpr double kQueue = 0.6;  // as slow, at half of the load: they had stood in line
+constexpr double kFall = 0.7;   // of a limit, after which answers should be quicker
 
 }  // namespace
 
@@ -49,13 +50,14 @@ void Gradient::end_window(TimePoint now) {
 void Gradient::judge(double quick) {
   if (usual_ == 0) usual_ = quick;
   const bool slow = quick > kTolerance * usual_, used = 2.0 * peak_ >= limit_;
-  if (!waited_ && !(slow && used)) {  // nobody was kept back: it is the application's own pace
+  const bool busy = used || 2 * peak_ >= kStart;  // enough to be a queue, however high the limit has come
+  if (!waited_ && !(slow && busy)) {              // nobody was kept back: it is the application's own pace
     usual_ += kLearning * (quick - usual_);
     sure_ = true;
   }
   slow_in_a_row_ = slow ? slow_in_a_row_ + 1 : 0;
   if (!slow) fell_from_ = 0;
-  if (!used) return;
+  if (!(slow ? busy : used)) return;
   ++since_trial_;
   const bool affordable = 4 * quick <= patience_us_;
   const bool due = since_trial_ >= until_trial_ || !sure_ || (slow && quick > kTolerance * tried_at_);
@@ -85,9 +87,11 @@ void Gradient::shrink(double quick) {
 
 void Gradient::begin_trial(double quick) {
   trial_ = Trial::Settling;
+  patience_spent_ = 0;
   tried_at_ = quick;
   limit_before_ = limit_;
-  limit_ = std::max(least(), std::min<double>(limit_, peak_) / 2);
+  load_before_ = std::min<double>(limit_, peak_);
+  limit_ = std::max(least(), load_before_ / 2);
 }
 
 void Gradient::end_trial(double quick) {
@@ -100,10 +104,17 @@ void Gradient::end_trial(double quick) {
   const bool as_slow = quick > (1 - kSame) * tried_at_;  // at half of the load: there is no queue, and room for more
   usual_ = quick;
   sure_ = true;
-  limit_ = as_slow ? std::min<double>(most_, 2 * limit_before_) : limit_before_;
+  if (as_slow) limit_ = std::clamp<double>(2 * load_before_, limit_before_, most_);
+  else if (quick > kQueue * tried_at_) limit_ = limit_before_;
 }
 
 void Gradient::note_patience_spent(bool answered) {
+  if (trial_ != Trial::None && ++patience_spent_ >= 2) {  // what is under way does not end soon, and keeps the others out
+    trial_ = Trial::None;
+    since_trial_ = slow_in_a_row_ = 0;
+    until_trial_ = std::min(kTrialsMost, until_trial_ * 2);
+    limit_ = std::max(limit_, limit_before_);
+  }
   if (answered && usual_ > 0 && usual_ <= patience_us_) return;
   if (before_doubling_ == 0) before_doubling_ = limit_;
   limit_ = std::min<double>(most_, limit_ * 2);

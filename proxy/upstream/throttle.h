@@ -11,8 +11,8 @@ namespace outrider::upstream {
 
 // Client-side throttling (Beyer et al., Site Reliability Engineering, chapter 21): of the requests let in during half a minute,
 // as many should have gone well as `ratio` says. Where fewer did, a request is refused with the probability
-// (requests - accepts / ratio) / (requests + 1). Counted are those that were let in: those refused would count against the service
-// what was ours, and it would never come back. For the same reason one in five is always let in, and of a few nothing is
+// (requests - accepts / ratio) / (requests + 1). Counted are those that were let in: those refused would count against the
+// service what was ours, and it would never come back. For the same reason one in five is always let in, and of a few nothing is
 // concluded. Owned by an Admission; no thread.
 class Throttle {
  public:
@@ -34,7 +34,7 @@ class Throttle {
   void advance(TimePoint now);
   const double ratio_;
   std::array<Second, kSeconds> seconds_{};
-  int64_t now_ = 0;  // the newest of them
+  int64_t now_ = 0;                      // the newest of them
   uint64_t requests_ = 0, accepts_ = 0;  // of all of them
 };
 

@@ -207,8 +207,7 @@ TEST(Concurrency, StreamsCountUntilTheyAreAnswered) {
         connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n");
       else if (message->start.find("/events") != std::string::npos)
         connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
-      else if (connection.send(ok("fine")))
-        continue;
+      else if (connection.send(ok("fine"))) continue;
       connection.read_all();
       return;
     }
@@ -271,7 +270,7 @@ TEST(Priorities, HigherAreServedFirstAndLowerAreRefusedFirst) {
   expect_waiting(proxy, 1, "normal");
   refusal(ask(proxy, get("Low", "/lower")), "service_queue_full");
   Stream high = ask(proxy, get("high", "/high"));
-  refusal(std::move(report), "service_queue_full");  // the last of the lowest makes room
+  refusal(std::move(report), "service_queue_full");    // the last of the lowest makes room
   Stream urgent = ask(proxy, get("high", "/report"));  // the request knows better than its rule
   refusal(std::move(low), "service_queue_full");
   expect_waiting(proxy, 2, "high");
@@ -308,7 +307,8 @@ TEST(Priorities, ACallOfGrpcIsToldInItsOwnWords) {
   Proxy proxy(sidecar(service.port(), "concurrency: 1, queue: {max: 0}"), {"overload.threads=1"});
   Stream inside = ask(proxy, get());
   service.expect_asked(1);
-  Stream call = ask(proxy, "POST /shop.Cart/Add HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n");
+  Stream call =
+      ask(proxy, "POST /shop.Cart/Add HTTP/1.1\r\nHost: web\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n");
   const auto answer = call.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), 200);

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/support/loop.h"
 #include "stats/names.h"
+#include "tests/support/loop.h"
 
 namespace outrider::server {
 namespace {
@@ -16,13 +16,15 @@ namespace {
 using Level = OverloadLadder::Level;
 using Cause = OverloadLadder::Cause;
 
+constexpr TimePoint kNow{seconds(1000)};
+
 Strain memory(double percent) { return {MemoryUse{uint64_t(percent * 10), 1000}, 0, milliseconds(0)}; }
 
 // Row 75.
 TEST(Overload, MemoryHasThreeLevelsAndEachIsLeftFivePercentBelow) {
   OverloadLadder ladder{config::Overload{}};
   const auto look = [&](double percent) {
-    ladder.look(memory(percent));
+    ladder.look(memory(percent), kNow);
     return ladder.level();
   };
   EXPECT_EQ(look(79), Level::Calm);
@@ -47,7 +49,7 @@ TEST(Overload, AnotherFirstLevelMovesTheOthers) {
   limits.memory = 0.6;
   OverloadLadder ladder{limits};
   const auto look = [&](double percent) {
-    ladder.look(memory(percent));
+    ladder.look(memory(percent), kNow);
     return ladder.level();
   };
   EXPECT_EQ(look(59), Level::Calm);
@@ -61,7 +63,7 @@ TEST(Overload, ConnectionsNearTheirLimitAreNotKept) {
   limits.connections = 100;
   OverloadLadder ladder{limits};
   const auto look = [&](uint32_t connections) {
-    ladder.look({std::nullopt, connections, milliseconds(0)});
+    ladder.look({std::nullopt, connections, milliseconds(0)}, kNow);
     return ladder.level();
   };
   EXPECT_EQ(look(79), Level::Calm);
@@ -74,29 +76,30 @@ TEST(Overload, ConnectionsNearTheirLimitAreNotKept) {
   EXPECT_EQ(look(74), Level::Calm);
 }
 
-TEST(Overload, ALongTurnShedsUntilTheLongestTakesLessThanHalf) {
+TEST(Overload, ALongTurnShedsForFiveSeconds) {
   config::Overload limits;
   limits.loop_lag = milliseconds(50);
   OverloadLadder ladder{limits};
-  const auto look = [&](int64_t turn) {
-    ladder.look({std::nullopt, 0, milliseconds(turn)});
+  const auto look = [&](int64_t turn, int64_t at) {
+    ladder.look({std::nullopt, 0, milliseconds(turn)}, kNow + milliseconds(at));
     return ladder.level();
   };
-  EXPECT_EQ(look(50), Level::Calm);
-  EXPECT_EQ(look(51), Level::ShedLow);
+  EXPECT_EQ(look(50, 0), Level::Calm);
+  EXPECT_EQ(look(51, 100), Level::ShedLow);
   EXPECT_EQ(ladder.cause(), Cause::LoopLag);
-  EXPECT_EQ(look(5000), Level::ShedLow);
-  EXPECT_EQ(look(26), Level::ShedLow);
-  EXPECT_EQ(look(25), Level::Calm);
+  EXPECT_EQ(look(0, 5099), Level::ShedLow);
+  EXPECT_EQ(look(5000, 5099), Level::ShedLow);
+  EXPECT_EQ(look(0, 10'098), Level::ShedLow);
+  EXPECT_EQ(look(0, 10'099), Level::Calm);
 }
 
 TEST(Overload, TheWorstIsTheCause) {
   OverloadLadder ladder{config::Overload{}};
-  EXPECT_TRUE(ladder.look({MemoryUse{92, 100}, 16500, milliseconds(60)}));
+  EXPECT_TRUE(ladder.look({MemoryUse{92, 100}, 16500, milliseconds(60)}, kNow));
   EXPECT_EQ(ladder.level(), Level::NoKeepAlive);
   EXPECT_EQ(ladder.cause(), Cause::Memory);
-  EXPECT_FALSE(ladder.look({MemoryUse{93, 100}, 16500, milliseconds(60)}));
-  EXPECT_TRUE(ladder.look({MemoryUse{10, 100}, 16500, milliseconds(0)}));
+  EXPECT_FALSE(ladder.look({MemoryUse{93, 100}, 16500, milliseconds(60)}, kNow));
+  EXPECT_TRUE(ladder.look({MemoryUse{10, 100}, 16500, milliseconds(0)}, kNow + seconds(9)));
   EXPECT_EQ(ladder.level(), Level::ShedLow);
   EXPECT_EQ(ladder.cause(), Cause::Connections);
 }
@@ -106,7 +109,7 @@ TEST(Overload, WhatIsOffIsNotLookedAt) {
   limits.memory = 0;
   limits.loop_lag = milliseconds(0);
   OverloadLadder ladder{limits};
-  EXPECT_FALSE(ladder.look({MemoryUse{100, 100}, 0, milliseconds(9999)}));
+  EXPECT_FALSE(ladder.look({MemoryUse{100, 100}, 0, milliseconds(9999)}, kNow));
   EXPECT_EQ(ladder.level(), Level::Calm);
 }
 

@@ -178,7 +178,7 @@ TEST_F(GradientTest, AnApplicationThatBecomesSlowerIsNotTakenForOneThatIsFull) {
   app.run(10);
   app.mean = 100'000;
   app.run(20);
-  EXPECT_LT(app.refused, 0.02 * 20'000);
+  EXPECT_LT(app.refused, 0.1 * 20'000);  // while it is found out
   app.run(20);
   EXPECT_EQ(app.refused, 0);
   EXPECT_GT(app.gradient.limit(), 100u);
