@@ -285,21 +285,38 @@ TEST(Priorities, HigherAreServedFirstAndLowerAreRefusedFirst) {
   expect_nobody_waits(proxy);
 }
 
-TEST(Priorities, WhoWaitsTooLongIsRefusedAndWhoLeavesMakesRoom) {
+TEST(Priorities, WhoWaitsTooLongIsRefused) {
   Service service;
   Proxy proxy(sidecar(service.port(), "concurrency: 1, queue: {max: 1, timeout: 300ms}"), {"overload.threads=1"});
   Stream inside = ask(proxy, get());
   service.expect_asked(1);
   refusal(ask(proxy, get("high")), "service_queue_timeout");
   expect_shed(proxy, 1, "high", "service_queue_timeout");
-  Stream leaving = ask(proxy, get());
-  leaving.abort();
-  expect_waiting(proxy, 0, "normal");
   service.answer(1);
   EXPECT_EQ(inside.read_message()->status(), 200);
   inside.close();
   expect_nobody_waits(proxy);
   EXPECT_EQ(service.asked().size(), 1u);
+}
+
+TEST(Priorities, WhoLeavesMakesRoom) {
+  Service service;
+  Proxy proxy(sidecar(service.port(), "concurrency: 1, queue: {max: 1, timeout: 60s}"), {"overload.threads=1"});
+  Stream inside = ask(proxy, get("", "/inside"));
+  service.expect_asked(1);
+  Stream leaving = ask(proxy, get("", "/leaving"));
+  expect_waiting(proxy, 1, "normal");
+  leaving.abort();
+  expect_waiting(proxy, 0, "normal");
+  Stream next = ask(proxy, get("", "/next"));
+  expect_waiting(proxy, 1, "normal");
+  service.answer(2);
+  EXPECT_EQ(inside.read_message()->status(), 200);
+  EXPECT_EQ(next.read_message()->status(), 200);
+  inside.close();
+  next.close();
+  expect_nobody_waits(proxy);
+  EXPECT_EQ(service.asked(), (std::vector<std::string>{"/inside", "/next"}));
 }
 
 TEST(Priorities, ACallOfGrpcIsToldInItsOwnWords) {
@@ -414,7 +431,7 @@ TEST(Overload, AtAnEdgeTheRuleSaysWhatIsWorthLess) {
 
 TEST(Overload, NearTheirLimitConnectionsAreNotKept) {
   const auto origin = Origin::answering("fine");
-  Proxy proxy(Proxy::edge({origin->text()}), {"overload.connections=10"});
+  Proxy proxy(Proxy::edge({origin->text()}, "", "timeouts: {request_headers: 0}"), {"overload.connections=10"});
   std::vector<Stream> clients;
   for (int i = 0; i < 9; ++i) clients.push_back(proxy.connect());
   expect_level(proxy, 2);
