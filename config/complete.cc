@@ -166,6 +166,15 @@ struct Completion {
     cluster.version = version;
     cluster.where = where_of(at);
     cluster.implied = true;
+    using Discovery = Cluster::Discovery;
+    if ((cluster.discovery == Discovery::Dns || (cluster.discovery == Discovery::Auto && base.find('.') != base.npos)) &&
+        is_host(base)) {
+      cluster.discovery = Discovery::Dns;
+      cluster.service.clear();
+      cluster.dns.name = base;
+      return d.clusters.push_back(std::move(cluster));
+    }
+    cluster.discovery = Discovery::Registry;
     if (d.registry.kind == Registry::Kind::None) {
       std::vector<std::string_view> known;
       for (const Cluster& one : d.clusters) known.push_back(one.name);
@@ -190,8 +199,6 @@ struct Completion {
       return false;
     };
     const std::string& name = cluster.service;
-    if (name.find('.') != name.npos)
-      return fail("names with a dot are looked up in DNS, which is not supported yet in this version; give endpoints");
     const size_t slash = name.find('/');
     const std::string space = slash == name.npos ? d.service.name_space : name.substr(0, slash);
     const std::string service = slash == name.npos ? name : name.substr(slash + 1);
@@ -201,16 +208,67 @@ struct Completion {
     return true;
   }
 
+  // `auto` is what follows from the other keys; what is said must fit to them.
+  bool decide_discovery(Cluster& cluster, const Node* own, const std::string& path) {
+    using Discovery = Cluster::Discovery;
+    const auto given = [&](const char* key) { return own && own->is_map() ? own->find(key) : nullptr; };
+    const auto fail = [&](const char* key, const std::string& message) {
+      const Node* const at = given(key);
+      reading.error(at ? *at : own ? *own : layers.user, at ? path + "." + key : path, message);
+      return false;
+    };
+    const std::string base = cluster.name.substr(0, cluster.name.find('@'));
+    const bool listed = !cluster.endpoints.empty(), filed = !cluster.endpoints_file.empty();
+    const bool named = !listed && !filed && (given("dns") || base.find('.') != base.npos);
+    if (listed && filed) return fail("endpoints_file", "endpoints and endpoints_file exclude each other");
+    if (cluster.discovery == Discovery::Auto)
+      cluster.discovery = listed ? Discovery::Static : filed ? Discovery::File : named ? Discovery::Dns : Discovery::Registry;
+    const bool is_static = cluster.discovery == Discovery::Static, is_file = cluster.discovery == Discovery::File;
+    if (is_static && !listed) return fail("discovery", "discovery: static needs endpoints");
+    if (is_file && !filed) return fail("discovery", "discovery: file needs endpoints_file");
+    const std::string word = cluster.discovery == Discovery::Dns ? "discovery: dns" : is_file ? "discovery: file" : "discovery: registry";
+    if (!is_static && listed) return fail("endpoints", word + " and endpoints exclude each other");
+    if (!is_file && filed) return fail("endpoints_file", (is_static ? "discovery: static" : word) + " and endpoints_file exclude each other");
+    if (cluster.discovery == Discovery::Registry) {
+      if (given("dns")) return fail("dns", "discovery: registry and dns exclude each other");
+      cluster.service = base;
+      return true;
+    }
+    if (cluster.discovery == Discovery::Dns) {
+      if (cluster.dns.name.empty()) cluster.dns.name = base;
+      if (is_host(cluster.dns.name)) return true;
+      return fail("dns", "expected dns.name, a host's name, for \"" + cluster.dns.name + "\" is none");
+    }
+    if (!cluster.dns.name.empty() || cluster.dns.port)
+      return fail("dns", std::string("name and port are those of ") + (is_file ? "the endpoints in the file" : "endpoints"));
+    if (cluster.dns.type == Dns::Type::Srv)
+      return fail("dns", "SRV records have ports of their own: expected A, AAAA or any, for endpoints have a port each");
+    return true;
+  }
+
   void resolve_configured() {
     const Node* section = user("clusters");
     for (Cluster& cluster : d.clusters) {
-      if (cluster.service.empty() || cluster.implied) continue;
-      const Node* own = section && section->is_map() ? section->find(cluster.name) : nullptr;
+      if (cluster.implied) continue;
+      const Node* own = section && section->is_map() ? section->find(cluster.name.substr(0, cluster.name.find('@'))) : nullptr;
       const Node& at = own ? *own : layers.user;
       const std::string path = join_path("clusters", cluster.name);
+      if (!decide_discovery(cluster, own, path) || cluster.discovery != Cluster::Discovery::Registry) continue;
       if (d.registry.kind == Registry::Kind::None)
         reading.error(at, path, "needs endpoints: there is no registry to look it up in");
       else resolve(cluster, at, path);
+    }
+  }
+
+  // Where nobody has said which: that of HTTP, or of HTTPS.
+  void infer_ports() {
+    for (Cluster& cluster : d.clusters) {
+      if (cluster.discovery != Cluster::Discovery::Dns || cluster.dns.port || cluster.dns.type == Dns::Type::Srv) continue;
+      const Node* own = named("clusters", cluster.name);
+      if (cluster.protocol == Protocol::Tcp)
+        reading.error(own ? *own : layers.user, join_path("clusters", cluster.name) + ".dns.port",
+                      "needs a port (or type: SRV): plain bytes have none of their own");
+      cluster.dns.port = cluster.tls.kind == ClusterTls::Kind::Given ? 443 : 80;
     }
   }
 
@@ -387,6 +445,7 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   if (!reading.has_errors())
     for (const Experiment& experiment : d.experiments) all.attach(experiment);
   all.infer_tcp();
+  all.infer_ports();
   all.digest();
   check(reading, d, layers);
 }

@@ -274,7 +274,7 @@ struct Listener {
 };
 
 struct Endpoint {
-  std::string address;  // "ip:port" or "unix:/path"
+  std::string address;  // "ip:port", "name:port" or "unix:/path"
   uint32_t weight = 100;
   uint8_t priority = 0;
   std::string zone;
@@ -289,14 +289,28 @@ struct ClusterTls {
   std::vector<std::string> identities;  // patterns; not empty: in place of the name
 };
 
+struct Dns {
+  enum class Type : uint8_t { A, Aaaa, Any, Srv } type = Type::A;
+  std::string name;   // without a dot at its end
+  uint16_t port = 0;  // of a complete document 0 only where records have it
+  milliseconds min_ttl{1000}, max_ttl{300000}, timeout{3000};
+  bool keep = true;  // `on_failure`
+  uint32_t max_endpoints = 256;
+  std::vector<std::string> servers;  // ip:port; empty: the system's
+};
+
 struct Cluster {
+  enum class Discovery : uint8_t { Auto, Static, File, Dns, Registry };
   enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random, RingHash, Maglev, Adaptive };
   std::string name;
   Where where;
   bool implied = false;  // nobody configured it: `defaults.cluster` as it is
-  std::string service;   // "namespace/name" to look up; empty: the endpoints below
+  Discovery discovery = Discovery::Auto;  // of a complete document never Auto
+  std::string service;                    // Registry: "namespace/name" to look up
   std::string version;   // of these alone; empty: all
-  std::vector<Endpoint> endpoints;
+  std::vector<Endpoint> endpoints;  // Static
+  std::string endpoints_file;       // File
+  Dns dns;                          // Dns; and how hosts of endpoints are looked up that are names
   Protocol protocol = Protocol::Auto;
   Balancer lb = Balancer::Ewma;
   uint32_t choices = 2, subset_size = 128;

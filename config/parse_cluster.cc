@@ -88,19 +88,18 @@ void read_health(Fields& parent, std::string_view key, Health& health, bool of_c
         "timeout (" + duration_text(health.timeout) + ") is longer than interval (" + duration_text(health.interval) + ")");
 }
 
-namespace {
-
-void read_endpoints(Fields& fields, Cluster& cluster) {
+// A host may be a name; "localhost" is no question.
+void read_endpoints(Fields& fields, std::vector<Endpoint>& endpoints) {
   const auto add = [&](const Node& at, const std::string& path, Endpoint endpoint) {
-    if (std::string wrong = check_address(endpoint.address, {.wildcard = false, .port_zero = false}); !wrong.empty())
-      return fields.reading().error(at, path, wrong);
-    for (const Endpoint& known : cluster.endpoints)
+    const AddressRule rule{.names = !endpoint.address.starts_with("localhost:"), .wildcard = false, .port_zero = false};
+    if (std::string wrong = check_address(endpoint.address, rule); !wrong.empty()) return fields.reading().error(at, path, wrong);
+    for (const Endpoint& known : endpoints)
       if (known.address == endpoint.address)
         return fields.reading().error(at, path,
                                       "duplicate endpoint " + endpoint.address +
                                           (known.where.line ? " (first at line " + std::to_string(known.where.line) + ")" : ""));
     endpoint.where = where_of(at);
-    cluster.endpoints.push_back(std::move(endpoint));
+    endpoints.push_back(std::move(endpoint));
   };
   fields.list(
       "endpoints", "addresses or maps",
@@ -116,6 +115,39 @@ void read_endpoints(Fields& fields, Cluster& cluster) {
         add(item.given("address") ? *item.given("address") : at, item.path("address"), std::move(endpoint));
       },
       [&](const Node& text, const std::string& path) { add(text, path, {.address = text.text()}); });
+}
+
+namespace {
+
+std::string check_dns_name(std::string& name) {
+  if (name.ends_with('.')) name.pop_back();
+  return is_host(name) && name.front() != '*' && name.front() != '[' ? std::string()
+                                                                      : "expected a host's name, got \"" + name + "\"";
+}
+
+// Only what is a number can be asked without asking anybody first.
+std::string check_dns_server(std::string& server) {
+  const bool v6 = server.find(':') != server.rfind(':') && server.front() != '[';
+  if (v6) server = "[" + server + "]";
+  if (server.ends_with(']') || server.find(':') == server.npos) server += ":53";
+  return check_address(server, {.wildcard = false, .unix_path = false, .port_zero = false});
+}
+
+void read_dns(Fields& fields, Dns& dns) {
+  using Type = Dns::Type;
+  Fields own = fields.map("dns");
+  own.text("name", dns.name, "name", check_dns_name);
+  own.number("port", dns.port);
+  own.choice("type", dns.type, {{"A", Type::A}, {"AAAA", Type::Aaaa}, {"any", Type::Any}, {"SRV", Type::Srv}});
+  own.duration("min_ttl", dns.min_ttl, milliseconds(100), std::chrono::hours(24));
+  own.duration("max_ttl", dns.max_ttl, milliseconds(100), std::chrono::hours(24));
+  own.choice("on_failure", dns.keep, {{"keep", true}, {"drop", false}});
+  own.duration("timeout", dns.timeout, milliseconds(100), std::chrono::minutes(1));
+  own.number("max_endpoints", dns.max_endpoints, 1, 10000);
+  own.texts("servers", dns.servers, "addresses", check_dns_server);
+  if (const Node* given = own.given("max_ttl") ? own.given("max_ttl") : own.given("min_ttl"); given && dns.min_ttl > dns.max_ttl)
+    own.error(own.given("max_ttl") ? "max_ttl" : "min_ttl", *given,
+              "min_ttl (" + duration_text(dns.min_ttl) + ") is longer than max_ttl (" + duration_text(dns.max_ttl) + ")");
 }
 
 // One word of retry.when; false: it is none.
@@ -294,12 +326,18 @@ void read_hedge(Fields& fields, Hedge& hedge) {
 }
 
 void read_cluster(Fields& fields, Cluster& c, bool item) {
-  enum class Discovery { Auto, Static, Registry } discovery = Discovery::Auto;
-  fields.choice("discovery", discovery,
-                {{"auto", Discovery::Auto}, {"static", Discovery::Static}, {"registry", Discovery::Registry}}, {"dns"});
-  fields.later("endpoints_file", {"\"\""});
-  if (item) read_endpoints(fields, c);
-  fields.later("dns", {"{name: \"\", port: 0, type: A, min_ttl: 1s, max_ttl: 5m, on_failure: keep}"});
+  using Discovery = Cluster::Discovery;
+  fields.choice("discovery", c.discovery,
+                {{"auto", Discovery::Auto},
+                 {"static", Discovery::Static},
+                 {"file", Discovery::File},
+                 {"dns", Discovery::Dns},
+                 {"registry", Discovery::Registry}});
+  if (item) {
+    fields.text("endpoints_file", c.endpoints_file, "file");
+    read_endpoints(fields, c.endpoints);
+  }
+  read_dns(fields, c.dns);
   read_protocol(fields, c.protocol, {"udp"});
   using Balancer = Cluster::Balancer;
   fields.choice("lb", c.lb,
@@ -346,15 +384,10 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.later("proxy_protocol", {"off"});
   if (!item || fields.reading().catalog) return;
   const Node* endpoints = fields.given("endpoints");
-  const Node* asked = fields.given("discovery");
-  if (discovery == Discovery::Registry && endpoints)
-    fields.error("endpoints", *endpoints, "discovery: registry and endpoints exclude each other");
-  if (discovery == Discovery::Static && !endpoints) fields.error("discovery", *asked, "discovery: static needs endpoints");
   if (endpoints && items_of(*endpoints).empty()) fields.error("endpoints", *endpoints, "an empty list: nothing could be reached");
   for (const Endpoint& e : c.endpoints)
     if (c.tls.kind == ClusterTls::Kind::Given && c.tls.sni.empty() && c.tls.identities.empty() && e.address.starts_with("unix:"))
       fields.error("tls", *fields.given("tls"), "needs sni: HOST, whom the certificate of " + e.address + " is for");
-  if (!endpoints) c.service = c.name;  // made a reference of in complete()
 }
 
 }  // namespace outrider::config

@@ -27,6 +27,8 @@ struct EndpointView {
 struct ClusterView {
   std::string name, lb;
   std::string known;  // yes, not_yet, stale, absent, fixed
+  std::string from;   // where its endpoints are from: "DNS: A of web.example.com"
+  std::string why;    // nobody is found or confirmed; empty: all is well
   bool panic = false;
   bool labelled = true;  // its name may be a metrics label
   std::vector<EndpointView> endpoints;

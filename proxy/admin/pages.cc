@@ -48,6 +48,8 @@ void cluster(Json& json, const ClusterView& one) {
       .field("name", one.name)
       .field("lb", one.lb)
       .field("known", one.known)
+      .field("from", one.from)
+      .field("why", one.why)
       .field("panic", one.panic)
       .field("ready", int64_t(ready))
       .key("endpoints")

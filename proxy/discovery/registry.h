@@ -15,6 +15,7 @@ enum class Known : uint8_t { NotYet, Yes, Stale, Absent };
 
 struct Instance {           // one replica of a service, as somebody vouches for it; immutable once published
   std::string address;      // ip:port
+  std::string host;         // the name it was found by, whom its certificate must be for; empty: its address
   std::string identity;     // what its certificate must say; empty: nobody vouches
   bool mutual_tls = false;  // and it is to be asked to: it takes connections by mutual TLS
   std::string instance;     // id of the replica, hex; empty for fixed endpoints
@@ -37,6 +38,11 @@ class Watcher {
   ~Watcher() = default;
 };
 
+// For people: where the endpoints of a service come from, and what is wrong with that now; empty: nothing is.
+struct Origin {
+  std::string from, trouble;
+};
+
 // Lives on the control loop; a provider with threads of its own (the DHT) comes home through Loop::post before it
 // calls a watcher. A watcher may be called from inside watch().
 class Registry {
@@ -46,6 +52,7 @@ class Registry {
   virtual void unwatch(const std::string& service, Watcher& watcher) = 0;
   virtual void announce(const std::string& service, const Instance& self) = 0;  // and keep it fresh; again: changes it
   virtual void withdraw(const std::string& service) = 0;
+  virtual Origin origin(const std::string&) const { return {}; }
 };
 
 }  // namespace outrider::discovery

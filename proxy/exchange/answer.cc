@@ -25,7 +25,8 @@ std::string since(int64_t ms) {
 // "3 endpoints: 2 unhealthy (10.0.0.1:80 since ...), 1 draining". Cold: only for answers that carry bad news.
 std::string describe(const upstream::Cluster& cluster, WallTime now) {
   const auto* set = cluster.set();
-  if (!set || set->known == upstream::Known::NotYet) return "nothing is known of it yet";
+  if (!set || (set->known == upstream::Known::NotYet && set->trouble.empty())) return "nothing is known of it yet";
+  if (set->members.empty() && !set->trouble.empty()) return set->trouble + since(set->since_ms);
   if (set->members.empty())
     return std::string(set->known == upstream::Known::Absent ? "nobody has registered it" : "it has no endpoints") +
            since(set->since_ms);
@@ -39,6 +40,7 @@ std::string describe(const upstream::Cluster& cluster, WallTime now) {
     const EndpointState state = state_of(member, set->known, now);
     text += (shown > 1 ? ", " : " ") + member.endpoint->address + " " + name_of(state) + since(since_of(*member.endpoint, state));
   }
+  if (!set->trouble.empty()) text += "; " + set->trouble;
   return text;
 }
 

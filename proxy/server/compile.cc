@@ -239,10 +239,13 @@ class Originations {
     if (plain) system_ = *slot;
     return upstream::TlsPlan{{}, *slot, tls.sni, tls.kind == Kind::Auto};
   }
+  // Whether there may ever be an endpoint at port 443.
   static bool has_https(const config::Cluster& cluster) {
+    using Discovery = config::Cluster::Discovery;
+    if (cluster.discovery == Discovery::File) return true;
+    if (cluster.discovery == Discovery::Dns) return cluster.dns.type == config::Dns::Type::Srv || cluster.dns.port == 443;
     return std::any_of(cluster.endpoints.begin(), cluster.endpoints.end(), [](const config::Endpoint& endpoint) {
-      const auto address = net::Address::parse(endpoint.address);
-      return address && address->port() == 443;
+      return !endpoint.address.starts_with("unix:") && endpoint.address.ends_with(":443");
     });
   }
   const std::string home_;

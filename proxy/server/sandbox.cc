@@ -239,7 +239,9 @@ class Rules {
 
 }  // namespace
 
-std::vector<std::string> files_of(const config::Document& document) {
+namespace {
+
+std::vector<std::string> secrets_of(const config::Document& document) {
   std::vector<std::string> files;
   const auto add = [&](const std::string& file) {
     if (!file.empty()) files.push_back(file);
@@ -267,7 +269,16 @@ std::vector<std::string> files_of(const config::Document& document) {
   return files;
 }
 
-bool holds_keys(const config::Document& document) { return document.identity || !files_of(document).empty(); }
+}  // namespace
+
+std::vector<std::string> files_of(const config::Document& document) {
+  std::vector<std::string> files = secrets_of(document);
+  for (const auto& cluster : document.clusters)
+    if (!cluster.endpoints_file.empty()) files.push_back(cluster.endpoints_file);
+  return files;
+}
+
+bool holds_keys(const config::Document& document) { return document.identity || !secrets_of(document).empty(); }
 
 bool binds_low_port(const config::Document& document) {
   if (document.registry.kind == config::Registry::Kind::None) return false;

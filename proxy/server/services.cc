@@ -100,7 +100,8 @@ void Services::on_instances(const std::string& key, Known known, std::vector<std
     Group& group = groups_[cluster];
     group.leases.clear();
     for (const auto& each : all) group.leases[each->instance] = each->expires;
-    auto next = upstream::next_set(group.set, known, all);
+    const std::string trouble = group.source.registry ? group.source.registry->origin(key).trouble : std::string();
+    auto next = upstream::next_set(group.set, known, all, trouble);
     if (!next) continue;
     group.set = std::move(next);
     if (!group.set->members.empty()) note_endpoints(cluster, group);

@@ -26,6 +26,7 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
   struct Source {
     discovery::Registry* registry = nullptr;
     std::string key;
+    bool fixed = false;  // it never says anything else
   };
   Services(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, std::vector<std::unique_ptr<Worker>>& workers);
   ~Services();

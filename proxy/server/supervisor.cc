@@ -77,7 +77,7 @@ Supervisor::Supervisor(Settings settings)
                      if (!trusts_others) return;
                      for (auto& worker : workers_) worker->review_trust(document_.identity.drain);
                    }),
-      mesh_(control_, *catalog_, *shard_) {
+      endpoints_(control_, *catalog_, *shard_, settings_.file_look), mesh_(control_, *catalog_, *shard_) {
   configure_log(document_.log);
   state_.document = &document_;
   state_.since = net::Loop::clock();
@@ -240,25 +240,8 @@ net::Address Supervisor::address_of(std::string_view listener) const {
 
 void Supervisor::add_services() {
   services_->by_name(mesh_.registry(), snapshot_->by_name);
-  for (size_t i = 0; i < document_.clusters.size(); ++i) {
-    const config::Cluster& cluster = document_.clusters[i];
-    Services::Source source{mesh_.registry(), cluster.service};
-    if (cluster.service.empty()) {
-      std::vector<discovery::Instance> endpoints;
-      for (const auto& each : cluster.endpoints) {
-        discovery::Instance instance;
-        instance.address = each.address;
-        instance.weight = each.weight;
-        instance.zone = each.zone;
-        instance.priority = each.priority;
-        instance.labels = each.labels;
-        endpoints.push_back(std::move(instance));
-      }
-      fixed_.add(cluster.name, std::move(endpoints));
-      source = {&fixed_, cluster.name};
-    }
-    services_->add(snapshot_->clusters[i], snapshot_->limits[i], std::move(source));
-  }
+  for (size_t i = 0; i < document_.clusters.size(); ++i)
+    services_->add(snapshot_->clusters[i], snapshot_->limits[i], endpoints_.add(document_.clusters[i], mesh_.registry()));
 }
 
 void Supervisor::say_hello() const {

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "admin/admin_server.h"
-#include "discovery/fixed/fixed_registry.h"
 #include "server/app.h"
 #include "server/credentials.h"
 #include "server/downloads.h"
+#include "server/endpoint_sources.h"
 #include "server/memory_return.h"
 #include "server/mesh.h"
 #include "server/samples.h"
@@ -91,7 +91,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   Credentials credentials_;
   TlsFiles tls_files_;
   std::shared_ptr<const exchange::Snapshot> snapshot_;
-  discovery::FixedRegistry fixed_;
+  EndpointSources endpoints_;
   Mesh mesh_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Services> services_;

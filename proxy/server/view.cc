@@ -41,7 +41,7 @@ const char* ejected_for(upstream::Ejected why) {
   return "could not be connected to";
 }
 
-std::string why(const upstream::Member& member, admin::EndpointState state, WallTime now) {
+std::string why(const upstream::Member& member, admin::EndpointState state, const std::string& trouble, WallTime now) {
   switch (state) {
     case admin::EndpointState::Ejected: {
       const upstream::Endpoint& endpoint = *member.endpoint;
@@ -54,7 +54,7 @@ std::string why(const upstream::Member& member, admin::EndpointState state, Wall
     }
     case admin::EndpointState::Unhealthy: return "fails its health check";
     case admin::EndpointState::Unknown: return "not checked yet";
-    case admin::EndpointState::Stale: return "the registry has not confirmed it";
+    case admin::EndpointState::Stale: return trouble.empty() ? "the registry has not confirmed it" : trouble;
     case admin::EndpointState::Draining: return member.facts->weight == 0 ? "weight 0" : "it is leaving";
     case admin::EndpointState::Ready: break;
   }
@@ -67,7 +67,7 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   admin::EndpointView view;
   view.address = endpoint.address;
   view.state = state_of(member, group.set->known, group.plan->health.kind != upstream::HealthPlan::Kind::Off, now);
-  view.why = why(member, view.state, now);
+  view.why = why(member, view.state, group.set->trouble, now);
   view.since_s = seconds_since(std::max(endpoint.since_ms, endpoint.health_since_ms.load(std::memory_order_relaxed)), now);
   view.weight = facts.weight;
   view.zone = facts.zone;
@@ -142,8 +142,9 @@ std::vector<admin::ClusterView> View::clusters() const {
     admin::ClusterView view;
     view.name = name;
     view.lb = group.plan->balancer;
-    const bool fixed = group.plan->service.empty();
-    view.known = !group.set ? "not_yet" : fixed ? "fixed" : discovery::name_of(group.set->known);
+    if (group.source.registry) view.from = group.source.registry->origin(group.source.key).from;
+    if (group.set) view.why = group.set->trouble;
+    view.known = !group.set ? "not_yet" : group.source.fixed ? "fixed" : discovery::name_of(group.set->known);
     if (group.set)
       for (const auto& member : group.set->members) view.endpoints.push_back(view_of(member, group, now));
     view.labelled = group.configured || group.seen;

@@ -23,7 +23,7 @@ enum class Protocol : uint8_t { Http1, Http2, Raw, Either };
 struct TlsPlan {
   std::shared_ptr<const net::TlsSlot> mesh;   // null: nobody is spoken to by mutual TLS
   std::shared_ptr<const net::TlsSlot> files;  // null: clear text
-  std::string name;                           // what certificates must be for, and what is asked for; empty: the endpoint's host
+  std::string name;                           // what certificates must be for, and what is asked for; empty: the endpoint's own
   bool https_only = false;                    // `auto`: HTTP to port 443; else whatever goes to whichever endpoint
 };
 

@@ -14,9 +14,11 @@ net::Address parse(const std::string& text) {
   return address ? *address : net::Address{};
 }
 
-std::string key_of(const Instance& facts) { return facts.address + '\n' + facts.identity + (facts.mutual_tls ? "\n+" : "\n"); }
+std::string key_of(const Instance& facts) {
+  return facts.address + '\n' + facts.identity + (facts.mutual_tls ? "\n+" : "\n") + facts.host;
+}
 std::string key_of(const Endpoint& endpoint) {
-  return endpoint.address + '\n' + endpoint.identity + (endpoint.mutual_tls ? "\n+" : "\n");
+  return endpoint.address + '\n' + endpoint.identity + (endpoint.mutual_tls ? "\n+" : "\n") + endpoint.host;
 }
 
 // All but what a re-signing changes: number, issue and expiry.
@@ -27,9 +29,9 @@ bool same_facts(const Instance& a, const Instance& b) {
 
 }  // namespace
 
-Endpoint::Endpoint(std::string address_text, std::string identity_text, WallTime first_seen, bool mutual)
-    : address(std::move(address_text)), identity(std::move(identity_text)), mutual_tls(mutual), socket(parse(address)),
-      since_ms(to_ms(first_seen)) {}
+Endpoint::Endpoint(std::string address_text, std::string identity_text, WallTime first_seen, bool mutual, std::string name)
+    : address(std::move(address_text)), identity(std::move(identity_text)), host(std::move(name)), mutual_tls(mutual),
+      socket(parse(address)), since_ms(to_ms(first_seen)) {}
 
 bool is_ejected(const Endpoint& endpoint, int64_t now_ms) {
   const int64_t until = endpoint.ejected_until_ms.load(std::memory_order_relaxed);
@@ -43,12 +45,14 @@ bool is_half_open(const Endpoint& endpoint, int64_t now_ms) {
 bool is_out(const Endpoint& endpoint, int64_t now_ms) { return is_ejected(endpoint, now_ms) || is_half_open(endpoint, now_ms); }
 
 std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
-                                            const std::vector<std::shared_ptr<const Instance>>& all) {
+                                            const std::vector<std::shared_ptr<const Instance>>& all,
+                                            const std::string& trouble) {
   const bool silent = known == Known::NotYet || known == Known::Stale;
   if (silent && all.empty() && before && !before->members.empty()) {  // silence takes nobody away
     if (before->known == Known::Stale) return nullptr;
     auto next = std::make_shared<EndpointSet>(*before);
     next->known = Known::Stale;
+    next->trouble = trouble;
     next->since_ms = to_ms(std::chrono::system_clock::now());
     ++next->revision;
     return next;
@@ -60,8 +64,9 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
 
   auto next = std::make_shared<EndpointSet>();
   next->known = known;
+  next->trouble = trouble;
   std::unordered_map<std::string, size_t> at;
-  bool changed = !before || before->known != known;
+  bool changed = !before || before->known != known || before->trouble != trouble;
   for (const auto& facts : all) {
     const std::string key = key_of(*facts);
     if (const auto [seen, fresh] = at.emplace(key, next->members.size()); !fresh) {  // named twice: the newest counts
@@ -73,7 +78,7 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
     const auto now = std::chrono::system_clock::now();
     next->members.push_back({survivor != survivors.end()
                                  ? survivor->second->endpoint
-                                 : std::make_shared<Endpoint>(facts->address, facts->identity, now, facts->mutual_tls),
+                                 : std::make_shared<Endpoint>(facts->address, facts->identity, now, facts->mutual_tls, facts->host),
                              facts});
   }
   changed |= next->members.size() != (before ? before->members.size() : 0);

@@ -21,8 +21,9 @@ const char* name_of(Ejected why);  // as the metric's label has it
 // Shared by all threads for as long as any set names it. Address and identity are the key and never change.
 struct Endpoint {
   Endpoint(std::string address_text, std::string identity_text, WallTime first_seen = std::chrono::system_clock::now(),
-           bool mutual = false);
+           bool mutual = false, std::string name = {});
   const std::string address, identity;
+  const std::string host;  // whom its certificate must be for, where it was found by a name; a part of the key
   const bool mutual_tls;  // it is asked for mutual TLS, and must show `identity`; a part of the key
   std::string_view mutual_identity() const { return mutual_tls ? std::string_view(identity) : std::string_view{}; }
   const net::Address socket;           // parsed once; invalid when the text is no address
@@ -63,13 +64,15 @@ struct EndpointSet {
   uint64_t revision = 0;
   Known known = Known::NotYet;
   int64_t since_ms = 0;  // wall clock: when `known`, or being empty, last changed
+  std::string trouble;   // why nobody is found or confirmed, for people; may be empty
   std::vector<Member> members;
 };
 
 // The next set: endpoints of survivors (same address and identity) are the same objects. Null when nothing that
 // matters has changed.
 std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
-                                            const std::vector<std::shared_ptr<const discovery::Instance>>& all);
+                                            const std::vector<std::shared_ptr<const discovery::Instance>>& all,
+                                            const std::string& trouble = {});
 
 // Why an endpoint is not used, for pages; "ready" when it is.
 enum class EndpointState : uint8_t { Ready, Draining, Ejected, Unhealthy, Stale };

@@ -103,7 +103,7 @@ void HealthChecker::Check::probe() {
   checker_.control_.arm(limit_, plan.timeout);
   const auto protocol = plan.kind == HealthPlan::Kind::Tcp ? Protocol::Raw : plan.protocol;
   const auto identity = plan.port ? std::string_view{} : endpoint_->mutual_identity();  // that port is its app's
-  const auto tls = peer_of(plan.tls, to, identity, protocol, nullptr);
+  const auto tls = peer_of(plan.tls, to, identity, protocol, nullptr, endpoint_->host);
   if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr); !ok) fail(ok.error());
 }
 

@@ -34,11 +34,12 @@ bool is_encrypted(const TlsPlan& plan, const net::Address& to, std::string_view 
 }
 
 std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol,
-                                    net::TlsSessions* sessions) {
+                                    net::TlsSessions* sessions, const std::string& host) {
   if (!is_encrypted(plan, to, identity, protocol)) return {};
   if (plan.mesh && !identity.empty())
     return net::TlsPeer{plan.mesh->get(), to.ip(), offered_in_mesh(protocol), sessions, std::string(identity)};
-  return net::TlsPeer{plan.files->get(), plan.name.empty() ? to.ip() : plan.name, offered(protocol), sessions};
+  const std::string& name = plan.name.empty() ? host : plan.name;
+  return net::TlsPeer{plan.files->get(), name.empty() ? to.ip() : name, offered(protocol), sessions};
 }
 
 std::unique_ptr<http::Codec> encrypted_codec(http::Wire wire, http::CodecEvents& events, BlockPool& blocks,

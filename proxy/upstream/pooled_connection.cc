@@ -26,7 +26,7 @@ PooledConnection::PooledConnection(Pool& p, Protocol asked)
 Result<Done> PooledConnection::connect(const net::Address& to, const ClusterPlan& plan) {
   if (!to.valid()) return kBadAddress;
   become(Doing::Connecting, plan.pool.connect_timeout);
-  const auto tls = peer_of(plan.tls, to, pool.endpoint_->mutual_identity(), protocol, &pool.sessions_);
+  const auto tls = peer_of(plan.tls, to, pool.endpoint_->mutual_identity(), protocol, &pool.sessions_, pool.endpoint_->host);
   return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr);
 }
 

@@ -25,6 +25,7 @@ class DhtRegistry final : public MeshRegistry {
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string& service, const Instance& self) override;
   void withdraw(const std::string& service) override;  // DhtEvents::on_withdrawn follows
+  Origin origin(const std::string& service) const override { return {"the registry, as " + service, {}}; }
   void list() override { node_->list(); }
   void set_identity(std::shared_ptr<const identity::Identity> identity) override;
 

@@ -15,6 +15,7 @@ class FixedRegistry final : public Registry {
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}
   void withdraw(const std::string&) override {}
+  Origin origin(const std::string&) const override { return {"the configuration", {}}; }
 
  private:
   struct Service {

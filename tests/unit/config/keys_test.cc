@@ -217,20 +217,23 @@ constexpr Row kRows[] = {
     {"routes_from", L, "[]", "[{gateway_api: /etc/outrider/routes.yaml}]"},
 
     {"clusters.cart.discovery", S, "auto", "static"},
-    {"clusters.cart.discovery", L, "auto", "dns"},
-    {"clusters.cart.endpoints_file", L, "", "/tmp/e"},
+    {"clusters.cart.discovery", S, "auto", "dns"},
+    {"clusters.cart.endpoints_file", S, "", "/tmp/e"},
     {"clusters.cart.endpoints", S, "[\"10.0.0.1:80\"]", "[{address: \"10.0.0.2:80\"}]"},
     {"clusters.cart.endpoints[].address", S, "10.0.0.2:80", "unix:/run/x.sock"},
     {"clusters.cart.endpoints[].weight", S, "100", "50"},
     {"clusters.cart.endpoints[].zone", S, "", "b"},
     {"clusters.cart.endpoints[].priority", S, "0", "1"},
     {"clusters.cart.endpoints[].labels", S, "{}", "{version: v2}"},
-    {"clusters.cart.dns.name", L, "", "a.example.com"},
-    {"clusters.cart.dns.port", L, "0", "80"},
-    {"clusters.cart.dns.type", L, "A", "SRV"},
-    {"clusters.cart.dns.min_ttl", L, "1s", "2s"},
-    {"clusters.cart.dns.max_ttl", L, "5m", "1m"},
-    {"clusters.cart.dns.on_failure", L, "keep", "drop"},
+    {"clusters.cart.dns.name", S, "", "a.example.com"},
+    {"clusters.cart.dns.port", S, "0", "80"},
+    {"clusters.cart.dns.type", S, "A", "SRV"},
+    {"clusters.cart.dns.min_ttl", S, "1s", "2s"},
+    {"clusters.cart.dns.max_ttl", S, "5m", "1m"},
+    {"clusters.cart.dns.on_failure", S, "keep", "drop"},
+    {"clusters.cart.dns.timeout", S, "3s", "1s"},
+    {"clusters.cart.dns.max_endpoints", S, "256", "10"},
+    {"clusters.cart.dns.servers", S, "[]", "[\"10.0.0.2:53\"]"},
     {"clusters.cart.protocol", S, "auto", "http1"},
     {"clusters.cart.protocol", S, "auto", "http2"},
     {"clusters.cart.protocol", L, "auto", "udp"},
@@ -450,7 +453,8 @@ Given given(const Row& row, const std::string& value) {
   text += "service: {name: web" + std::string(port_apart ? "}" : ", port: 80}");
   text += "\nregistry: {bootstrap: \"127.0.0.1:4222\"}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n";
   if (key != "listeners.edge.routes" || value == "edge") text += "routes: {edge: [{cluster: cart}]}\n";
-  if (key != "clusters.cart.endpoints") text += "clusters: {cart: {endpoints: [\"127.0.0.1:9001\"]}}\n";
+  const bool found = key.starts_with("clusters.cart.dns") || (key.starts_with("clusters.cart.") && value == "dns") || value == "/tmp/e";
+  if (key != "clusters.cart.endpoints" && !found) text += "clusters: {cart: {endpoints: [\"127.0.0.1:9001\"]}}\n";
   return {text, settings(row, value)};
 }
 

@@ -80,7 +80,7 @@ TEST(Sources, AFlagsMistakeNamesTheFlag) {
   EXPECT_EQ(said(flags(listen_flags("8080", "127.0.0.1:9001"))),
             "--listen 8080: error: listeners.edge.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
   EXPECT_EQ(said(flags(listen_flags(":8080", "127.0.0.1"))),
-            "--to 127.0.0.1: error: clusters.web.endpoints: expected ip:port, got \"127.0.0.1\"\n");
+            "--to 127.0.0.1: error: clusters.web.endpoints: expected host:port, got \"127.0.0.1\"\n");
   EXPECT_EQ(said(flags(service_flag("web") + bootstrap_flag("a:1"))),
             "--service web: error: service.port: missing: the port the application listens on\n");
   EXPECT_EQ(said(flags(service_flag("web:http") + bootstrap_flag("a:1"))),

@@ -126,19 +126,19 @@ TEST(Strict, OnAndTrueAreTheSameAndYesIsAskedAbout) {
       "test.yaml:6:41: error: telemetry.metrics.endpoint_metrics: expected on or off, got \"yes\" (did you mean \"on\"?)\n");
 }
 
-TEST(Strict, AnAddressHasAPortAndNamesAreNotLookedUp) {
+TEST(Strict, AnAddressHasAPortAndItsHostMayBeAName) {
   const auto endpoint = [](const std::string& text) {
     return said({"version: 1\nlisteners: {e: {address: \":0\"}}\nroutes: {e: [{cluster: w}]}\nclusters: {w: {endpoints: [\"" +
                  text + "\"]}}\n"});
   };
   const std::string place = "test.yaml:4:28: error: clusters.w.endpoints[0]: ";
-  for (const char* fine : {"10.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "localhost:80"}) EXPECT_EQ(endpoint(fine), "") << fine;
-  EXPECT_EQ(endpoint("10.0.0.1"), place + "expected ip:port, got \"10.0.0.1\"\n");
-  EXPECT_EQ(endpoint("10.0.0.1:0"), place + "expected ip:port with a port up to 65535, got \"10.0.0.1:0\"\n");
-  EXPECT_EQ(endpoint("10.0.0.256:80"), place + "expected ip:port, got \"10.0.0.256:80\"\n");
+  for (const char* fine : {"10.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "localhost:80", "cart.example.com:80", "cart:80"})
+    EXPECT_EQ(endpoint(fine), "") << fine;
+  EXPECT_EQ(endpoint("10.0.0.1"), place + "expected host:port, got \"10.0.0.1\"\n");
+  EXPECT_EQ(endpoint("10.0.0.1:0"), place + "expected host:port with a port up to 65535, got \"10.0.0.1:0\"\n");
+  EXPECT_EQ(endpoint("10.0.0.256:80"), place + "expected host:port, got \"10.0.0.256:80\"\n");
   EXPECT_EQ(endpoint("::1:80"), place + "expected [IPv6 address]:port, got \"::1:80\"\n");
-  EXPECT_EQ(endpoint("cart.example.com:80"),
-            place + "expected ip:port, got \"cart.example.com:80\"; looking up names is not supported yet in this version\n");
+  EXPECT_EQ(endpoint("*.example.com:80"), place + "expected host:port, got \"*.example.com:80\"\n");
   EXPECT_EQ(said({"version: 1\nlisteners: {e: {address: 8080}}\nroutes: {e: [{respond: {}}]}\n"}),
             "test.yaml:2:26: error: listeners.e.address: expected ip:port or :port, got \"8080\" (did you mean \":8080\"?)\n");
 }
