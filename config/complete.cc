@@ -211,26 +211,33 @@ struct Completion {
   // `auto` is what follows from the other keys; what is said must fit to them.
   bool decide_discovery(Cluster& cluster, const Node* own, const std::string& path) {
     using Discovery = Cluster::Discovery;
-    const auto given = [&](const char* key) { return own && own->is_map() ? own->find(key) : nullptr; };
+    const auto given = [&](const char* key) -> const Node* {
+      const Node* const value = own && own->is_map() ? own->find(key) : nullptr;
+      return value && !value->is_null() ? value : nullptr;
+    };
     const auto fail = [&](const char* key, const std::string& message) {
       const Node* const at = given(key);
       reading.error(at ? *at : own ? *own : layers.user, at ? path + "." + key : path, message);
       return false;
     };
     const std::string base = cluster.name.substr(0, cluster.name.find('@'));
-    const bool listed = !cluster.endpoints.empty(), filed = !cluster.endpoints_file.empty();
-    const bool named = !listed && !filed && (given("dns") || base.find('.') != base.npos);
+    const bool listed = !cluster.endpoints.empty() || given("endpoints"), filed = !cluster.endpoints_file.empty();
+    const bool asked = !cluster.dns.name.empty() || cluster.dns.port || cluster.dns.type == Dns::Type::Srv;
+    const bool named = !listed && !filed && (asked || base.find('.') != base.npos);
     if (listed && filed) return fail("endpoints_file", "endpoints and endpoints_file exclude each other");
     if (cluster.discovery == Discovery::Auto)
       cluster.discovery = listed ? Discovery::Static : filed ? Discovery::File : named ? Discovery::Dns : Discovery::Registry;
     const bool is_static = cluster.discovery == Discovery::Static, is_file = cluster.discovery == Discovery::File;
     if (is_static && !listed) return fail("discovery", "discovery: static needs endpoints");
     if (is_file && !filed) return fail("discovery", "discovery: file needs endpoints_file");
-    const std::string word = cluster.discovery == Discovery::Dns ? "discovery: dns" : is_file ? "discovery: file" : "discovery: registry";
+    const std::string word = cluster.discovery == Discovery::Dns ? "discovery: dns"
+                             : is_file                           ? "discovery: file"
+                                                                 : "discovery: registry";
     if (!is_static && listed) return fail("endpoints", word + " and endpoints exclude each other");
-    if (!is_file && filed) return fail("endpoints_file", (is_static ? "discovery: static" : word) + " and endpoints_file exclude each other");
+    if (!is_file && filed)
+      return fail("endpoints_file", (is_static ? "discovery: static" : word) + " and endpoints_file exclude each other");
     if (cluster.discovery == Discovery::Registry) {
-      if (given("dns")) return fail("dns", "discovery: registry and dns exclude each other");
+      if (asked) return fail("dns", "discovery: registry and dns exclude each other");
       cluster.service = base;
       return true;
     }

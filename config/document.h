@@ -304,13 +304,13 @@ struct Cluster {
   enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random, RingHash, Maglev, Adaptive };
   std::string name;
   Where where;
-  bool implied = false;  // nobody configured it: `defaults.cluster` as it is
+  bool implied = false;                   // nobody configured it: `defaults.cluster` as it is
   Discovery discovery = Discovery::Auto;  // of a complete document never Auto
   std::string service;                    // Registry: "namespace/name" to look up
-  std::string version;   // of these alone; empty: all
-  std::vector<Endpoint> endpoints;  // Static
-  std::string endpoints_file;       // File
-  Dns dns;                          // Dns; and how hosts of endpoints are looked up that are names
+  std::string version;                    // of these alone; empty: all
+  std::vector<Endpoint> endpoints;        // Static
+  std::string endpoints_file;             // File
+  Dns dns;                                // Dns; and how hosts of endpoints are looked up that are names
   Protocol protocol = Protocol::Auto;
   Balancer lb = Balancer::Ewma;
   uint32_t choices = 2, subset_size = 128;

@@ -122,7 +122,7 @@ namespace {
 std::string check_dns_name(std::string& name) {
   if (name.ends_with('.')) name.pop_back();
   return is_host(name) && name.front() != '*' && name.front() != '[' ? std::string()
-                                                                      : "expected a host's name, got \"" + name + "\"";
+                                                                     : "expected a host's name, got \"" + name + "\"";
 }
 
 // Only what is a number can be asked without asking anybody first.

@@ -9,6 +9,7 @@ std::vector<Instance> instances_of(const std::vector<config::Endpoint>& endpoint
     instance.address = each.address;
     instance.weight = each.weight;
     instance.zone = each.zone;
+    instance.priority = each.priority;
     instance.labels = each.labels;
     instances.push_back(std::move(instance));
   }

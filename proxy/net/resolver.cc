@@ -2,8 +2,11 @@
 
 #include <ares.h>
 #include <netdb.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <mutex>
 #include <utility>
 
@@ -17,7 +20,7 @@ namespace {
 using Result = DnsAnswer::Result;
 
 constexpr int kInternet = 1, kTries = 3;    // tries at each server, each twice as long as the one before
-constexpr int kUdpBytes = 1232;         // no fragments: what is longer comes by TCP
+constexpr int kUdpBytes = 1232;             // no fragments: what is longer comes by TCP
 constexpr std::chrono::seconds kHosts{10};  // until /etc/hosts is looked at again
 
 Result result_of(int status) {
@@ -99,6 +102,7 @@ class Resolver::Channel final : EndOfTurn {
   void over(Pending& pending);
   void on_end_of_turn() override;
   void on_socket(int fd, int events);
+  ssize_t receive(int fd, void* to, size_t room, sockaddr* from, socklen_t* length);
   void on_ready(uv_poll_t* handle, int status, int events);
   void on_due() { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }
   void process(int readable, int writable);
@@ -109,6 +113,7 @@ class Resolver::Channel final : EndOfTurn {
   ares_channel ares_ = nullptr;  // null: it could not be made
   identity::FileMark mark_;      // of resolv.conf, where the servers are from there
   bool renewing_ = false, closing_ = false;
+  int refusal_ = 0;  // what the datagram said that was read last, instead of an answer
   std::vector<Pending*> again_;
   IntrusiveList<Pending> done_;
   std::vector<std::pair<int, PollHandle<Channel>*>> polls_;
@@ -132,10 +137,32 @@ void Resolver::Channel::open() {
     static_cast<Channel*>(self)->on_socket(fd, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0));
   };
   mark_ = identity::FileMark::of(path);
-  const int which = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT |
-                    ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB;
+  const int which = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_UDP_PORT |
+                    ARES_OPT_TCP_PORT | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB;
   if (ares_init_options(&ares_, &options, which) != ARES_SUCCESS) ares_ = nullptr;
-  if (ares_ && !options_.servers.empty()) ares_set_servers_ports_csv(ares_, joined(options_.servers, ",").c_str());
+  if (!ares_) return;
+  static constexpr ares_socket_functions kSockets{
+      [](int family, int type, int protocol, void*) { return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol); },
+      [](ares_socket_t fd, void*) { return ::close(fd); },
+      [](ares_socket_t fd, const sockaddr* to, ares_socklen_t length, void*) { return ::connect(fd, to, length); },
+      [](ares_socket_t fd, void* to, size_t room, int, sockaddr* from, ares_socklen_t* length, void* self) -> ares_ssize_t {
+        return static_cast<Channel*>(self)->receive(fd, to, room, from, length);
+      },
+      [](ares_socket_t fd, const iovec* parts, int count, void*) -> ares_ssize_t {
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(parts);
+        message.msg_iovlen = size_t(count);
+        return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+      }};
+  ares_set_socket_functions(ares_, &kSockets, this);
+  if (!options_.servers.empty()) ares_set_servers_ports_csv(ares_, joined(options_.servers, ",").c_str());
+}
+
+// c-ares asks the next server when one refuses, and at the end has forgotten what was said.
+ssize_t Resolver::Channel::receive(int fd, void* to, size_t room, sockaddr* from, socklen_t* length) {
+  const ssize_t n = ::recvfrom(fd, to, room, 0, from, length);
+  if (n >= 0 || errno != EAGAIN) refusal_ = from && n > 3 ? static_cast<const unsigned char*>(to)[3] & 15 : 0;
+  return n;
 }
 
 // The servers are others: what is under way is asked of them.
@@ -187,6 +214,8 @@ void Resolver::Channel::on_answered(Pending& pending, int status, std::string_vi
   if (status == ARES_EDESTRUCTION && renewing_) return again_.push_back(&pending);
   const bool read = status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND;
   if (read && !message.empty()) pending.answer = read_dns_answer(message, pending.name, pending.type);
+  else if (status == ARES_ECONNREFUSED && refusal_ != 0)
+    pending.answer.result = refusal_ == 5 ? Result::Refused : Result::ServerFailure;
   else pending.answer.result = result_of(status);
   over(pending);
 }

@@ -38,7 +38,7 @@ class Resolver {
   struct Options {
     std::vector<std::string> servers{};  // "ip:port"; then neither of the files counts
     milliseconds timeout{3000};          // of a question, all tries at all servers together
-    std::string resolv_conf = "/etc/resolv.conf", hosts = "/etc/hosts";
+    std::string resolv_conf = "/etc/resolv.conf";
     uint16_t port = 53;  // of servers the file names
   };
   Resolver(Loop& loop, Options options);
@@ -47,7 +47,7 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   void ask(DnsQuestion& question, const std::string& name, DnsType type);  // nothing of it must be under way
   std::string servers() const;                                             // "10.0.0.2:53, 10.0.0.3:53"
-  class Channel;  // to c-ares
+  class Channel;                                                           // to c-ares
 
  private:
   std::unique_ptr<Channel> channel_;

@@ -128,11 +128,12 @@ inline constexpr Name kClusterHedges{  // cluster, result
 // the cluster), too_large (not sent), over_limit (max_in_flight, not sent), incomplete (not sent: nor was all of its request).
 inline constexpr Name kMirrored{  // cluster, result
     "outrider_mirrored_total", "Copies of requests for somebody whose answers nobody sees, by what came of them.", Kind::Counter};
-// Where endpoints are found, but for the registry. result of a question to DNS: found, no_name, no_data, timeout, server_failure,
-// refused, malformed, unreachable, cut (there were more than dns.max_endpoints).
+
+// Questions to DNS. result: found, no_name, no_data, timeout, server_failure, refused, malformed, unreachable, cut (there were more
+// than dns.max_endpoints).
 inline constexpr Name kDnsLookups{  // result
     "outrider_dns_lookups_total", "Questions to DNS for endpoints, by how they ended.", Kind::Counter};
-// result: success, failure.
+// Files of endpoints. result: success, failure.
 inline constexpr Name kEndpointsFileReads{  // cluster, result
     "outrider_endpoints_file_reads_total", "Files of endpoints that were found to be new, and whether they could be used.",
     Kind::Counter};

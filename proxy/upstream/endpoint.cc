@@ -45,8 +45,7 @@ bool is_half_open(const Endpoint& endpoint, int64_t now_ms) {
 bool is_out(const Endpoint& endpoint, int64_t now_ms) { return is_ejected(endpoint, now_ms) || is_half_open(endpoint, now_ms); }
 
 std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const EndpointSet>& before, Known known,
-                                            const std::vector<std::shared_ptr<const Instance>>& all,
-                                            const std::string& trouble) {
+                                            const std::vector<std::shared_ptr<const Instance>>& all, const std::string& trouble) {
   const bool silent = known == Known::NotYet || known == Known::Stale;
   if (silent && all.empty() && before && !before->members.empty()) {  // silence takes nobody away
     if (before->known == Known::Stale) return nullptr;
@@ -76,9 +75,9 @@ std::shared_ptr<const EndpointSet> next_set(const std::shared_ptr<const Endpoint
     }
     const auto survivor = survivors.find(key);
     const auto now = std::chrono::system_clock::now();
-    next->members.push_back({survivor != survivors.end()
-                                 ? survivor->second->endpoint
-                                 : std::make_shared<Endpoint>(facts->address, facts->identity, now, facts->mutual_tls, facts->host),
+    next->members.push_back({survivor != survivors.end() ? survivor->second->endpoint
+                                                         : std::make_shared<Endpoint>(facts->address, facts->identity, now,
+                                                                                      facts->mutual_tls, facts->host),
                              facts});
   }
   changed |= next->members.size() != (before ? before->members.size() : 0);

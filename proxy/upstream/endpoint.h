@@ -24,7 +24,7 @@ struct Endpoint {
            bool mutual = false, std::string name = {});
   const std::string address, identity;
   const std::string host;  // whom its certificate must be for, where it was found by a name; a part of the key
-  const bool mutual_tls;  // it is asked for mutual TLS, and must show `identity`; a part of the key
+  const bool mutual_tls;   // it is asked for mutual TLS, and must show `identity`; a part of the key
   std::string_view mutual_identity() const { return mutual_tls ? std::string_view(identity) : std::string_view{}; }
   const net::Address socket;           // parsed once; invalid when the text is no address
   const int64_t since_ms;              // wall clock: first seen; slow start counts from here

@@ -11,8 +11,8 @@ namespace outrider::upstream {
 
 // `identity` is whom mutual TLS must show, empty for endpoints that are not asked for it: Endpoint::mutual_identity().
 bool is_encrypted(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol);
-// No value: clear text. `sessions` may be null. `host` is whom the certificate must be for where the plan names nobody; empty: the
-// address.
+// No value: clear text. `sessions` may be null. `host` is whom the certificate must be for where the plan names nobody; empty:
+// the address.
 std::optional<net::TlsPeer> peer_of(const TlsPlan& plan, const net::Address& to, std::string_view identity, Protocol protocol,
                                     net::TlsSessions* sessions, const std::string& host = {});
 

@@ -58,7 +58,8 @@ void DnsName::on_found(const net::DnsAnswer& answer) {
   auto records = answer.records;
   std::sort(records.begin(), records.end(), is_before);
   records.erase(std::unique(records.begin(), records.end(), is_same), records.end());
-  const bool same = state_ == State::Found && std::equal(records.begin(), records.end(), records_.begin(), records_.end(), is_same);
+  const bool same =
+      state_ == State::Found && std::equal(records.begin(), records.end(), records_.begin(), records_.end(), is_same);
   failures_ = nones_ = 0;
   const auto wait = std::clamp<milliseconds>(answer.ttl, options_.min_ttl, options_.max_ttl);
   if (same) return loop_.arm(again_, wait);
@@ -68,8 +69,8 @@ void DnsName::on_found(const net::DnsAnswer& answer) {
 
 void DnsName::on_none(const net::DnsAnswer& answer) {
   failures_ = 0;
-  const auto wait =
-      std::clamp<milliseconds>(answer.ttl, options_.min_ttl, std::max(options_.min_ttl, std::min(options_.max_ttl, kLongestBackoff)));
+  const auto wait = std::clamp<milliseconds>(answer.ttl, options_.min_ttl,
+                                             std::max(options_.min_ttl, std::min(options_.max_ttl, kLongestBackoff)));
   if (options_.keep && !records_.empty() && ++nones_ < 2) return set(State::Failing, explain(answer.result), wait);
   records_.clear();
   set(State::None, explain(answer.result), wait);
@@ -103,7 +104,8 @@ void DnsName::set(State state, std::string trouble, milliseconds wait) {
   loop_.arm(again_, wait);
   if (trouble != trouble_ && !trouble.empty())
     log::warn("DNS does not say where endpoints are", {{"why", trouble}, {"kept", records_.size()}});
-  else if (trouble.empty() && state_ != State::Found) log::info("DNS says where endpoints are", {{"name", name_}, {"found", records_.size()}});
+  else if (trouble.empty() && state_ != State::Found)
+    log::info("DNS says where endpoints are", {{"name", name_}, {"found", records_.size()}});
   state_ = state;
   trouble_ = std::move(trouble);
   events_.on_name_changed();

@@ -126,8 +126,9 @@ void DnsRegistry::Service::follow() {
     auto& name = wanted[{host, types}];
     if (name) return *name;
     if (const auto known = names_.find({host, types}); known != names_.end()) name = std::move(known->second);
-    else name = std::make_unique<DnsName>(registry_.control_, registry_.resolver_of(options_), host, types, options_,
-                                          static_cast<DnsName::Events&>(*this));
+    else
+      name = std::make_unique<DnsName>(registry_.control_, registry_.resolver_of(options_), host, types, options_,
+                                       static_cast<DnsName::Events&>(*this));
     return *name;
   };
   for (const Endpoint& endpoint : endpoints_) {
@@ -149,7 +150,8 @@ void DnsRegistry::Service::add(Set& to, const Endpoint& endpoint, const net::Dns
   to.push_back(std::move(facts));
 }
 
-// Priorities are ranks, since there are only a few; who has no weight gets a little (RFC 2782); a target's addresses share its own.
+// Priorities are ranks, since there are only a few; who has no weight gets a little (RFC 2782); a target's addresses share its
+// own.
 void DnsRegistry::Service::add_services(Set& to, const Endpoint& endpoint, const DnsName& name) const {
   uint8_t rank = 0;
   const auto& records = name.records();
@@ -231,7 +233,8 @@ net::Resolver& DnsRegistry::resolver_of(const DnsOptions& options) {
   for (const std::string& server : options.servers) key += " " + server;
   auto& resolver = resolvers_[key];
   if (!resolver)
-    resolver = std::make_unique<net::Resolver>(control_, net::Resolver::Options{.servers = options.servers, .timeout = options.timeout});
+    resolver =
+        std::make_unique<net::Resolver>(control_, net::Resolver::Options{.servers = options.servers, .timeout = options.timeout});
   return *resolver;
 }
 
