@@ -58,14 +58,13 @@ TEST_F(EndpointsFile, ABadOneChangesNothingAndSaysWhere) {
   EXPECT_EQ(request(p->address(), kGet).body, "a");
   for (const auto& [text, why] :
        {std::pair{"- " + b->text() + "\n- nonsense\n", ":2:3: error: endpoints[1]: expected host:port"},
-        {std::string("- {address: \"10.0.0.1:80\", wait: 1}\n"), ":1:29: error: endpoints[0].wait: unknown key"},
+        {std::string("- {address: \"10.0.0.1:80\", wait: 1}\n"), ":1:28: error: endpoints[0].wait: unknown key"},
         {std::string(), ":1:1: error: expected a list of endpoints"},
         {std::string("web: 1\n"), ":1:1: error: expected a list of endpoints"},
-        {std::string("- [\n"), ": error: "},
+        {std::string("- [\n"), ":2:1: error: "},
         {"# " + std::string(1100000, 'x'), ": larger than 1 MiB"}}) {
     write(text);
-    std::string escaped = why;
-    until_shown(*p, file() + escaped);
+    until_shown(*p, file() + why);
     until_shown(*p, "\"known\": \"stale\"");
     EXPECT_EQ(request(p->address(), kGet).body, "a");
   }

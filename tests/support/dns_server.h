@@ -166,7 +166,7 @@ class DnsServer {
     }
     if (reply.silent) return {};
     std::vector<std::string> all;
-    if (reply.junk_first) {
+    if (reply.junk_first && !tcp) {
       DnsReply wrong;
       wrong.answers = {dns::a("10.6.6.6", 3600)};
       const std::string other_id{char(~id[0]), id[1]};

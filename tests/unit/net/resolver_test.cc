@@ -126,7 +126,7 @@ TEST_F(ResolverTest, OtherServersInResolvConfAreAskedFromThenOn) {
   std::ofstream(folder.file("b")) << "search corp.test\nnameserver 127.0.0.1\n";
   Resolver resolver(loop, {.timeout = milliseconds(20000), .resolv_conf = folder.file("b"), .port = server.address().port()});
   resolver.ask(asker, "web.test", DnsType::A);
-  ASSERT_TRUE(run_until(loop, [&] { return server.asked("web.test", DnsType::A) > 0; }));
+  ASSERT_TRUE(test::drive_until(loop, [&] { return server.asked("web.test", DnsType::A) > 0; }));
   std::ofstream(folder.file("b")) << "nameserver 127.0.0.2\nsearch corp.test\n";
   Asker second;  // the question that is under way goes along
   resolver.ask(second, "web.test", DnsType::A);
