@@ -61,7 +61,7 @@ TEST_F(EndpointsFile, ABadOneChangesNothingAndSaysWhere) {
         {std::string("- {address: \"10.0.0.1:80\", wait: 1}\n"), ":1:28: error: endpoints[0].wait: unknown key"},
         {std::string(), ":1:1: error: expected a list of endpoints"},
         {std::string("web: 1\n"), ":1:1: error: expected a list of endpoints"},
-        {std::string("- [\n"), ":2:1: error: "},
+        {std::string("- [\n"), ":1:3: error: a key must be plain text"},
         {"# " + std::string(1100000, 'x'), ": larger than 1 MiB"}}) {
     write(text);
     until_shown(*p, file() + why);
