@@ -71,7 +71,9 @@ bool OverloadLadder::look(const Strain& strain, TimePoint now) {
 
 bool OverloadLadder::is_near(const Strain& strain) const {
   constexpr double kShare = 0.75;
-  return now_.level != Level::Calm || (strain.memory && limits_.memory > 0 && strain.memory->share() > kShare * limits_.memory) ||
+  // Of turns there is news once a second.
+  const bool there = now_.level != Level::Calm && now_.cause != Cause::LoopLag;
+  return there || (strain.memory && limits_.memory > 0 && strain.memory->share() > kShare * limits_.memory) ||
          double(strain.connections) > kShare * 0.8 * double(limits_.connections);
 }
 
