@@ -83,7 +83,7 @@ struct Service {                       // the workload beside this proxy
   bool do_register = true;  // key `register`
   uint32_t weight = 100;    // 0: drain
   Health health{Health::Kind::Tcp, "/", milliseconds(5000), milliseconds(1000), 1, 3};
-  enum class Concurrency : uint8_t { Auto, Number, Off } concurrency = Concurrency::Auto;
+  enum class Concurrency : uint8_t { Auto, Number, Off } concurrency = Concurrency::Off;
   uint32_t concurrency_number = 0;
   double success_rate = 0;    // `admission`; 0: off
   uint32_t queue_max = 1024;  // `queue`

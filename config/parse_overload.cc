@@ -19,15 +19,15 @@ std::string check_priority_field(std::string& text) {
 
 void read_admission(Fields& fields, Service& service) {
   using Concurrency = Service::Concurrency;
-  const Node* value = fields.hand("concurrency", "auto, off or number", "auto");
-  fields.keep("concurrency", value ? *value : Node::scalar("auto"));
+  const Node* value = fields.hand("concurrency", "auto, off or number", "off");
+  fields.keep("concurrency", value ? *value : Node::scalar("off"));
   const std::string text = value && value->is_scalar() ? value->text() : "";
   if (const auto number = parse_number(text); number && *number >= 1 && *number <= 1'000'000) {
     service.concurrency = Concurrency::Number;
     service.concurrency_number = uint32_t(*number);
-  } else if (is_off(text)) {
-    service.concurrency = Concurrency::Off;
-  } else if (value && text != "auto") {
+  } else if (text == "auto") {
+    service.concurrency = Concurrency::Auto;
+  } else if (value && !is_off(text)) {
     fields.error(
         "concurrency", *value,
         "expected auto, off or a number from 1 to 1000000, got " + kind_of(*value) + did_you_mean(text, {"auto", "off"}));

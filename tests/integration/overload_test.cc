@@ -166,7 +166,7 @@ TEST(Concurrency, ALimitIsLearntFromHowLongAnswersTake) {
       if (!connection.send(ok("done"))) return;
     }
   });
-  Proxy proxy(sidecar(origin.address().port(), "queue: {timeout: 30s}"), {"overload.threads=1"});
+  Proxy proxy(sidecar(origin.address().port(), "concurrency: auto, queue: {timeout: 30s}"), {"overload.threads=1"});
   proxy.expect_metric(100, "outrider_service_concurrency_limit");
   Stream calm = proxy.connect("inbound");
   for (int i = 0; i < 300; ++i) {
