@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
+#include "filters/fault/decisions.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
 
@@ -122,6 +125,62 @@ TEST_F(Fault, AnExperimentTouchesItsClusterAndNobodyElse) {
   EXPECT_EQ(request(proxy_->address(), get("/")).status(), 200);
   EXPECT_EQ(request(proxy_->address(), get("/")).status(), 200);
   expect_counted(2, "aborted");
+}
+
+// What the clock of a loop rounds makes a wait longer, never shorter.
+TEST_F(Fault, AClientWaitsNoLessThanWasDecided) {
+  constexpr int kAsked = 150;
+  filters::Decisions decisions({.delay = filters::Delay::lognormal(milliseconds(2), milliseconds(20)), .seed = 42});
+  start("{delay: {dist: lognormal, p50: 2ms, p99: 20ms}, seed: 42}");
+  Stream client = proxy_->connect();
+  for (int i = 0; i < kAsked; ++i) {
+    const auto delay = decisions.next().delay;
+    const auto asked = std::chrono::steady_clock::now();
+    client.send(get("/hurt"));
+    const auto answer = client.read_message();
+    const auto took = std::chrono::steady_clock::now() - asked;
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status(), 200);
+    EXPECT_GE(std::chrono::duration_cast<std::chrono::microseconds>(took).count(), delay.count()) << "request " << i;
+  }
+  expect_counted(kAsked, "delayed");
+}
+
+// What a client sees of the n-th request is what the seed says of it, whichever proxy it is, and whoever listens.
+TEST_F(Fault, TwoProxiesOfOneSeedDoTheSame) {
+  const filters::FaultPlan plan{.delay = filters::Delay::fixed(milliseconds(1)),
+                                .delayed = 0.3,
+                                .aborted = 0.3,
+                                .reset = 0.1,
+                                .blast_radius = 0.5,
+                                .seed = 42};
+  constexpr int kAsked = 100;
+  const auto seen = [&](const std::string& seed) {
+    start("{delay: {fixed: 1ms, percent: 30%}, abort: {percent: 30%}, reset: 10%, blast_radius: 50%, seed: " + seed + "}");
+    std::string text;
+    const std::string ask = get("/hurt");
+    for (int i = 0; i < kAsked; ++i) {
+      Stream client = proxy_->connect();
+      client.send(ask);
+      const auto answer = client.read_message();
+      text += (answer ? std::to_string(answer->status()) : "reset") + " ";
+    }
+    return text;
+  };
+  filters::Decisions decisions(plan);
+  std::string decided;
+  int delayed = 0;
+  for (int i = 0; i < kAsked; ++i) {
+    const auto decision = decisions.next();
+    delayed += decision.delay.count() > 0;
+    decided += std::string(decision.reset ? "reset" : decision.abort ? "503" : "200") + " ";
+  }
+  const std::string first = seen("42");
+  EXPECT_EQ(first, decided);
+  expect_counted(delayed, "delayed");
+  EXPECT_EQ(seen("42"), first);
+  expect_counted(delayed, "delayed");
+  EXPECT_NE(seen("43"), first);
 }
 
 }  // namespace
