@@ -65,5 +65,52 @@ void match_prefix(benchmark::State& state) {
 }
 BENCHMARK(match_prefix)->Arg(10)->Arg(1000)->Arg(10000);
 
+// Of all kinds, as a gateway has them: hosts with a prefix, domains, prefixes, and hosts with conditions; what stands beside
+// those that are asked for is there as well.
+void match_mixed(benchmark::State& state) {
+  std::vector<Rule> rules(size_t(state.range(0)), rule());
+  std::vector<std::pair<std::string, std::string>> takes;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    const std::string n = std::to_string(i);
+    auto conditions = std::make_shared<Conditions>();
+    switch (i % 4) {
+      case 0:
+        rules[i].hosts = {"service-" + n + ".example.com"};
+        rules[i].prefixes = {"/api"};
+        takes.emplace_back(rules[i].hosts[0], "/api/b?c=d");
+        break;
+      case 1:
+        rules[i].hosts = {"*.zone-" + n + ".example.com"};
+        takes.emplace_back("web.zone-" + n + ".example.com", "/api/b?c=d");
+        break;
+      case 2:
+        rules[i].prefixes = {"/api/part-" + n};
+        takes.emplace_back("web", "/api/part-" + n + "/b?c=d");
+        break;
+      default:
+        rules[i].hosts = {"picky-" + n + ".example.com"};
+        conditions->queries.push_back({"c", TextMatch(TextMatch::Kind::Exact, "d")});
+        rules[i].conditions = conditions;
+        takes.emplace_back(rules[i].hosts[0], "/api/b?c=d");
+    }
+  }
+  std::vector<std::pair<std::string, std::string>> requests;
+  for (const size_t i : asked(rules.size())) requests.push_back(takes[i]);
+  match(state, std::move(rules), std::move(requests));
+}
+BENCHMARK(match_mixed)->Arg(10)->Arg(10000);
+
+// Rules that differ in nothing but what they ask besides host and path are asked one after the other: this one does grow.
+void match_conditions(benchmark::State& state) {
+  std::vector<Rule> rules(size_t(state.range(0)), rule());
+  for (size_t i = 0; i < rules.size(); ++i) {
+    auto conditions = std::make_shared<Conditions>();
+    conditions->queries.push_back({"c", TextMatch(TextMatch::Kind::Exact, std::to_string(i))});
+    rules[i].conditions = conditions;
+  }
+  match(state, std::move(rules), {{"web", "/a/b?c=" + std::to_string(state.range(0) - 1)}});
+}
+BENCHMARK(match_conditions)->Arg(10)->Arg(100)->Arg(1000);
+
 }  // namespace
 }  // namespace outrider::exchange
