@@ -74,8 +74,6 @@ TEST(RateLimit, SaysWhatIsWrongWithItsOptions) {
             "key: expected source, identity, host, path, header.NAME or cookie.NAME, got \"x\"");
   EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, status: 200}"),
             "status: expected a status from 400 to 599, got \"200\"");
-  EXPECT_EQ(test::complaint_of("rate_limit", "{rate: 1/s, scope: mesh}"),
-            "scope: expected local (mesh is not built yet), got \"mesh\"");
 }
 
 }  // namespace

@@ -163,6 +163,12 @@ stats::Slot ShedCounters::of(upstream::Priority priority, const char* reason) {
   });
 }
 
+stats::Slot RateLimitCounters::of(std::string_view route, const char* scope) {
+  return known_.find({std::string(route), scope}, [&] {
+    return catalog_.slot(names::kRateLimited, {{"route", std::string(route)}, {"scope", scope}});
+  });
+}
+
 void ConnectionCounters::tell_clear_text() {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
   clear_total = catalog_.slot(names::kConnections, labels);

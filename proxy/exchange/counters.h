@@ -173,6 +173,17 @@ class MirrorCounters {
   Slots<std::pair<std::string, std::string_view>> known_;
 };
 
+// Who came too often, on one worker.
+class RateLimitCounters {
+ public:
+  explicit RateLimitCounters(stats::Catalog& catalog) : catalog_(catalog) {}
+  stats::Slot of(std::string_view route, const char* scope);  // a literal
+
+ private:
+  stats::Catalog& catalog_;
+  Slots<std::pair<std::string, std::string_view>> known_;
+};
+
 // One listener's connections on one worker.
 class ConnectionCounters {
  public:

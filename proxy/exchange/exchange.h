@@ -168,6 +168,7 @@ class Exchange final : public filter::Call,
   void on_waited(Way way, const filter::Filter& owner) override;
   void reset(const char* reason) override;
   void note(const char* filter, const char* action) override;
+  void limited(const char* scope) override;
   const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }
   void on_deadline();

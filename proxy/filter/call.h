@@ -88,6 +88,8 @@ class Call {
   virtual void reset(const char* reason) { respond(503, reason, {}); }
   // Counts what a filter has done to a call; texts live as long as the filter.
   virtual void note(const char* /*filter*/, const char* /*action*/) {}
+  // Counts a call that came too often, by its route and by who shares that limit: a literal.
+  virtual void limited(const char* /*scope*/) {}
   // The response's, from a body hook that is called with `end`, on which they do not go any further; null: there are none.
   virtual const http::HeaderMap* take_trailers() = 0;
 

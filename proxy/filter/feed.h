@@ -26,14 +26,18 @@ struct Download {
   size_t max_size = 256 * 1024;
 };
 
+class Shared;
+
 // Owned by its filter and by the snapshot the filter is part of. Control thread.
 class Feed {
  public:
   virtual ~Feed() = default;
+  virtual void stands_at(const std::string& /*place*/) {}       // in whose configuration, and where; before load()
   virtual std::string load() = 0;                               // before the first request; empty, or why not
   virtual void look() = 0;                                      // about once a second: has it changed?
   virtual const Download* download() const { return nullptr; }  // what is to be fetched for it; null: nothing
   virtual std::string take(std::string_view) { return {}; }     // that has been fetched; empty, or why it cannot be used
+  virtual Shared* shared() { return nullptr; }                  // what it counts together with others; null: nothing
   virtual bool wanted() { return false; }                       // has somebody asked for a new one since this was called last?
 };
 

@@ -56,6 +56,7 @@ exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
 // Rules with the same filters share one chain, however many they are.
 class Chains {
  public:
+  explicit Chains(std::string home = {}) : home_(std::move(home)) {}  // "shop/cart", as far as filters share with others
   std::shared_ptr<const filter::Chain> of(const config::Chain& uses) {
     std::string key;
     for (const auto& use : uses) key += use.path + "\n";
@@ -87,12 +88,14 @@ class Chains {
     const auto* entry = filters::find(use.name);
     if (entry) made = entry->make(use.options, complaint);
     if (auto feed = made ? made->feed() : nullptr) {
+      feed->stands_at(home_.empty() ? use.path : home_ + ":" + use.path);
       if (const auto problem = feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
       feeds_.push_back(std::move(feed));
     }
     return made;
   }
 
+  const std::string home_;
   std::string problem_;
   std::vector<std::shared_ptr<filter::Feed>> feeds_;
   std::map<std::string, std::shared_ptr<const filter::Filter>> made_;
@@ -456,7 +459,8 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   auto tls_by_name = originations.of(document.cluster_defaults, "defaults.cluster.tls");
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
   snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name, document.node.zone);
-  Chains chains;
+  const config::Service& service = document.service;
+  Chains chains(service ? service.name_space + "/" + service.name : std::string());
   for (const auto* rules : {&document.authorization.allow, &document.authorization.deny})
     for (const auto& rule : *rules)
       for (const std::string& pattern : rule.from)

@@ -92,6 +92,7 @@ Supervisor::~Supervisor() {
   step_limit_.cancel();
   feeds_.cancel();
   downloads_.reset();
+  shared_limits_.reset();
   signals_.reset();
   app_.reset();
   admin_.reset();
@@ -121,9 +122,12 @@ std::string Supervisor::start() {
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
   downloads_ = std::make_unique<Downloads>(control_, *catalog_, *shard_);
-  for (const auto& feed : snapshot_->feeds)
+  shared_limits_ = std::make_unique<SharedLimits>(control_, *catalog_, *shard_);
+  for (const auto& feed : snapshot_->feeds) {
+    if (feed->shared()) shared_limits_->add(feed);
     if (feed->download())
       if (const auto problem = downloads_->add(feed, tls_files_); !problem.empty()) return "filters: " + problem;
+  }
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
@@ -163,6 +167,7 @@ std::string Supervisor::start() {
       log::warn("sandbox: the process is not confined", {{"reason", problem}});
   if (!snapshot_->feeds.empty()) control_.arm(feeds_, settings_.file_look);
   downloads_->start();
+  shared_limits_->start();
   state_.started = true;
   say_hello();
   if (document_.service && state_.local_cluster.empty()) announce();

@@ -16,6 +16,7 @@
 #include "server/mesh.h"
 #include "server/samples.h"
 #include "server/services.h"
+#include "server/shared_limits.h"
 #include "server/signals.h"
 #include "server/tls_files.h"
 #include "server/view.h"
@@ -111,6 +112,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
   net::BoundTimer<Supervisor, &Supervisor::look_after_feeds> feeds_{*this};
   std::unique_ptr<Downloads> downloads_;
+  std::unique_ptr<SharedLimits> shared_limits_;
 };
 
 }  // namespace outrider::server

@@ -326,7 +326,7 @@ constexpr Row kRows[] = {
     {"filters.edge[].fault", S, "{delay: {fixed: 200ms, percent: 50%}}", "{reset: 1%, for: 15m}"},
     {"filters.edge[].csrf", S, "{}", "{origins: [\"https://a.test\"]}"},
     {"filters.edge[].ip", S, "{deny: [10.6.6.6]}", "{allow: [10.0.0.0/8]}"},
-    {"filters.edge[].rate_limit", S, "{rate: 5/m}", "{rate: 100/s}"},
+    {"filters.edge[].rate_limit", S, "{rate: 5/m}", "{rate: 100/s, scope: mesh, redis: \"127.0.0.1:6379\"}"},
     {"filters.edge[].body_limit", S, "{max: 10MiB}", "{max: 0}"},
     {"filters.edge[].compress", S, "{types: [text/*], min: 1KiB, algorithms: [zstd, br, gzip]}", "{}"},
     {"filters.edge[].grpc_web", S, "{}", "{}"},
