@@ -59,7 +59,7 @@ void RedisLink::on_ready() {
   if (!store_.password.empty()) {
     auto password = identity::read_file(store_.password);
     if (!password) return give_up("auth", password.why());
-    say({"AUTH", trim(*password)}, {Kind::Auth, 0});
+    say({"AUTH", std::string_view(*password).substr(0, password->find_first_of("\r\n"))}, {Kind::Auth, 0});
   }
   say({"PING"}, {Kind::Ping, 0});
   flush();
