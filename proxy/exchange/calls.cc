@@ -75,9 +75,7 @@ void Exchange::reset(const char* reason) {
   phase_ = Phase::Finish;
 }
 
-void Exchange::limited(const char* scope) {
-  site_.shard.add(site_.rate_limited.of(route_ ? std::string_view(route_->name) : "none", scope));
-}
+void Exchange::limited(const char* scope) { site_.shard.add(find_counters().rate_limited(scope)); }
 
 void Exchange::note(const char* filter, const char* action) { site_.shard.add(site_.filter_actions.of(filter, action)); }
 

@@ -80,6 +80,10 @@ stats::Slot RequestCounters::hedges(const char* result) {
   return catalog_.slot(names::kClusterHedges, {{"cluster", cluster_}, {"result", result}});
 }
 
+stats::Slot RequestCounters::rate_limited(const char* scope) {
+  return rate_limited_.find(scope, [&] { return catalog_.slot(names::kRateLimited, {{"route", route_}, {"scope", scope}}); });
+}
+
 stats::Slot RequestCounters::tcp_bytes(bool up) {
   return catalog_.slot(names::kTcpBytes, {{"direction", direction_}, {"cluster", cluster_}, {"way", up ? "in" : "out"}});
 }
@@ -160,12 +164,6 @@ stats::Slot MirrorCounters::of(std::string_view cluster, const char* result) {
 stats::Slot ShedCounters::of(upstream::Priority priority, const char* reason) {
   return known_.find({priority, reason}, [&] {
     return catalog_.slot(names::kServiceShed, {{"priority", name_of(priority)}, {"reason", reason}});
-  });
-}
-
-stats::Slot RateLimitCounters::of(std::string_view route, const char* scope) {
-  return known_.find({std::string(route), scope}, [&] {
-    return catalog_.slot(names::kRateLimited, {{"route", std::string(route)}, {"scope", scope}});
   });
 }
 

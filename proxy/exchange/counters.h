@@ -63,6 +63,7 @@ class RequestCounters {
   stats::Slot grpc_responses(http::GrpcStatus status);
   stats::Slot retries(const char* reason, const char* result);
   stats::Slot hedges(const char* result);
+  stats::Slot rate_limited(const char* scope);  // a literal
   stats::Slot tcp_bytes(bool up);
   stats::Slot duration, first_byte, in_flight, request_bytes, response_bytes, overhead;
 
@@ -71,6 +72,7 @@ class RequestCounters {
   std::string direction_, route_, cluster_;
   Slots<std::pair<uint16_t, Flag>> outcomes_;
   Slots<http::GrpcStatus> grpc_responses_;
+  Slots<std::string_view> rate_limited_;
 };
 
 // All of one worker's. Owned by the Site; label sets are few (configuration, and services found by name, bounded).
@@ -167,17 +169,6 @@ class MirrorCounters {
  public:
   explicit MirrorCounters(stats::Catalog& catalog) : catalog_(catalog) {}
   stats::Slot of(std::string_view cluster, const char* result);  // a literal
-
- private:
-  stats::Catalog& catalog_;
-  Slots<std::pair<std::string, std::string_view>> known_;
-};
-
-// Who came too often, on one worker.
-class RateLimitCounters {
- public:
-  explicit RateLimitCounters(stats::Catalog& catalog) : catalog_(catalog) {}
-  stats::Slot of(std::string_view route, const char* scope);  // a literal
 
  private:
   stats::Catalog& catalog_;

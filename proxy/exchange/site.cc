@@ -13,7 +13,7 @@ constexpr size_t kKept = 1024;
 Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, AccessLogWriter* log,
            milliseconds service_idle, std::shared_ptr<PeerNames> peer_names)
     : loop(l), catalog(c), shard(s), context{l, c, s}, attempts(l), by_name(context, services, kNames, service_idle),
-      codecs(l.blocks()), counters(c), authorizations(c), denials(c), filter_actions(c), mirrored(c), sheds(c), rate_limited(c),
+      codecs(l.blocks()), counters(c), authorizations(c), denials(c), filter_actions(c), mirrored(c), sheds(c),
       peers(c, std::move(peer_names)), access_log(l, log) {}
 
 Site::~Site() {

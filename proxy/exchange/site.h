@@ -44,7 +44,6 @@ struct Site {
   FilterActionCounters filter_actions;
   MirrorCounters mirrored;
   ShedCounters sheds;
-  RateLimitCounters rate_limited;
   PeerCounters peers;
   AccessLog access_log;
   Ref<Serving> serving;                                                     // the newest
