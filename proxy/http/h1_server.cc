@@ -197,11 +197,12 @@ Result<Done> H1Server::end_of_input() {
     owner_->on_idle();  // an answer is still to be written: the owner closes behind it
     return Done{};
   }
-  // A client that gives up closes, which looks like a half-close. Whoever takes an answer already, or others before it, is there.
-  const bool asked = in_ended_ || in_ == In::Dead || in_ == In::Done;
-  if (asked && (head_sent_ || !output_.empty())) return Done{};
-  if (!asked && tunnel_) return tell_end(), Done{};
-  const auto why = gone(asked ? "client_closed" : "request_cut_short");
+  // A client that gives up closes, which looks like a half-close. Whoever takes its answer already, or others before it, is
+  // there.
+  const bool given_up = in_ended_ && !head_sent_ && output_.empty();
+  if (!given_up && (in_ended_ || in_ == In::Dead || in_ == In::Done)) return Done{};
+  if (tunnel_) return tell_end(), Done{};
+  const auto why = gone(given_up ? "client_closed" : "request_cut_short");
   abandon(why);
   return why;
 }
