@@ -213,7 +213,7 @@ TEST_P(AbandonedBetweenTries, NobodyIsTriedAgain) {
       if (!connection.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")) return;
     }
   });
-  const std::string retries = "retry: {when: 503, attempts: 1, budget_min: 100, backoff: {base: 60s, max: 60s}}",
+  const std::string retries = "retry: {when: 503, attempts: 1, budget_min: 100, backoff: {base: 1h, max: 1h}}",
                     none = "retry: off";
   Tiers tiers(origin.text(), GetParam() ? none : retries, GetParam() ? retries : none, none);
   std::vector<Stream> clients;
