@@ -15,8 +15,8 @@
 #include "exchange/path_tree.h"
 #include "exchange/rewrite.h"
 #include "filter/chain.h"
-#include "upstream/cluster_plan.h"
 #include "upstream/admission_plan.h"
+#include "upstream/cluster_plan.h"
 
 namespace outrider::exchange {
 

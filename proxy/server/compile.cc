@@ -5,6 +5,7 @@
 
 #include "filters/all.h"
 #include "identity/workload_id.h"
+#include "server/cluster_plans.h"
 #include "server/conditions.h"
 
 namespace outrider::server {
@@ -12,36 +13,6 @@ namespace outrider::server {
 using config::Protocol;
 
 namespace {
-
-upstream::HealthPlan::Kind kind_of(config::Health::Kind kind) {
-  using Kind = upstream::HealthPlan::Kind;
-  switch (kind) {
-    case config::Health::Kind::Tcp: return Kind::Tcp;
-    case config::Health::Kind::Http: return Kind::Http;
-    case config::Health::Kind::Grpc: return Kind::Grpc;
-    case config::Health::Kind::Off: break;
-  }
-  return Kind::Off;
-}
-
-upstream::HealthPlan plan_of(const config::Health& health) {
-  upstream::HealthPlan plan;
-  plan.kind = kind_of(health.kind);
-  plan.path = health.path;
-  plan.interval = health.interval;
-  plan.timeout = health.timeout;
-  plan.healthy = health.healthy;
-  plan.unhealthy = health.unhealthy;
-  plan.jitter = health.jitter;
-  plan.expect_low = health.expect_low;
-  plan.expect_high = health.expect_high;
-  plan.port = health.port;
-  return plan;
-}
-
-upstream::HedgePlan plan_of(const config::Hedge& hedge) {
-  return {hedge.on, hedge.after, hedge.percentile / 100, hedge.min_requests};
-}
 
 exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
   switch (rule) {
@@ -101,20 +72,6 @@ class Chains {
   std::map<std::string, std::shared_ptr<const filter::Filter>> made_;
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
-
-// What a cluster says in clear text; by TLS its endpoint may choose.
-upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
-  switch (protocol) {
-    case Protocol::Tcp:
-    case Protocol::Tls: return upstream::Protocol::Raw;
-    case Protocol::Http2:
-    case Protocol::Grpc: return upstream::Protocol::Http2;
-    case Protocol::Auto: return encrypted ? upstream::Protocol::Either : upstream::Protocol::Http1;
-    case Protocol::Http:
-    case Protocol::Http1: break;
-  }
-  return upstream::Protocol::Http1;
-}
 
 http::Wire wire_of(Protocol protocol) {
   switch (protocol) {
@@ -308,91 +265,6 @@ std::shared_ptr<const exchange::Router> router_of(const config::Document& docume
     rules.back().any_bytes = (plan.tcp_too || plan.wire == http::Wire::Raw) && route.takes_bytes();
   }
   return std::make_shared<const exchange::Router>(std::move(rules));
-}
-
-// Learnt, it may come to as many as the cluster takes.
-upstream::AdmissionPlan admission_of(const config::Service& service, const config::Cluster& local) {
-  using From = config::Service::Concurrency;
-  using Limit = upstream::AdmissionPlan::Limit;
-  upstream::AdmissionPlan plan;
-  if (service.concurrency != From::Off) plan.limit = service.concurrency == From::Auto ? Limit::Auto : Limit::Number;
-  plan.number = service.concurrency == From::Auto ? local.max_requests : service.concurrency_number;
-  plan.max_waiting = service.queue_max;
-  plan.timeout = service.queue_timeout;
-  plan.success_rate = service.success_rate;
-  return plan;
-}
-
-upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan tls, const std::string& zone) {
-  upstream::ClusterPlan plan;
-  const bool encrypted = tls.files || tls.mesh;
-  plan.tls = std::move(tls);
-  plan.name = cluster.name;
-  plan.service = cluster.service;
-  plan.version = cluster.version;
-  plan.digest = cluster.digest;
-  plan.balancer = config::name_of(cluster.lb);
-  plan.choices = cluster.choices;
-  plan.reads_load = cluster.lb == config::Cluster::Balancer::Adaptive;
-  plan.subset_size = cluster.subset_size;
-  if (cluster.lb == config::Cluster::Balancer::RingHash || cluster.lb == config::Cluster::Balancer::Maglev) {
-    plan.hash_by = http::RequestKey::parse(cluster.hash);
-    plan.bounded_load = cluster.bounded_load;
-    plan.subset_size = 0;  // a key has but one endpoint, whichever worker asks
-  }
-  plan.decay = cluster.decay;
-  plan.failure_penalty = cluster.failure_penalty;
-  plan.slow_start = cluster.slow_start;
-  plan.panic = cluster.panic;
-  plan.require = cluster.require;
-  plan.prefer = cluster.prefer;
-  plan.zone = zone;
-  plan.local_first = cluster.local_first;
-  plan.spill = cluster.spill;
-  const config::Outliers& outliers = cluster.outliers;
-  plan.outliers = {outliers.on,
-                   outliers.consecutive_local,
-                   outliers.consecutive_gateway,
-                   outliers.consecutive_5xx,
-                   outliers.success_rate,
-                   outliers.min_requests,
-                   outliers.interval,
-                   outliers.base_ejection,
-                   outliers.max_ejection,
-                   outliers.max_ejected};
-  plan.protocol = asked_of(cluster.protocol, encrypted);
-  plan.grpc_protocol = cluster.protocol == Protocol::Auto ? upstream::Protocol::Http2 : plan.protocol;
-  plan.upgrade_protocol = cluster.protocol == Protocol::Auto ? upstream::Protocol::Http1 : plan.protocol;
-  plan.health = plan_of(cluster.health_check);
-  plan.health.protocol = plan.health.kind == upstream::HealthPlan::Kind::Grpc ? upstream::Protocol::Http2 : plan.protocol;
-  plan.health.tls = plan.tls;
-  plan.pool.connect_timeout = cluster.connect_timeout;
-  plan.pool.idle_timeout = cluster.pool_idle_timeout;
-  plan.pool.max_requests = cluster.pool_max_requests;
-  plan.pool.max_age = cluster.pool_max_age;
-  plan.pool.tcp_keepalive = cluster.tcp_keepalive;
-  plan.max_connections = cluster.max_connections;
-  plan.max_pending = cluster.max_pending;
-  plan.max_requests = cluster.max_requests;
-  plan.timeout = cluster.timeout;
-  plan.stream_timeout = cluster.timeout_implied ? milliseconds(0) : cluster.timeout;
-  plan.retries = cluster.retry_attempts;
-  plan.retry_connect_failure = cluster.retry_connect_failure;
-  plan.retry_refused_stream = cluster.retry_refused_stream;
-  plan.retry_reset_before_request = cluster.retry_reset_before_request;
-  plan.retry_grpc = cluster.retry_grpc;
-  plan.retry_statuses = cluster.retry_statuses;
-  plan.retry_timeout = cluster.retry_timeout;
-  plan.retry_methods = cluster.retry_methods.empty() ? upstream::kIdempotent : 0;
-  for (const std::string& method : cluster.retry_methods) plan.retry_methods |= upstream::bit_of(http::method_of(method));
-  plan.per_try_timeout = cluster.per_try_timeout;
-  plan.backoff_base = cluster.backoff_base;
-  plan.backoff_max = cluster.backoff_max;
-  plan.retry_budget = cluster.retry_budget;
-  plan.retry_budget_min = cluster.retry_budget_min;
-  plan.retry_buffer = uint32_t(cluster.retry_buffer);
-  plan.hedge = plan_of(cluster.hedge);
-  return plan;
 }
 
 }  // namespace

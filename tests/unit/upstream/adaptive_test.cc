@@ -144,7 +144,7 @@ class Simulation {
 };
 
 constexpr const char* kOthers[] = {"ewma", "least_request", "round_robin", "random"};
-constexpr int kRequests = 120'000;
+constexpr int kRequests = 60'000;
 
 // p99 of adaptive by that of the best other, in the middle of a few runs whose chance is always the same.
 double ratio(double load, double deviation) {
