@@ -84,17 +84,6 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   return view;
 }
 
-// As Cluster::rebuild decides it on every worker: too few of those who might be used are fit.
-bool panics(const admin::ClusterView& view, double share) {
-  size_t able = 0, ready = 0;
-  for (const auto& each : view.endpoints) {
-    if (each.state == admin::EndpointState::Draining) continue;
-    ++able;
-    ready += each.state != admin::EndpointState::Ejected && each.state != admin::EndpointState::Unhealthy;
-  }
-  return able > 0 && double(ready) < share * double(able);
-}
-
 }  // namespace
 
 std::vector<admin::Part> View::readiness() const {
@@ -148,7 +137,7 @@ std::vector<admin::ClusterView> View::clusters() const {
     if (group.set)
       for (const auto& member : group.set->members) view.endpoints.push_back(view_of(member, group, now));
     view.labelled = group.configured || group.seen;
-    view.panic = panics(view, group.plan->panic);
+    view.panic = group.limits && group.limits->panic.lit();
     views.push_back(std::move(view));
   }
   std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
