@@ -75,7 +75,12 @@ class SharedLimitsTest : public testing::Test {
   }
   // Answers the n-th EVAL of all connections with the n-th of these, everything behind them with nothing; PING with `pong`.
   void serve(std::vector<std::string> answers, std::string pong = "+PONG\r\n", std::string auth = "+OK\r\n") {
-    answers_ = std::move(answers);
+    redis.reset();  // and its threads
+    {
+      const std::lock_guard lock(mutex_);
+      answers_ = std::move(answers);
+      next_ = 0;
+    }
     redis = std::make_unique<test::Origin>([this, pong, auth](test::Stream& connection) {
       for (;;) {
         const std::string command = command_of(connection);
@@ -171,7 +176,6 @@ TEST_F(SharedLimitsTest, WhateverElseItAnswersIsCountedAndItIsTriedAgain) {
   for (const auto& [reason, answer] : troubles) {
     SCOPED_TRACE(answer.substr(0, 40));
     limits.reset();
-    next_ = 0;
     const double before = failures(reason);
     serve({answer, "*1\r\n:42\r\n"});
     start();
