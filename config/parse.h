@@ -41,6 +41,7 @@ std::string check_sticky(std::string& text);  // the same without host and path
 
 // parse_traffic.cc
 void read_listener(Fields& fields, Listener& listener, bool item, const Identity& home);
+void read_port_list(Fields& fields, const char* key, std::vector<uint16_t>& ports);
 void read_route(Fields& fields, Route& route, const Layers& layers);
 void read_route_defaults(Fields& fields, Route& route, const Sources& sources);
 // The complaint points at the option itself where it is there. `within`: the one option there is, which is not named.

@@ -114,17 +114,6 @@ void read_grpc(Fields& match, Route& r) {
   else r.paths = {"/" + service + "/" + method};
 }
 
-void read_ports(Fields& match, std::vector<uint16_t>& ports) {
-  const Node* value = match.hand("port", "numbers", "[]");
-  match.keep("port", value ? *value : Node::list());
-  if (!value) return;
-  for (const Node& each : items_of(*value)) {
-    const auto port = each.is_scalar() ? parse_number(each.text()) : std::nullopt;
-    if (port && *port > 0 && *port <= 65535) ports.push_back(uint16_t(*port));
-    else match.reading().error(each, match.path("port"), "expected a port from 1 to 65535, got " + kind_of(each));
-  }
-}
-
 bool is_named(std::string_view text) {
   for (const std::string_view prefix : {"header.", "cookie."})
     if (text.starts_with(prefix) && is_token(text.substr(prefix.size()))) return true;
@@ -181,7 +170,7 @@ void read_match(Fields& fields, Route& r) {
     source.texts("identity", c.identities, "identities", check_identity);
     source.texts("cidr", c.networks, "networks", check_network);
   }
-  read_ports(match, c.ports);
+  read_port_list(match, "port", c.ports);
   match.texts("sni", r.server_names, "server names", check_matched_host);
   match.share("percent", c.percent);
   if (std::find(r.hosts.begin(), r.hosts.end(), "*") != r.hosts.end()) r.hosts.clear();

@@ -135,6 +135,12 @@ void read_attachment(Fields& fields, std::string_view key) {
 
 }  // namespace
 
+void read_port_list(Fields& fields, const char* key, std::vector<uint16_t>& ports) {
+  std::vector<std::string> texts;
+  fields.texts(key, texts, "ports", check_port);
+  for (const auto& text : texts) ports.push_back(uint16_t(*parse_number(text)));
+}
+
 void read_listener(Fields& fields, Listener& l, bool item, const Identity& home) {
   if (item) fields.texts("address", l.addresses, "addresses", check_listen);
   read_protocol(fields, l.protocol, {"udp"}, true);
@@ -145,9 +151,7 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
     Fields detect = fields.map("detect");
     detect.duration("timeout", l.detect_timeout);
     detect.flag("learn", l.detect_learn);
-    std::vector<std::string> ports;
-    detect.texts("opaque_ports", ports, "ports", check_port);
-    for (const auto& port : ports) l.opaque_ports.push_back(uint16_t(*parse_number(port)));
+    read_port_list(detect, "opaque_ports", l.opaque_ports);
   }
   fields.later("proxy_protocol", {"off"});
   read_tls(fields, l.tls, home);

@@ -52,8 +52,8 @@ bool Exchange::pump_request() {
 bool Exchange::push_request(Attempt& to) {
   http::Pipe& pipe = request_pipe_;
   const size_t before = pipe.held.size();
-  Buffer shared(pipe.held.pool());
-  if (!shadows_.empty()) shared = pipe.held.share(0, before);
+  std::optional<Buffer> shared;
+  if (!shadows_.empty()) shared.emplace(pipe.held.share(0, before));
   to.pump();
   pipe.held.settle();  // whatever waits here may wait for long
   const size_t moved = before - pipe.held.size();
@@ -62,7 +62,7 @@ bool Exchange::push_request(Attempt& to) {
     if (pipe.passed > 0) pipe.passed -= std::min(pipe.passed, moved);
   }
   if (const size_t done = pipe.done_with(moved); done > 0 && session_) downstream().consumed(stream_, done);
-  if (!shadows_.empty()) pass_to_shadows(shared.take(moved), to.request_ended());
+  if (shared) pass_to_shadows(shared->take(moved), to.request_ended());
   if (admission_ && to.request_ended() && sent_at_ == TimePoint{})
     sent_at_ = request_bytes_ ? net::Loop::clock() : to.opened_at();
   return to.request_ended();

@@ -4,26 +4,19 @@
 
 #include <gtest/gtest.h>
 
-#include "config/load.h"
+#include "tests/unit/server/documents.h"
 
 namespace outrider::server {
 namespace {
 
-config::Document document_of(const std::string& text) {
-  config::Sources sources;
-  sources.text = "version: 1\nservice: {name: shop, port: 8080}\n" + text;
-  sources.file = "shop.yaml";
-  const auto outcome = config::load(sources);
-  EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);
-  return *outcome.document;
-}
+config::Document shop_with(const std::string& text) { return document_of("service: {name: shop, port: 8080}\n" + text); }
 
 const std::string kIdentity = "identity: {dir: /run/id, trust: {partner.org: /run/partner.crt}}\n";
 
 // "+rule:line" or "-rule", or why it makes no sense.
 std::string judged(const std::string& rules, const std::string& from, const std::string& method = "GET",
                    const std::string& path = "/", const std::string& to = "shop") {
-  const auto view = judge(document_of(kIdentity + rules), {from, to, method, path});
+  const auto view = judge(shop_with(kIdentity + rules), {from, to, method, path});
   if (!view.error.empty()) return view.error;
   return (view.allowed ? "+" : "-") + view.rule + (view.line ? ":" + std::to_string(view.line) : "");
 }

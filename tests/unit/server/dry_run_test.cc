@@ -4,20 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "config/load.h"
-#include "filters/all.h"
+#include "tests/unit/server/documents.h"
 
 namespace outrider::server {
 namespace {
-
-config::Document document_of(const std::string& text) {
-  config::Sources sources;
-  sources.text = "version: 1\n" + text;
-  sources.file = "shop.yaml";
-  const auto outcome = config::load(sources);
-  EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);
-  return *outcome.document;
-}
 
 const std::string kShop = R"(mode: edge
 node: {zone: a}
