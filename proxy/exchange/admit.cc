@@ -41,7 +41,7 @@ Priority Exchange::priority() const {
 
 // Whoever is told so comes again, and not at once.
 void Exchange::shed(const char* reason) {
-  site_.shard.add(site_.sheds.of(priority(), reason));
+  site_.shard.add(site_.sheds.of(name_of(priority()), reason));
   if (!raw_) answer_.headers.set("retry-after", "1");
   fail({Code::Overload, Side::Local, Retry::No, 0, reason});
 }

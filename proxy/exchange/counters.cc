@@ -143,30 +143,6 @@ stats::Slot AuthorizationCounters::verdict(bool allowed, std::string_view rule, 
   });
 }
 
-stats::Slot DenialCounters::of(std::string_view filter, std::string_view reason) {
-  return known_.find({std::string(filter), std::string(reason)}, [&] {
-    return catalog_.slot(names::kFilterDenied, {{"filter", std::string(filter)}, {"reason", std::string(reason)}});
-  });
-}
-
-stats::Slot FilterActionCounters::of(const char* filter, const char* action) {
-  return known_.find({filter, action}, [&] {
-    return catalog_.slot(names::kFilterActions, {{"filter", filter}, {"action", action}});
-  });
-}
-
-stats::Slot MirrorCounters::of(std::string_view cluster, const char* result) {
-  return known_.find({std::string(cluster), result}, [&] {
-    return catalog_.slot(names::kMirrored, {{"cluster", std::string(cluster)}, {"result", result}});
-  });
-}
-
-stats::Slot ShedCounters::of(upstream::Priority priority, const char* reason) {
-  return known_.find({priority, reason}, [&] {
-    return catalog_.slot(names::kServiceShed, {{"priority", name_of(priority)}, {"reason", reason}});
-  });
-}
-
 void ConnectionCounters::tell_clear_text() {
   const std::vector<stats::Label> labels{{"direction", direction_}, {"listener", listener_}, {"tls", "none"}};
   clear_total = catalog_.slot(names::kConnections, labels);

@@ -15,7 +15,6 @@
 #include "http/grpc.h"
 #include "http/voice.h"
 #include "stats/stats.h"
-#include "upstream/admission_plan.h"
 
 namespace outrider::exchange {
 
@@ -50,6 +49,23 @@ class Slots {
 
  private:
   std::vector<std::pair<Key, stats::Slot>> known_;
+};
+
+// One metric by two labels of few values, on one worker. A and B keep these: std::string, or std::string_view of literals.
+template <class A, class B>
+class PairCounters {
+ public:
+  PairCounters(stats::Catalog& catalog, const stats::Name& name, const char* first, const char* second)
+      : catalog_(catalog), name_(name), first_(first), second_(second) {}
+  stats::Slot of(std::string_view a, std::string_view b) {
+    return known_.find({A(a), B(b)}, [&] { return catalog_.slot(name_, {{first_, std::string(a)}, {second_, std::string(b)}}); });
+  }
+
+ private:
+  stats::Catalog& catalog_;
+  const stats::Name& name_;
+  const char *const first_, *const second_;
+  Slots<std::pair<A, B>> known_;
 };
 
 // One (direction, route, cluster) as one worker counts it.
@@ -129,50 +145,6 @@ class AuthorizationCounters {
  private:
   stats::Catalog& catalog_;
   Slots<std::tuple<bool, std::string, bool>> known_;
-};
-
-// What filters have refused, on one worker.
-class DenialCounters {
- public:
-  explicit DenialCounters(stats::Catalog& catalog) : catalog_(catalog) {}
-  stats::Slot of(std::string_view filter, std::string_view reason);
-
- private:
-  stats::Catalog& catalog_;
-  Slots<std::pair<std::string, std::string>> known_;
-};
-
-// What was refused so that others are served, on one worker.
-class ShedCounters {
- public:
-  explicit ShedCounters(stats::Catalog& catalog) : catalog_(catalog) {}
-  stats::Slot of(upstream::Priority priority, const char* reason);  // a literal
-
- private:
-  stats::Catalog& catalog_;
-  Slots<std::pair<upstream::Priority, std::string_view>> known_;
-};
-
-// What filters have done to calls, on one worker.
-class FilterActionCounters {
- public:
-  explicit FilterActionCounters(stats::Catalog& catalog) : catalog_(catalog) {}
-  stats::Slot of(const char* filter, const char* action);  // literals
-
- private:
-  stats::Catalog& catalog_;
-  Slots<std::pair<std::string_view, std::string_view>> known_;
-};
-
-// Copies of requests, on one worker.
-class MirrorCounters {
- public:
-  explicit MirrorCounters(stats::Catalog& catalog) : catalog_(catalog) {}
-  stats::Slot of(std::string_view cluster, const char* result);  // a literal
-
- private:
-  stats::Catalog& catalog_;
-  Slots<std::pair<std::string, std::string_view>> known_;
 };
 
 // One listener's connections on one worker.

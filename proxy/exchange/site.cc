@@ -2,8 +2,11 @@
 
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
+#include "stats/names.h"
 
 namespace outrider::exchange {
+
+namespace names = stats::names;
 
 namespace {
 constexpr size_t kNames = 1000;
@@ -13,8 +16,9 @@ constexpr size_t kKept = 1024;
 Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, AccessLogWriter* log,
            milliseconds service_idle, std::shared_ptr<PeerNames> peer_names)
     : loop(l), catalog(c), shard(s), context{l, c, s}, attempts(l), by_name(context, services, kNames, service_idle),
-      codecs(l.blocks()), counters(c), authorizations(c), denials(c), filter_actions(c), mirrored(c), sheds(c),
-      peers(c, std::move(peer_names)), access_log(l, log) {}
+      codecs(l.blocks()), counters(c), authorizations(c), denials(c, names::kFilterDenied, "filter", "reason"),
+      filter_actions(c, names::kFilterActions, "filter", "action"), mirrored(c, names::kMirrored, "cluster", "result"),
+      sheds(c, names::kServiceShed, "priority", "reason"), peers(c, std::move(peer_names)), access_log(l, log) {}
 
 Site::~Site() {
   while (Shadow* shadow = shadows.front()) delete shadow;

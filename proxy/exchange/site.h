@@ -40,10 +40,10 @@ struct Site {
   http::VacantCodecs codecs;
   RequestCounterTable counters;
   AuthorizationCounters authorizations;
-  DenialCounters denials;
-  FilterActionCounters filter_actions;
-  MirrorCounters mirrored;
-  ShedCounters sheds;
+  PairCounters<std::string, std::string> denials;                   // by filter and reason
+  PairCounters<std::string_view, std::string_view> filter_actions;  // what filters have done to calls
+  PairCounters<std::string, std::string_view> mirrored;             // copies of requests, by cluster and result
+  PairCounters<std::string_view, std::string_view> sheds;           // what was refused so that others are served
   PeerCounters peers;
   AccessLog access_log;
   Ref<Serving> serving;                                                     // the newest
