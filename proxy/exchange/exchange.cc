@@ -190,6 +190,7 @@ bool Exchange::start_try() {
   tried_[tries_] = seat.get();
   attempts_[tries_++] = site_.attempts.take();
   own().count = 0;
+  request_gone_ = false;
   if (grpc_) pass_deadline_on();
   if (cluster_->plan().retries_answers() || hedging().on) count_tries_out();
   attempt()->start(*this, *cluster_, std::move(seat), protocol(cluster_->plan()),

@@ -173,7 +173,7 @@ void Exchange::reset_for_reuse() {
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = false;
   retry_reason_ = nullptr;
   seen_ = spent_ = false;
-  hedge_due_ = racing_ = false;
+  hedge_due_ = racing_ = request_gone_ = false;
   hedge_ = nullptr;
   hedge_result_ = nullptr;
   refused_.reset();

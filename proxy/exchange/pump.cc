@@ -37,6 +37,7 @@ bool Exchange::pump(Way way) { return way == Way::Request ? pump_request() : pum
 // What arrived goes to the attempt as far as that takes it, and only what went on counts as consumed.
 bool Exchange::pump_request() {
   http::Pipe& pipe = request_pipe_;
+  if (request_gone_) return true;
   if ((relaying_ && tunnel_) || upgrading_ || client_gone_) return false;
   Attempt* to = attempt();
   if (racing_) rival()->pump();  // what it had kept
@@ -65,6 +66,7 @@ bool Exchange::push_request(Attempt& to) {
   if (shared) pass_to_shadows(shared->take(moved), to.request_ended());
   if (admission_ && to.request_ended() && sent_at_ == TimePoint{})
     sent_at_ = request_bytes_ ? net::Loop::clock() : to.opened_at();
+  request_gone_ = to.request_ended() && pipe.held.empty() && !racing_ && !tunnel_;
   return to.request_ended();
 }
 
