@@ -211,7 +211,7 @@ class Exchange final : public filter::Call,
   bool seen_ = false, spent_ = false;         // by the endpoint that failed; of the budget of retries
   milliseconds asked_to_wait_{0};             // by its answer
   bool dropped_ = false;                      // a fresh connection closed over this request
-  bool request_gone_ = false;  // to the endpoint now asked, all of it: nothing is left to pump
+  bool request_gone_ = false;                 // to the endpoint now asked, all of it: nothing is left to pump
   bool hedge_due_ = false, racing_ = false;   // two tries are under way: the last two
   const upstream::Attempt* hedge_ = nullptr;  // the later of them, whatever has become of it
   const char* hedge_result_ = nullptr;        // null: there is none

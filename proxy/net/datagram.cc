@@ -21,7 +21,7 @@ constexpr int kReceiveBuffer = 1 << 20;  // a joiner is sent a megabyte at once 
 Datagram::Datagram(Loop& loop, DatagramEvents& owner) : loop_(loop), owner_(owner) {}
 
 Datagram::~Datagram() {
-  if (poll_) std::exchange(poll_, nullptr)->release();
+  if (poll_) std::exchange(poll_, nullptr)->release(Descriptor::Closed);
   if (fd_ >= 0) ::close(fd_);
 }
 
@@ -35,11 +35,8 @@ Result<Done> Datagram::bind(const Address& at) {
     ::close(std::exchange(fd_, -1));
     return Error{Code::Config, Side::Local, Retry::No, os_error, "cannot_bind"};
   }
-  poll_ = PollHandle<Datagram>::make(loop_.raw(), fd_, this);
+  poll_ = PollHandle<Datagram>::make(loop_, fd_, EPOLLIN, this, [](Datagram& self, int, uint32_t) { self.on_events(); });
   if (!poll_) return Error{Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"};
-  uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (Datagram* self = PollHandle<Datagram>::owner_of(handle)) self->on_events();
-  });
   return Done{};
 }
 

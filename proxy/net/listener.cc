@@ -92,17 +92,15 @@ Listener::~Listener() {
 
 void Listener::pause() {
   starved_.cancel();
-  if (poll_) std::exchange(poll_, nullptr)->release();
+  if (poll_) std::exchange(poll_, nullptr)->release(Descriptor::Kept);
 }
 
 void Listener::resume() {
   starved_.cancel();
   if (poll_) return;
-  poll_ = PollHandle<Listener>::make(loop_.raw(), fd_, this);
-  if (!poll_) return loop_.arm(starved_, kStarved);
-  uv_poll_start(&poll_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (Listener* self = PollHandle<Listener>::owner_of(handle)) self->loop_.newcomers().wait(*self);
-  });
+  poll_ = PollHandle<Listener>::make(loop_, fd_, EPOLLIN, this,
+                                     [](Listener& self, int, uint32_t) { self.loop_.newcomers().wait(self); });
+  if (!poll_) loop_.arm(starved_, kStarved);
 }
 
 void Listener::on_turn() {

@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <uv.h>
@@ -33,65 +34,56 @@ void must(int status, const char* what) {
 struct Loop::Handles {
   uv_loop_t loop;
   uv_async_t wake;
-  int alarm_fd;
-  uv_poll_t alarm;   // the wheel's: one timer of the kernel's for long, while a uv_timer would have each wait start one
-  uv_timer_t again;  // with 0: work is left for the next turn
-  uv_prepare_t prepare;
-  uv_check_t check;
+  int epoll_fd;
+  int alarm_fd;  // the wheel's: one timer of the kernel's for long, while a limit of epoll_wait would have each wait start one
   std::atomic<bool> stopping{false};
 };
+
+namespace {
+
+constexpr uint32_t kOthers = 0;             // Watched::number of what is watched for the loop itself
+constexpr uint64_t kLibuv = 0, kAlarm = 1;  // who, then
+constexpr uint64_t kLow = 0xffff'ffff;      // bits of the descriptor in an event's word
+constexpr int kEvents = 256;                // taken at once
+
+uint64_t word_of(const Watched& one) { return uint64_t(one.number) << 32 | uint32_t(one.fd); }
+
+int control(int epoll_fd, int operation, int fd, uint32_t events, uint64_t word) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = word;
+  return ::epoll_ctl(epoll_fd, operation, fd, &event) == 0 ? 0 : errno;
+}
+
+// libuv tells its epoll what is to be watched when it runs. Before 1.45 uv_backend_timeout() did not say that it has to.
+bool must_run(const uv_loop_t& loop) {
+#if UV_VERSION_HEX < 0x012d00
+  if (loop.watcher_queue[0] != static_cast<const void*>(&loop.watcher_queue)) return true;
+#endif
+  return uv_backend_timeout(&loop) == 0;
+}
+
+}  // namespace
 
 Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wheel_(clock()) {
   Handles& h = *handles_;
   must(uv_loop_init(&h.loop), "uv_loop_init");
   h.loop.data = this;
-  must(uv_async_init(&h.loop, &h.wake,
-                     [](uv_async_t* a) {
-                       auto& self = *static_cast<Loop*>(a->loop->data);
-                       self.deliver();
-                       if (self.handles_->stopping.load(std::memory_order_acquire)) uv_stop(a->loop);
-                     }),
-       "uv_async_init");
+  must(uv_async_init(&h.loop, &h.wake, [](uv_async_t* a) { static_cast<Loop*>(a->loop->data)->deliver(); }), "uv_async_init");
+  h.epoll_fd = ::epoll_create1(EPOLL_CLOEXEC);
+  must(h.epoll_fd < 0 ? -errno : 0, "epoll_create1");
   h.alarm_fd = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   must(h.alarm_fd < 0 ? -errno : 0, "timerfd_create");
-  must(uv_poll_init(&h.loop, &h.alarm, h.alarm_fd), "uv_poll_init");
-  must(uv_poll_start(&h.alarm, UV_READABLE,
-                     [](uv_poll_t* a, int, int) {  // waking up is what it is for: end_turn() does the rest
-                       auto& self = *static_cast<Loop*>(a->loop->data);
-                       uint64_t times;
-                       (void)!::read(self.handles_->alarm_fd, &times, sizeof times);
-                       self.wheel_armed_for_ = TimePoint::max();
-                       self.wheel_stale_ = true;
-                     }),
-       "uv_poll_start");
-  must(uv_timer_init(&h.loop, &h.again), "uv_timer_init");
-  must(uv_prepare_init(&h.loop, &h.prepare), "uv_prepare_init");
-  must(uv_check_init(&h.loop, &h.check), "uv_check_init");
-  // Timers run before the poll and events after it: work is ended behind both, so that a turn's output is one write.
-  uv_prepare_start(&h.prepare, [](uv_prepare_t* p) { static_cast<Loop*>(p->loop->data)->end_turn(); });
-  uv_check_start(&h.check, [](uv_check_t* c) {
-    auto& self = *static_cast<Loop*>(c->loop->data);
-    self.end_of_turn_.splice(self.end_of_next_turn_);
-    self.end_turn();
-    if (!self.newcomers_.empty()) {
-      self.newcomers_.run();
-      self.end_turn();
-    }
-    const auto took = std::chrono::duration_cast<milliseconds>(coarse_clock() - self.now());
-    self.longest_turn_ = std::max(self.longest_turn_, took);
-  });
-  uv_unref(reinterpret_cast<uv_handle_t*>(&h.prepare));
-  uv_unref(reinterpret_cast<uv_handle_t*>(&h.check));
+  must(-control(h.epoll_fd, EPOLL_CTL_ADD, uv_backend_fd(&h.loop), EPOLLIN, kLibuv), "epoll_ctl");
+  must(-control(h.epoll_fd, EPOLL_CTL_ADD, h.alarm_fd, EPOLLIN, kAlarm), "epoll_ctl");
 }
 
 Loop::~Loop() {
   for (int round = 0; round < 16 && (!end_of_turn_.empty() || !retired_.empty()); ++round) end_turn();
   Handles& h = *handles_;
-  for (auto* handle : {reinterpret_cast<uv_handle_t*>(&h.wake), reinterpret_cast<uv_handle_t*>(&h.alarm),
-                       reinterpret_cast<uv_handle_t*>(&h.again), reinterpret_cast<uv_handle_t*>(&h.prepare),
-                       reinterpret_cast<uv_handle_t*>(&h.check)})
-    uv_close(handle, nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&h.wake), nullptr);
   ::close(h.alarm_fd);
+  ::close(h.epoll_fd);
   while (uv_run(&h.loop, UV_RUN_NOWAIT) != 0) {}
   must(uv_loop_close(&h.loop), "uv_loop_close: a handle outlived its loop");
 }
@@ -108,7 +100,95 @@ void Loop::run() {
   end_turn();
 }
 
-void Loop::run_turn(bool wait) { uv_run(&handles_->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT); }
+// Work is ended behind all events, so that a turn's output is one write.
+void Loop::run_turn(bool wait) {
+  end_of_turn_.empty() ? arm_wheel() : end_turn();  // what was asked for between two turns
+  take_events(wait);
+  end_of_turn_.splice(end_of_next_turn_);
+  end_turn();
+  if (!newcomers_.empty()) {
+    newcomers_.run();
+    end_turn();
+  }
+  const auto took = std::chrono::duration_cast<milliseconds>(coarse_clock() - now());
+  longest_turn_ = std::max(longest_turn_, took);
+}
+
+void Loop::take_events(bool wait) {
+  Handles& h = *handles_;
+  tell_changes();
+  bool libuv = must_run(h.loop);
+  epoll_event events[kEvents];
+  const int limit = !wait || libuv || work_is_left() ? 0 : uv_backend_timeout(&h.loop);
+  const int count = ::epoll_wait(h.epoll_fd, events, kEvents, limit);
+  uv_update_time(&h.loop);
+  for (int i = 0; i < count; ++i) {
+    const uint64_t word = events[i].data.u64;
+    if (word >> 32 == kOthers) {
+      if (word == kLibuv) libuv = true;
+      else ring();
+      continue;
+    }
+    // It may be gone since, by an event before, and its descriptor another's.
+    Watched* const one = watched_[word & kLow];
+    if (!one || one->number != word >> 32) continue;
+    // EPOLLHUP is both: there is an end to be read, and what is written fails.
+    uint32_t now = events[i].events;
+    if (now & EPOLLHUP) now |= one->wanted;
+    now &= one->wanted | EPOLLERR;
+    if (now) one->on_events(now);
+  }
+  if (libuv) uv_run(&h.loop, UV_RUN_NOWAIT);
+}
+
+bool Loop::watch(Watched& one, int fd, uint32_t events) {
+  if (size_t(fd) >= watched_.size()) watched_.resize(std::max<size_t>(size_t(fd) + 1, watched_.size() * 2));
+  one.fd = fd;
+  one.number = ++watches_ == kOthers ? ++watches_ : watches_;
+  one.wanted = events;
+  one.watched = 0;
+  if (!tell(one)) return false;
+  watched_[size_t(fd)] = &one;
+  return true;
+}
+
+void Loop::want(Watched& one, uint32_t events) {
+  if (one.wanted == one.watched && events != one.wanted) changed_.push_back(one.fd);
+  one.wanted = events;
+}
+
+void Loop::unwatch(Watched& one, Descriptor then) {
+  watched_[size_t(one.fd)] = nullptr;
+  if (then == Descriptor::Kept && one.watched) control(handles_->epoll_fd, EPOLL_CTL_DEL, one.fd, 0, 0);
+}
+
+bool Loop::tell(Watched& one) {
+  if (one.wanted == one.watched) return true;
+  const int operation = one.watched == 0 ? EPOLL_CTL_ADD : one.wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+  if (control(handles_->epoll_fd, operation, one.fd, one.wanted, word_of(one)) != 0) return false;
+  one.watched = one.wanted;
+  return true;
+}
+
+void Loop::tell_changes() {
+  for (size_t i = 0; i < changed_.size(); ++i) {
+    Watched* const one = watched_[size_t(changed_[i])];
+    if (one && !tell(*one)) one->wanted = one->watched, one->on_events(EPOLLERR);
+  }
+  changed_.clear();
+}
+
+bool Loop::work_is_left() {
+  return !end_of_turn_.empty() || !end_of_next_turn_.empty() || !retired_.empty() || !newcomers_.empty();
+}
+
+// Waking up is what it is for: end_turn() does the rest.
+void Loop::ring() {
+  uint64_t times;
+  (void)!::read(handles_->alarm_fd, &times, sizeof times);
+  wheel_armed_for_ = TimePoint::max();
+  wheel_stale_ = true;
+}
 
 void Loop::stop() {
   handles_->stopping.store(true, std::memory_order_release);
@@ -168,11 +248,6 @@ void Loop::end_turn() {
 // One alarm for the wheel, moved only when something earlier comes: a firing too many costs less than a move, and most
 // turns need not even ask the wheel.
 void Loop::arm_wheel() {
-  Handles& h = *handles_;
-  if (!end_of_turn_.empty() || !end_of_next_turn_.empty() || !retired_.empty() || !newcomers_.empty())
-    uv_timer_start(
-        &h.again, [](uv_timer_t*) {}, 0, 0);
-  else uv_timer_stop(&h.again);
   if (!std::exchange(wheel_stale_, false)) return;
   const TimePoint next = wheel_.next();
   if (next >= wheel_armed_for_) return;
@@ -180,7 +255,7 @@ void Loop::arm_wheel() {
   // In whole milliseconds, as now() is; at 0 the alarm would be off.
   const auto at = std::max(std::chrono::ceil<milliseconds>(next.time_since_epoch()), milliseconds(1));
   const itimerspec when{{}, {at.count() / 1000, at.count() % 1000 * 1'000'000}};
-  must(::timerfd_settime(h.alarm_fd, TFD_TIMER_ABSTIME, &when, nullptr) == 0 ? 0 : -errno, "timerfd_settime");
+  must(::timerfd_settime(handles_->alarm_fd, TFD_TIMER_ABSTIME, &when, nullptr) == 0 ? 0 : -errno, "timerfd_settime");
 }
 
 }  // namespace outrider::net

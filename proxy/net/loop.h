@@ -1,5 +1,9 @@
 #pragma once
 // One turn after another: events, timers, mail, and the work that waits for the end of a turn. Wraps a uv_loop_t.
+//
+// Descriptors of the data path are watched by an epoll of our own, which waits for libuv's, too (uv_backend_fd), and runs it when
+// it has something: uv_poll_t would ask the kernel five questions more for each connection (is it non-blocking, can it be
+// watched, twice when what is wanted changes, is it gone), and take twice the memory.
 
 #include <memory>
 #include <mutex>
@@ -32,6 +36,18 @@ struct Retired : EndOfTurn {      // something that must outlive the call stack 
   ~Retired() = default;
 };
 
+enum class Descriptor : uint8_t { Kept, Closed };  // what becomes of it now; who is closed leaves the kernel's list by itself
+
+struct Watched : Retired {                      // by Loop::watch; poll.h has the one kind there is
+  virtual void on_events(uint32_t events) = 0;  // EPOLL… bits that were wanted, and EPOLLERR
+  int fd = -1;
+  uint32_t number = 0;               // of this watch: a later one of the same descriptor has another
+  uint32_t wanted = 0, watched = 0;  // by the owner; by the kernel
+
+ protected:
+  ~Watched() = default;
+};
+
 struct Message {  // what another thread may send here; owned by the mailbox
   virtual ~Message() = default;
   virtual void on_delivery() = 0;
@@ -55,7 +71,7 @@ class Loop {
   void run();                // until stop(); end-of-turn work of the last turn is done
   void run_turn(bool wait);  // tests: one turn
   void stop();               // thread-safe
-  TimePoint now() const;     // in milliseconds, read once per turn (by libuv, when events have come)
+  TimePoint now() const;     // in milliseconds, read once per turn, when events have come
   static WallTime wall() { return std::chrono::system_clock::now(); }
   static TimePoint clock() { return std::chrono::steady_clock::now(); }  // read now: only for the stamps of an exchange
   void arm(Timer& timer, milliseconds after);  // arms or re-arms; 0 fires in the next turn. Cancel: timer.cancel()
@@ -71,6 +87,11 @@ class Loop {
     post(std::unique_ptr<Message>(std::make_unique<Call<F>>(std::move(f))));
   }
   uv_loop_s* raw();
+  // For poll.h. Each for as long as its descriptor is open; false: the kernel cannot. Level-triggered; what is wanted may change
+  // often, the kernel is told once a turn.
+  bool watch(Watched& one, int fd, uint32_t events);
+  void want(Watched& one, uint32_t events);
+  void unwatch(Watched& one, Descriptor then);
   BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }
   Newcomers& newcomers() { return newcomers_; }
@@ -78,6 +99,11 @@ class Loop {
 
  private:
   struct Handles;
+  bool tell(Watched& one);  // the kernel what is wanted
+  void tell_changes();
+  bool work_is_left();
+  void take_events(bool wait);
+  void ring();
   void end_turn();
   void arm_wheel();
   void deliver();
@@ -91,6 +117,9 @@ class Loop {
   milliseconds longest_turn_{0};
   IntrusiveList<EndOfTurn> end_of_turn_, end_of_next_turn_;
   IntrusiveList<Retired, EndOfTurn> retired_;
+  std::vector<Watched*> watched_;  // by descriptor
+  std::vector<int> changed_;       // descriptors of which something else is wanted
+  uint32_t watches_ = 0;
   std::mutex mail_mutex_;
   std::vector<std::unique_ptr<Message>> mail_;
 };

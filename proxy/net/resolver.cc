@@ -101,9 +101,9 @@ class Resolver::Channel final : EndOfTurn {
   void on_answered(Pending& pending, int status, std::string_view message);
   void over(Pending& pending);
   void on_end_of_turn() override;
-  void on_socket(int fd, int events);
+  void on_socket(int fd, uint32_t events);
   ssize_t receive(int fd, void* to, size_t room, sockaddr* from, socklen_t* length);
-  void on_ready(uv_poll_t* handle, int status, int events);
+  void on_ready(int fd, uint32_t events);
   void on_due() { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }
   void process(int readable, int writable);
   void arm();
@@ -134,7 +134,7 @@ void Resolver::Channel::open() {
   options.resolvconf_path = path.data();
   options.sock_state_cb_data = this;
   options.sock_state_cb = [](void* self, ares_socket_t fd, int readable, int writable) {
-    static_cast<Channel*>(self)->on_socket(fd, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0));
+    static_cast<Channel*>(self)->on_socket(fd, (readable ? uint32_t(EPOLLIN) : 0) | (writable ? uint32_t(EPOLLOUT) : 0));
   };
   mark_ = identity::FileMark::of(path);
   const int which = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_UDP_PORT |
@@ -234,29 +234,22 @@ void Resolver::Channel::on_end_of_turn() {
   }
 }
 
-void Resolver::Channel::on_socket(int fd, int events) {
+void Resolver::Channel::on_socket(int fd, uint32_t events) {
   const auto known = std::find_if(polls_.begin(), polls_.end(), [fd](const auto& each) { return each.first == fd; });
   PollHandle<Channel>* poll = known == polls_.end() ? nullptr : known->second;
   if (events == 0) {
     if (!poll) return;
     polls_.erase(known);
-    return poll->release();
+    return poll->release(Descriptor::Kept);
   }
-  if (!poll) {
-    poll = PollHandle<Channel>::make(loop_.raw(), fd, this);
-    if (!poll) return;  // its question ends by its limit
-    polls_.emplace_back(fd, poll);
-  }
-  uv_poll_start(&poll->handle, events, [](uv_poll_t* handle, int status, int now) {
-    if (Channel* self = PollHandle<Channel>::owner_of(handle)) self->on_ready(handle, status, now);
-  });
+  if (poll) return poll->want(events);
+  poll = PollHandle<Channel>::make(loop_, fd, events, this, [](Channel& self, int of, uint32_t now) { self.on_ready(of, now); });
+  if (poll) polls_.emplace_back(fd, poll);  // else its question ends by its limit
 }
 
-void Resolver::Channel::on_ready(uv_poll_t* handle, int status, int events) {
-  uv_os_fd_t fd = -1;
-  if (uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd) != 0) return;
-  if (status < 0) events = UV_READABLE | UV_WRITABLE;
-  process(events & UV_READABLE ? fd : ARES_SOCKET_BAD, events & UV_WRITABLE ? fd : ARES_SOCKET_BAD);
+void Resolver::Channel::on_ready(int fd, uint32_t events) {
+  if (events & EPOLLERR) events |= EPOLLIN | EPOLLOUT;
+  process(events & EPOLLIN ? fd : ARES_SOCKET_BAD, events & EPOLLOUT ? fd : ARES_SOCKET_BAD);
 }
 
 void Resolver::Channel::process(int readable, int writable) {

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kRecords = 64 * 1024;  // asked of the socket at once
 constexpr size_t kUnsent = 64 * 1024;   // encrypted and waiting: above it nothing more is taken
-constexpr int kAgain = 1 << 16;         // none of libuv's events: wait_for_turn()
+constexpr uint32_t kAgain = 1 << 16;    // none of the kernel's events: wait_for_turn()
 constexpr size_t kRecord = 16 * 1024, kSmallRun = 4 * 1024;
 
 // recv(2) and send(2). glibc's own are cancellation points, which costs two locked instructions a call in a program with
@@ -77,10 +77,10 @@ struct Transport::Waiting final : Newcomer {
   explicit Waiting(Transport& t) : owner(t) {}
   void on_turn() override {
     const auto self = std::move(owner.waiting_);
-    owner.serve(status, events);
+    owner.serve(events);
   }
   Transport& owner;
-  int status = 0, events = 0;
+  uint32_t events = 0;
 };
 
 Transport::Transport(Loop& loop, TransportEvents& owner) : loop_(loop), owner_(owner) {}
@@ -119,45 +119,33 @@ Result<Done> Transport::connect(const Address& to, const TlsPeer* tls) {
   return Done{};
 }
 
-// uv_poll_start stops and starts again (an epoll_ctl each): called only when what is wanted has changed.
 void Transport::watch() {
   if (fd_ < 0) return;
   const bool read = reading_ && !ended_;
-  // A peer that resets while reading is paused is heard of by UV_DISCONNECT only.
-  const int want =
-      (read ? UV_READABLE : 0) | (want_write_ ? UV_WRITABLE : 0) | (read || ended_ || ended_unread_ ? 0 : UV_DISCONNECT);
-  if (want == watching_) return;
-  if (!poll_) {
-    poll_ = PollHandle<Transport>::make(loop_.raw(), fd_, this);
-    if (!poll_) return fail({Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"});
-  }
-  watching_ = want;
-  if (want == 0) {
-    uv_poll_stop(&poll_->handle);
-    return;
-  }
-  uv_poll_start(&poll_->handle, want, [](uv_poll_t* handle, int status, int events) {
-    if (Transport* self = PollHandle<Transport>::owner_of(handle))
-      self->newcomer_ ? self->wait(status, events) : self->serve(status, events);
+  // A peer that resets while reading is paused is heard of by EPOLLERR and EPOLLRDHUP only.
+  const uint32_t want =
+      (read ? EPOLLIN : 0u) | (want_write_ ? EPOLLOUT : 0u) | (read || ended_ || ended_unread_ ? 0u : EPOLLRDHUP);
+  if (poll_) return poll_->want(want);
+  poll_ = PollHandle<Transport>::make(loop_, fd_, want, this, [](Transport& self, int, uint32_t events) {
+    self.newcomer_ ? self.wait(events) : self.serve(events);
   });
+  if (!poll_) fail({Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"});
 }
 
-void Transport::wait(int status, int events) {
+void Transport::wait(uint32_t events) {
   if (!waiting_) waiting_ = std::make_unique<Waiting>(*this);
-  if (status < 0) waiting_->status = status;
   waiting_->events |= events;
   loop_.newcomers().wait(*waiting_);
 }
 
-void Transport::wait_for_turn() { wait(0, kAgain); }
+void Transport::wait_for_turn() { wait(kAgain); }
 
-void Transport::serve(int status, int events) {
+void Transport::serve(uint32_t events) {
   const auto* const poll = poll_;  // lives for a turn more, whatever an event does to us
   if (!connected_) {
-    // libuv says no more than that there was an error (EBADF, whatever it was): the socket knows which.
     const int os_error = pending_error(fd_);
-    if (os_error != 0 || status < 0) return fail(connect_error(os_error ? os_error : -status));
-    if (!(events & UV_WRITABLE)) return;
+    if (os_error != 0 || events & EPOLLERR) return fail(connect_error(os_error ? os_error : ECONNABORTED));
+    if (!(events & EPOLLOUT)) return;
     connected_ = true;
     want_write_ = false;
     if (secured_ && !step_handshake()) return;  // ours is the first word
@@ -166,7 +154,7 @@ void Transport::serve(int status, int events) {
   }
   const bool greeting = secured_ && !secured_->engine.established();
   // EPOLLERR: what came before the reset is still there, an early answer perhaps, or an alert.
-  if (status < 0) {
+  if (events & EPOLLERR) {
     if (greeting && !step_handshake()) return;
     if (!greeting && reading_ && !ended_) {
       owner_.on_readable();
@@ -179,7 +167,7 @@ void Transport::serve(int status, int events) {
     if (!step_handshake()) return;
     return watch();
   }
-  if (events & UV_WRITABLE && want_write_) {
+  if (events & EPOLLOUT && want_write_) {
     want_write_ = false;
     if (unsent() > 0) {
       if (const auto ok = flush(); !ok) return fail(ok.error());
@@ -189,12 +177,12 @@ void Transport::serve(int status, int events) {
     if (poll->owner != this) return;  // closed from inside
     watch();
   }
-  if ((events & UV_READABLE && reading_ && !ended_) || events & kAgain) {
+  if ((events & EPOLLIN && reading_ && !ended_) || events & kAgain) {
     owner_.on_readable();
     if (poll->owner != this) return;
   }
   // Only a FIN, and reading is paused: it is found again when reading goes on. Not to be told of it until then.
-  if (events & UV_DISCONNECT && !reading_) ended_unread_ = true, watch();
+  if (events & EPOLLRDHUP && !reading_) ended_unread_ = true, watch();
 }
 
 Result<ReadResult> Transport::read(Buffer& into, size_t at_most) {
@@ -390,11 +378,10 @@ void Transport::shut_write() {
 }
 
 void Transport::close() {
-  if (poll_) std::exchange(poll_, nullptr)->release();
+  if (poll_) std::exchange(poll_, nullptr)->release(Descriptor::Closed);
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   if (secured_) secured_->again.cancel();
   waiting_.reset();
-  watching_ = 0;
 }
 
 void Transport::abort() {

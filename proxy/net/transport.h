@@ -36,7 +36,7 @@ struct ReadResult {
   bool full = false;   // all the room was filled: more is likely waiting
 };
 
-// A descriptor we own, watched by uv_poll_t (so that splice(2), SO_ORIGINAL_DST and hand-over are possible). Reading is
+// A descriptor we own, watched by the loop (so that splice(2), SO_ORIGINAL_DST and hand-over are possible). Reading is
 // on from the start. Owned by a connection; its poll handle outlives it by one turn. One thread.
 class Transport {
  public:
@@ -87,8 +87,8 @@ class Transport {
   Result<ReadResult> decrypt(std::span<char> into);
   Result<size_t> send(Buffer& from);
   Result<Done> flush();
-  void wait(int status, int events);
-  void serve(int status, int events);
+  void wait(uint32_t events);
+  void serve(uint32_t events);
   void fail(Error why);
   Loop& loop_;
   TransportEvents& owner_;
@@ -96,7 +96,6 @@ class Transport {
   std::unique_ptr<Secured> secured_;  // null: plain
   std::unique_ptr<Waiting> waiting_;  // a newcomer has been told of by the kernel
   int fd_ = -1;
-  int watching_ = 0;
   bool reading_ = true, ended_ = false, ended_unread_ = false, want_write_ = false, connected_ = false, newcomer_ = false;
   bool last_ = false;  // FIN follows
 };
