@@ -68,8 +68,9 @@ Result<int> open_listener(const Address& at, Port port) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     set_family(fd, at);
-    // What is accepted inherits both: a client that vanished is noticed although nothing is sent.
+    // What is accepted inherits all of it: a client that vanished is noticed although nothing is sent.
     keep_alive(fd, kSilent);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (at.is_loopback()) spare_congestion_control(fd);
   }
   if (::bind(fd, at.raw(), at.length()) != 0 || ::listen(fd, kBacklog) != 0) {
@@ -123,8 +124,6 @@ bool Listener::accept_one() {
     }
     return false;  // EAGAIN: done
   }
-  const int on = 1;
-  if (!local_.is_unix()) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   owner_.on_accept(fd, Address(reinterpret_cast<sockaddr*>(&from), length));
   return true;
 }

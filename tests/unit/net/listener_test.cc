@@ -1,6 +1,8 @@
 #include "net/listener.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -22,6 +24,11 @@ struct Accepting final : ListenerEvents {
   void on_accept(int fd, const Address& peer) override {
     EXPECT_NE(::fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    if (int on = 0; !peer.is_unix()) {
+      socklen_t size = sizeof on;
+      EXPECT_EQ(::getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
+      EXPECT_NE(on, 0);
+    }
     fds.emplace_back(fd);
     peers.push_back(peer);
   }
