@@ -52,7 +52,7 @@ class Bandwidth final : public filter::Filter {
     const auto wait = throttle.take(per_connection_ ? hash(call.peer().remote_address) : 0, bytes, now);
     if (wait.count() <= 0) return filter::Verdict::Continue;
     if (!std::exchange(call.state<Slowed>(*this).yes, true)) call.note(kName, "slowed");
-    call.wait(*this, way, std::chrono::ceil<milliseconds>(wait));
+    call.wait(*this, way, std::chrono::ceil<std::chrono::microseconds>(wait));
     return filter::Verdict::Pause;
   }
 

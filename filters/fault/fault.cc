@@ -88,7 +88,7 @@ class Fault final : public filter::Filter {
     }
     hit.held = true;
     call.note(kName, "delayed");
-    call.wait(*this, http::Way::Request, std::chrono::ceil<milliseconds>(decision.delay));
+    call.wait(*this, http::Way::Request, decision.delay);
     return filter::Verdict::Pause;
   }
 

@@ -55,7 +55,7 @@ const http::HeaderMap* Exchange::take_trailers() {
   return response_pipe().trailers;
 }
 
-void Exchange::wait(const filter::Filter& owner, Way way, milliseconds time) {
+void Exchange::wait(const filter::Filter& owner, Way way, std::chrono::microseconds time) {
   WaitEvents& self = *this;
   if (!waits_) waits_ = std::make_unique<Waits>(site_.loop, self);
   waits_->start(way, owner, time);

@@ -164,7 +164,7 @@ class Exchange final : public filter::Call,
   void on_fetched() override;
   void mirror(const filter::Filter& owner, const filter::Mirroring& how) override;
   void resume(Way way) override;
-  void wait(const filter::Filter& owner, Way way, milliseconds time) override;
+  void wait(const filter::Filter& owner, Way way, std::chrono::microseconds time) override;
   void on_waited(Way way, const filter::Filter& owner) override;
   void reset(const char* reason) override;
   void note(const char* filter, const char* action) override;

@@ -28,7 +28,7 @@ void Exchange::plan_hedge() {
   if (!may_hedge()) return;
   const upstream::HedgePlan& plan = hedging();
   const auto after = plan.after.count() ? plan.after : cluster_->usual_first_byte(plan.quantile, plan.min_requests);
-  if (after) site_.loop.arm(hedge_limit_, std::max(*after, milliseconds(1)));
+  if (after) site_.loop.arm_precisely(hedge_limit_, std::max(*after, milliseconds(1)));
 }
 
 void Exchange::on_hedge_limit() {

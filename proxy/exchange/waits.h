@@ -21,10 +21,10 @@ class Waits {
  public:
   Waits(net::Loop& loop, WaitEvents& events) : loop_(loop), events_(events) {}
   ~Waits() { cancel(); }
-  void start(http::Way way, const filter::Filter& owner, milliseconds time) {
+  void start(http::Way way, const filter::Filter& owner, std::chrono::microseconds time) {
     owners_[size_t(way)] = &owner;
-    if (way == http::Way::Request) loop_.arm(request_, time);
-    else loop_.arm(response_, time);
+    if (way == http::Way::Request) loop_.arm_precisely(request_, time);
+    else loop_.arm_precisely(response_, time);
   }
   void cancel() {
     request_.cancel();

@@ -83,7 +83,7 @@ class Call {
   virtual void mirror(const Filter& /*owner*/, const Mirroring& /*how*/) {}
   virtual void resume(http::Way way) = 0;  // after Verdict::Pause; continues at the next filter
   // From a hook that then says Pause: the owner's on_waited() follows so much later, unless the call ends first.
-  virtual void wait(const Filter& /*owner*/, http::Way /*way*/, milliseconds /*time*/) {}
+  virtual void wait(const Filter& /*owner*/, http::Way /*way*/, std::chrono::microseconds /*time*/) {}
   // Ends it without an answer, as if the connection had broken; then return Verdict::Answered. `reason` is a literal.
   virtual void reset(const char* reason) { respond(503, reason, {}); }
   // Counts what a filter has done to a call; texts live as long as the filter.

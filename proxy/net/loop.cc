@@ -65,7 +65,9 @@ bool must_run(const uv_loop_t& loop) {
 
 }  // namespace
 
-Loop::Loop() : handles_(std::make_unique<Handles>()), random_(random_seed()), wheel_(clock()) {
+Loop::Loop()
+    : handles_(std::make_unique<Handles>()), random_(random_seed()), wheel_(clock()),
+      fine_wheel_(clock(), TimerWheel::kFineTick) {
   Handles& h = *handles_;
   must(uv_loop_init(&h.loop), "uv_loop_init");
   h.loop.data = this;
@@ -200,6 +202,12 @@ void Loop::arm(Timer& timer, milliseconds after) {
   wheel_stale_ |= wheel_.due(timer) < wheel_armed_for_;
 }
 
+void Loop::arm_precisely(Timer& timer, std::chrono::microseconds after) {
+  if (!std::exchange(fine_, true)) fine_wheel_.advance(clock());  // which fires nothing: it is empty
+  fine_wheel_.arm(timer, clock() + after);
+  wheel_stale_ |= fine_wheel_.due(timer) < wheel_armed_for_;
+}
+
 void Loop::arm_within(Timer& timer, milliseconds after) {
   if (!timer.armed() || wheel_.due(timer) > now() + after) arm(timer, after);
 }
@@ -234,6 +242,7 @@ void Loop::deliver() {
 // output must not wait for the next event. Rounds are bounded; what is left keeps the loop from sleeping.
 void Loop::end_turn() {
   wheel_.advance(now());
+  if (fine_) fine_wheel_.advance(clock());
   for (int round = 0; round < 64 && !end_of_turn_.empty(); ++round) {
     IntrusiveList<EndOfTurn> now;
     now.splice(end_of_turn_);
@@ -249,12 +258,19 @@ void Loop::end_turn() {
 // turns need not even ask the wheel.
 void Loop::arm_wheel() {
   if (!std::exchange(wheel_stale_, false)) return;
-  const TimePoint next = wheel_.next();
+  TimePoint next = wheel_.next();
+  if (next != TimePoint::max()) next = std::chrono::ceil<milliseconds>(next);  // as now() is in whole ones
+  if (fine_) {
+    const TimePoint fine = fine_wheel_.next();
+    fine_ = fine != TimePoint::max();
+    next = std::min(next, fine);
+  }
   if (next >= wheel_armed_for_) return;
   wheel_armed_for_ = next;
-  // In whole milliseconds, as now() is; at 0 the alarm would be off.
-  const auto at = std::max(std::chrono::ceil<milliseconds>(next.time_since_epoch()), milliseconds(1));
-  const itimerspec when{{}, {at.count() / 1000, at.count() % 1000 * 1'000'000}};
+  // At 0 the alarm would be off.
+  const auto at = std::max(next.time_since_epoch(), TimePoint::duration(1));
+  const auto whole = std::chrono::floor<seconds>(at);
+  const itimerspec when{{}, {whole.count(), std::chrono::nanoseconds(at - whole).count()}};
   must(::timerfd_settime(handles_->alarm_fd, TFD_TIMER_ABSTIME, &when, nullptr) == 0 ? 0 : -errno, "timerfd_settime");
 }
 

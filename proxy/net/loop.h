@@ -75,6 +75,9 @@ class Loop {
   static WallTime wall() { return std::chrono::system_clock::now(); }
   static TimePoint clock() { return std::chrono::steady_clock::now(); }  // read now: only for the stamps of an exchange
   void arm(Timer& timer, milliseconds after);  // arms or re-arms; 0 fires in the next turn. Cancel: timer.cancel()
+  // The same from the clock's own time, late by 50 us and what the turn takes, where arm() may be by ten milliseconds: for delays
+  // that somebody measures. Dearer: the loop reads the clock in each turn, and wakes up for each timer.
+  void arm_precisely(Timer& timer, std::chrono::microseconds after);
   // Arms it unless it fires sooner already. For limits that are moved with every message: whoever uses it looks when it
   // fires whether the time has really come.
   void arm_within(Timer& timer, milliseconds after);
@@ -110,7 +113,8 @@ class Loop {
   std::unique_ptr<Handles> handles_;
   BlockPool blocks_;
   Random random_;
-  TimerWheel wheel_;
+  TimerWheel wheel_, fine_wheel_;
+  bool fine_ = false;  // there are timers in it
   Newcomers newcomers_;
   TimePoint wheel_armed_for_ = TimePoint::max();  // max(): the alarm is off
   bool wheel_stale_ = false;                      // the wheel may want to be called sooner than that

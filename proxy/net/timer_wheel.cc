@@ -6,8 +6,8 @@
 namespace outrider::net {
 
 uint64_t TimerWheel::tick_of(TimePoint at) const {
-  const auto since = std::chrono::ceil<milliseconds>(at - start_).count();
-  return since <= 0 ? 0 : uint64_t(since + kTick.count() - 1) / uint64_t(kTick.count());
+  const auto since = std::chrono::ceil<std::chrono::microseconds>(at - start_).count();
+  return since <= 0 ? 0 : uint64_t(since + length_.count() - 1) / uint64_t(length_.count());
 }
 
 void TimerWheel::arm(Timer& timer, TimePoint due) {
@@ -30,8 +30,8 @@ void TimerWheel::place(Timer& timer) {
 }
 
 void TimerWheel::advance(TimePoint now) {
-  const auto since = std::chrono::floor<milliseconds>(now - start_).count();
-  const uint64_t target = since <= 0 ? 0 : uint64_t(since) / uint64_t(kTick.count());
+  const auto since = std::chrono::floor<std::chrono::microseconds>(now - start_).count();
+  const uint64_t target = since <= 0 ? 0 : uint64_t(since) / uint64_t(length_.count());
   while (tick_ < target) {
     const uint64_t soonest = next_tick();
     tick_ = std::min(soonest, target);  // nothing to do in between
@@ -51,7 +51,7 @@ void TimerWheel::advance(TimePoint now) {
 
 TimePoint TimerWheel::next() {
   const uint64_t soonest = next_tick();
-  return soonest == UINT64_MAX ? TimePoint::max() : start_ + kTick * int64_t(soonest);
+  return soonest == UINT64_MAX ? TimePoint::max() : start_ + length_ * int64_t(soonest);
 }
 
 // The next tick at which a timer fires or a slot is handed down.

@@ -1,5 +1,5 @@
 #pragma once
-// Timers in four wheels of 64 slots (Varghese and Lauck 1987): arm and cancel in constant time, 8 ms ticks.
+// Timers in four wheels of 64 slots (Varghese and Lauck 1987): arm and cancel in constant time.
 
 #include <array>
 #include <cstdint>
@@ -35,9 +35,10 @@ class BoundTimer final : public Timer {
 class TimerWheel {
  public:
   static constexpr milliseconds kTick{8};
-  explicit TimerWheel(TimePoint start) : start_(start) {}
+  static constexpr std::chrono::microseconds kFineTick{50};
+  explicit TimerWheel(TimePoint start, std::chrono::microseconds tick = kTick) : start_(start), length_(tick) {}
   void arm(Timer& timer, TimePoint due);
-  TimePoint due(const Timer& timer) const { return start_ + kTick * int64_t(timer.due_tick); }
+  TimePoint due(const Timer& timer) const { return start_ + length_ * int64_t(timer.due_tick); }
   void advance(TimePoint now);  // fires all that are due
   bool empty() { return next() == TimePoint::max(); }
   TimePoint next();  // when advance() should be called next; max(): never
@@ -47,8 +48,9 @@ class TimerWheel {
   uint64_t tick_of(TimePoint at) const;  // rounded up
   uint64_t next_tick();
   void place(Timer& timer);
-  TimePoint start_;
-  uint64_t tick_ = 0;  // all before it have fired
+  const TimePoint start_;
+  const std::chrono::microseconds length_;  // of a tick
+  uint64_t tick_ = 0;                       // all before it have fired
   std::array<std::array<IntrusiveList<Timer>, kSlots>, kLevels> slots_;
   std::array<uint64_t, kLevels> occupied_{};  // a bit a slot; timers leave without telling, so a set bit may be stale
 };

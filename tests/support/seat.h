@@ -18,7 +18,7 @@ class Seat : public filter::Call {
   void let_in(const char* filter, const char* reason) override { said = std::string("in ") + filter + " " + reason; }
   void fetch(const filter::Filter&, filter::Subrequest& what) override { asked = &what; }
   void resume(http::Way) override { ++resumed; }
-  void wait(const filter::Filter&, http::Way, milliseconds time) override { waits = time; }
+  void wait(const filter::Filter&, http::Way, std::chrono::microseconds time) override { waits = time; }
   void reset(const char* reason) override { said = std::string("reset ") + reason; }
   void note(const char* filter, const char* action) override { noted += std::string(filter) + " " + action + "\n"; }
   const http::HeaderMap* take_trailers() override { return nullptr; }
@@ -26,7 +26,7 @@ class Seat : public filter::Call {
   std::string said;  // "403 ip ip.deny[0]"; "in ext_authz authz_timeout_allowed"; empty: nothing was answered
   filter::Subrequest* asked = nullptr;
   int resumed = 0;
-  milliseconds waits{0};
+  std::chrono::microseconds waits{0};
   std::string noted;  // "fault delayed\n"
 };
 

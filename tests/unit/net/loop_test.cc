@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -140,6 +141,25 @@ TEST(TimerWheel, FiresInTheTickBehindItsTimeAndNeverBefore) {
       EXPECT_FALSE(probe.armed());
       EXPECT_TRUE(wheel.empty());
     }
+}
+
+TEST(TimerWheel, WithFineTicksFiresWithinOneOfThem) {
+  const auto tick = TimerWheel::kFineTick;
+  for (const int64_t after : {0, 1, 49, 50, 51, 63 * 50, 64 * 50, 64 * 50 + 1, 4096 * 50, 4097 * 50, 2'000'000, 900'000'000}) {
+    TimePoint now = at_ms(5);
+    TimerWheel wheel(now, tick);
+    Probe probe;
+    probe.now = &now;
+    probe.due = now + std::chrono::microseconds(after);
+    wheel.arm(probe, probe.due);
+    while (probe.fired == 0) {
+      ASSERT_NE(wheel.next(), TimePoint::max());
+      now = wheel.next();
+      ASSERT_LE(now, probe.due + tick) << after;
+      wheel.advance(now);
+    }
+    EXPECT_EQ(wheel.next(), TimePoint::max());
+  }
 }
 
 TEST(TimerWheel, SaysWhenItWantsToBeCalled) {
@@ -459,6 +479,44 @@ TEST(Loop, TimersFireInOrderAndNotEarly) {
   EXPECT_LE(soon.fired_at, later.fired_at);
   EXPECT_LE(zero.fired_at, soon.fired_at);
   EXPECT_EQ(cancelled.fired_at, TimePoint{});
+}
+
+// By the clock itself, whenever in a turn it was asked for; arm() goes by the time at which the turn began.
+TEST(Loop, PreciseTimersFireInOrderAndNotEarlyByTheClock) {
+  struct Alarm final : Timer {
+    void on_timer() override { fired_at = Loop::clock(); }
+    TimePoint due_at{}, fired_at{};
+  };
+  Loop loop;
+  std::array<Alarm, 8> alarms;
+  Alarm cancelled, coarse;
+  using std::chrono::microseconds;
+  const auto arm = [&](Alarm& alarm, microseconds after) {
+    alarm.due_at = Loop::clock() + after;
+    loop.arm_precisely(alarm, after);
+  };
+  loop.arm(coarse, milliseconds(1));
+  for (size_t i = alarms.size(); i-- > 0;) arm(alarms[i], microseconds(1 + 700 * i));
+  arm(cancelled, microseconds(300));
+  cancelled.cancel();
+  ASSERT_TRUE(run_until(loop, [&] { return alarms.back().fired_at != TimePoint{} && coarse.fired_at != TimePoint{}; }));
+  for (size_t i = 0; i < alarms.size(); ++i) {
+    EXPECT_GE(alarms[i].fired_at, alarms[i].due_at) << i;
+    if (i > 0) EXPECT_GE(alarms[i].fired_at, alarms[i - 1].fired_at) << i;
+  }
+  EXPECT_EQ(cancelled.fired_at, TimePoint{});
+  // Again, when the wheel has stood still for a while, and as the other kind of timer.
+  alarms[0].fired_at = {};
+  loop.arm(cancelled, milliseconds(20));
+  ASSERT_TRUE(run_until(loop, [&] { return cancelled.fired_at != TimePoint{}; }));
+  arm(alarms[0], microseconds(500));
+  arm(alarms[1], microseconds(200));
+  loop.arm(alarms[1], std::chrono::hours(1));
+  alarms[1].fired_at = {};
+  ASSERT_TRUE(run_until(loop, [&] { return alarms[0].fired_at != TimePoint{}; }));
+  EXPECT_GE(alarms[0].fired_at, alarms[0].due_at);
+  EXPECT_EQ(alarms[1].fired_at, TimePoint{});
+  alarms[1].cancel();
 }
 
 TEST(Loop, DeliversWhatOtherThreadsPostInTheirOrder) {
