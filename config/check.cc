@@ -2,20 +2,12 @@
 
 #include <algorithm>
 
-#include "base/path.h"
 #include "base/text.h"
+#include "config/shadowed.h"
 
 namespace outrider::config {
 
 namespace {
-
-bool host_covers(const std::string& wide, const std::string& narrow) {
-  if (wide == narrow || wide == "*") return true;
-  if (!wide.starts_with("*.")) return false;
-  const std::string_view suffix = std::string_view(wide).substr(1);
-  const std::string_view name = narrow.starts_with("*.") ? std::string_view(narrow).substr(1) : std::string_view(narrow);
-  return name.size() > suffix.size() && name.ends_with(suffix);
-}
 
 // A node to point at for something of the document: its file and line.
 Node point(const Where& where) {
@@ -142,55 +134,18 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
 
 }  // namespace
 
-bool covers(const Route& earlier, const Route& rule, std::string& by) {
-  if (earlier.conditions.any()) return false;
-  const auto name_taken = [&](const std::string& name) {
-    return std::any_of(earlier.server_names.begin(), earlier.server_names.end(),
-                       [&](const std::string& wide) { return host_covers(wide, name); });
-  };
-  if (!earlier.server_names.empty()) {
-    by = "sni \"" + earlier.server_names.front() + "\"";
-    return !rule.server_names.empty() && std::all_of(rule.server_names.begin(), rule.server_names.end(), name_taken);
-  }
-  const auto host_taken = [&](const std::string& host) {
-    return std::any_of(earlier.hosts.begin(), earlier.hosts.end(),
-                       [&](const std::string& wide) { return host_covers(wide, host); });
-  };
-  if (!earlier.hosts.empty() && (rule.hosts.empty() || !std::all_of(rule.hosts.begin(), rule.hosts.end(), host_taken)))
-    return false;
-  const auto under = [&](const std::string& path) {
-    return std::any_of(earlier.prefixes.begin(), earlier.prefixes.end(),
-                       [&](const std::string& p) { return covers_path(p, path); });
-  };
-  const auto taken = [&](const std::string& path) {
-    return under(path) || std::find(earlier.paths.begin(), earlier.paths.end(), path) != earlier.paths.end();
-  };
-  if (!earlier.prefixes.empty() || !earlier.paths.empty()) {
-    const bool any_path = rule.prefixes.empty() && rule.paths.empty();
-    if (any_path && !under("/")) return false;
-    if (!std::all_of(rule.prefixes.begin(), rule.prefixes.end(), under)) return false;
-    if (!std::all_of(rule.paths.begin(), rule.paths.end(), taken)) return false;
-  }
-  by = !earlier.prefixes.empty() ? "prefix \"" + earlier.prefixes.front() + "\""
-       : !earlier.paths.empty()  ? "path \"" + earlier.paths.front() + "\""
-       : !earlier.hosts.empty()  ? "host \"" + earlier.hosts.front() + "\""
-                                 : "everything";
-  return true;
-}
-
 void check_rules(Reading& reading, const Document& d) {
   for (const Listener& l : d.listeners) {
-    std::string by;
-    for (size_t i = 1; i < l.routes.size(); ++i)
-      for (size_t j = 0; j < i; ++j) {
-        const bool apart = l.routes[j].server_names.empty() && !l.routes[i].server_names.empty() && !takes_tls(l);
-        if (apart || !covers(l.routes[j], l.routes[i], by)) continue;
-        const Where& where = l.routes[j].where;
-        reading.warn(point(l.routes[i].where), l.routes[i].path,
-                     "never matches; " + l.routes[j].path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") +
-                         " already takes " + by);
-        break;
-      }
+    Shadows shadows(takes_tls(l));
+    for (const Route& route : l.routes) {
+      std::string by;
+      const Route* const earlier = shadows.add(route, by);
+      if (!earlier) continue;
+      const Where& where = earlier->where;
+      reading.warn(point(route.where), route.path,
+                   "never matches; " + earlier->path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") +
+                       " already takes " + by);
+    }
   }
 }
 

@@ -8,7 +8,4 @@ namespace outrider::config {
 void check_rules(Reading& reading, const Document& document);
 void check(Reading& reading, const Document& document, const Layers& layers);
 
-// Whether every request that `rule` matches is taken by `earlier`; then by what of it: 'prefix "/"'.
-bool covers(const Route& earlier, const Route& rule, std::string& by);
-
 }  // namespace outrider::config

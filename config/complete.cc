@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -18,6 +19,7 @@ struct Completion {
   Document& d;
   const Layers& layers;
   std::set<std::string> tables, chains;  // those a listener has
+  Route standard;                        // of rules that nobody wrote
 
   const Node* user(std::string_view section) const { return layers.user.find(section); }
   const Node* named(std::string_view section, const std::string& name) const {
@@ -91,6 +93,7 @@ struct Completion {
     Node kept = Node::list();
     kept.set_origin(rules.shared_origin());
     const auto items = rules.as_list();
+    std::unordered_map<std::string, std::string> names;  // and whose they are
     if (rules.is_scalar()) reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
     if (rules.is_scalar()) return kept;
     for (size_t i = 0; i < items.size(); ++i) {
@@ -109,11 +112,10 @@ struct Completion {
       route.path = at;
       read_route(fields, route, layers);
       if (route.name.empty()) route.name = listener.table + "-" + std::to_string(i);
-      for (const Route& other : listener.routes)
-        if (other.name == route.name) {
-          const Node* name = fields.given("name");
-          reading.error(name ? *name : *items[i], at + ".name", "the name \"" + route.name + "\" is taken by " + other.path);
-        }
+      if (const auto [other, fresh] = names.emplace(route.name, route.path); !fresh) {
+        const Node* name = fields.given("name");
+        reading.error(name ? *name : *items[i], at + ".name", "the name \"" + route.name + "\" is taken by " + other->second);
+      }
       join_chains(listener, route, *items[i]);
       for (const std::string& name : route.clusters())
         if (const std::string key = route.split.empty() ? "cluster" : "split"; !name.empty())
@@ -290,6 +292,28 @@ struct Completion {
     d.effective.at("registry").put("kind", Node::scalar("none"));
   }
 
+  // What `defaults.route` says; whatever is wrong with that has been said there. Not its mirror: a rule with filters would keep
+  // bytes that are no HTTP from going on.
+  void read_standard() {
+    const Node given = layers.defaults("route");
+    Reading told;
+    Fields fields(told, &given, "defaults.route");
+    read_route_defaults(fields, standard, layers.sources);
+  }
+
+  // A rule's own ways of trying again, key by key over those of each cluster that it leads to.
+  void resolve_tries(Route& route) const {
+    if (route.own_tries.size() == 0) return;
+    const auto add = [&](const Cluster* cluster) {
+      route.tries.push_back(cluster ? cluster->tries : d.cluster_defaults.tries);
+      Reading told;
+      Fields fields(told, &route.own_tries, route.path);
+      read_tries(fields, route.tries.back());
+    };
+    if (route.action == Route::Action::ByHost) add(nullptr);
+    for (const std::string& name : route.clusters()) add(d.cluster(name));
+  }
+
   void imply(Listener& listener, Route route) {
     route.implied = true;
     route.where = {std::string("preset ") + name_of(d.mode)};
@@ -319,7 +343,7 @@ struct Completion {
     for (const Route& route : listener.routes)
       if (route.catches_all()) return;
     if (listener.direction == Direction::Inbound && d.cluster(kLocalCluster)) {
-      Route route;
+      Route route = standard;
       route.name = listener.name + "-" + kLocalCluster;
       route.cluster = kLocalCluster;
       return imply(listener, std::move(route));
@@ -329,14 +353,14 @@ struct Completion {
       if (cluster.name == kLocalCluster || cluster.implied || !cluster.version.empty() || cluster.protocol == Protocol::Tcp ||
           led_to_by_tcp(cluster.name))
         continue;
-      Route route;
+      Route route = standard;
       route.name = listener.name + "-" + cluster.name;
       route.cluster = cluster.name;
       route.hosts = hosts_of(cluster);
       if (!route.hosts.empty()) imply(listener, std::move(route));
     }
     if (d.registry.kind == Registry::Kind::None) return;
-    Route route;
+    Route route = standard;
     route.name = listener.name + "-by-host";
     route.action = Route::Action::ByHost;
     imply(listener, std::move(route));
@@ -440,7 +464,7 @@ struct Completion {
 }  // namespace
 
 void complete(Reading& reading, Document& d, const Layers& layers) {
-  Completion all{reading, d, layers, {}, {}};
+  Completion all{reading, d, layers, {}, {}, {}};
   all.decide_registry();
   for (Listener& listener : d.listeners) all.attach(listener);
   all.unused("routes", all.tables, "table");
@@ -448,7 +472,10 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   all.resolve_configured();
   // What was written, before the implied rules join it; a rule that was not understood would hide others.
   if (!reading.has_errors()) check_rules(reading, d);
+  all.read_standard();
   for (Listener& listener : d.listeners) all.imply_rules(listener);
+  for (Listener& listener : d.listeners)
+    for (Route& route : listener.routes) all.resolve_tries(route);
   if (!reading.has_errors())
     for (const Experiment& experiment : d.experiments) all.attach(experiment);
   all.infer_tcp();

@@ -59,11 +59,29 @@ struct Outliers {  // 0 in a row, or 0 as the rate: not looked at
   double max_ejected = 0.5;
 };
 
+struct Retry {
+  bool connect_failure = true, refused_stream = true, reset_before_request = true;
+  uint32_t grpc = 0;          // a bit for each status of gRPC, by its number
+  std::bitset<200> statuses;  // of HTTP, from 400
+  bool timeout = false;       // of one try
+  uint32_t attempts = 2;
+  std::vector<std::string> methods;  // empty: those that are idempotent
+  milliseconds per_try_timeout{0}, backoff_base{25}, backoff_max{1000};
+  double budget = 0.2;
+  uint32_t budget_min = 3;
+  uint64_t buffer = 64 * 1024;
+};
+
 struct Hedge {
   bool on = false;
   milliseconds after{0};  // 0: by `percentile`
   double percentile = 95;
   uint32_t min_requests = 100;
+};
+
+struct Tries {  // `retry` and `hedge`: of a request at a cluster
+  Retry retry;
+  Hedge hedge;
 };
 
 struct Port {
@@ -208,8 +226,10 @@ struct Route {
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers;
   } respond;
-  milliseconds timeout{0};     // 0: the cluster's
-  std::optional<Hedge> hedge;  // none: the cluster's
+  milliseconds timeout{0};       // 0: the cluster's
+  Node own_tries = Node::map();  // `retry` and `hedge` as far as they are written
+  std::vector<Tries> tries;      // with them, at each of clusters(), or at what the Host header names; empty: the clusters' own
+  bool logged = true;            // `access_log`
   Priority priority = Priority::Normal;
   Chain filters;  // the listener's, what this rule takes out, then its own
 };
@@ -291,11 +311,12 @@ struct ClusterTls {
 
 struct Dns {
   enum class Type : uint8_t { A, Aaaa, Any, Srv } type = Type::A;
-  std::string name;   // without a dot at its end
-  uint16_t port = 0;  // of a complete document 0 only where records have it
-  milliseconds min_ttl{1000}, max_ttl{300000}, timeout{3000};
-  bool keep = true;  // `on_failure`
-  uint32_t max_endpoints = 256;
+  std::string name;                             // without a dot at its end
+  uint16_t port = 0;                            // of a complete document 0 only where records have it
+  milliseconds min_ttl{1000}, max_ttl{300000};  // whatever an answer says, it holds so long
+  milliseconds timeout{3000};                   // of a question
+  bool keep = true;                             // `on_failure`: what was found, while nobody answers
+  size_t max_endpoints = 256;
   std::vector<std::string> servers;  // ip:port; empty: the system's
 };
 
@@ -328,17 +349,7 @@ struct Cluster {
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds connect_timeout{1000}, timeout{0};
   bool timeout_implied = true;  // by a preset: nobody has thought of streams
-  bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
-  uint32_t retry_grpc = 0;          // a bit for each status of gRPC, by its number
-  std::bitset<200> retry_statuses;  // of HTTP, from 400
-  bool retry_timeout = false;       // of one try
-  uint32_t retry_attempts = 2;
-  std::vector<std::string> retry_methods;  // empty: those that are idempotent
-  milliseconds per_try_timeout{0}, backoff_base{25}, backoff_max{1000};
-  double retry_budget = 0.2;
-  uint32_t retry_budget_min = 3;
-  uint64_t retry_buffer = 64 * 1024;
-  Hedge hedge;
+  Tries tries;
   milliseconds pool_idle_timeout{0};  // 0: learned
   uint32_t pool_max_requests = 0;
   milliseconds pool_max_age{0}, tcp_keepalive{60000};

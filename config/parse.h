@@ -27,7 +27,7 @@ Document read_document(Reading& reading, Layers& layers);
 // parse_cluster.cc
 void read_protocol(Fields& fields, Protocol& protocol, Texts later, bool tls_too = false);
 void read_health(Fields& parent, std::string_view key, Health& health, bool of_cluster);
-void read_hedge(Fields& fields, Hedge& hedge);
+void read_tries(Fields& fields, Tries& tries);  // those that are given, over what is in there
 void read_endpoints(Fields& fields, std::vector<Endpoint>& endpoints);
 void read_cluster(Fields& fields, Cluster& cluster, bool item);
 

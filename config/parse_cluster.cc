@@ -151,33 +151,32 @@ void read_dns(Fields& fields, Dns& dns) {
 }
 
 // One word of retry.when; false: it is none.
-bool read_when(const std::string& word, Cluster& c) {
+bool read_when(const std::string& word, Retry& r) {
   static constexpr std::pair<std::string_view, int> kGrpc[] = {
       {"cancelled", 1}, {"deadline_exceeded", 4}, {"resource_exhausted", 8}, {"internal", 13}, {"unavailable", 14}};
   const bool safe = word == "safe";
-  if (safe || word == "connect_failure") c.retry_connect_failure = true;
-  if (safe || word == "refused_stream") c.retry_refused_stream = true;
-  if (safe || word == "reset_before_request") c.retry_reset_before_request = true;
+  if (safe || word == "connect_failure") r.connect_failure = true;
+  if (safe || word == "refused_stream") r.refused_stream = true;
+  if (safe || word == "reset_before_request") r.reset_before_request = true;
   if (safe || word == "connect_failure" || word == "refused_stream" || word == "reset_before_request") return true;
-  if (word == "timeout") return c.retry_timeout = true;
+  if (word == "timeout") return r.timeout = true;
   uint64_t first = 0, last = 0;
   if (word == "gateway_error") first = 502, last = 504;
   else if (word == "5xx") first = 500, last = 599;
   else if (const auto status = parse_number(word)) first = last = *status;
-  for (uint64_t status = first; first >= 400 && status <= std::min<uint64_t>(last, 599); ++status)
-    c.retry_statuses.set(status - 400);
+  for (uint64_t status = first; first >= 400 && status <= std::min<uint64_t>(last, 599); ++status) r.statuses.set(status - 400);
   if (first) return first >= 400 && last <= 599;
   for (const auto& [name, number] : kGrpc)
     if (name == word) {
-      c.retry_grpc |= 1u << number;
+      r.grpc |= 1u << number;
       return true;
     }
   return false;
 }
 
-void read_retry(Fields& fields, Cluster& c) {
+void read_retry(Fields& fields, Retry& r) {
   if (fields.off("retry", false)) {
-    c.retry_attempts = 0;
+    r.attempts = 0;
     return;
   }
   Fields retry = fields.map("retry");
@@ -187,11 +186,11 @@ void read_retry(Fields& fields, Cluster& c) {
       "deadline_exceeded, internal, resource_exhausted, unavailable",
       "safe");
   if (const Node* value = retry.given("when")) {
-    c.retry_connect_failure = c.retry_refused_stream = c.retry_reset_before_request = c.retry_timeout = false;
-    c.retry_grpc = 0;
-    c.retry_statuses.reset();
+    r.connect_failure = r.refused_stream = r.reset_before_request = r.timeout = false;
+    r.grpc = 0;
+    r.statuses.reset();
     for (const Node& item : items_of(*value))
-      if (!read_when(item.text(), c))
+      if (!read_when(item.text(), r))
         retry.error("when", item,
                     "expected safe, connect_failure, refused_stream, reset_before_request, gateway_error, 5xx, timeout, a status "
                     "from 400 to 599 or one of gRPC, got " +
@@ -204,17 +203,17 @@ void read_retry(Fields& fields, Cluster& c) {
     safe.append(Node::scalar("safe"));
     retry.keep("when", std::move(safe));
   }
-  retry.number("attempts", c.retry_attempts, 0, 10);
-  retry.duration("per_try_timeout", c.per_try_timeout);
+  retry.number("attempts", r.attempts, 0, 10);
+  retry.duration("per_try_timeout", r.per_try_timeout);
   {
     Fields backoff = retry.map("backoff");
-    backoff.duration("base", c.backoff_base);
-    backoff.duration("max", c.backoff_max);
+    backoff.duration("base", r.backoff_base);
+    backoff.duration("max", r.backoff_max);
   }
-  retry.share("budget", c.retry_budget);
-  retry.number("budget_min", c.retry_budget_min);
-  retry.texts("methods", c.retry_methods, "methods", check_method);
-  retry.size("buffer", c.retry_buffer, 0, 64 << 20);
+  retry.share("budget", r.budget);
+  retry.number("budget_min", r.budget_min);
+  retry.texts("methods", r.methods, "methods", check_method);
+  retry.size("buffer", r.buffer, 0, 64 << 20);
 }
 
 // "p95", "p99.9", or a duration.
@@ -225,12 +224,23 @@ void read_after(Fields& own, Hedge& hedge) {
   const std::string text = value->is_scalar() ? value->text() : "";
   const auto percentile = text.starts_with('p') ? parse_decimal(std::string_view(text).substr(1)) : std::nullopt;
   const auto fixed = duration_of(text);
+  hedge.after = milliseconds(0);
   if (percentile && *percentile > 0 && *percentile < 100) hedge.percentile = *percentile;
   else if (fixed && *fixed >= milliseconds(1) && *fixed <= std::chrono::hours(1))
     hedge.after = std::chrono::duration_cast<milliseconds>(*fixed);
   else
     own.error("after", *value,
               "expected p95, the like above 0 and below 100, or a duration from 1ms to 1h, got " + kind_of(*value));
+}
+
+void read_hedge(Fields& fields, Hedge& hedge) {
+  hedge.on = !fields.off("hedge", true);
+  if (!hedge.on) return;
+  Fields own = fields.map("hedge");
+  uint32_t most = 1;
+  read_after(own, hedge);
+  own.number("max", most, 1, 1);
+  own.number("min_requests", hedge.min_requests, 1, 1'000'000);
 }
 
 void read_outliers(Fields& fields, Outliers& o) {
@@ -315,14 +325,9 @@ std::string check_identity(std::string& text) {
                                                               : "expected namespace/account, got \"" + text + "\"";
 }
 
-void read_hedge(Fields& fields, Hedge& hedge) {
-  hedge.on = !fields.off("hedge", true);
-  if (!hedge.on) return;
-  Fields own = fields.map("hedge");
-  uint32_t most = 1;
-  read_after(own, hedge);
-  own.number("max", most, 1, 1);
-  own.number("min_requests", hedge.min_requests, 1, 1'000'000);
+void read_tries(Fields& fields, Tries& tries) {
+  read_retry(fields, tries.retry);
+  read_hedge(fields, tries.hedge);
 }
 
 void read_cluster(Fields& fields, Cluster& c, bool item) {
@@ -377,8 +382,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   fields.duration("connect_timeout", c.connect_timeout, milliseconds(1));
   fields.duration("timeout", c.timeout);
   if (const Node* given = fields.given("timeout")) c.timeout_implied = given->origin().kind == Origin::Kind::Preset;
-  read_retry(fields, c);
-  read_hedge(fields, c.hedge);
+  read_tries(fields, c.tries);
   read_tls(fields, c.tls);
   read_pool(fields, c);
   fields.later("proxy_protocol", {"off"});

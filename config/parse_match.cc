@@ -1,26 +1,19 @@
 // `match` of a rule: which requests it is about.
 
-#include <arpa/inet.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 
+#include "base/network.h"
 #include "base/text.h"
 #include "config/parse.h"
+#include "config/regex.h"
 
 namespace outrider::config {
 
 namespace {
 
 constexpr const char* kTextMatch = "map of texts, each one a text or {prefix, suffix, contains, regex, present or not: ...}";
-constexpr int64_t kMostRegexBytes = 1 << 20;  // compiled
-
-re2::RE2::Options quiet() {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(kMostRegexBytes);
-  return options;
-}
 
 std::string check_matched_host(std::string& text) {
   text = to_lower(text);
@@ -30,20 +23,12 @@ std::string check_matched_host(std::string& text) {
 
 std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
 
-// Nothing in the bits behind the prefix: "10.0.0.1/8" is a mistake more often than not.
 std::string check_network(std::string& text) {
-  const size_t slash = text.find('/');
-  const std::string ip = text.substr(0, slash);
-  uint8_t bytes[16];
-  const bool v4 = ::inet_pton(AF_INET, ip.c_str(), bytes) == 1;
-  const unsigned bits = v4 ? 32 : 128;
-  const auto length = slash == text.npos ? std::optional<uint64_t>(bits) : parse_number(text.substr(slash + 1));
-  if ((!v4 && ::inet_pton(AF_INET6, ip.c_str(), bytes) != 1) || !length || *length > bits)
-    return "expected a network (10.0.0.0/8, \"fd00::/8\") or an address, got \"" + text + "\"";
-  for (unsigned bit = unsigned(*length); bit < bits; ++bit)
-    if (bytes[bit / 8] >> (7 - bit % 8) & 1)
-      return "\"" + text + "\" has bits behind its prefix; " + ip + " alone, or the network's first address?";
-  return {};
+  bool stray = false;
+  if (Network::parse(text, &stray)) return {};
+  if (!stray) return "expected a network (10.0.0.0/8, \"fd00::/8\") or an address, got \"" + text + "\"";
+  return "\"" + text + "\" has bits behind its prefix; " + text.substr(0, text.find('/')) +
+         " alone, or the network's first address?";
 }
 
 void read_text_match(Reading& reading, const Node& value, const std::string& path, TextMatch& match) {
@@ -125,14 +110,14 @@ bool is_named(std::string_view text) {
 std::string check_method(std::string& text) { return is_token(text) ? std::string() : "expected a method, got \"" + text + "\""; }
 
 std::string check_regex(std::string& text) {
-  const re2::RE2 regex(text, quiet());
-  return regex.ok() ? std::string() : "no regular expression of RE2: " + regex.error();
+  const auto regex = compile_regex(text);
+  return regex->ok() ? std::string() : "no regular expression of RE2: " + regex->error();
 }
 
 std::string check_replacement(const std::string& regex, const std::string& replacement) {
-  const re2::RE2 compiled(regex, quiet());
+  const auto compiled = compile_regex(regex);
   std::string why;
-  return !compiled.ok() || compiled.CheckRewriteString(replacement, &why) ? std::string() : why;
+  return !compiled->ok() || compiled->CheckRewriteString(replacement, &why) ? std::string() : why;
 }
 
 std::string check_hash(std::string& text) {

@@ -304,6 +304,20 @@ void read_split(Fields& fields, Route& r) {
   if (sum == 0) fields.error("split", *value, "weights sum to 0");
 }
 
+// Checked here, and read once more over each cluster's own when those are known (complete.cc).
+void read_own_tries(Fields& fields, Node& own) {
+  for (const auto& [key, type] :
+       {std::pair{"retry", "keys of `clusters.<name>.retry`, or off"}, {"hedge", "keys of `clusters.<name>.hedge`, or off"}})
+    if (const Node* value = fields.hand(key, type, "")) {
+      fields.keep(key, *value);
+      own.put(key, *value);
+    }
+  if (own.size() == 0) return;
+  Fields given(fields.reading(), &own, fields.path());
+  Tries tries;
+  read_tries(given, tries);
+}
+
 }  // namespace
 
 bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources, std::string_view within) {
@@ -350,11 +364,10 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
 
 void read_route_defaults(Fields& fields, Route& r, const Sources& sources) {
   fields.duration("timeout", r.timeout);
-  fields.later("retry", {"{}"});
-  if (fields.given("hedge") || fields.reading().catalog) read_hedge(fields, r.hedge.emplace());
+  read_own_tries(fields, r.own_tries);
   read_mirror(fields, r.filters, sources);
   fields.choice("priority", r.priority, {{"high", Priority::High}, {"normal", Priority::Normal}, {"low", Priority::Low}});
-  fields.later("access_log", {"on"});
+  fields.flag("access_log", r.logged);
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {

@@ -16,7 +16,7 @@ class Ip final : public filter::Filter {
   filter::Hook hooks() const override { return filter::Hook::RequestHead; }
   const filter::IpRules* ip_rules() const override { return &rules_; }
   filter::Verdict on_request(filter::Call& call) const override {
-    const auto verdict = rules_.judge(filter::ip_bytes(call.peer().remote_ip));
+    const auto verdict = rules_.judge(ip_bytes(call.peer().remote_ip));
     if (verdict.allowed) return filter::Verdict::Continue;
     call.deny(403, "ip", verdict.rule, "Not from this address.");
     return filter::Verdict::Answered;

@@ -87,12 +87,12 @@ struct RouteQuestion {
 struct RouteView {
   std::string error;  // the question makes no sense: why
   std::string listener;
-  std::string denied_by;  // the rule of authorization; empty: allowed
+  std::string denied_by;  // the rule of authorization, or the key that keeps its sender from connecting; empty: allowed
   std::string route, file;
   uint32_t line = 0;
   bool by_chance = false;  // the rule, or one before it, has but a share of such requests
   std::vector<std::string> filters;
-  uint16_t status = 0;
+  uint16_t status = 0;  // 0: it is led to a cluster, or, with a reason, not answered at all
   std::string reason, location;
   std::string cluster, path, host;                     // whom, and what for
   std::vector<std::pair<std::string, double>> shares;  // of a split that is drawn for each request

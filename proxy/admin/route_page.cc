@@ -15,7 +15,7 @@ std::string route_json(const RouteView& view) {
   json.key("filters").array();
   for (const auto& name : view.filters) json.value(name);
   json.close();
-  if (view.status != 0) {
+  if (view.status != 0 || !view.reason.empty()) {
     json.field("status", uint64_t(view.status)).field("reason", view.reason);
     if (!view.location.empty()) json.field("location", view.location);
     json.close();

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "exchange/rewrite.h"
+#include "config/regex.h"
 #include "filter/authorization.h"
 #include "http/cookie.h"
 #include "http/grpc.h"
@@ -22,7 +22,8 @@ std::optional<std::string_view> field_in(const http::HeaderMap& headers, const s
 }  // namespace
 
 TextMatch::TextMatch(Kind kind, std::string text, bool negated)
-    : kind_(kind), negated_(negated), text_(std::move(text)), regex_(kind == Kind::Regex ? compile_regex(text_) : nullptr) {}
+    : kind_(kind), negated_(negated), text_(std::move(text)),
+      regex_(kind == Kind::Regex ? config::compile_regex(text_) : nullptr) {}
 
 std::string TextMatch::trouble() const { return regex_ && !regex_->ok() ? regex_->error() : std::string(); }
 
@@ -55,7 +56,7 @@ bool Conditions::hold(const Asked& asked, uint32_t rule) const {
   for (const auto& [name, match] : cookies)
     if (!match.holds(http::find_cookie(head.headers, name))) return false;
   if (!identities.empty() && !filter::is_any_of(identities, asked.peer.identity, home)) return false;
-  if (!networks.empty() && !networks.judge(filter::ip_bytes(asked.peer.remote_ip)).allowed) return false;
+  if (!networks.empty() && !networks.judge(ip_bytes(asked.peer.remote_ip)).allowed) return false;
   return percent >= 1 || http::draw(sticky.of(head, asker_of(asked.peer)).value_or(asked.lot) + rule) < percent;
 }
 

@@ -36,7 +36,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
 }
 
 bool Door::may_come(const net::Address& peer) {
-  const auto ip = filter::ip_bytes(peer.raw());
+  const auto ip = ip_bytes(peer.raw());
   for (const auto& rules : from_->plan->ip)
     if (const auto verdict = rules->judge(ip); !verdict.allowed) {
       site_.shard.add(site_.denials.of("ip", verdict.rule));

@@ -192,9 +192,9 @@ bool Exchange::start_try() {
   own().count = 0;
   request_gone_ = false;
   if (grpc_) pass_deadline_on();
-  if (cluster_->plan().retries_answers() || hedging().on) count_tries_out();
+  if (trying_->retries_answers() || hedging().on) count_tries_out();
   attempt()->start(*this, *cluster_, std::move(seat), protocol(cluster_->plan()),
-                   tunnel_ ? milliseconds(0) : cluster_->plan().per_try_timeout);
+                   tunnel_ ? milliseconds(0) : trying_->per_try_timeout);
   return true;
 }
 
@@ -206,20 +206,22 @@ bool Exchange::route() {
   if (!route_) return false;
   chain_ = route_->chain.get();
   if (route_->action == Route::Action::Cluster) {
-    uint32_t chosen = route_->cluster;
+    Route::Goal goal{route_->cluster, route_->tries.get()};
     if (!route_->split.empty())
-      chosen = route_->choose(http::draw(route_->sticky.of(request_, asker_of(peer_)).value_or(site_.loop.random().next())));
-    if (chosen == kByHost) {
+      goal = route_->choose(http::draw(route_->sticky.of(request_, asker_of(peer_)).value_or(site_.loop.random().next())));
+    if (goal.cluster == kByHost) {
       const auto service =
           service_name(request_.authority, serving_->snapshot->default_namespace, serving_->snapshot->mesh_domain, arena_);
       if (!service.empty()) cluster_ = site_.by_name.find(service);
     } else {
-      cluster_ = serving_->clusters[chosen];
+      cluster_ = serving_->clusters[goal.cluster];
     }
     if (!cluster_) return false;
     cluster_name_ = cluster_->plan().name;
     if (plan.inbound && !raw_) admission_ = cluster_->admission();
-    request_pipe_.keeping = cluster_->plan().retries > 0 || hedging().on;
+    trying_ = goal.tries ? goal.tries : &cluster_->plan().tries;
+    request_pipe_.keeping = trying_->retries > 0 || hedging().on;
+    request_pipe_.most_kept = trying_->buffer;
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
   if (const milliseconds within = limit(); within.count()) {

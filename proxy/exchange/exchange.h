@@ -82,7 +82,7 @@ class Exchange final : public filter::Call,
   Choice choose();   // failure.cc: before anything is committed
   bool is_to_be_repeated(upstream::Attempt& answered);
   std::optional<http::GrpcStatus> status_to_retry(upstream::Attempt& last);
-  const upstream::HedgePlan& hedging() const;  // hedge.cc
+  const upstream::HedgePlan& hedging() const { return trying_->hedge; }  // hedge.cc, and the next
   bool may_hedge() const;
   void plan_hedge();
   void hedge();
@@ -198,9 +198,10 @@ class Exchange final : public filter::Call,
   const Route* route_ = nullptr;
   const filter::Chain* chain_;  // the route's; before there is one, without filters
   Ref<upstream::Cluster> cluster_;
-  upstream::Admission* admission_ = nullptr;  // of cluster_; null: there is none, or it is not for this
-  std::string_view cluster_name_;             // in the arena or the plan
-  std::string_view asked_path_, asked_host_;  // before a rule rewrote them
+  const upstream::TryPlan* trying_ = nullptr;  // the rule's, or the cluster's; null without one
+  upstream::Admission* admission_ = nullptr;   // of cluster_; null: there is none, or it is not for this
+  std::string_view cluster_name_;              // in the arena or the plan
+  std::string_view asked_path_, asked_host_;   // before a rule rewrote them
   std::array<char, net::Address::kMaxIpText> peer_text_;
   RequestCounters* counters_ = nullptr;
   std::array<Ref<upstream::Attempt>, kMaxTries> attempts_;

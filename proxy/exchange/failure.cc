@@ -77,7 +77,7 @@ bool Exchange::repeatable() const {
 // What a call is told that has failed, where that is a status the configuration lists: by the endpoint, in a head that is all
 // there is, or by us. An endpoint that wants the next try later, or none (grpc-retry-pushback-ms), is not asked again.
 std::optional<http::GrpcStatus> Exchange::status_to_retry(Attempt& last) {
-  const uint32_t listed = cluster_->plan().retry_grpc;
+  const uint32_t listed = trying_->grpc;
   if (!grpc_ || listed == 0) return {};
   std::optional<http::GrpcStatus> status;
   if (last.state() != Attempt::State::Failed) {
@@ -93,7 +93,7 @@ std::optional<http::GrpcStatus> Exchange::status_to_retry(Attempt& last) {
 
 // By an answer alone, of what may be sent twice.
 bool Exchange::is_to_be_repeated(Attempt& answered) {
-  return is_listed(cluster_->plan().retry_statuses, answered.response().status) || status_to_retry(answered);
+  return is_listed(trying_->statuses, answered.response().status) || status_to_retry(answered);
 }
 
 // Requests that never reached an endpoint go elsewhere at once. What an endpoint may have seen does so when its connection
@@ -105,21 +105,18 @@ Exchange::Choice Exchange::choose() {
   Attempt& last = *attempt();
   const bool answered = last.answered();
   if (!answered && last.state() != Attempt::State::Failed) return Choice::Wait;
-  const auto& plan = cluster_->plan();
+  const upstream::TryPlan& plan = *trying_;
   const bool may = tries_ - (hedge_ ? 1 : 0) <= plan.retries && repeatable();
-  const bool twice = may && (plan.retry_methods & upstream::bit_of(request_.method));  // a second run does no harm
+  const bool twice = may && (plan.methods & upstream::bit_of(request_.method));  // a second run does no harm
   const bool ours = !others_retry();  // what has been answered, or not in time, whoever came first in the chain sends again
   const auto status = may && ours ? status_to_retry(last) : std::nullopt;
-  const bool by_status =
-      answered && twice && ours && !raw_ && !upgrading_ && is_listed(plan.retry_statuses, last.response().status);
+  const bool by_status = answered && twice && ours && !raw_ && !upgrading_ && is_listed(plan.statuses, last.response().status);
   if (answered && !status && !by_status) return Choice::Commit;
   last_error_ = answered ? kNobodyElse : last.error();
-  const bool unsent = last_error_.retry == Retry::Yes && !last.request_sent() && plan.retry_connect_failure;
-  const bool refused = last_error_.retry == Retry::Yes && last.request_sent() && plan.retry_refused_stream;
-  const bool unanswered =
-      last_error_.retry == Retry::IfReused && plan.retry_reset_before_request && (twice || !last.request_sent());
-  const bool too_slow =
-      !answered && twice && ours && plan.retry_timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
+  const bool unsent = last_error_.retry == Retry::Yes && !last.request_sent() && plan.connect_failure;
+  const bool refused = last_error_.retry == Retry::Yes && last.request_sent() && plan.refused_stream;
+  const bool unanswered = last_error_.retry == Retry::IfReused && plan.reset_before_request && (twice || !last.request_sent());
+  const bool too_slow = !answered && twice && ours && plan.timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
   const bool suspect = unanswered && last.dropped() && std::exchange(dropped_, true);
   if (!may || suspect || !(unsent || refused || unanswered || too_slow || by_status || status)) return Choice::GiveUp;
@@ -141,9 +138,9 @@ Exchange::Choice Exchange::choose() {
 // "2/1": the second try, and one more may follow. Each proxy in a chain that retried by itself would multiply what the last
 // endpoint has to bear: who is told this leaves it to whoever says so. As the first of them came it goes on to the end.
 void Exchange::count_tries_out() {
-  const auto& plan = cluster_->plan();
-  const bool by_answer = (plan.retry_methods & upstream::bit_of(request_.method)) != 0 && !upgrading_;
-  if (raw_ || tunnel_ || others_retry() || !request_pipe_.keeping || !(by_answer || (grpc_ && plan.retry_grpc))) return;
+  const upstream::TryPlan& plan = *trying_;
+  const bool by_answer = (plan.methods & upstream::bit_of(request_.method)) != 0 && !upgrading_;
+  if (raw_ || tunnel_ || others_retry() || !request_pipe_.keeping || !(by_answer || (grpc_ && plan.grpc))) return;
   const uint32_t most = 1 + plan.retries + (hedging().on ? 1 : 0);
   own().add({.id = http::HeaderId::XOutriderAttempt,
              .clean = true,
@@ -152,7 +149,7 @@ void Exchange::count_tries_out() {
 }
 
 // Each request spends once, however often it is tried.
-bool Exchange::spend() { return spent_ = spent_ || cluster_->begin_retry(); }
+bool Exchange::spend() { return spent_ = spent_ || cluster_->begin_retry(*trying_); }
 
 bool Exchange::spend_budget(const char* reason) {
   if (spend()) return true;
@@ -166,7 +163,7 @@ bool Exchange::may_wait(const http::ResponseHead* answer) {
   const auto after = answer ? parse_number(answer->headers.value("retry-after")) : std::nullopt;
   if (!after) return true;
   asked_to_wait_ = milliseconds(1000 * std::min<uint64_t>(*after, 86400));
-  return asked_to_wait_ <= cluster_->plan().backoff_max;
+  return asked_to_wait_ <= trying_->backoff_max;
 }
 
 // What no endpoint has seen goes elsewhere at once. Else "full jitter" (Brooker 2015): a crowd that failed together must not come
@@ -174,7 +171,7 @@ bool Exchange::may_wait(const http::ResponseHead* answer) {
 milliseconds Exchange::backoff() {
   if (!seen_) return milliseconds(0);
   if (asked_to_wait_.count()) return asked_to_wait_;
-  const auto& plan = cluster_->plan();
+  const upstream::TryPlan& plan = *trying_;
   const auto most = std::min<int64_t>(plan.backoff_base.count() << std::min(tries_ - 1, 16u), plan.backoff_max.count());
   return milliseconds(most > 0 ? site_.loop.random().below(uint32_t(std::min<int64_t>(most, INT32_MAX)) + 1) : 0);
 }

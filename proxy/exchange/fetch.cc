@@ -74,7 +74,7 @@ void Fetch::take_body(Attempt& attempt) {
 bool Fetch::may_try_again(const Attempt& attempt) const {
   const Error& error = attempt.error();
   const bool unseen = error.retry == Retry::Yes || (error.retry == Retry::IfReused && attempt.reused());
-  return unseen && tries_ < kMostTries && tries_ <= cluster_->plan().retries;
+  return unseen && tries_ < kMostTries && tries_ <= cluster_->plan().tries.retries;
 }
 
 // Whoever asks is done first, and so is the connection that the answer came by.

@@ -111,6 +111,7 @@ void Exchange::count_retry(const char* result) {
 }
 
 void Exchange::log(TimePoint now) {
+  if (route_ && !route_->logged) return;
   const auto grpc = grpc_status();
   const bool error = flag_ != Flag::None || status() >= 500 || (grpc && http::is_grpc_failure(*grpc));
   if (!site_.access_log.wanted(error)) return;
@@ -151,6 +152,7 @@ void Exchange::reset_for_reuse() {
   for (uint32_t i = 0; i < tries_; ++i) attempts_[i] = {};
   tries_ = 0;
   cluster_ = {};
+  trying_ = nullptr;
   admission_ = nullptr;
   serving_ = {};
   route_ = nullptr;

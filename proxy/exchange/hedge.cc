@@ -15,12 +15,10 @@ constexpr const char* kUndecided = "undecided";
 
 }  // namespace
 
-const upstream::HedgePlan& Exchange::hedging() const { return route_->hedge ? *route_->hedge : cluster_->plan().hedge; }
-
 // Once a request, and not where somebody in front of us sees to it.
 bool Exchange::may_hedge() const {
   return hedging().on && !hedge_result_ && !raw_ && !upgrading_ && request_pipe_.keeping && !others_retry() &&
-         (cluster_->plan().retry_methods & upstream::bit_of(request_.method));
+         (trying_->methods & upstream::bit_of(request_.method));
 }
 
 // With too few answers to tell how long they take, this request goes without.

@@ -8,8 +8,6 @@ namespace outrider::exchange {
 
 namespace {
 
-constexpr int64_t kMostRegexBytes = 1 << 20;  // compiled; then RE2 refuses it
-
 // What stays of a path behind the longest prefix of a rule that it has, segment by segment: empty, or with its '/'.
 std::string_view behind_prefix(std::string_view path, const std::vector<std::string>& prefixes) {
   size_t longest = 0;
@@ -22,13 +20,6 @@ std::string_view behind_prefix(std::string_view path, const std::vector<std::str
 }
 
 }  // namespace
-
-std::shared_ptr<const re2::RE2> compile_regex(const std::string& text) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(kMostRegexBytes);
-  return std::make_shared<const re2::RE2>(text, options);
-}
 
 std::string_view Rewrite::target(std::string_view target, Arena& arena) const {
   const size_t mark = std::min(target.find('?'), target.size());

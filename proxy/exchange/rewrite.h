@@ -25,6 +25,4 @@ struct Rewrite {
   std::string_view target(std::string_view target, Arena& arena) const;  // as it is, where nothing is to be rewritten
 };
 
-std::shared_ptr<const re2::RE2> compile_regex(const std::string& text);  // one that is checked already
-
 }  // namespace outrider::exchange

@@ -43,10 +43,10 @@ uint32_t Router::Names::find(std::string_view name, std::string_view path, const
   return best;
 }
 
-uint32_t Route::choose(double lot) const {
+Route::Goal Route::choose(double lot) const {
   for (const Share& share : split)
-    if (lot < share.until) return share.cluster;
-  return split.empty() ? cluster : split.back().cluster;
+    if (lot < share.until) return {share.cluster, share.tries.get()};
+  return split.empty() ? Goal{cluster, tries.get()} : Goal{split.back().cluster, split.back().tries.get()};
 }
 
 std::string_view Redirect::location(const http::RequestHead& asked, bool encrypted, Arena& arena) const {

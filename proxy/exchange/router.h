@@ -41,22 +41,28 @@ struct Route {
   std::string file;
   uint32_t line = 0;  // where it was written; 0: a preset's
   Action action = Action::Cluster;
-  uint32_t cluster = kByHost;  // index into Snapshot::clusters
+  uint32_t cluster = kByHost;                      // index into Snapshot::clusters
+  std::shared_ptr<const upstream::TryPlan> tries;  // in place of the cluster's; null: that
   struct Share {
     double until;  // of 1, those before it included
     uint32_t cluster;
+    std::shared_ptr<const upstream::TryPlan> tries;
   };
   std::vector<Share> split;  // not empty: instead of `cluster`
   Rewrite rewrite;
   std::string rewrite_host;  // empty: as it is
   bool rewrites() const { return !rewrite.empty() || !rewrite_host.empty(); }
-  http::RequestKey sticky;            // draws for the split, where a request has it
-  uint32_t choose(double lot) const;  // a cluster, by a lot of 0 or more and less than 1
+  http::RequestKey sticky;  // draws for the split, where a request has it
+  struct Goal {
+    uint32_t cluster;
+    const upstream::TryPlan* tries;  // null: the cluster's
+  };
+  Goal choose(double lot) const;  // by a lot of 0 or more and less than 1
   Redirect redirect;
   Respond respond;
   std::shared_ptr<const filter::Chain> chain;  // never null
   milliseconds timeout{0};                     // of the whole exchange; 0: none, and no timer is armed
-  std::optional<upstream::HedgePlan> hedge;    // in place of the cluster's
+  bool logged = true;                          // by the access log, where there is one
   upstream::Priority priority = upstream::Priority::Normal;
 };
 

@@ -10,11 +10,12 @@ namespace outrider::http {
 
 struct Pipe {
   explicit Pipe(BlockPool& pool) : held(pool), kept(pool) {}
-  Buffer held;           // arrived, not yet gone on
-  size_t passed = 0;     // how much of `held` is through the filters
-  size_t midway = 0;     // and how much, behind that, is with the filter that has paused
-  Buffer kept;           // gone on, but an attempt may need it again; up to retry.buffer
-  bool keeping = false;  // false: `kept` was let go, the exchange is not repeatable any more
+  Buffer held;             // arrived, not yet gone on
+  size_t passed = 0;       // how much of `held` is through the filters
+  size_t midway = 0;       // and how much, behind that, is with the filter that has paused
+  Buffer kept;             // gone on, but an attempt may need it again
+  uint32_t most_kept = 0;  // bytes of it
+  bool keeping = false;    // false: `kept` was let go, the exchange is not repeatable any more
   bool ended = false, paused = false;
   bool end_passed = false;  // the filters have seen the end
   bool halfway = false;     // a filter has paused in the middle of a body: `midway`, and whether its end is part of that

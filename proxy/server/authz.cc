@@ -15,13 +15,6 @@ using admin::AuthorizationView;
 
 AuthorizationView nonsense(std::string why) { return {.error = std::move(why)}; }
 
-// Whoever comes must have shown an identity first.
-bool may_connect(const config::Identity& rules, const std::optional<identity::WorkloadId>& id) {
-  if (!id) return rules.mtls != config::Identity::Mtls::Strict;
-  return id->trust_domain() == rules.trust_domain ||
-         std::any_of(rules.trust.begin(), rules.trust.end(), [&](const auto& each) { return each.first == id->trust_domain(); });
-}
-
 const config::Listener* inbound_of(const config::Document& document) {
   for (const auto& listener : document.listeners)
     if (listener.direction == config::Direction::Inbound) return &listener;
@@ -37,6 +30,14 @@ std::optional<identity::WorkloadId> workload_of(const config::Document& document
   return identity::WorkloadId::of(document.identity.trust_domain, space, slash == from.npos ? from : from.substr(slash + 1));
 }
 
+const char* kept_out_by(const config::Identity& rules, const std::optional<identity::WorkloadId>& who) {
+  if (!who) return rules.mtls == config::Identity::Mtls::Strict ? "identity.mtls" : nullptr;
+  const bool trusted =
+      who->trust_domain() == rules.trust_domain ||
+      std::any_of(rules.trust.begin(), rules.trust.end(), [&](const auto& each) { return each.first == who->trust_domain(); });
+  return trusted ? nullptr : "identity.trust";
+}
+
 AuthorizationView judge(const config::Document& document, const admin::AuthorizationQuestion& question) {
   const auto& service = document.service;
   if (!service) return nonsense("this configuration has no service that could be asked for anything");
@@ -50,8 +51,8 @@ AuthorizationView judge(const config::Document& document, const admin::Authoriza
     return nonsense("\"" + question.from + "\" is no identity: a SPIFFE ID, namespace/account, an account, or - for none");
 
   AuthorizationView view;
-  if (!may_connect(document.identity, id)) {
-    view.rule = id ? "identity.trust" : "identity.mtls";
+  if (const char* const key = kept_out_by(document.identity, id)) {
+    view.rule = key;
     return view;
   }
   const auto rules = authorization_of(document);

@@ -50,8 +50,27 @@ upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
 
 }  // namespace
 
-upstream::HedgePlan plan_of(const config::Hedge& hedge) {
-  return {hedge.on, hedge.after, hedge.percentile / 100, hedge.min_requests};
+upstream::TryPlan plan_of(const config::Tries& tries) {
+  const config::Retry& retry = tries.retry;
+  const config::Hedge& hedge = tries.hedge;
+  upstream::TryPlan plan;
+  plan.retries = retry.attempts;
+  plan.connect_failure = retry.connect_failure;
+  plan.refused_stream = retry.refused_stream;
+  plan.reset_before_request = retry.reset_before_request;
+  plan.grpc = retry.grpc;
+  plan.statuses = retry.statuses;
+  plan.timeout = retry.timeout;
+  plan.methods = retry.methods.empty() ? upstream::kIdempotent : 0;
+  for (const std::string& method : retry.methods) plan.methods |= upstream::bit_of(http::method_of(method));
+  plan.per_try_timeout = retry.per_try_timeout;
+  plan.backoff_base = retry.backoff_base;
+  plan.backoff_max = retry.backoff_max;
+  plan.budget = retry.budget;
+  plan.budget_min = retry.budget_min;
+  plan.buffer = uint32_t(retry.buffer);
+  plan.hedge = {hedge.on, hedge.after, hedge.percentile / 100, hedge.min_requests};
+  return plan;
 }
 
 upstream::AdmissionPlan admission_of(const config::Service& service, const config::Cluster& local) {
@@ -119,22 +138,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.max_requests = cluster.max_requests;
   plan.timeout = cluster.timeout;
   plan.stream_timeout = cluster.timeout_implied ? milliseconds(0) : cluster.timeout;
-  plan.retries = cluster.retry_attempts;
-  plan.retry_connect_failure = cluster.retry_connect_failure;
-  plan.retry_refused_stream = cluster.retry_refused_stream;
-  plan.retry_reset_before_request = cluster.retry_reset_before_request;
-  plan.retry_grpc = cluster.retry_grpc;
-  plan.retry_statuses = cluster.retry_statuses;
-  plan.retry_timeout = cluster.retry_timeout;
-  plan.retry_methods = cluster.retry_methods.empty() ? upstream::kIdempotent : 0;
-  for (const std::string& method : cluster.retry_methods) plan.retry_methods |= upstream::bit_of(http::method_of(method));
-  plan.per_try_timeout = cluster.per_try_timeout;
-  plan.backoff_base = cluster.backoff_base;
-  plan.backoff_max = cluster.backoff_max;
-  plan.retry_budget = cluster.retry_budget;
-  plan.retry_budget_min = cluster.retry_budget_min;
-  plan.retry_buffer = uint32_t(cluster.retry_buffer);
-  plan.hedge = plan_of(cluster.hedge);
+  plan.tries = plan_of(cluster.tries);
   return plan;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "config/regex.h"
 #include "filters/all.h"
 #include "identity/workload_id.h"
 #include "server/cluster_plans.h"
@@ -86,12 +87,18 @@ http::Wire wire_of(Protocol protocol) {
   return http::Wire::Http1;
 }
 
+// At the n-th of its clusters.
+std::shared_ptr<const upstream::TryPlan> tries_of(const config::Route& route, size_t n) {
+  return route.tries.empty() ? nullptr : std::make_shared<const upstream::TryPlan>(plan_of(route.tries[n]));
+}
+
 std::vector<exchange::Route::Share> shares_of(const config::Route& route, const exchange::ClusterIds& clusters) {
   double sum = 0, until = 0;
   for (const auto& [name, weight] : route.split) sum += weight;
   std::vector<exchange::Route::Share> shares;
-  for (const auto& [name, weight] : route.split)
-    if (weight > 0) shares.push_back({(until += weight) / sum, clusters.at(name)});
+  for (size_t i = 0; i < route.split.size(); ++i)
+    if (const auto& [name, weight] = route.split[i]; weight > 0)
+      shares.push_back({(until += weight) / sum, clusters.at(name), tries_of(route, i)});
   return shares;
 }
 
@@ -118,20 +125,23 @@ exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& c
   to.file = route.where.file;
   to.line = route.where.line;
   to.timeout = route.timeout;
-  if (route.hedge) to.hedge = plan_of(*route.hedge);
+  to.logged = route.logged;
   to.priority = priority_of(route.priority);
   to.chain = chains.of(route.filters);
   to.sticky = http::RequestKey::parse(route.sticky);
   to.rewrite_host = route.rewrite.host;
   to.rewrite = {route.rewrite.prefix, route.prefixes, route.rewrite.path, nullptr, route.rewrite.replace};
-  if (!route.rewrite.match.empty()) to.rewrite.regex = exchange::compile_regex(route.rewrite.match);
+  if (!route.rewrite.match.empty()) to.rewrite.regex = config::compile_regex(route.rewrite.match);
   rule.conditions = conditions_of(route.conditions, to.sticky, home);
   switch (route.action) {
     case Action::Cluster:
-      if (route.split.empty()) to.cluster = clusters.at(route.cluster);
+      if (route.split.empty()) to.cluster = clusters.at(route.cluster), to.tries = tries_of(route, 0);
       else to.split = shares_of(route, clusters);
       break;
-    case Action::ByHost: to.cluster = exchange::kByHost; break;
+    case Action::ByHost:
+      to.cluster = exchange::kByHost;
+      to.tries = tries_of(route, 0);
+      break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
       to.redirect = {route.redirect.scheme, route.redirect.host, {}, route.redirect.status};

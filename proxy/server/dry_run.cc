@@ -150,6 +150,10 @@ RouteView dry_run(const config::Document& document, const admin::RouteQuestion& 
 
   RouteView view;
   view.listener = listener->name;
+  if (const char* const key = listener->tls.identity && !question.from.empty() ? kept_out_by(document.identity, id) : nullptr) {
+    view.denied_by = key;
+    return refused(std::move(view), 0, "no_connection");
+  }
   if (const auto fine = exchange::sanitize_request(head, *plan, peer, random); !fine)
     return refused(std::move(view), fine.error().status, fine.error().what);
   if (plan->authorization) {
@@ -175,7 +179,7 @@ RouteView dry_run(const config::Document& document, const admin::RouteQuestion& 
     return std::string();
   };
   const auto key = route->sticky.of(head, asker_of(peer));
-  const uint32_t chosen = route->choose(http::draw(key.value_or(random.next())));
+  const uint32_t chosen = route->choose(http::draw(key.value_or(random.next()))).cluster;
   if (chosen == exchange::kByHost)
     view.cluster = exchange::service_name(head.authority, document.service.name_space, document.registry.domain, arena);
   else view.cluster = name_of(chosen);

@@ -7,47 +7,24 @@
 
 namespace outrider::server {
 
-namespace {
-
-discovery::DnsOptions options_of(const config::Dns& from) {
-  using Type = discovery::DnsOptions::Type;
-  discovery::DnsOptions options;
-  switch (from.type) {
-    case config::Dns::Type::A: options.type = Type::A; break;
-    case config::Dns::Type::Aaaa: options.type = Type::Aaaa; break;
-    case config::Dns::Type::Any: options.type = Type::Any; break;
-    case config::Dns::Type::Srv: options.type = Type::Srv; break;
-  }
-  options.min_ttl = from.min_ttl;
-  options.max_ttl = from.max_ttl;
-  options.timeout = from.timeout;
-  options.keep = from.keep;
-  options.most = from.max_endpoints;
-  options.servers = from.servers;
-  return options;
-}
-
-}  // namespace
-
 EndpointSources::EndpointSources(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, milliseconds file_look)
     : catalog_(catalog), shard_(shard), dns_(control, *this), files_(control, dns_, *this, file_look) {}
 
 Services::Source EndpointSources::add(const config::Cluster& cluster, discovery::Registry* mesh) {
   using Discovery = config::Cluster::Discovery;
-  const auto options = options_of(cluster.dns);
   switch (cluster.discovery) {
     case Discovery::Static: {
       const bool names = std::any_of(cluster.endpoints.begin(), cluster.endpoints.end(),
                                      [](const auto& each) { return !net::Address::parse(each.address); });
-      if (names) dns_.add(cluster.name, discovery::instances_of(cluster.endpoints), options);
+      if (names) dns_.add(cluster.name, discovery::instances_of(cluster.endpoints), cluster.dns);
       else fixed_.add(cluster.name, discovery::instances_of(cluster.endpoints));
       return {names ? static_cast<discovery::Registry*>(&dns_) : &fixed_, cluster.name, !names};
     }
-    case Discovery::File: files_.add(cluster.name, cluster.endpoints_file, options); return {&files_, cluster.name};
+    case Discovery::File: files_.add(cluster.name, cluster.endpoints_file, cluster.dns); return {&files_, cluster.name};
     case Discovery::Dns: {
       discovery::Instance one;
       one.address = cluster.dns.name + ":" + std::to_string(cluster.dns.port);
-      dns_.add(cluster.name, {std::move(one)}, options);
+      dns_.add(cluster.name, {std::move(one)}, cluster.dns);
       return {&dns_, cluster.name};
     }
     case Discovery::Registry:

@@ -78,7 +78,7 @@ void Attempt::pump() {
     if (sent.keeping && there > 0) copy = sent.held.share(0, there);
     codec().send_body(lease_.stream, sent.held, ends);
     const size_t gone = there - sent.held.size();
-    if (sent.keeping && sent.kept.size() + gone > cluster_->plan().retry_buffer) {
+    if (sent.keeping && sent.kept.size() + gone > sent.most_kept) {
       sent.keeping = false;
       sent.kept.clear();
     } else if (sent.keeping && gone > 0) {

@@ -44,7 +44,7 @@ class Attempt final : Waiter, http::StreamEvents {
   // May fail or get its lease before it returns: on_attempt() then comes from inside. `limit` 0: none.
   void start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Protocol protocol, milliseconds limit);
   // Gives the codec what sending().body has beyond what was given: moves from body.held into the codec (keeping a
-  // shared copy in body.kept while body.keeping and it stays under the cluster's retry_buffer; above it keeping ends).
+  // shared copy in body.kept while body.keeping and it fits body.most_kept; above it keeping ends).
   // At a fresh try it first sends body.kept again. Sends end or trailers when body.ended and all is given.
   void pump();
   void lift_limit() { limit_.cancel(); }  // the answer has begun, and may take its time

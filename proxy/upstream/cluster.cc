@@ -257,8 +257,8 @@ Ref<Seat> Cluster::pick(Pick what) {
   return Ref<Seat>(seat);
 }
 
-bool Cluster::begin_retry() {
-  if (retries_ >= std::max(double(plan_->retry_budget_min), plan_->retry_budget * in_flight_)) return false;
+bool Cluster::begin_retry(const TryPlan& by) {
+  if (retries_ >= std::max(double(by.budget_min), by.budget * in_flight_)) return false;
   ++retries_;
   return true;
 }

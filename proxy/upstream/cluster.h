@@ -51,8 +51,9 @@ class Cluster {
   const EndpointSet* set() const { return set_.get(); }
   void await_set(Place& place);  // called when known() is no longer NotYet; idempotent
   Ref<Seat> pick(Pick what);     // never waits; null: nobody
-  // The budget of retries that an endpoint may see: a share of what this worker has under way. False: there is no more.
-  bool begin_retry();
+  // The budget of retries that an endpoint may see: a share of what this worker has under way, of all retries here. False: there
+  // is no more.
+  bool begin_retry(const TryPlan& by);
   void end_retry() { --retries_; }
   // Within what time the share `quantile` of answers began of late, as this worker saw them; none: fewer than `least` have come.
   // Kept from the first time on that somebody asks.

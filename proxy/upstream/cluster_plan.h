@@ -69,6 +69,23 @@ constexpr uint32_t bit_of(http::Method method) { return 1u << unsigned(method); 
 constexpr uint32_t kIdempotent = bit_of(http::Method::Get) | bit_of(http::Method::Head) | bit_of(http::Method::Options) |
                                  bit_of(http::Method::Put) | bit_of(http::Method::Delete) | bit_of(http::Method::Trace);
 
+// How often a request may be tried, and when: a cluster's word, or in its place a rule's.
+struct TryPlan {
+  uint32_t retries = 2;  // of requests that never reached an endpoint, and of what is listed here
+  bool connect_failure = true, refused_stream = true, reset_before_request = true;
+  uint32_t grpc = 0;               // a bit for each http::GrpcStatus
+  std::bitset<200> statuses;       // from 400
+  bool timeout = false;            // of one try
+  uint32_t methods = kIdempotent;  // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
+  bool retries_answers() const { return retries > 0 && (timeout || grpc || statuses.any()); }
+  milliseconds per_try_timeout{0};  // until the head of an answer; 0: none
+  milliseconds backoff_base{25}, backoff_max{1000};
+  double budget = 0.2;  // of the cluster's requests under way, on each worker
+  uint32_t budget_min = 3;
+  uint32_t buffer = 64 * 1024;  // bodies above it cannot be sent again
+  HedgePlan hedge;
+};
+
 struct ClusterPlan {
   using Labels = std::vector<std::pair<std::string, std::string>>;
   std::string name;
@@ -100,19 +117,7 @@ struct ClusterPlan {
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds timeout{0};         // of a whole exchange; 0: none
   milliseconds stream_timeout{0};  // of one of gRPC: only what somebody has written
-  uint32_t retries = 2;            // of requests that never reached an endpoint, and of what is listed here
-  bool retry_connect_failure = true, retry_refused_stream = true, retry_reset_before_request = true;
-  uint32_t retry_grpc = 0;               // a bit for each http::GrpcStatus
-  std::bitset<200> retry_statuses;       // from 400
-  bool retry_timeout = false;            // of one try
-  uint32_t retry_methods = kIdempotent;  // a bit for each http::Method: what may be asked twice, once an endpoint has seen it
-  bool retries_answers() const { return retries > 0 && (retry_timeout || retry_grpc || retry_statuses.any()); }
-  milliseconds per_try_timeout{0};  // until the head of an answer; 0: none
-  milliseconds backoff_base{25}, backoff_max{1000};
-  double retry_budget = 0.2;  // of the requests under way, on each worker
-  uint32_t retry_budget_min = 3;
-  uint32_t retry_buffer = 64 * 1024;  // bodies above it cannot be sent again
-  HedgePlan hedge;
+  TryPlan tries;
   http::CodecLimits codec;
   AdmissionPlan admission;  // of the application beside us
 };

@@ -412,5 +412,19 @@ TEST_F(Hedge, WithTooFewAnswersThereIsNoPercentile) {
   expect_end();
 }
 
+// What a rule does not say is as its cluster has it.
+TEST_F(Hedge, ARuleHasItsOwnKeyByKey) {
+  Pair pair(Pair::never, Pair::answers(ok("second"), 2));
+  proxy_ = std::make_unique<Proxy>(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web, "
+      "hedge: {min_requests: 20}}]}\nclusters: {web: {endpoints: [\"" +
+          pair.endpoints()[0] + "\", \"" + pair.endpoints()[1] + "\"], timeout: 0, hedge: {after: 20ms}}}\n",
+      std::vector<std::string>{"overload.threads=1"});
+  EXPECT_EQ(request(proxy_->address(), kLast).body, "second") << "a percentile would know nothing yet";
+  pair.await_cut(1);
+  expect_hedges(1, "won");
+  expect_end();
+}
+
 }  // namespace
 }  // namespace outrider::test

@@ -381,5 +381,24 @@ TEST_F(MutualTls, PermissiveTheAppsOwnTlsGoesThroughAsItIs) {
   EXPECT_EQ(server.clients, 0) << "nobody has asked for a certificate";
 }
 
+// FEATURES row 29.
+TEST_F(MutualTls, ARuleMayAskWhoCalls) {
+  const auto app = mirror();
+  auto set = replica("one", std::to_string(app->address().port()));
+  set.push_back(
+      "routes.inbound=[{match: {source: {identity: [default/web]}}, cluster: local, response_headers: {set: {x-rule: web}}}, "
+      "{match: {source: {identity: [\"default/*\"]}, prefix: /open}, respond: {status: 418}}, {respond: {status: 404}}]");
+  Proxy shop("version: 1\nmode: sidecar\n", set);
+  const auto ask = [&](const std::string& account, const std::string& path) {
+    auto client = connect_as(account, shop.address("inbound"));
+    client.send("GET " + path + " HTTP/1.1\r\nHost: shop\r\n\r\n");
+    const auto answer = client.read_message();
+    return answer ? std::to_string(answer->status()) + answer->field("x-rule") : std::string("nothing");
+  };
+  EXPECT_EQ(ask("web", "/"), "200web");
+  EXPECT_EQ(ask("seed", "/"), "404");
+  EXPECT_EQ(ask("seed", "/open"), "418");
+}
+
 }  // namespace
 }  // namespace outrider::test

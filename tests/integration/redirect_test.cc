@@ -46,5 +46,22 @@ TEST(Redirect, APrefixTakesTheMatchedPrefixesPlace) {
   EXPECT_EQ(location(proxy, "/"), base + "/all/");
 }
 
+TEST(DirectResponse, HasItsStatusBodyAndHeaders) {
+  Proxy proxy(
+      with_rules("{match: {prefix: /closed}, respond: {status: 503, body: \"closed for today\", headers: {retry-after: "
+                 "\"60\", content-type: text/x-own}}}, {match: {prefix: /}, respond: {status: 204}}"));
+  const auto ask = [&](const std::string& line) {
+    return request(proxy.address(), line + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", line.starts_with("HEAD"));
+  };
+  const Message closed = ask("GET /closed");
+  EXPECT_EQ(closed.status(), 503);
+  EXPECT_EQ(closed.body, "closed for today");
+  EXPECT_EQ(closed.field("retry-after"), "60");
+  EXPECT_EQ(closed.field("content-type"), "text/x-own");
+  EXPECT_EQ(ask("HEAD /closed").body, "");
+  EXPECT_EQ(ask("HEAD /closed").field("content-length"), "16");
+  EXPECT_EQ(ask("GET /").status(), 204);
+}
+
 }  // namespace
 }  // namespace outrider::test

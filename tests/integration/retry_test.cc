@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
 #include "tests/support/quiet.h"
 #include "tests/support/wires.h"
@@ -103,6 +104,23 @@ TEST(Retry, ARequestThatEndsFreshConnectionsReachesTwoReplicasAtMost) {
   EXPECT_EQ(answer.field("x-outrider-reason"), "upstream_closed");
   EXPECT_EQ(a.connections() + b.connections() + c.connections(), 2);
   expect_quiet(proxy);
+}
+
+// An endpoint that says REFUSED_STREAM has done nothing with a request: it goes elsewhere, a POST too (RFC 9113 8.7).
+TEST(Retry, AStreamThatIsRefusedGoesElsewhereWhateverTheMethod) {
+  std::atomic<int> refused{0};
+  const auto script = [&](Stream& accepted) {
+    H2Peer peer(accepted);
+    if (!peer.reads("HEADERS 1 ")) return;
+    if (refused.fetch_add(1) == 0) peer.send(http::frame(NGHTTP2_RST_STREAM, 0, 1, http::number(NGHTTP2_REFUSED_STREAM)));
+    else peer.send(http::headers(1, {{":status", "204"}}));
+    peer.read_until("nothing more");
+  };
+  Origin one(script), other(script);
+  Proxy proxy(Proxy::edge({one.text(), other.text()}, "protocol: http2, lb: round_robin"), {"overload.threads=1"});
+  EXPECT_EQ(request(proxy.address(), "POST / HTTP/1.1\r\nHost: web\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi").status(),
+            204);
+  proxy.expect_metric(1, "outrider_cluster_retries_total", "reason=\"refused_stream\",result=\"success\"");
 }
 
 // A body is sent again whole while it was kept, and not at all when it had grown beyond that.

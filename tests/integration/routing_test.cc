@@ -133,5 +133,23 @@ TEST_F(Rewriting, ARuleChangesHeadersOfItsOwnRequests) {
   EXPECT_EQ(request(proxy.address(), "GET /api HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").field("server"), "app");
 }
 
+// Row 139: tests with two versions, by what a request carries.
+TEST(AbRouting, AHeaderOrACookieChoosesTheVersion) {
+  const auto a = Origin::answering("a"), b = Origin::answering("b");
+  Proxy proxy("version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nclusters: {a: {endpoints: [\"" + a->text() +
+              "\"]}, b: {endpoints: [\"" + b->text() +
+              "\"]}}\nroutes:\n  edge:\n    - {match: {header: {x-group: {regex: \"b[0-9]+\"}}}, cluster: b}\n"
+              "    - {match: {cookie: {group: b}}, cluster: b}\n    - {cluster: a}\n");
+  const auto asked = [&](const std::string& fields) {
+    return request(proxy.address(), "GET / HTTP/1.1\r\nHost: shop\r\n" + fields + "Connection: close\r\n\r\n").body;
+  };
+  EXPECT_EQ(asked(""), "a");
+  EXPECT_EQ(asked("X-Group: b12\r\n"), "b");
+  EXPECT_EQ(asked("X-Group: b\r\n"), "a");
+  EXPECT_EQ(asked("Cookie: a=1; group=b\r\n"), "b");
+  EXPECT_EQ(asked("Cookie: group=a; xgroup=b\r\n"), "a");
+  EXPECT_EQ(proxy.metric("outrider_requests_total", "route=\"edge-1\",cluster=\"b\""), 1);
+}
+
 }  // namespace
 }  // namespace outrider::test

@@ -28,7 +28,7 @@ bool is_same(const DnsRecord& a, const DnsRecord& b) { return key_of(a) == key_o
 }  // namespace
 
 DnsName::DnsName(net::Loop& loop, net::Resolver& resolver, std::string name, std::vector<net::DnsType> types,
-                 const DnsOptions& options, Events& events)
+                 const config::Dns& options, Events& events)
     : loop_(loop), resolver_(resolver), name_(std::move(name)), types_(std::move(types)), options_(options), events_(events) {
   trouble_ = resolver_.servers() + " is asked for " + question() + " and has not answered yet";
   ask();

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "discovery/dns/options.h"
+#include "config/document.h"
 #include "net/resolver.h"
 
 namespace outrider::discovery {
@@ -23,7 +23,7 @@ class DnsName final : net::DnsQuestion {
   // Asking: nothing has come yet. None: there is decidedly nothing. Failing: nobody says; there may be records from before.
   enum class State : uint8_t { Asking, Found, None, Failing };
   // `types`: one is asked for after the other until there is something of it.
-  DnsName(net::Loop& loop, net::Resolver& resolver, std::string name, std::vector<net::DnsType> types, const DnsOptions& options,
+  DnsName(net::Loop& loop, net::Resolver& resolver, std::string name, std::vector<net::DnsType> types, const config::Dns& options,
           Events& events);
   State state() const { return state_; }
   const std::vector<net::DnsRecord>& records() const { return records_; }  // sorted
@@ -42,7 +42,7 @@ class DnsName final : net::DnsQuestion {
   net::Resolver& resolver_;
   const std::string name_;
   const std::vector<net::DnsType> types_;
-  const DnsOptions options_;
+  const config::Dns options_;
   Events& events_;
   size_t at_ = 0;  // of types_
   State state_ = State::Asking;

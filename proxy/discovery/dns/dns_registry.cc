@@ -17,12 +17,12 @@ const char* label_of(Result result) {
   return kNames[size_t(result)];
 }
 
-std::vector<std::vector<DnsType>> types_of(DnsOptions::Type type) {
+std::vector<std::vector<DnsType>> types_of(config::Dns::Type type) {
   switch (type) {
-    case DnsOptions::Type::A: return {{DnsType::A}};
-    case DnsOptions::Type::Aaaa: return {{DnsType::Aaaa}};
-    case DnsOptions::Type::Any: return {{DnsType::A}, {DnsType::Aaaa}};  // each on its own
-    case DnsOptions::Type::Srv: return {{DnsType::Srv}};
+    case config::Dns::Type::A: return {{DnsType::A}};
+    case config::Dns::Type::Aaaa: return {{DnsType::Aaaa}};
+    case config::Dns::Type::Any: return {{DnsType::A}, {DnsType::Aaaa}};  // each on its own
+    case config::Dns::Type::Srv: return {{DnsType::Srv}};
   }
   return {};
 }
@@ -41,7 +41,7 @@ std::string host_of(std::string_view name) {
 class DnsRegistry::Service final : DnsName::Events, net::EndOfTurn {
  public:
   Service(DnsRegistry& registry, std::string key) : registry_(registry), key_(std::move(key)) {}
-  void set(std::vector<Instance> endpoints, const DnsOptions& options);
+  void set(std::vector<Instance> endpoints, const config::Dns& options);
   void watch(Watcher& watcher);
   void unwatch(Watcher& watcher);
   Origin origin() const;
@@ -66,7 +66,7 @@ class DnsRegistry::Service final : DnsName::Events, net::EndOfTurn {
   DnsRegistry& registry_;
   const std::string key_;
   std::vector<Endpoint> endpoints_;
-  DnsOptions options_;
+  config::Dns options_;
   std::vector<Watcher*> watchers_;
   std::map<Key, std::unique_ptr<DnsName>> names_;  // while somebody watches
   Set set_;
@@ -75,7 +75,7 @@ class DnsRegistry::Service final : DnsName::Events, net::EndOfTurn {
   bool cut_ = false;
 };
 
-void DnsRegistry::Service::set(std::vector<Instance> endpoints, const DnsOptions& options) {
+void DnsRegistry::Service::set(std::vector<Instance> endpoints, const config::Dns& options) {
   endpoints_.clear();
   options_ = options;
   for (auto& each : endpoints) {
@@ -135,8 +135,8 @@ void DnsRegistry::Service::follow() {
     if (endpoint.host.empty()) continue;
     for (const auto& types : types_of(options_.type)) {
       const auto& records = want(endpoint.host, types).records();
-      if (options_.type != DnsOptions::Type::Srv) continue;
-      for (size_t i = 0; i < std::min(records.size(), options_.most); ++i) want(records[i].target, kTarget);
+      if (options_.type != config::Dns::Type::Srv) continue;
+      for (size_t i = 0; i < std::min(records.size(), options_.max_endpoints); ++i) want(records[i].target, kTarget);
     }
   }
   names_ = std::move(wanted);
@@ -155,7 +155,7 @@ void DnsRegistry::Service::add(Set& to, const Endpoint& endpoint, const net::Dns
 void DnsRegistry::Service::add_services(Set& to, const Endpoint& endpoint, const DnsName& name) const {
   uint8_t rank = 0;
   const auto& records = name.records();
-  for (size_t i = 0; i < std::min(records.size(), options_.most); ++i) {
+  for (size_t i = 0; i < std::min(records.size(), options_.max_endpoints); ++i) {
     const net::DnsRecord& record = records[i];
     if (i > 0 && record.priority != records[i - 1].priority && rank < UINT8_MAX) ++rank;
     const DnsName* target = this->name(record.target, kTarget);
@@ -180,18 +180,18 @@ DnsRegistry::Service::Set DnsRegistry::Service::found() {
       for (const auto& types : types_of(options_.type)) {
         const DnsName* name = this->name(endpoint.host, types);
         if (!name) continue;
-        if (options_.type == DnsOptions::Type::Srv) add_services(set, endpoint, *name);
+        if (options_.type == config::Dns::Type::Srv) add_services(set, endpoint, *name);
         else
           for (const auto& record : name->records()) add(set, endpoint, record);
       }
   }
   const size_t all = set.size();
-  const bool cut = all > options_.most;
-  if (cut) set.resize(options_.most);
+  const bool cut = all > options_.max_endpoints;
+  if (cut) set.resize(options_.max_endpoints);
   if (cut) registry_.events_.on_dns_lookup("cut");
   if (cut && !cut_)
     log::warn("DNS has more endpoints than dns.max_endpoints, the others are not used",
-              {{"cluster", key_}, {"found", all}, {"used", options_.most}});
+              {{"cluster", key_}, {"found", all}, {"used", options_.max_endpoints}});
   cut_ = cut;
   return set;
 }
@@ -228,7 +228,7 @@ DnsRegistry::DnsRegistry(net::Loop& control, DnsEvents& events) : control_(contr
 
 DnsRegistry::~DnsRegistry() = default;
 
-net::Resolver& DnsRegistry::resolver_of(const DnsOptions& options) {
+net::Resolver& DnsRegistry::resolver_of(const config::Dns& options) {
   std::string key = std::to_string(options.timeout.count());
   for (const std::string& server : options.servers) key += " " + server;
   auto& resolver = resolvers_[key];
@@ -238,7 +238,7 @@ net::Resolver& DnsRegistry::resolver_of(const DnsOptions& options) {
   return *resolver;
 }
 
-void DnsRegistry::add(const std::string& service, std::vector<Instance> endpoints, const DnsOptions& options) {
+void DnsRegistry::add(const std::string& service, std::vector<Instance> endpoints, const config::Dns& options) {
   auto& entry = services_[service];
   if (!entry) entry = std::make_unique<Service>(*this, service);
   entry->set(std::move(endpoints), options);

@@ -27,7 +27,7 @@ class DnsRegistry final : public Registry {
   ~DnsRegistry();
   // An endpoint's address is ip:port, which nobody is asked for, or name:port; of type Srv the port is the records' own. Again:
   // replaces; names that stay keep what they have found.
-  void add(const std::string& service, std::vector<Instance> endpoints, const DnsOptions& options);
+  void add(const std::string& service, std::vector<Instance> endpoints, const config::Dns& options);
   void watch(const std::string& service, Watcher& watcher) override;
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}
@@ -36,7 +36,7 @@ class DnsRegistry final : public Registry {
 
  private:
   class Service;
-  net::Resolver& resolver_of(const DnsOptions& options);
+  net::Resolver& resolver_of(const config::Dns& options);
   net::Loop& control_;
   DnsEvents& events_;
   std::map<std::string, std::unique_ptr<net::Resolver>> resolvers_;  // by servers and timeout

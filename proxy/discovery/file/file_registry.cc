@@ -18,7 +18,7 @@ FileRegistry::~FileRegistry() {
     if (file.read) dns_.unwatch(service, *this);
 }
 
-void FileRegistry::add(const std::string& service, const std::string& path, const DnsOptions& names) {
+void FileRegistry::add(const std::string& service, const std::string& path, const config::Dns& names) {
   File& file = files_[service];
   file.path = path;
   file.names = names;

@@ -27,7 +27,7 @@ class FileRegistry final : public Registry, Watcher {
  public:
   FileRegistry(net::Loop& control, DnsRegistry& dns, FileEvents& events, milliseconds look);
   ~FileRegistry();
-  void add(const std::string& service, const std::string& path, const DnsOptions& names);
+  void add(const std::string& service, const std::string& path, const config::Dns& names);
   void watch(const std::string& service, Watcher& watcher) override;  // calls back at once
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}
@@ -37,7 +37,7 @@ class FileRegistry final : public Registry, Watcher {
  private:
   struct File {
     std::string path;
-    DnsOptions names;
+    config::Dns names;
     identity::FileMark mark{};
     std::string trouble{};  // with what is there now
     bool read = false;      // it was good once

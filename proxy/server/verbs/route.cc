@@ -50,7 +50,8 @@ void print(const rapidjson::Value& json) {
   const std::string filters = list_of(json["filters"]);
   line("filters", filters.empty() ? "" : filters + " (not run here)");
   if (json.HasMember("status")) {
-    line("answer", std::to_string(json["status"].GetUint()) + " " + text_of(json, "reason"));
+    const unsigned status = json["status"].GetUint();
+    line("answer", (status ? std::to_string(status) : "none:") + " " + text_of(json, "reason"));
     return line("location", text_of(json, "location"));
   }
   std::string shares;

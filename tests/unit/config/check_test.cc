@@ -45,44 +45,6 @@ TEST(Rules, ARuleThatNeverMatchesIsAWarningThatNamesTheOther) {
       "test.yaml:6:7: warning: routes.a[1]: never matches; routes.a[0] (line 5) already takes prefix \"/\"\n");
 }
 
-TEST(Rules, CoverageFollowsHostsAndPaths) {
-  const auto covered = [](Route earlier, Route rule) {
-    std::string by;
-    return covers(earlier, rule, by);
-  };
-  const auto rule = [](std::vector<std::string> hosts, std::vector<std::string> prefixes, std::vector<std::string> paths = {}) {
-    Route route;
-    route.hosts = std::move(hosts);
-    route.prefixes = std::move(prefixes);
-    route.paths = std::move(paths);
-    return route;
-  };
-  EXPECT_TRUE(covered(rule({}, {}), rule({"a"}, {"/x"})));
-  EXPECT_TRUE(covered(rule({"*.b.c"}, {}), rule({"a.b.c"}, {})));
-  EXPECT_FALSE(covered(rule({"*.b.c"}, {}), rule({"b.c"}, {})));
-  EXPECT_FALSE(covered(rule({"a"}, {}), rule({}, {})));
-  EXPECT_TRUE(covered(rule({}, {"/a"}), rule({}, {"/a/b"})));
-  EXPECT_FALSE(covered(rule({}, {"/a"}), rule({}, {"/ab"})));
-  EXPECT_TRUE(covered(rule({}, {"/a/"}), rule({}, {}, {"/a"})));
-  EXPECT_FALSE(covered(rule({}, {}, {"/a"}), rule({}, {"/a"})));
-  EXPECT_TRUE(covered(rule({}, {"/a", "/b"}), rule({}, {"/b/c", "/a"})));
-  EXPECT_FALSE(covered(rule({}, {"/a"}), rule({}, {})));
-}
-
-TEST(Rules, AServerNameIsCoveredByServerNames) {
-  std::string by;
-  const auto of = [](std::vector<std::string> names) {
-    Route route;
-    route.server_names = std::move(names);
-    return route;
-  };
-  EXPECT_TRUE(covers(of({"*.a.test"}), of({"x.a.test", "*.b.a.test"}), by));
-  EXPECT_EQ(by, "sni \"*.a.test\"");
-  EXPECT_TRUE(covers(of({"*"}), of({"*.a.test"}), by));
-  EXPECT_FALSE(covers(of({"a.test"}), of({"*.a.test"}), by));
-  EXPECT_FALSE(covers(of({"*"}), Route(), by)) << "a rule for HTTP";
-}
-
 TEST(Rules, ARuleForEverythingTakesTlsWhereItMayGetIt) {
   const auto warned = [](const std::string& listener) {
     return said({"version: 1\nlisteners: {a: {address: \":1\", " + listener +

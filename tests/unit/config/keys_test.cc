@@ -204,7 +204,10 @@ constexpr Row kRows[] = {
     {"routes.edge[].response_headers", S, "{}", "{set: {a: b}, add: {a: b}, remove: [a]}"},
     {"routes.edge[].sticky", S, "", "cookie.sid"},
     {"routes.edge[].timeout", S, "15s", "0"},
-    {"routes.edge[].retry", L, "{}", "{attempts: 3}"},
+    {"routes.edge[].retry", S, "{}", "{attempts: 3}"},
+    {"routes.edge[].retry", S, "{when: [safe, 5xx], budget: 10%}", "off"},
+    {"routes.edge[].retry.per_try_timeout", S, "0", "500ms"},
+    {"routes.edge[].retry.backoff.max", S, "1s", "2s"},
     {"routes.edge[].hedge", S, "off", "{after: p95, max: 1}"},
     {"routes.edge[].hedge.after", S, "p95", "50ms"},
     {"routes.edge[].hedge.max", S, "1", "1"},
@@ -212,7 +215,7 @@ constexpr Row kRows[] = {
     {"routes.edge[].mirror", S, "off", "{cluster: cart, percent: 5%}"},
     {"routes.edge[].priority", S, "normal", "high"},
     {"routes.edge[].filters", S, "[]", "[{headers: {request: {set: {a: b}}}}]"},
-    {"routes.edge[].access_log", L, "true", "off"},
+    {"routes.edge[].access_log", S, "true", "off"},
 
     {"routes_from", L, "[]", "[{gateway_api: /etc/outrider/routes.yaml}]"},
 

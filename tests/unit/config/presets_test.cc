@@ -57,7 +57,7 @@ TEST(Presets, ASidecarHasNoTimeoutAndNoBodyLimit) {
     EXPECT_TRUE(listener.http10);
     EXPECT_EQ(listener.forwarded, Listener::Forwarded::Append);
   }
-  EXPECT_TRUE(d.cluster("cart")->retry_connect_failure);
+  EXPECT_TRUE(d.cluster("cart")->tries.retry.connect_failure);
   EXPECT_EQ(d.cluster("cart")->lb, Cluster::Balancer::Ewma);
 }
 
@@ -134,6 +134,26 @@ TEST(Presets, ARegistryNodeNeedsNoListener) {
   sources.set = {"registry.kind=none"};
   EXPECT_EQ(print(load(sources).complaints),
             "--set registry.kind=none: error: registry.kind: a registry node needs a registry: expected dht\n");
+}
+
+// What `defaults.route` says holds for rules that nobody wrote, too.
+TEST(Presets, ImpliedRulesHaveTheDefaultsOfRules) {
+  OUTRIDER_NEEDS_DHT();
+  const auto d =
+      must_load({kSidecar + "clusters: {cart: {retry: {when: 503, attempts: 7}}}\n"
+                            "defaults: {cluster: {retry: {when: 502}}, route: {timeout: 3s, access_log: off, priority: low, "
+                            "retry: {attempts: 5}, hedge: {after: 20ms}}}\n"});
+  for (const Listener& listener : d.listeners)
+    for (const Route& route : listener.routes) {
+      EXPECT_EQ(route.timeout, milliseconds(3000)) << route.name;
+      EXPECT_FALSE(route.logged) << route.name;
+      EXPECT_EQ(route.priority, Priority::Low) << route.name;
+      ASSERT_EQ(route.tries.size(), 1u) << route.name;
+      EXPECT_EQ(route.tries[0].retry.attempts, 5u) << route.name;
+      EXPECT_EQ(route.tries[0].hedge.after, milliseconds(20)) << route.name;
+      EXPECT_EQ(route.tries[0].retry.statuses.test(103), route.cluster == "cart") << route.name;
+      EXPECT_EQ(route.tries[0].retry.statuses.test(102), route.cluster != "cart") << route.name;
+    }
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ TEST(Sources, AVariableNamesAKeyWithDoubleUnderscores) {
                              {"OUTRIDER_TELEMETRY__LOG", "{level: debug, format: json}"},
                              {"OUTRIDER_SOMETHING", "else"},
                              {"OUTRIDER_ADMIN__HEALTH", ""}}});
-  EXPECT_EQ(d.clusters[0].retry_attempts, 5u);
+  EXPECT_EQ(d.clusters[0].tries.retry.attempts, 5u);
   EXPECT_EQ(d.log.level, Log::Level::Debug);
   EXPECT_TRUE(d.log.json);
   EXPECT_EQ(d.admin.health, ":15021");  // an empty variable is as good as none

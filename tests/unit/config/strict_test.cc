@@ -301,5 +301,20 @@ TEST(Strict, AsJsonEveryComplaintIsAnObject) {
       "\"message\": \"expected a number from 1 to 256, got \\\"0\\\"\"}\n]\n");
 }
 
+TEST(Strict, ARulesOwnTriesAreCheckedLikeAClusters) {
+  const auto with = [](const std::string& rule) {
+    return said(
+        {"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+         "clusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\nroutes:\n  edge: [{cluster: web, " +
+         rule + "}]\n"});
+  };
+  EXPECT_EQ(with("retry: off, hedge: off"), "");
+  EXPECT_EQ(with("retry: {attempts: 11}"),
+            "test.yaml:6:43: error: routes.edge[0].retry.attempts: expected a number from 0 to 10, got \"11\"\n");
+  EXPECT_EQ(with("retry: {atempts: 1}"),
+            "test.yaml:6:33: error: routes.edge[0].retry.atempts: unknown key (did you mean \"attempts\"?)\n");
+  EXPECT_EQ(with("hedge: {after: 50}").substr(0, 52), "test.yaml:6:40: error: routes.edge[0].hedge.after: e");
+}
+
 }  // namespace
 }  // namespace outrider::config

@@ -99,5 +99,24 @@ TEST(DryRun, ASidecarLeadsOutByTheHostAndInByWhoAsks) {
   EXPECT_EQ(ask("http://shop/api/1", "guest").status, 403);
 }
 
+// By what `outrider authz` says, too.
+TEST(DryRun, WhoCannotConnectIsToldSoWhateverTheRules) {
+  const auto ask = [](const std::string& mtls, const std::string& from, const std::string& listener = {}) {
+    static const std::string kIdentity = "identity: {dir: /run/id, trust: {partner.org: /run/partner.crt}, mtls: ";
+    const auto document = document_of("service: {name: shop, port: 8080}\n" + kIdentity + mtls + "}\n");
+    const auto view = dry_run(document, {"GET", "http://shop/", from, listener});
+    EXPECT_EQ(view.error, "");
+    return view.denied_by + (view.denied_by.empty() ? view.cluster : " " + view.reason);
+  };
+  EXPECT_EQ(ask("strict", "web"), "local");
+  EXPECT_EQ(ask("strict", "-"), "identity.mtls no_connection");
+  EXPECT_EQ(ask("permissive", "-"), "local");
+  EXPECT_EQ(ask("strict", "spiffe://partner.org/ns/a/sa/b"), "local");
+  EXPECT_EQ(ask("strict", "spiffe://third.org/ns/a/sa/b"), "identity.trust no_connection");
+  EXPECT_EQ(ask("permissive", "spiffe://third.org/ns/a/sa/b"), "identity.trust no_connection");
+  EXPECT_EQ(ask("strict", "", "inbound"), "local") << "nobody has said who asks";
+  EXPECT_EQ(ask("strict", "spiffe://third.org/ns/a/sa/b", "outbound"), "default/shop") << "clear text from the app beside it";
+}
+
 }  // namespace
 }  // namespace outrider::server
