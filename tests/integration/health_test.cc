@@ -64,10 +64,11 @@ TEST(ActiveHealth, WhoSaysOverHttpThatItIsUnwellGetsNothingUntilItIsWell) {
 
 TEST(ActiveHealth, OverTcpWhoTakesNoConnectionIsUnwell) {
   App a("a"), b("b");
-  Proxy proxy(Proxy::edge({a.origin->text(), b.origin->text()},
-                          "lb: round_robin, panic: 0%, retry: off, outlier_detection: off, health_check: {tcp: connect, interval: "
-                          "20ms, timeout: 20ms, unhealthy: 1}"),
-              {"overload.threads=1"});
+  Proxy proxy(
+      Proxy::edge({a.origin->text(), b.origin->text()},
+                  "lb: round_robin, panic: 0%, retry: off, outlier_detection: off, health_check: {tcp: connect, interval: "
+                  "20ms, timeout: 20ms, unhealthy: 1}"),
+      {"overload.threads=1"});
   expect_endpoints(proxy, 2, 0);
   b.origin->stop();
   expect_endpoints(proxy, 1, 1);

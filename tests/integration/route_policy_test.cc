@@ -27,8 +27,8 @@ class RoutePolicy : public testing::Test {
  protected:
   void start(const std::string& rules, const std::string& clusters, const std::string& more = {}) {
     proxy_ = std::make_unique<Proxy>(
-        "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [" + rules +
-            "]}\nclusters: {" + clusters + "}\n" + more,
+        "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [" +
+            rules + "]}\nclusters: {" + clusters + "}\n" + more,
         std::vector<std::string>{"overload.threads=1"});
   }
   // How often an endpoint is asked for one request.
@@ -90,7 +90,8 @@ TEST_F(RoutePolicy, TheTimeOfATryIsTheRules) {
   const auto good = Origin::answering("fine");
   start(std::string("{match: {prefix: /soon}, cluster: web, retry: {when: [safe, timeout], per_try_timeout: 50ms, ") + kSoon +
             "}}, {match: {prefix: /short}, cluster: web, timeout: 50ms}",
-        "web: {lb: round_robin, timeout: 0, outlier_detection: off, endpoints: [\"" + silent.text() + "\", \"" + good->text() + "\"]}");
+        "web: {lb: round_robin, timeout: 0, outlier_detection: off, endpoints: [\"" + silent.text() + "\", \"" + good->text() +
+            "\"]}");
   for (int i = 0; i < 4; ++i) EXPECT_EQ(request(proxy_->address(), get("/soon")).status(), 200);
   EXPECT_GE(proxy_->metric("outrider_cluster_retries_total", "reason=\"timeout\",result=\"success\""), 1);
   std::array<int, 2> seen{};  // round robin: half of them
@@ -107,9 +108,10 @@ TEST_F(RoutePolicy, ARuleThatIsNotLoggedIsCountedAllTheSame) {
   const auto origin = Origin::answering("fine");
   const identity::TemporaryFolder folder;
   const std::string log = folder.path("access.log");
-  start("{match: {prefix: /healthz}, cluster: web, access_log: off}, {match: {prefix: /gone}, respond: {status: 500}, access_log: "
-        "off}, {match: {prefix: /}, cluster: web}",
-        "web: {endpoints: [\"" + origin->text() + "\"]}", "telemetry: {access_log: {format: json, to: \"" + log + "\"}}\n");
+  start(
+      "{match: {prefix: /healthz}, cluster: web, access_log: off}, {match: {prefix: /gone}, respond: {status: 500}, access_log: "
+      "off}, {match: {prefix: /}, cluster: web}",
+      "web: {endpoints: [\"" + origin->text() + "\"]}", "telemetry: {access_log: {format: json, to: \"" + log + "\"}}\n");
   for (const char* path : {"/healthz", "/a", "/gone", "/healthz/deep", "/b"}) request(proxy_->address(), get(path));
   proxy_->expect_metric(5, "outrider_requests_total");
   EXPECT_EQ(proxy_->end(), 0);

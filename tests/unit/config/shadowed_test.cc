@@ -51,7 +51,8 @@ TEST(Shadows, AServerNameIsCoveredByServerNames) {
 std::string some_name(Random& random) {
   static const char* const kParts[] = {"a", "b", "c"};
   std::string name;
-  for (uint32_t parts = 1 + random.below(3); parts > 0; --parts) name += (name.empty() ? "" : ".") + std::string(kParts[random.below(3)]);
+  for (uint32_t parts = 1 + random.below(3); parts > 0; --parts)
+    name += (name.empty() ? "" : ".") + std::string(kParts[random.below(3)]);
   const uint32_t kind = random.below(10);
   return kind == 0 ? "*" : kind < 4 ? "*." + name : name;
 }
