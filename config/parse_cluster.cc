@@ -234,7 +234,7 @@ void read_after(Fields& own, Hedge& hedge) {
 }
 
 void read_hedge(Fields& fields, Hedge& hedge) {
-  hedge.on = !fields.off("hedge", true);
+  hedge.on = !fields.off("hedge", !hedge.on);
   if (!hedge.on) return;
   Fields own = fields.map("hedge");
   uint32_t most = 1;

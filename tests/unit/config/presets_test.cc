@@ -156,5 +156,24 @@ TEST(Presets, ImpliedRulesHaveTheDefaultsOfRules) {
     }
 }
 
+TEST(Presets, WhatARuleDoesNotSayOfItsTriesIsItsClusters) {
+  const auto of = [](const std::string& rule, const std::string& cluster) {
+    const auto d =
+        must_load({"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web, " +
+                   rule + "}]}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"], " + cluster + "}}\n"});
+    return d.listeners.at(0).routes.at(0).tries.at(0);
+  };
+  EXPECT_TRUE(of("retry: {attempts: 1}", "hedge: {after: 20ms}").hedge.on);
+  EXPECT_FALSE(of("retry: {attempts: 1}", "hedge: off").hedge.on);
+  EXPECT_FALSE(of("retry: {attempts: 1}, hedge: off", "hedge: {after: 20ms}").hedge.on);
+  EXPECT_EQ(of("hedge: {}", "retry: {attempts: 7}").retry.attempts, 7u);
+  EXPECT_TRUE(of("hedge: {}", "hedge: off").hedge.on);
+  EXPECT_EQ(of("hedge: {after: p90}", "hedge: {after: 20ms}").hedge.after, milliseconds(0));
+  EXPECT_EQ(of("hedge: {min_requests: 5}", "hedge: {after: 20ms}").hedge.after, milliseconds(20));
+  EXPECT_EQ(of("retry: off", "retry: {when: 503}").retry.attempts, 0u);
+  EXPECT_EQ(of("retry: {attempts: 2}", "retry: off").retry.attempts, 2u);
+  EXPECT_EQ(of("retry: {when: 5xx}", "retry: {when: 503}").retry.statuses.count(), 100u);
+}
+
 }  // namespace
 }  // namespace outrider::config
