@@ -371,7 +371,6 @@ void read_route_defaults(Fields& fields, Route& r, const Sources& sources) {
 }
 
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources) {
-  static const std::vector<std::string_view> kLater{"tap"};
   Chain chain;
   if (!list || list->is_null()) return chain;
   const auto items = list->is_map() && list->size() != 1 ? std::vector<Node>() : items_of(*list);
@@ -398,14 +397,8 @@ Chain read_chain(Reading& reading, const Node* list, const std::string& path, co
     use.path = join_path(at, use.name);
     const bool known =
         sources.filters.empty() || std::find(sources.filters.begin(), sources.filters.end(), use.name) != sources.filters.end();
-    if (std::find(kLater.begin(), kLater.end(), use.name) != kLater.end() && (!known || sources.filters.empty())) {
-      if (!use.off) reading.error(item, use.path, "this filter is not supported yet in this version");
-      continue;
-    }
     if (!known) {
-      std::vector<std::string_view> names = sources.filters;
-      names.insert(names.end(), kLater.begin(), kLater.end());
-      reading.error(item, use.path, "unknown filter" + did_you_mean(use.name, names));
+      reading.error(item, use.path, "unknown filter" + did_you_mean(use.name, sources.filters));
       continue;
     }
     if (!check_filter(reading, use, sources)) continue;

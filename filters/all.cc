@@ -18,7 +18,8 @@ namespace outrider::filters {
   ROW(ip)                     \
   ROW(jwt)                    \
   ROW(mirror)                 \
-  ROW(rate_limit)
+  ROW(rate_limit)             \
+  ROW(tap)
 
 #define ROW(name) std::unique_ptr<const filter::Filter> make_##name(const config::Node&, filter::Complaint&);
 OUTRIDER_FILTERS(ROW)

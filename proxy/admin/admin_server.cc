@@ -59,6 +59,16 @@ std::optional<uid_t> user_of(int fd) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> Ask::parameters() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (std::string_view rest = query; !rest.empty();) {
+    std::string_view value = next_part(rest, '&');
+    const std::string_view name = next_part(value, '=');
+    if (!name.empty()) all.emplace_back(decoded(name), decoded(value));
+  }
+  return all;
+}
+
 std::string Ask::value(std::string_view name) const {
   auto found = parameter(query, name);
   return found && !found->empty() ? decoded(found->substr(1)) : std::string();

@@ -25,12 +25,18 @@ struct Ask {                                // one request to a page, as far as 
   bool local = false;                              // from this machine: a loopback address or a unix socket
   std::string value(std::string_view name) const;  // of a query parameter, percent-decoded; "" without or without value
   bool has(std::string_view name) const;
+  std::vector<std::pair<std::string, std::string>> parameters() const;  // all, in order and decoded
 };
 
 class Visit {  // somebody who waits for an answer
  public:
   virtual const Ask& ask() const = 0;
   virtual void reply(Reply whole) = 0;  // once; the visit is over
+  // Instead, what has no end yet: its head, pieces as they come, and the end, with which the visit is over. A visitor who ends
+  // his own side, or takes nothing for 120 s, has left.
+  virtual bool begin(Reply head) = 0;             // false: the head was all he wanted, and the visit is over
+  virtual bool send(std::string_view piece) = 0;  // false: not all of it could go; the page hears on_room() when it has gone
+  virtual void end() = 0;
 
  protected:
   ~Visit() = default;
@@ -41,7 +47,8 @@ class Page {
  public:
   virtual ~Page() = default;
   virtual void on_visit(Visit& visit) = 0;  // replies now or later
-  virtual void on_gone(Visit&) {}           // it left before the reply: forget it
+  virtual void on_gone(Visit&) {}           // it left before the reply or its end: forget it
+  virtual void on_room(Visit&) {}           // everything sent so far has gone
 };
 
 // Who may visit: Local refuses with 403 what does not come from this machine, and what a browser sent for a web page.

@@ -90,24 +90,60 @@ void Session::request_complete() {
   server_.visit(*this);
 }
 
+void Session::send_head(const Reply& of, std::optional<size_t> length) {
+  http::ResponseHead head(arena_);
+  head.status = of.status;
+  head.reason = http::reason_of(of.status);
+  head.headers.add("content-type", of.type);
+  if (length) head.headers.add("content-length", std::to_string(*length));
+  head.headers.add("cache-control", "no-store");
+  if (!of.allow.empty()) head.headers.add("allow", of.allow);
+  if (close_behind_) head.headers.add("connection", "close");
+  connection_->codec().send_response(stream_, head, head_only_ || length == 0);
+}
+
 void Session::reply(Reply whole) {
   page_ = nullptr;
   if (!connection_) return;
   become(State::Sending);
   server_.loop().arm(deadline_, kForReply);
-  http::ResponseHead head(arena_);
-  head.status = whole.status;
-  head.reason = http::reason_of(whole.status);
-  head.headers.add("content-type", whole.type);
-  head.headers.add("content-length", std::to_string(whole.body.size()));
-  head.headers.add("cache-control", "no-store");
-  if (!whole.allow.empty()) head.headers.add("allow", whole.allow);
-  if (close_behind_) head.headers.add("connection", "close");
+  send_head(whole, whole.body.size());
   const bool empty = head_only_ || whole.body.empty();
-  connection_->codec().send_response(stream_, head, empty);
   if (!empty) body_.append(whole.body);
   empty ? become(State::Idle) : send_body();
   if (close_behind_) connection_->close_after_flush();
+}
+
+bool Session::begin(Reply head) {
+  if (head_only_) page_ = nullptr;
+  if (!connection_) return false;
+  become(head_only_ ? State::Idle : State::Streaming);
+  if (head_only_) server_.loop().arm(deadline_, kForReply);
+  send_head(head, std::nullopt);
+  return !head_only_;
+}
+
+// How long he may take for it begins anew with whatever he takes.
+bool Session::send(std::string_view piece) {
+  if (state_ != State::Streaming || !connection_) return true;
+  body_.append(piece);
+  const size_t before = body_.size();
+  connection_->codec().send_body(stream_, body_, false);
+  if (body_.empty()) deadline_.cancel();
+  else if (body_.size() < before || !deadline_.armed()) server_.loop().arm(deadline_, kForReply);
+  return body_.empty();
+}
+
+void Session::end() {
+  page_ = nullptr;
+  if (state_ != State::Streaming || !connection_) return;
+  become(State::Sending);
+  server_.loop().arm(deadline_, kForReply);
+  send_body();
+}
+
+void Session::on_input_end() {
+  if (state_ == State::Streaming) close();
 }
 
 void Session::send_body() {
@@ -117,6 +153,7 @@ void Session::send_body() {
 
 void Session::on_sendable() {
   if (state_ == State::Sending && connection_) send_body();
+  else if (send({}) && state_ == State::Streaming && page_) page_->on_room(*this);
 }
 
 // Either the request makes no sense, which deserves an answer, or nobody waits for one.

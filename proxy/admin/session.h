@@ -1,6 +1,8 @@
 #pragma once
 // One connection to an admin port, and the one request it is serving.
 
+#include <optional>
+
 #include "admin/admin_server.h"
 
 namespace outrider::admin {
@@ -13,6 +15,9 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   ~Session();
   const Ask& ask() const override { return ask_; }
   void reply(Reply whole) override;
+  bool begin(Reply head) override;
+  bool send(std::string_view piece) override;
+  void end() override;
   void wait_for(Page& page) { page_ = &page; }  // who is to be told if the connection goes first
   bool stranger() const { return stranger_; }   // another user's process: it gets no page at all
   bool passed_on() const { return passed_on_; }
@@ -21,12 +26,13 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   void close();                               // at once
 
  private:
-  enum class State : uint8_t { Idle, Reading, Asking, Sending };
+  enum class State : uint8_t { Idle, Reading, Asking, Streaming, Sending };
   http::StreamEvents* on_stream(http::StreamId id) override;
   void on_idle() override {  // a kept-alive connection waits under deadline_
     if (!connection_->codec().reusable()) connection_->close_after_flush();
   }
   void on_draining() override {}
+  void on_input_end() override;
   void on_gone(const Error& why) override;
   http::RequestHead* request_head() override { return &head_; }
   void on_head(bool end) override;
@@ -37,6 +43,7 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   void on_retired() override { delete this; }
   void on_deadline();
   void request_complete();
+  void send_head(const Reply& of, std::optional<size_t> length);
   void send_body();
   void become(State state);
   void forget_page();

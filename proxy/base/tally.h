@@ -31,6 +31,23 @@ class alignas(64) Tally {
   std::atomic<uint32_t> count_{0}, most_{0};
 };
 
+// Bytes on their way to somebody who may be slow, and how often there was no room for more. Any thread; relaxed.
+class alignas(64) Backlog {
+ public:
+  // False: no room, which is counted, and nothing was taken.
+  bool enter(uint32_t bytes, uint32_t limit) {
+    if (bytes_.fetch_add(bytes, std::memory_order_relaxed) + uint64_t{bytes} <= limit) return true;
+    leave(bytes);
+    missed_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  void leave(uint32_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  uint32_t take_missed() { return missed_.exchange(0, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint32_t> bytes_{0}, missed_{0};
+};
+
 // A limit for each key, of the whole process: connections of one address. Any thread, no lock. Bounded: eight keys share
 // a line, and one that finds its line full is let in uncounted, since the total has a limit of its own. Two threads that
 // meet a new key at the same moment may let in one more than the limit.

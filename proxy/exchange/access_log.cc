@@ -42,7 +42,40 @@ void append_ms(std::string& out, uint64_t us) {
                                         static_cast<unsigned long long>(us % 1000))));
 }
 
-void append_json_line(std::string& out, const AccessEntry& e) {
+// time client "METHOD host path" status flag reason route cluster endpoint tries up/down duration_ms id "agent"
+void append_text_line(std::string& out, const AccessEntry& e) {
+  const auto word = [&](std::string_view value) {
+    out += ' ';
+    if (value.empty()) value = "-";
+    for (const char c : value) out += uint8_t(c) > 0x20 && uint8_t(c) < 0x7f ? c : '?';
+  };
+  const auto quoted = [&](std::string_view value) {
+    out += ' ';
+    append_json(out, value);
+  };
+  append_time(out, e.start);
+  word(e.client);
+  std::string line(e.method);
+  line.append(1, ' ').append(e.host).append(1, ' ').append(e.path);
+  quoted(line);
+  word(std::to_string(e.status));
+  word(e.flag);
+  word(e.reason);
+  word(e.route);
+  word(e.cluster);
+  word(e.endpoint);
+  word(std::to_string(e.tries));
+  word(std::to_string(e.request_bytes) + "/" + std::to_string(e.response_bytes));
+  out += ' ';
+  append_ms(out, e.duration_us);
+  word(e.request_id);
+  quoted(e.user_agent);
+  out += '\n';
+}
+
+}  // namespace
+
+void append_entry(std::string& out, const AccessEntry& e) {
   const auto text = [&](const char* key, std::string_view value) {
     if (value.empty()) return;
     out.append(",\"").append(key).append("\":");
@@ -79,41 +112,7 @@ void append_json_line(std::string& out, const AccessEntry& e) {
   append_ms(out, e.first_byte_us);
   text("request_id", e.request_id);
   text("user_agent", e.user_agent);
-  out += "}\n";
 }
-
-// time client "METHOD host path" status flag reason route cluster endpoint tries up/down duration_ms id "agent"
-void append_text_line(std::string& out, const AccessEntry& e) {
-  const auto word = [&](std::string_view value) {
-    out += ' ';
-    if (value.empty()) value = "-";
-    for (const char c : value) out += uint8_t(c) > 0x20 && uint8_t(c) < 0x7f ? c : '?';
-  };
-  const auto quoted = [&](std::string_view value) {
-    out += ' ';
-    append_json(out, value);
-  };
-  append_time(out, e.start);
-  word(e.client);
-  std::string line(e.method);
-  line.append(1, ' ').append(e.host).append(1, ' ').append(e.path);
-  quoted(line);
-  word(std::to_string(e.status));
-  word(e.flag);
-  word(e.reason);
-  word(e.route);
-  word(e.cluster);
-  word(e.endpoint);
-  word(std::to_string(e.tries));
-  word(std::to_string(e.request_bytes) + "/" + std::to_string(e.response_bytes));
-  out += ' ';
-  append_ms(out, e.duration_us);
-  word(e.request_id);
-  quoted(e.user_agent);
-  out += '\n';
-}
-
-}  // namespace
 
 AccessLogWriter::AccessLogWriter(Format format, const std::string& to, double sample, double sample_errors)
     : format_(format), sample_(sample), sample_errors_(sample_errors), patience_(kRounds) {
@@ -200,8 +199,12 @@ bool AccessLog::wanted(bool error) {
 }
 
 void AccessLog::write(const AccessEntry& entry) {
-  if (writer_->format() == AccessLogWriter::Format::Json) append_json_line(lines_, entry);
-  else append_text_line(lines_, entry);
+  if (writer_->format() == AccessLogWriter::Format::Json) {
+    append_entry(lines_, entry);
+    lines_ += "}\n";
+  } else {
+    append_text_line(lines_, entry);
+  }
   loop_.at_end_of_turn(*this);
 }
 

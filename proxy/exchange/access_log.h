@@ -57,6 +57,8 @@ struct AccessEntry {
   uint64_t request_bytes = 0, response_bytes = 0, duration_us = 0, first_byte_us = 0;
 };
 
+void append_entry(std::string& out, const AccessEntry& entry);  // an object that is still open
+
 // A worker's side: formats into a scratch and hands it over once a turn. Without a writer it does nothing.
 class AccessLog final : net::EndOfTurn {
  public:

@@ -1,5 +1,7 @@
 // What filters ask of an exchange.
 
+#include <memory>
+
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
 
@@ -43,6 +45,16 @@ void Exchange::mirror(const filter::Filter& owner, const filter::Mirroring& how)
   const auto known = serving_->snapshot->cluster_ids.find(owner.cluster());  // there, or it would not have been compiled
   Shadow* const shadow = Shadow::begin(site_, serving_, serving_->clusters[known->second], how, request_);
   if (shadow) shadows_.push_back(*shadow);
+}
+
+// Whoever comes first: what it saw is what is shown.
+void Exchange::tap(const filter::Tapping& how) {
+  if (tapping_) return;
+  tapping_ = &how;
+  const auto fields = request_.headers.fields();
+  auto* const copy = static_cast<http::Field*>(arena_.allocate(fields.size_bytes(), alignof(http::Field)));
+  std::uninitialized_copy(fields.begin(), fields.end(), copy);
+  tapped_ = {copy, fields.size()};
 }
 
 void Exchange::resume(Way way) {

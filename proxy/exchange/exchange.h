@@ -125,7 +125,9 @@ class Exchange final : public filter::Call,
   bool may_wait(const http::ResponseHead* answer);
   milliseconds backoff();
   uint16_t status() const;
+  AccessEntry entry(TimePoint now);  // of the access log, and of whoever watches
   void log(TimePoint now);
+  void show(TimePoint now);  // to those who watch
   const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
   Own& own() { return own_[(tries_ - 1) % 2]; }                       // of attempt()
@@ -169,6 +171,8 @@ class Exchange final : public filter::Call,
   void reset(const char* reason) override;
   void note(const char* filter, const char* action) override;
   void limited(const char* scope) override;
+  bool watched() const override { return site_.taps.watched(); }
+  void tap(const filter::Tapping& how) override;
   const http::HeaderMap* take_trailers() override;
   void on_place() { advance(); }
   void on_deadline();
@@ -220,10 +224,12 @@ class Exchange final : public filter::Call,
   std::optional<http::GrpcStatus> grpc_answer_;  // instead of what an HTTP status says
   http::HeaderMap* own_trailers_ = nullptr;      // behind a response that we had to end
   http::GrpcFrames request_frames_;
-  std::array<Own, 2> own_;         // of the last two tries: own()
-  std::unique_ptr<Fetch> fetch_;   // made when a filter needs one, and kept
-  std::unique_ptr<Waits> waits_;   // likewise
-  IntrusiveList<Shadow> shadows_;  // of this request, which has not gone on as a whole
+  std::array<Own, 2> own_;                    // of the last two tries: own()
+  std::unique_ptr<Fetch> fetch_;              // made when a filter needs one, and kept
+  std::unique_ptr<Waits> waits_;              // likewise
+  IntrusiveList<Shadow> shadows_;             // of this request, which has not gone on as a whole
+  const filter::Tapping* tapping_ = nullptr;  // by whom it was picked
+  std::span<const http::Field> tapped_;       // the request's fields at that moment, in the arena
   const filter::Filter* fetcher_ = nullptr;
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;

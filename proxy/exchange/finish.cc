@@ -46,6 +46,7 @@ void Exchange::finish() {
   if (!unsaid_) {
     count(now);
     log(now);
+    if (site_.taps.watched()) show(now);
   }
   if (auto* last = attempt()) {
     const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
@@ -110,11 +111,7 @@ void Exchange::count_retry(const char* result) {
   if (const char* reason = std::exchange(retry_reason_, nullptr)) site_.shard.add(counters_->retries(reason, result));
 }
 
-void Exchange::log(TimePoint now) {
-  if (route_ && !route_->logged) return;
-  const auto grpc = grpc_status();
-  const bool error = flag_ != Flag::None || status() >= 500 || (grpc && http::is_grpc_failure(*grpc));
-  if (!site_.access_log.wanted(error)) return;
+AccessEntry Exchange::entry(TimePoint now) {
   AccessEntry entry;
   entry.start = net::Loop::wall() - (now - started_);
   entry.direction = session_->plan().direction;
@@ -133,7 +130,7 @@ void Exchange::log(TimePoint now) {
     entry.request_id = request_.headers.value(HeaderId::XRequestId);
     entry.user_agent = request_.headers.value(HeaderId::UserAgent);
     entry.status = status();
-    entry.grpc_status = grpc;
+    entry.grpc_status = grpc_status();
   }
   entry.flag = name_of(flag_);
   entry.reason = reason_;
@@ -142,7 +139,32 @@ void Exchange::log(TimePoint now) {
   entry.response_bytes = response_bytes_;
   entry.duration_us = microseconds(started_, now);
   entry.first_byte_us = first_byte_ == TimePoint{} ? 0 : microseconds(started_, first_byte_);
-  site_.access_log.write(entry);
+  return entry;
+}
+
+void Exchange::log(TimePoint now) {
+  if (route_ && !route_->logged) return;
+  const auto grpc = grpc_status();
+  const bool error = flag_ != Flag::None || status() >= 500 || (grpc && http::is_grpc_failure(*grpc));
+  if (site_.access_log.wanted(error)) site_.access_log.write(entry(now));
+}
+
+void Exchange::show(TimePoint now) {
+  const AccessEntry shown = entry(now);
+  Seen seen{shown};
+  if (!raw_) {
+    seen.request = tapping_ ? tapped_ : request_.headers.fields();
+    if (response_sent_) seen.response = response_->headers.fields();
+    seen.upgrade = request_.protocol;
+    seen.local = session_->local(arena_);
+  }
+  if (tries_) seen.endpoint = tried_[tries_ - 1]->member.endpoint->mutual_identity();
+  seen.encrypted = peer_.encrypted;
+  if (tapping_ && tapping_->match.of_end(ended(seen))) {
+    seen.tapped = tapping_->pace.enter(now, tapping_->max);
+    if (!seen.tapped) site_.taps.count("limited");
+  }
+  site_.taps.show(seen);
 }
 
 void Exchange::on_retired() { site_.recycle(this); }
@@ -165,6 +187,7 @@ void Exchange::reset_for_reuse() {
   answer_.clear();
   response_ = &answer_;
   kept_ = nullptr;
+  tapping_ = nullptr;
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = raw_ = tls_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;

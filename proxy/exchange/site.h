@@ -10,6 +10,7 @@
 #include "exchange/pressure.h"
 #include "exchange/serving.h"
 #include "exchange/shadow.h"
+#include "exchange/tap.h"
 #include "http/vacant_codecs.h"
 #include "upstream/attempt.h"
 #include "upstream/cluster_table.h"
@@ -46,6 +47,7 @@ struct Site {
   PairCounters<std::string_view, std::string_view> sheds;           // what was refused so that others are served
   PeerCounters peers;
   AccessLog access_log;
+  Taps taps;
   Ref<Serving> serving;                                                     // the newest
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
   IntrusiveList<HttpSession> sessions;                                      // for draining

@@ -13,6 +13,7 @@
 namespace outrider::filter {
 
 class Filter;
+struct Tapping;
 
 struct Peer {                       // who is calling, as established by the connection
   std::string_view identity;        // verified workload identity, else empty
@@ -90,6 +91,9 @@ class Call {
   virtual void note(const char* /*filter*/, const char* /*action*/) {}
   // Counts a call that came too often, by its route and by who shares that limit: a literal.
   virtual void limited(const char* /*scope*/) {}
+  // Whether anybody watches exchanges just now; and picks this one for them, with the request as it is here.
+  virtual bool watched() const { return false; }
+  virtual void tap(const Tapping& /*how*/) {}
   // The response's, from a body hook that is called with `end`, on which they do not go any further; null: there are none.
   virtual const http::HeaderMap* take_trailers() = 0;
 

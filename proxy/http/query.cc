@@ -4,9 +4,7 @@
 
 namespace outrider::http {
 
-namespace {
-
-std::string decoded(std::string_view text) {
+std::string decode_parameter(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -17,15 +15,13 @@ std::string decoded(std::string_view text) {
   return out;
 }
 
-}  // namespace
-
 std::optional<std::string> find_parameter(std::string_view path, std::string_view name) {
   const size_t mark = path.find('?');
   if (mark == std::string_view::npos) return {};
   for (std::string_view rest = path.substr(mark + 1); !rest.empty();) {
     std::string_view value = next_part(rest, '&');
     const std::string_view given = next_part(value, '=');
-    if (given == name || decoded(given) == name) return decoded(value);
+    if (given == name || decode_parameter(given) == name) return decode_parameter(value);
   }
   return {};
 }

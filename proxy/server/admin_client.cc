@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "base/text.h"
 #include "net/address.h"
@@ -15,7 +16,7 @@ namespace outrider::server {
 
 namespace {
 
-constexpr int kLimitSeconds = 5;
+constexpr int kLimitSeconds = 5, kFirstSeconds = 15;
 
 struct Socket {
   explicit Socket(int f) : fd(f) {}
@@ -45,6 +46,37 @@ std::optional<AdminAnswer> parse(const std::string& text) {
   return AdminAnswer{int(*status), text.substr(head + 4)};
 }
 
+void limit_waiting(int fd, int seconds) {
+  const timeval limit{seconds, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+// Connects and asks; a socket that answers, or -1 with `error` set. HTTP/1.0: the answer ends with the connection, and is
+// never chunked.
+int ask(const std::string& admin, const std::string& path, int limit_seconds, std::string& error) {
+  const auto address = net::Address::parse(admin);
+  if (!address) return error = "\"" + admin + "\" is no address: host:port or unix:/path", -1;
+  Socket socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  limit_waiting(socket.fd, limit_seconds);
+  if (::connect(socket.fd, address->raw(), address->length()) != 0)
+    error = "nobody answers at " + admin + ": " + std::strerror(errno) + " (is the proxy running? --admin says where)";
+  else if (!send_all(socket.fd, "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+    error = "the proxy at " + admin + " closed the connection";
+  else return std::exchange(socket.fd, -1);
+  return -1;
+}
+
+// 0: the end; -1: nothing came for too long, or the connection broke.
+ssize_t receive(int fd, std::string& into) {
+  char block[16384];
+  ssize_t n;
+  do n = ::recv(fd, block, sizeof block, 0);
+  while (n < 0 && errno == EINTR);
+  if (n > 0) into.append(block, size_t(n));
+  return n;
+}
+
 }  // namespace
 
 std::string admin_address(const std::string& given) {
@@ -54,39 +86,41 @@ std::string admin_address(const std::string& given) {
 }
 
 std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error) {
-  const auto address = net::Address::parse(admin);
-  if (!address) {
-    error = "\"" + admin + "\" is no address: host:port or unix:/path";
-    return {};
-  }
-  const Socket socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval limit{kLimitSeconds, 0};
-  setsockopt(socket.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  setsockopt(socket.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  if (::connect(socket.fd, address->raw(), address->length()) != 0) {
-    error = "nobody answers at " + admin + ": " + std::strerror(errno) + " (is the proxy running? --admin says where)";
-    return {};
-  }
-  // HTTP/1.0: the answer ends with the connection, and is never chunked.
-  if (!send_all(socket.fd, "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n")) {
-    error = "the proxy at " + admin + " closed the connection";
-    return {};
-  }
+  const Socket socket(ask(admin, path, kLimitSeconds, error));
   std::string text;
-  char block[16384];
-  for (;;) {
-    const ssize_t n = ::recv(socket.fd, block, sizeof block, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      error = "no answer from " + admin + " within " + std::to_string(kLimitSeconds) + " s";
-      return {};
-    }
-    if (n == 0) break;
-    text.append(block, size_t(n));
+  for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {
+    n = receive(socket.fd, text);
+    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(kLimitSeconds) + " s";
   }
+  if (!error.empty()) return {};
   auto answer = parse(text);
   if (!answer) error = "what answers at " + admin + " is not an outrider admin port";
   return answer;
+}
+
+std::optional<AdminAnswer> follow_admin(const std::string& admin, const std::string& path,
+                                        const std::function<bool(std::string_view line)>& on_line, std::string& error) {
+  const Socket socket(ask(admin, path, kFirstSeconds, error));
+  if (socket.fd < 0) return {};
+  std::string text;
+  std::optional<AdminAnswer> begun;
+  for (;;) {
+    const ssize_t n = receive(socket.fd, text);
+    if (n < 0 && !begun) error = "no answer from " + admin + " within " + std::to_string(kFirstSeconds) + " s";
+    if (n <= 0) break;
+    if (!begun && (begun = parse(text)) && begun->status == 200) {
+      text = std::exchange(begun->body, {});
+      limit_waiting(socket.fd, 0);  // the page knows when it ends
+    }
+    if (!begun || begun->status != 200) continue;
+    size_t from = 0;
+    for (size_t end; (end = text.find('\n', from)) != std::string::npos; from = end + 1)
+      if (!on_line(std::string_view(text).substr(from, end - from))) return begun;
+    text.erase(0, from);
+  }
+  if (begun && begun->status != 200) begun = parse(text);
+  if (!begun && error.empty()) error = "what answers at " + admin + " is not an outrider admin port";
+  return begun;
 }
 
 std::string escaped(std::string_view text) {

@@ -1,6 +1,7 @@
 #pragma once
 // One question to the admin port of a running proxy, for the read verbs. Blocking; the command line's thread.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,11 @@ struct AdminAnswer {
 
 // `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within 5 s.
 std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error);
+
+// The same for a page that goes on: each line as it comes, without its end, until `on_line` says false or there are no more;
+// `body` stays empty then. Any other answer than 200 is as above. Null: no answer began within 15 s.
+std::optional<AdminAnswer> follow_admin(const std::string& admin, const std::string& path,
+                                        const std::function<bool(std::string_view line)>& on_line, std::string& error);
 
 std::string escaped(std::string_view text);  // for a query parameter
 

@@ -77,7 +77,8 @@ Supervisor::Supervisor(Settings settings)
                      if (!trusts_others) return;
                      for (auto& worker : workers_) worker->review_trust(document_.identity.drain);
                    }),
-      endpoints_(control_, *catalog_, *shard_, settings_.file_look), mesh_(control_, *catalog_, *shard_) {
+      endpoints_(control_, *catalog_, *shard_, settings_.file_look), mesh_(control_, *catalog_, *shard_),
+      watchers_(control_, workers_, *catalog_, *shard_) {
   configure_log(document_.log);
   state_.document = &document_;
   state_.since = net::Loop::clock();
@@ -231,6 +232,7 @@ std::string Supervisor::open_pages() {
   if (admin_) {
     admin_->only_owner();
     admin::add_admin_pages(*admin_, view_, *catalog_);
+    admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
   }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));

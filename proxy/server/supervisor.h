@@ -20,6 +20,7 @@
 #include "server/signals.h"
 #include "server/tls_files.h"
 #include "server/view.h"
+#include "server/watchers.h"
 #include "server/worker.h"
 #include "stats/collector.h"
 
@@ -98,6 +99,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::unique_ptr<Services> services_;
   State state_;
   View view_{state_};
+  Watchers watchers_;
   std::unique_ptr<admin::AdminServer> admin_, health_, metrics_;
   std::unique_ptr<TurnWatch> turns_;
   std::unique_ptr<MemoryReturn> memory_;

@@ -41,6 +41,11 @@ constexpr Flag kRoute[] = {kConfig,
                            {"--listener", "NAME", "where the request comes in"},
                            kAdmin,
                            kJson};
+constexpr Flag kTap[] = {{"--limit", "N", "end after so many"},
+                         {"--for", "DURATION", "end after so long: 30s; else after 10m"},
+                         {"--curl", "", "a command for each that repeats it"},
+                         kAdmin,
+                         kJson};
 constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
                            {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
                            {"--out", "DIR", "where to write; made when it is not there"},
@@ -87,6 +92,18 @@ constexpr Verb kVerbs[] = {
      "  outrider authz default/web shop GET /api/orders\n"
      "  outrider authz -c shop.yaml default/web shop DELETE /api/orders\n",
      kAuthz, 4, show_authorization},
+    {"tap", "[METHOD] [/PATH] [KEY=VALUE]... [--limit N] [--for DURATION] [--json | --curl] [--admin ADDRESS]",
+     "requests and connections of a running proxy, live, each as it ends",
+     "Shows what matches all of it; values with commas, or the same KEY again, are alternatives:\n"
+     "  method=GET,POST   host=shop.test,*.shop.test   prefix=/cart (as /cart)   path=/cart/1   header=NAME[:VALUE], each of them\n"
+     "  status=5xx,404,400-403   grpc_status=14   flag=request_timeout   slower=100ms   cluster=cart (service= too)   listener=edge\n"
+     "  peer=shop/web, shop/* or a SPIFFE ID, of whoever asked or was asked   tapped: only what a filter `tap` picks\n"
+     "STATUS of gRPC has its own behind a slash; TCP connections have none. Credentials are hidden, bodies are not kept. Nothing has to\n"
+     "be configured; while nobody watches it costs nothing. Who reads too slowly misses some, and is told how many.\n\n"
+     "  outrider tap GET /cart status=5xx\n"
+     "  outrider tap peer=shop/web slower=100ms --for 1m --json\n"
+     "  outrider tap host=shop.example.com --limit 1 --curl\n",
+     kTap, 32, show_tap},
     {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
      "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kRead, 0, check_health},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",

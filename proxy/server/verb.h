@@ -45,6 +45,7 @@ int identity_mesh_key(const Arguments&);
 int identity_show(const Arguments&);
 int show_authorization(const Arguments&);
 int show_route(const Arguments&);
+int show_tap(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

@@ -143,6 +143,13 @@ void Worker::on_review() {
   loop_.arm(review_, std::max(milliseconds(1), std::chrono::ceil<milliseconds>(next - loop_.now())));
 }
 
+void Worker::watch(std::shared_ptr<const exchange::Watches> all, std::function<void()> adopted) {
+  loop_.post([this, all = std::move(all), adopted = std::move(adopted)] {
+    site_->taps.watch(*all);
+    adopted();
+  });
+}
+
 void Worker::cut() {
   loop_.post([this] { cut_all(); });
 }

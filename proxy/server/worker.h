@@ -1,6 +1,7 @@
 #pragma once
 // A thread and everything in it.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -44,7 +45,8 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void refresh(const std::string& cluster);  // health or an ejection changed
   void drain(Drain what);                    // stop accepting, finish what runs, then on_drained()
   void review_trust(milliseconds grace);     // others are trusted than before: who is not has so long to end
-  void cut();                                // the drain's deadline: what is left ends now; counted in cut_streams()
+  void watch(std::shared_ptr<const exchange::Watches> all, std::function<void()> adopted);  // these; then calls it, on its thread
+  void cut();  // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
   milliseconds longest_turn() const { return milliseconds(longest_turn_.load(std::memory_order_relaxed)); }  // of the last second
   uint32_t cut_streams() const { return cut_.load(std::memory_order_relaxed); }

@@ -201,6 +201,8 @@ void HttpConnection::feed() {
       return fail({Code::Closed, Side::Local, Retry::IfReused, 0, "tls_cut_short"});
     if (const auto ok = codec_->end_of_input(); !ok) return fail(ok.error());
     if (gone_) return;
+    owner_->on_input_end();
+    if (gone_) return;
   }
   if (!input.empty() && !enough_) {
     input.settle();

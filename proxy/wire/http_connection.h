@@ -15,6 +15,7 @@ class ConnectionOwner {
   virtual http::StreamEvents* on_stream(http::StreamId id) = 0;  // server role
   virtual void on_connected() {}               // client role: streams may be opened; server role, with TLS: its handshake is over
   virtual void on_partial() {}                 // server role: bytes came that are not a whole head yet
+  virtual void on_input_end() {}               // the peer has ended its side, and streams that can do so go on
   virtual void on_idle() = 0;                  // no stream left; keep, pool, or close
   virtual void on_draining() = 0;              // no new streams, please
   virtual void on_gone(const Error& why) = 0;  // once, last: the transport is closed, streams have been told

@@ -68,6 +68,13 @@ class Client {
          body);
     return read();
   }
+  void until(std::string_view mark) {
+    while (got_.find(mark) == std::string::npos && more()) {}
+  }
+  std::string rest() {
+    while (more()) {}
+    return std::exchange(got_, {});
+  }
   bool ended() { return got_.empty() && !more(); }
   int fd() const { return fd_; }
 
@@ -287,6 +294,88 @@ TEST_F(AdminServerTest, GoingAwayWithVisitorsWaitingTellsThePageFirst) {
   server.reset();
   EXPECT_EQ(gone, 1);
   EXPECT_EQ(client.read().status, 0);
+}
+
+// Says "one", and from then on as much as there is room for, until it has said so many bytes.
+struct StreamingPage final : Page {
+  StreamingPage(std::atomic<int>& gone, size_t bytes) : gone_(gone), left_(bytes) {}
+  void on_visit(Visit& visit) override {
+    if (!visit.begin({.type = "text/x-lines"})) return;
+    visit.send("one\n");
+    on_room(visit);
+  }
+  void on_room(Visit& visit) override {
+    const std::string piece(10'000, 'x');
+    while (left_ > 0) {
+      left_ -= std::min(left_, piece.size());
+      if (!visit.send(piece)) return;
+    }
+    if (endless_) return;
+    visit.send("last");
+    visit.end();
+  }
+  void on_gone(Visit&) override { ++gone_; }
+  std::atomic<int>& gone_;
+  size_t left_;
+  bool endless_ = false;
+};
+
+TEST_F(AdminServerTest, AStreamReachesASlowReaderWholeAndItsConnectionServesOn) {
+  std::atomic<int> gone{0};
+  constexpr size_t kBytes = 8'000'000;
+  server->page("/stream", http::Method::Get, std::make_unique<StreamingPage>(gone, kBytes));
+  run([&] {
+    Client old(at());
+    const int small = 32 * 1024;
+    setsockopt(old.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    old.send("GET /stream HTTP/1.0\r\n\r\n");
+    const std::string all = old.rest();
+    EXPECT_EQ(all.find("content-length"), std::string::npos);
+    const std::string body = all.substr(all.find("\r\n\r\n") + 4);
+    EXPECT_EQ(body.size(), 4 + kBytes + 4);
+    EXPECT_TRUE(body.starts_with("one\nxxx") && body.ends_with("xlast"));
+    Client client(at());
+    client.send("HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    const Answer head = client.read(true);
+    EXPECT_EQ(head.status, 200);
+    EXPECT_NE(head.head.find("content-type: text/x-lines"), std::string::npos);
+    EXPECT_EQ(client.get("/hello?who=a").body, "hello a\n");
+  });
+  EXPECT_EQ(gone, 0);
+}
+
+TEST_F(AdminServerTest, WhoEndsHisSideOrBreaksOffInAStreamHasLeft) {
+  std::atomic<int> gone{0};
+  for (const bool reset : {false, true}) {
+    auto page = std::make_unique<StreamingPage>(gone, 0);
+    page->endless_ = true;
+    server->page("/stream", http::Method::Get, std::move(page));
+    const int before = gone;
+    std::thread thread([&] {
+      Client client(at());
+      client.send("GET /stream HTTP/1.0\r\n\r\n");
+      client.until("one\n");
+      const linger now{1, 0};
+      if (reset) setsockopt(client.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    });
+    while (gone == before) loop.run_turn(true);
+    thread.join();
+  }
+  EXPECT_EQ(gone, 2);
+}
+
+TEST_F(AdminServerTest, GoingAwayInTheMiddleOfAStreamTellsThePageFirst) {
+  std::atomic<int> gone{0};
+  auto page = std::make_unique<StreamingPage>(gone, 0);
+  page->endless_ = true;
+  server->page("/stream", http::Method::Get, std::move(page));
+  Client client(at());
+  run([&] {
+    client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.until("one\n");
+  });
+  server.reset();
+  EXPECT_EQ(gone, 1);
 }
 
 TEST_F(AdminServerTest, MetricsAreRenderedOnceForACrowd) {

@@ -336,7 +336,7 @@ constexpr Row kRows[] = {
     {"filters.edge[].headers", S, "{response: {remove: [server]}}", "{request: {set: {a: b}}}"},
     {"filters.edge[].bandwidth", S, "{down: 1MiB/s, up: 1MiB/s, per: connection}", "{down: 1MiB/s, per: route}"},
     {"filters.edge[].mirror", S, "{cluster: cart, percent: 5%}", "{cluster: cart, timeout: 1s, max_body: 1KiB}"},
-    {"filters.edge[].tap", L, kNone, "{max: 100}"},
+    {"filters.edge[].tap", S, "{match: {header: {x-tap: \"1\"}}, max: 100, to: admin}", "{match: {status: 5xx}}"},
 
     {"overload.threads", S, "auto", "2"},
     {"overload.memory", S, "80%", "50%"},

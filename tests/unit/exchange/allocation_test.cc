@@ -55,6 +55,25 @@ TEST(WarmPath, ARequestThatIsLetInCallsNeither) {
               "clusters: {local: {endpoints: [\"127.0.0.1:1\"]}}\n");
 }
 
+// With a filter `tap` that would pick each of them, after somebody has watched and gone.
+TEST(WarmPath, WhileNobodyWatchesATapCallsNeither) {
+  struct Sink final : TapSink {
+    void on_shown(const std::shared_ptr<Watch>&, std::string text) override { lines += text; }
+    std::string lines;
+  } sink;
+  if (!test::kCountsCalls) GTEST_SKIP() << "a sanitizer has its own malloc";
+  World world(std::string(World::kYaml) + "filters: {edge: [{tap: {match: {header: {x-tap: \"1\"}}}}]}\n");
+  const std::string request = "GET /a HTTP/1.1\r\nHost: web\r\nX-Tap: 1\r\n\r\n";
+  world.site.taps.watch({std::make_shared<Watch>(sink)});
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(world.exchange(request, kAnswer, "fine!"));
+  EXPECT_NE(sink.lines.find("\"tapped\":true"), std::string::npos) << sink.lines;
+  world.site.taps.watch({});
+  allocations = locks = 0;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(world.exchange(request, kAnswer, "fine!"));
+  EXPECT_EQ(allocations, 0) << "in 1000 exchanges";
+  EXPECT_EQ(locks, 0) << "in 1000 exchanges";
+}
+
 // --- HTTP/2: every request is a stream of its own --------------------------------------------------------------------
 
 const std::string kHttp2Yaml =
