@@ -24,7 +24,8 @@ bool is_one_of(const Texts& texts, std::string_view text) {
 
 template <class Ranges>
 bool is_in(const Ranges& ranges, uint32_t number) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) { return range.first <= number && number <= range.last; });
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const auto& range) { return range.first <= number && number <= range.last; });
 }
 
 std::string_view without_port(std::string_view host) {
@@ -103,8 +104,7 @@ std::string TapMatch::add_one(std::string_view key, std::string value) {
   if (key == "flag") return keep(flags_);
   if (key == "peer")
     return identity::valid_pattern(value) ? keep(peers_) : expected(key, "NAMESPACE/ACCOUNT, NAMESPACE/* or a SPIFFE ID", value);
-  if (key != "status" && key != "grpc_status")
-    return "\"" + std::string(key) + "\" is nothing to match by; there are: " + keys();
+  if (key != "status" && key != "grpc_status") return "\"" + std::string(key) + "\" is nothing to match by; there are: " + keys();
   const auto range = range_of<Range>(value);
   if (!range) return expected(key, key == "status" ? "a status like 404, 5xx or 400-403" : "a number, or a range of them", value);
   (key == "status" ? statuses_ : grpc_statuses_).push_back(*range);

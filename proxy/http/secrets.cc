@@ -11,9 +11,9 @@ namespace outrider::http {
 namespace {
 
 // Anywhere in a name, and as one of its words: "key" hides x-client-key and not monkey.
-constexpr std::array<std::string_view, 9> kTelling{"token",    "secret",     "passw",  "apikey", "api-key",
+constexpr std::array<std::string_view, 9> kTelling{"token",   "secret",     "passw",  "apikey",       "api-key",
                                                    "api_key", "credential", "cookie", "authorization"};
-constexpr std::array<std::string_view, 14> kWords{"auth", "key", "pwd", "pass",  "jwt",  "session",   "sessionid",
+constexpr std::array<std::string_view, 14> kWords{"auth", "key", "pwd", "pass", "jwt",  "session",   "sessionid",
                                                   "sid",  "sig", "otp", "csrf", "xsrf", "signature", "assertion"};
 constexpr std::string_view kNoSecret = "idempotency-key";
 
@@ -47,7 +47,8 @@ void append_parameters(std::string& out, std::string_view text) {
     const size_t end = std::min(text.find_first_of("&;?#"), text.size());
     const auto one = text.substr(0, end);
     const size_t equals = one.find('=');
-    const bool secret = equals != one.npos && equals + 1 < one.size() && is_secret_parameter(one.substr(0, equals), one.substr(equals + 1));
+    const bool secret =
+        equals != one.npos && equals + 1 < one.size() && is_secret_parameter(one.substr(0, equals), one.substr(equals + 1));
     if (secret) out.append(one.substr(0, equals + 1)).append(kHidden);
     else out.append(one);
     if (end < text.size()) out += text[end];
@@ -57,9 +58,7 @@ void append_parameters(std::string& out, std::string_view text) {
 
 }  // namespace
 
-bool is_secret(const Field& field) {
-  return field.never_index || is_secret_name(field.name) || is_secret_value(field.value);
-}
+bool is_secret(const Field& field) { return field.never_index || is_secret_name(field.name) || is_secret_value(field.value); }
 
 std::string without_secrets(std::string_view url) {
   std::string out;

@@ -124,8 +124,8 @@ std::unique_ptr<admin::Page> Watchers::page() { return std::make_unique<TapPage>
 
 void Watchers::begin(admin::Visit& visit) {
   if (watchers_.size() >= kMost)
-    return visit.reply({.status = 429,
-                        .body = std::to_string(kMost) + " are watching already, and no more may: end one of them first.\n"});
+    return visit.reply(
+        {.status = 429, .body = std::to_string(kMost) + " are watching already, and no more may: end one of them first.\n"});
   auto watcher = std::make_unique<Watcher>(*this, visit);
   if (const std::string wrong = read(visit.ask(), *watcher); !wrong.empty())
     return visit.reply({.status = 400, .body = wrong + "\n"});

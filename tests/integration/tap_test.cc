@@ -22,8 +22,7 @@ constexpr const char* kShown = "outrider_tap_exchanges_total";
 // A reader of /tap. What ends once this is there is shown to it.
 class Watcher {
  public:
-  explicit Watcher(Proxy& proxy, const std::string& query = {}, int buffers = 0) : stream_(proxy.connect("admin")) {
-    if (buffers) stream_.set_buffers(buffers);
+  explicit Watcher(Proxy& proxy, const std::string& query = {}) : stream_(proxy.connect("admin")) {
     stream_.send("GET /tap?" + query + " HTTP/1.0\r\nHost: x\r\n\r\n");
     head = stream_.read_until("\r\n\r\n").value_or("");
   }
@@ -80,11 +79,21 @@ TEST_F(Tap, ARequestIsShownWithNothingConfigured) {
   EXPECT_NE(watcher.head.find("application/x-ndjson"), std::string::npos);
   ask("POST /cart?x=1 HTTP/1.1\r\nHost: shop\r\nX-Tap: 1\r\nUser-Agent: test\r\nContent-Length: 3\r\n\r\nabc");
   const std::string line = watcher.line();
-  const std::pair<const char*, std::string> told[] = {
-      {"method", "POST"},    {"host", "shop"},      {"path", "/cart?x=1"},           {"status", "200"},
-      {"flag", "none"},      {"cluster", "web"},    {"endpoint", origin_->text()},   {"tries", "1"},
-      {"direction", "edge"}, {"listener", "edge"},  {"local", proxy_->address().text()}, {"protocol", "HTTP/1.1"},
-      {"scheme", "http"},    {"request_bytes", "3"}, {"response_bytes", "5"}};
+  const std::pair<const char*, std::string> told[] = {{"method", "POST"},
+                                                      {"host", "shop"},
+                                                      {"path", "/cart?x=1"},
+                                                      {"status", "200"},
+                                                      {"flag", "none"},
+                                                      {"cluster", "web"},
+                                                      {"endpoint", origin_->text()},
+                                                      {"tries", "1"},
+                                                      {"direction", "edge"},
+                                                      {"listener", "edge"},
+                                                      {"local", proxy_->address().text()},
+                                                      {"protocol", "HTTP/1.1"},
+                                                      {"scheme", "http"},
+                                                      {"request_bytes", "3"},
+                                                      {"response_bytes", "5"}};
   for (const auto& [key, value] : told) EXPECT_EQ(value_in(line, key), value) << key << " in " << line;
   EXPECT_NE(value_in(line, "duration_ms"), "");
   EXPECT_NE(line.find("[\"X-Tap\",\"1\"]"), line.npos) << line;
@@ -105,8 +114,8 @@ TEST_F(Tap, EveryWorkersExchangesAreShown) {
 
 TEST_F(Tap, OnlyWhatMatchesIsShown) {
   start();
-  Watcher status(*proxy_, "status=4xx"), path(*proxy_, "method=GET&prefix=/cart&header=x-tap%3A1"), slow(*proxy_, "slower=1h&for=1h"),
-      other(*proxy_, "cluster=other&host=shop");
+  Watcher status(*proxy_, "status=4xx"), path(*proxy_, "method=GET&prefix=/cart&header=x-tap%3A1"),
+      slow(*proxy_, "slower=1h&for=1h"), other(*proxy_, "cluster=other&host=shop");
   ask(get("/"));
   ask(get("/cart"));
   ask(get("/cartoon", "X-Tap: 1\r\n"));
@@ -170,9 +179,9 @@ TEST_F(Tap, SecretsAreHidden) {
   const auto line = watcher.line();
   EXPECT_EQ(line.find("s3cret"), line.npos) << line;
   EXPECT_EQ(value_in(line, "path"), "/a?x=1&access_token=[hidden]");
-  for (const char* shown : {"[\"Authorization\",\"[hidden]\"]", "[\"Cookie\",\"[hidden]\"]", "[\"X-Api-Key\",\"[hidden]\"]",
-                            "[\"Referer\",\"http://[hidden]@a/?token=[hidden]\"]", "[\"Set-Cookie\",\"[hidden]\"]",
-                            "[\"X-Open\",\"fine\"]"})
+  for (const char* shown :
+       {"[\"Authorization\",\"[hidden]\"]", "[\"Cookie\",\"[hidden]\"]", "[\"X-Api-Key\",\"[hidden]\"]",
+        "[\"Referer\",\"http://[hidden]@a/?token=[hidden]\"]", "[\"Set-Cookie\",\"[hidden]\"]", "[\"X-Open\",\"fine\"]"})
     EXPECT_NE(line.find(shown), line.npos) << shown << " in " << line;
 }
 
@@ -252,7 +261,7 @@ TEST_F(Tap, AReaderThatLeavesInTheMiddleIsForgotten) {
 // Of what came, all is either shown or told to be dropped.
 TEST_F(Tap, ASlowReaderMissesSomeIsToldAndHoldsNobodyUp) {
   start();
-  Watcher slow(*proxy_, "", 4096), quick(*proxy_, "prefix=/quick");
+  Watcher slow(*proxy_), quick(*proxy_, "prefix=/quick");
   Stream client = proxy_->connect();
   const std::string bytes = get("/", "X-Long: " + std::string(15'000, 'x') + "\r\n");
   uint64_t sent = 0;
@@ -291,7 +300,8 @@ TEST_F(Tap, WhatMakesNoSenseOrComesFromElsewhereIsRefused) {
     EXPECT_EQ(answer.body, why);
   }
   for (const char* field : {"X-Forwarded-For: 192.0.2.1", "Origin: http://evil.example", "Forwarded: for=192.0.2.1"})
-    EXPECT_EQ(request(proxy_->address("admin"), std::string("GET /tap HTTP/1.1\r\nHost: x\r\n") + field + "\r\n\r\n").status(), 403);
+    EXPECT_EQ(request(proxy_->address("admin"), std::string("GET /tap HTTP/1.1\r\nHost: x\r\n") + field + "\r\n\r\n").status(),
+              403);
   EXPECT_EQ(request(proxy_->address("admin"), "POST /tap HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").status(), 405);
   expect_nobody();
 }
@@ -369,7 +379,7 @@ TEST_F(TapVerb, PrintsRowsThatLineUp) {
   const auto lines = lines_of(out);
   ASSERT_EQ(lines.size(), 3u) << out;
   const size_t at = lines[0].find("REQUEST");
-  EXPECT_TRUE(lines[0].starts_with("TIME          METHOD  STATUS      TOOK")) << out;
+  EXPECT_TRUE(lines[0].starts_with("TIME          METHOD   STATUS      TOOK")) << out;
   EXPECT_EQ(lines[1].substr(at), "shop/cart/1");
   EXPECT_EQ(lines[2].substr(at), "shop/cart/missing?token=[hidden]");
   EXPECT_EQ(lines[1].substr(lines[0].find("STATUS"), 3), "200");
@@ -408,7 +418,8 @@ TEST_F(TapVerb, PrintsACommandThatRepeatsTheRequest) {
   EXPECT_EQ(command.find("s3cret"), command.npos);
   EXPECT_NE(command.find("# left out because they are hidden: Authorization\n"), command.npos) << command;
   std::ofstream(folder_.path("command")) << command;
-  EXPECT_EQ(std::system(("no_proxy='*' sh " + folder_.path("command") + " -s >" + folder_.path("answer") + " 2>/dev/null").c_str()), 0)
+  EXPECT_EQ(
+      std::system(("no_proxy='*' sh " + folder_.path("command") + " -s >" + folder_.path("answer") + " 2>/dev/null").c_str()), 0)
       << command;
   EXPECT_EQ(identity::contents(folder_.path("answer")), "again");
   EXPECT_FALSE(std::filesystem::exists(folder_.path("pwned")));

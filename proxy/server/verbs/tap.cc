@@ -55,7 +55,9 @@ std::string short_peer(const std::string& identity) {
   return id ? filter::short_name(identity, id->trust_domain()) : identity;
 }
 
-// "shop GET /cart": as query parameters, or an error.
+std::string ip_of(const std::string& client) { return client.substr(0, client.rfind(':')); }
+
+// "GET /cart": as query parameters, or an error.
 std::string query_of(const std::vector<std::string>& words, std::string& error) {
   std::string query;
   const auto add = [&](std::string_view key, std::string_view value) {
@@ -90,7 +92,7 @@ class Rows {
                   duration_text(number_of(seen, "duration_ms")),
                   bytes_text(number_of(seen, "request_bytes")),
                   bytes_text(number_of(seen, "response_bytes")),
-                  peer.empty() ? text_of(seen, "client") : short_peer(peer),
+                  peer.empty() ? ip_of(text_of(seen, "client")) : short_peer(peer),
                   text_of(seen, "cluster"),
                   text_of(seen, "endpoint"),
                   flag == "none" ? "" : flag,
@@ -101,7 +103,8 @@ class Rows {
 
  private:
   using Row = std::array<std::string, 11>;
-  static inline const Row kHeading{"TIME", "METHOD", "STATUS", "TOOK", "UP", "DOWN", "FROM", "CLUSTER", "ENDPOINT", "FLAG", "REQUEST"};
+  static inline const Row kHeading{"TIME", "METHOD",  "STATUS",   "TOOK", "UP",     "DOWN",
+                                   "FROM", "CLUSTER", "ENDPOINT", "FLAG", "REQUEST"};
   static constexpr std::array<bool, 11> kToTheRight{false, false, false, true, true, true, false, false, false, false, false};
 
   void print(const Row& row, const char* colour) {
@@ -120,7 +123,7 @@ class Rows {
 
   const bool coloured_;
   bool fresh_ = true;
-  std::array<size_t, 11> widths_{12, 6, 6, 8, 6, 6, 12, 10, 15, 4, 0};
+  std::array<size_t, 11> widths_{12, 7, 6, 8, 6, 7, 15, 12, 21, 4, 0};
 };
 
 // What the page says of itself; empty: it shows an exchange.

@@ -15,10 +15,26 @@ bool hides(std::string_view name, std::string_view value = "abc") {
 }
 
 TEST(Secrets, FieldsThatLetSomebodyInAreHidden) {
-  for (const char* name :
-       {"Authorization", "proxy-authorization", "Cookie", "SET-COOKIE", "x-api-key", "X-Auth-Token", "x-amz-security-token",
-        "PRIVATE-TOKEN", "x-goog-api-key", "apikey", "x-csrf-token", "x-jwt-payload", "x-client-key", "X-Vault-Token",
-        "x-session-id", "client-secret", "x-password", "x-forwarded-access-token", "dpop-signature", "cookie2"})
+  for (const char* name : {"Authorization",
+                           "proxy-authorization",
+                           "Cookie",
+                           "SET-COOKIE",
+                           "x-api-key",
+                           "X-Auth-Token",
+                           "x-amz-security-token",
+                           "PRIVATE-TOKEN",
+                           "x-goog-api-key",
+                           "apikey",
+                           "x-csrf-token",
+                           "x-jwt-payload",
+                           "x-client-key",
+                           "X-Vault-Token",
+                           "x-session-id",
+                           "client-secret",
+                           "x-password",
+                           "x-forwarded-access-token",
+                           "dpop-signature",
+                           "cookie2"})
     EXPECT_TRUE(hides(name)) << name;
   EXPECT_TRUE(hides("x-any", "Bearer abc"));
   EXPECT_TRUE(hides("sec-websocket-protocol", "base64url.bearer.authorization.k8s.io.abc"));

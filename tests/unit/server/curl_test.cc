@@ -61,8 +61,8 @@ class Curl : public testing::Test {
 };
 
 std::string seen(const std::string& more, const std::string& fields = "") {
-  return R"({"method":"GET","host":"shop","path":"/a?b=c","scheme":"http","protocol":"HTTP/1.1","local":"127.0.0.1:8080")" + more +
-         R"(,"request_headers":[["accept","*/*"],["user-agent","test"])" + fields + "]}";
+  return R"({"method":"GET","host":"shop","path":"/a?b=c","scheme":"http","protocol":"HTTP/1.1","local":"127.0.0.1:8080")" +
+         more + R"(,"request_headers":[["accept","*/*"],["user-agent","test"])" + fields + "]}";
 }
 
 TEST_F(Curl, RepeatsWhatWasAsked) {
@@ -72,21 +72,21 @@ TEST_F(Curl, RepeatsWhatWasAsked) {
   using Words = std::vector<std::string>;
   EXPECT_EQ(words_of(R"({"method":"POST","host":"shop:81","path":"/a","scheme":"https","protocol":"HTTP/2",)"
                      R"("local":"[::1]:8080","request_bytes":5})"),
-            (Words{"--http2", "-X", "POST", "--globoff", "--path-as-is", "--connect-to", "::[::1]:8080", "https://shop:81/a", "-H",
-                   "Accept:", "-H", "User-Agent:"}));
+            (Words{"--http2", "-X", "POST", "--globoff", "--path-as-is", "--connect-to", "::[::1]:8080", "https://shop:81/a",
+                   "-H", "Accept:", "-H", "User-Agent:"}));
   EXPECT_EQ(words_of(R"({"method":"HEAD","host":"a","path":"/","local":"unix:/run/x y"})"),
-            (Words{"--http1.1", "--head", "--globoff", "--path-as-is", "--unix-socket", "/run/x y", "http://a/", "-H", "Accept:",
-                   "-H", "User-Agent:"}));
+            (Words{"--http1.1", "--head", "--globoff", "--path-as-is", "--unix-socket", "/run/x y", "http://a/", "-H",
+                   "Accept:", "-H", "User-Agent:"}));
 }
 
 TEST_F(Curl, SaysWhatIsMissing) {
-  const auto command = command_of(
-      seen(R"(,"request_bytes":7,"left_out":2,"upgrade":"websocket")",
-           R"(,["authorization","[hidden]"],["Cookie","[hidden]"],["referer","https://a/?token=[hidden]"])"));
-  for (const char* note : {"# its body of 7 bytes is not kept: --data-binary @FILE would send one\n",
-                           "# left out because they are hidden: authorization, Cookie\n", "# something in referer is hidden\n",
-                           "# it asked for an upgrade to websocket, which is not repeated\n",
-                           "# 2 of its parts were too long to be shown\n"})
+  const auto command =
+      command_of(seen(R"(,"request_bytes":7,"left_out":2,"upgrade":"websocket")",
+                      R"(,["authorization","[hidden]"],["Cookie","[hidden]"],["referer","https://a/?token=[hidden]"])"));
+  for (const char* note :
+       {"# its body of 7 bytes is not kept: --data-binary @FILE would send one\n",
+        "# left out because they are hidden: authorization, Cookie\n", "# something in referer is hidden\n",
+        "# it asked for an upgrade to websocket, which is not repeated\n", "# 2 of its parts were too long to be shown\n"})
     EXPECT_NE(command.find(note), command.npos) << note << command;
   EXPECT_EQ(command.find("authorization:"), command.npos);
   EXPECT_EQ(command_of(R"({"protocol":"tcp"})"), "# a connection without HTTP: nothing that curl could repeat\n");
@@ -142,7 +142,8 @@ TEST_F(Curl, LineEndsAndNamesThatAreNoneDoNotMakeFieldsOrCommands) {
   words = words_of(R"({"method":"GET","host":"a/b@c\n touch pwned","path":"/","local":"127.0.0.1:1"})");
   EXPECT_NE(std::find(words.begin(), words.end(), "Host: a/b@c touch pwned"), words.end());
   EXPECT_NE(std::find(words.begin(), words.end(), "http://127.0.0.1:1/"), words.end());
-  words = words_of(R"({"method":"GET\ntouch pwned","host":"a","path":"/","upgrade":"x\ntouch pwned","request_headers":[["a b\n touch pwned","[hidden]"]]})");
+  words = words_of(
+      R"({"method":"GET\ntouch pwned","host":"a","path":"/","upgrade":"x\ntouch pwned","request_headers":[["a b\n touch pwned","[hidden]"]]})");
   EXPECT_EQ(words[2], "GET\ntouch pwned");
   EXPECT_EQ(words_of(seen("", R"(,["x-empty",""])")).back(), "x-empty;");
 }
