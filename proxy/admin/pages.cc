@@ -170,6 +170,7 @@ Reply index_page(const Facts& facts) {
       "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
       "  GET  /route          which rule, cluster and endpoints a request would have (?method=&url=&from=&listener=&headers=)\n"
       "  GET  /authz          may FROM ask TO for that, and by which rule (?from=&to=&method=&path=)\n"
+      "  GET  /tap            exchanges as they end, a line of JSON each (outrider tap --help: by what; limit=, for=; from this machine)\n"
       "  GET  /config         the configuration as it takes effect\n"
       "  GET  /version        what was built\n"
       "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"

@@ -11,6 +11,7 @@ namespace outrider::exchange {
 namespace {
 
 constexpr size_t kMostFields = 16 * 1024;  // bytes of either head; what is beyond is left out, and told to be
+constexpr uint32_t kShortLine = 512;
 constexpr size_t kMostPath = 8 * 1024, kMostText = 1024;
 
 // Half a character at the end would become another one.
@@ -66,6 +67,13 @@ std::string line_of(const Seen& seen) {
   return line += "}\n";
 }
 
+// Where there is none for even a short line, no line needs to be made. It is counted as missed.
+bool has_room(Backlog& backlog) {
+  if (!backlog.enter(kShortLine, Watch::kRoom)) return false;
+  backlog.leave(kShortLine);
+  return true;
+}
+
 }  // namespace
 
 filter::TapMatch::Ended ended(const Seen& seen) {
@@ -96,7 +104,13 @@ void Taps::show(const Seen& seen) {
   for (Open& each : open_) {
     if (each.watch->tapped && !seen.tapped) continue;
     if (!each.watch->match.of_request(asked) || !each.watch->match.of_end(end)) continue;
-    if (line.empty()) line = line_of(seen);
+    if (line.empty()) {
+      if (!has_room(each.watch->backlog)) {
+        count("dropped");
+        continue;
+      }
+      line = line_of(seen);
+    }
     const bool room = each.watch->backlog.enter(uint32_t(line.size()), Watch::kRoom);
     count(room ? "shown" : "dropped");
     if (!room) continue;

@@ -8,6 +8,7 @@
 #include "config/values.h"
 #include "http/header_map.h"
 #include "http/secrets.h"
+#include "server/json_fields.h"
 
 namespace outrider::server {
 
@@ -25,17 +26,6 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 bool is_plain(char c) { return uint8_t(c) >= 0x20 && uint8_t(c) < 0x7f; }
 bool is_quotable(char c) { return is_plain(c) || c == '\n'; }  // $(...) would lose line ends
-
-std::string text_of(const rapidjson::Value& object, const char* key) {
-  const auto it = object.FindMember(key);
-  return it != object.MemberEnd() && it->value.IsString() ? std::string(it->value.GetString(), it->value.GetStringLength())
-                                                          : std::string();
-}
-
-uint64_t number_of(const rapidjson::Value& object, const char* key) {
-  const auto it = object.FindMember(key);
-  return it != object.MemberEnd() && it->value.IsUint64() ? it->value.GetUint64() : 0;
-}
 
 // Of a URL: bytes that may not stand in one are percent-encoded.
 std::string in_url(std::string_view text) {
@@ -148,11 +138,11 @@ class Command {
 
   void notes() {
     if (!hidden_.empty()) note("left out because they are hidden: " + hidden_);
-    if (const auto bytes = number_of(seen_, "request_bytes"))
+    if (const auto bytes = count_of(seen_, "request_bytes"))
       note("its body of " + std::to_string(bytes) + " bytes is not kept: --data-binary @FILE would send one");
     if (const auto upgrade = text_of(seen_, "upgrade"); !upgrade.empty())
       note("it asked for an upgrade to " + upgrade + ", which is not repeated");
-    if (const auto count = number_of(seen_, "left_out")) note(std::to_string(count) + " of its parts were too long to be shown");
+    if (const auto count = count_of(seen_, "left_out")) note(std::to_string(count) + " of its parts were too long to be shown");
   }
 
   const rapidjson::Value& seen_;

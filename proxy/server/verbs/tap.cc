@@ -14,6 +14,7 @@
 #include "identity/workload_id.h"
 #include "server/admin_client.h"
 #include "server/curl.h"
+#include "server/json_fields.h"
 #include "server/verb.h"
 
 namespace outrider::server {
@@ -23,16 +24,6 @@ namespace {
 using rapidjson::Value;
 
 constexpr const char* kVerb = "tap";
-
-std::string text_of(const Value& object, const char* key) {
-  const auto it = object.FindMember(key);
-  return it != object.MemberEnd() && it->value.IsString() ? std::string(it->value.GetString(), it->value.GetStringLength()) : "";
-}
-
-double number_of(const Value& object, const char* key) {
-  const auto it = object.FindMember(key);
-  return it != object.MemberEnd() && it->value.IsNumber() ? it->value.GetDouble() : 0;
-}
 
 std::string bytes_text(double bytes) {
   char text[32];
@@ -79,10 +70,11 @@ class Rows {
  public:
   Rows() : coloured_(::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR")) {}
   void print(const Value& seen) {
-    if (std::exchange(fresh_, false)) print(kHeading, "\033[1m");
-    const int status = int(number_of(seen, "status"));
+    if (std::exchange(fresh_, false))
+      print({"TIME", "METHOD", "STATUS", "TOOK", "UP", "DOWN", "FROM", "CLUSTER", "ENDPOINT", "FLAG", "REQUEST"}, "\033[1m");
+    const uint64_t status = count_of(seen, "status");
     const bool grpc = seen.HasMember("grpc_status");
-    const std::string grpc_status = grpc ? "/" + std::to_string(int(number_of(seen, "grpc_status"))) : "";
+    const std::string grpc_status = grpc ? "/" + std::to_string(count_of(seen, "grpc_status")) : "";
     const std::string time = text_of(seen, "time"), flag = text_of(seen, "flag");
     const std::string peer = text_of(seen, "peer"), method = text_of(seen, "method");
     const std::string request = text_of(seen, "host") + text_of(seen, "path");
@@ -97,14 +89,13 @@ class Rows {
                   text_of(seen, "endpoint"),
                   flag == "none" ? "" : flag,
                   request};
-    const bool bad = status >= 500 || !row[9].empty() || (grpc && number_of(seen, "grpc_status") != 0);
+    const bool bad = status >= 500 || !row[9].empty() || (grpc && count_of(seen, "grpc_status") != 0);
     print(row, bad ? "\033[31m" : status >= 400 ? "\033[33m" : "");
   }
 
  private:
   using Row = std::array<std::string, 11>;
-  static inline const Row kHeading{"TIME", "METHOD",  "STATUS",   "TOOK", "UP",     "DOWN",
-                                   "FROM", "CLUSTER", "ENDPOINT", "FLAG", "REQUEST"};
+  static constexpr size_t kWidest = 60;
   static constexpr std::array<bool, 11> kToTheRight{false, false, false, true, true, true, false, false, false, false, false};
 
   void print(const Row& row, const char* colour) {
@@ -112,8 +103,8 @@ class Rows {
     for (size_t i = 0; i < row.size(); ++i) {
       const std::string cell = row[i].empty() ? "-" : printable(row[i]);
       const bool last = i + 1 == row.size();
-      widths_[i] = std::max(widths_[i], cell.size());
-      const std::string room(last ? 0 : widths_[i] - cell.size(), ' ');
+      widths_[i] = std::max(widths_[i], std::min(cell.size(), kWidest));
+      const std::string room(last || cell.size() > widths_[i] ? 0 : widths_[i] - cell.size(), ' ');
       line += kToTheRight[i] ? room + cell : cell + room;
       if (!last) line += "  ";
     }
@@ -129,7 +120,7 @@ class Rows {
 // What the page says of itself; empty: it shows an exchange.
 std::string told(const Value& line) {
   if (line.HasMember("dropped"))
-    return std::to_string(int64_t(number_of(line, "dropped"))) + " not shown: they came faster than they were read";
+    return std::to_string(count_of(line, "dropped")) + " not shown: they came faster than they were read";
   const std::string end = text_of(line, "end");
   if (end == "duration") return "the time is over (--for asks for more)";
   return end.empty() ? "" : "that was all: " + printable(end);
