@@ -114,7 +114,7 @@ class Rows {
 
   const bool coloured_;
   bool fresh_ = true;
-  std::array<size_t, 11> widths_{12, 7, 6, 8, 6, 7, 15, 12, 21, 4, 0};
+  std::array<size_t, 11> widths_{12, 7, 6, 8, 6, 7, 15, 12, 21, 9, 0};
 };
 
 // What the page says of itself; empty: it shows an exchange.
