@@ -148,6 +148,7 @@ struct Authorization {  // of what is inbound
 struct Registry {
   enum class Kind : uint8_t { None, Dht } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
   enum class Sign : uint8_t { Auto, Required, Preferred, Off } sign = Sign::Auto;
+  enum class NodeIds : uint8_t { Bound, Offered, Free } node_ids = NodeIds::Bound;
   struct Owner {
     std::string service;                  // "namespace/name"
     std::vector<std::string> identities;  // patterns

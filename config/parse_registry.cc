@@ -59,6 +59,9 @@ void read_registry(Fields& top, Registry& r) {
                  {"required", Registry::Sign::Required},
                  {"preferred", Registry::Sign::Preferred},
                  {"off", Registry::Sign::Off}});
+  fields.choice(
+      "node_ids", r.node_ids,
+      {{"bound", Registry::NodeIds::Bound}, {"offered", Registry::NodeIds::Offered}, {"free", Registry::NodeIds::Free}});
   read_owners(fields, r.owners);
   fields.number_or_auto("shards", r.shards, 1, 256);
   fields.duration("idle_timeout", r.idle_timeout, seconds(1));

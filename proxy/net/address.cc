@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <unistd.h>
 #include <net/if.h>
 
 #include <algorithm>
@@ -153,6 +154,15 @@ std::string Address::text() const {
 
 bool Address::operator==(const Address& other) const {
   return length_ == other.length_ && std::memcmp(raw(), other.raw(), length_) == 0;
+}
+
+Address Address::towards(const Address& peer) {
+  Address from;
+  const int fd = ::socket(peer.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return from;
+  if (::connect(fd, peer.raw(), peer.length()) == 0) from = local_of(fd);  // sends nothing
+  ::close(fd);
+  return from;
 }
 
 std::string Address::first_reachable() {

@@ -21,6 +21,15 @@ discovery::Sign sign_of(config::Registry::Sign sign) {
   return discovery::Sign::Auto;
 }
 
+discovery::NodeIds node_ids_of(config::Registry::NodeIds node_ids) {
+  switch (node_ids) {
+    case config::Registry::NodeIds::Offered: return discovery::NodeIds::Offered;
+    case config::Registry::NodeIds::Free: return discovery::NodeIds::Free;
+    case config::Registry::NodeIds::Bound: break;
+  }
+  return discovery::NodeIds::Bound;
+}
+
 discovery::DhtOptions options_of(const config::Document& document, const std::optional<identity::Identity>& identity) {
   const config::Registry& from = document.registry;
   discovery::DhtOptions options;
@@ -28,6 +37,7 @@ discovery::DhtOptions options_of(const config::Document& document, const std::op
   options.network = from.network;
   if (identity) options.identity = std::make_shared<const identity::Identity>(*identity);
   options.sign = sign_of(from.sign);
+  options.node_ids = node_ids_of(from.node_ids);
   options.trust_domain = document.identity.trust_domain;
   options.lease = from.lease;
   options.valid = from.valid;

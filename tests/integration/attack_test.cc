@@ -79,7 +79,7 @@ class Attack : public Mesh {
   }
   // Neither where it is stored nor where it is read is it believed, and both say why.
   void expect_refused(const Attacker::Value& value, const std::string& why) {
-    Attacker attacker(key(), kKey);
+    Attacker attacker(key(), "", 0, identity_of("shop"));
     ASSERT_TRUE(attacker.ping(node_of(*web)));
     const double before = rejected(*web, why);
     attacker.put(node_of(*web), kKey, {value});
@@ -109,7 +109,7 @@ class Attack : public Mesh {
     auto what = claim();
     what.address = origin.address();
     what.mutual_tls = true;
-    Attacker attacker(key());
+    Attacker attacker(key(), "", 0, identity_of("shop"));
     ASSERT_TRUE(attacker.put(node_of(*web), kKey, {{record(what, signer)}}));
     until("an attempt", [&] {
       EXPECT_EQ(request(web->address("outbound"), kAsk).body, "honest");
@@ -191,7 +191,7 @@ TEST_F(Attack, WhoMayNotSpeakForAServiceCannotListIt) {
   const Attacker::Value bad{record(what, "bank"), 0, discovery::kListingType};
   what.service = "bank/vault";
   const auto theirs = discovery::listing_key("mesh.local", what.service);
-  Attacker attacker(key(), listing);
+  Attacker attacker(key(), "", 0, identity_of("shop"));
   attacker.lay(listing, {bad});
   ASSERT_TRUE(attacker.ping(node_of(*web)));
   ASSERT_TRUE(attacker.put(node_of(*web), listing, {bad}));
@@ -254,7 +254,7 @@ TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
   const std::vector<net::Address> nodes{node_of(*web), node_of(*shop), node_of(*second)};
   const std::string forged = record(claim());
   for (int i = 0; i < 4; ++i) {
-    attackers.push_back(std::make_unique<Attacker>(key(), kKey, i));
+    attackers.push_back(std::make_unique<Attacker>(key(), "", i, identity_of("shop")));
     attackers.back()->lay(kKey, junk(forged, 500));
     for (const auto& node : nodes) ASSERT_TRUE(attackers.back()->ping(node)) << "before there is a flood";
   }
@@ -279,10 +279,29 @@ TEST_F(Attack, AFloodOfJunkHidesNobodyAndIsCutOff) {
   EXPECT_LE(rejected(*web, "bad_signature") + rejected(*web, "malformed"), 4 * 200);
 }
 
+// --- where they should not be ---------------------------------------------------------------------------------------
+
+// A member chooses ids beside the service's key, one with the mesh key alone does: nobody listens to either, which is counted.
+TEST_F(Attack, WhoeverSitsWhereHeShouldNotIsNotListenedTo) {
+  std::vector<std::unique_ptr<Attacker>> sybils;
+  for (unsigned i = 0; i < 4; ++i) sybils.push_back(std::make_unique<Attacker>(key(), kKey, i, identity_of("web")));
+  Attacker thief(key(), kKey, 4);
+  for (const auto& one : sybils) one->knock(node_of(*web));
+  thief.knock(node_of(*web));
+  until("refusals", [&] { return rejected(*web, "wrong_identity") >= 4 && rejected(*web, "no_certificate") >= 1; });
+  const auto newcomer = caller("newcomer");
+  until_served_by(*newcomer, {"honest"});
+  expect_honest(*newcomer);
+  for (const auto& one : sybils) EXPECT_EQ(one->asked(), 0);
+  EXPECT_EQ(thief.asked(), 0);
+}
+
 // --- alone among liars --------------------------------------------------------------------------------------------
 
+// Where ids are whoever's choice: what remains are the ways past the nearest nodes.
 class Eclipse : public Attack {
  protected:
+  Eclipse() : Attack("default/shop", {"registry.node_ids=free"}) {}
   // Members gone bad whose ids are the nearest to the service's key. They name each other alone.
   void surround(const std::vector<Attacker::Value>& shown, unsigned count = 8, const std::string& beside = kKey) {
     for (unsigned i = 0; i < count; ++i) liars.push_back(std::make_unique<Attacker>(key(), beside, i));

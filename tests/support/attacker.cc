@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "discovery/dht/node_proof.h"
 #include "discovery/dht/record.h"
 #include "identity/key_pair.h"
 #include "opendht/infohash.h"
@@ -128,7 +129,9 @@ std::vector<Attacker::Value> junk(std::string bytes, size_t count) {
   return values;
 }
 
-Attacker::Attacker(const identity::MeshKeys& keys, const std::string& near, unsigned nth) {
+Attacker::Attacker(const identity::MeshKeys& keys, const std::string& near, unsigned nth,
+                   std::shared_ptr<const identity::Identity> member)
+    : member_(std::move(member)) {
   id_ = near.empty() ? identity::random_bytes(20) : from_hex(near).value_or(hash_of(near));
   if (!near.empty()) id_.back() = char(id_.back() ^ char(nth + 1));
   if (!keys.keys.empty()) seal_ = std::make_unique<identity::Seal>(keys);
@@ -138,6 +141,11 @@ Attacker::Attacker(const identity::MeshKeys& keys, const std::string& near, unsi
   const int room = 4 << 20;
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
   address_ = net::Address::local_of(fd_);
+  if (member_) {
+    proven_id_ = discovery::node_id_of(member_->id, address_);
+    if (near.empty()) id_ = proven_id_;
+    else if (nth % 2) proven_id_ = id_;
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -186,14 +194,16 @@ std::string Attacker::wait_for(uint32_t transaction) {
   return replies_.extract(transaction).mapped();
 }
 
-bool Attacker::ping(const net::Address& node) {
+bool Attacker::ping(const net::Address& node) { return !wait_for(knock(node)).empty(); }
+
+uint32_t Attacker::knock(const net::Address& node) {
   const uint32_t transaction = next();
   send(node, message("a", transaction, "ping", [&](Packer& out) {
          out.pack_map(1);
          text(out, "id");
          bytes(out, id_);
        }));
-  return !wait_for(transaction).empty();
+  return transaction;
 }
 
 bool Attacker::put(const net::Address& node, const std::string& key, const std::vector<Value>& values) {
@@ -280,6 +290,12 @@ void Attacker::run() {
 }
 
 void Attacker::handle(std::string_view plain, const net::Address& from) {
+  if (discovery::is_introduction(plain)) {
+    auto question = discovery::read_question(plain);
+    if (const auto proof = discovery::read_proof(plain)) question = proof->back;
+    if (question && member_) send(from, discovery::write_proof(question->nonce, proven_id_, address_, {}, *member_));
+    return;
+  }
   const auto page = msgpack::unpack(plain.data(), plain.size());
   const msgpack::object& top = page.get();
   const auto transaction = uint32_t(number_in(find(&top, "t")));

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "identity/identity.h"
 #include "identity/seal.h"
 #include "net/address.h"
 
@@ -26,8 +27,11 @@ class Attacker {
     uint64_t id = 0;  // 0: the one that belongs to the bytes
     uint16_t type = kOurType;
   };
-  // `near`: its node's id is the one next to this key's hash, or to this id of 40 digits; empty: random.
-  explicit Attacker(const identity::MeshKeys& keys = {}, const std::string& near = {}, unsigned nth = 0);
+  // `near`: its node's id is the one next to this key's hash, or to this id of 40 digits; empty: random or, with an identity,
+  // the one that belongs to it. With an identity it proves its id to whoever asks: every other one, by `nth`, of those who sit
+  // where they should not proves the id that is theirs and bears the other, the rest claim that one in the proof too.
+  explicit Attacker(const identity::MeshKeys& keys = {}, const std::string& near = {}, unsigned nth = 0,
+                    std::shared_ptr<const identity::Identity> member = nullptr);
   ~Attacker();
   Attacker(const Attacker&) = delete;
   Attacker& operator=(const Attacker&) = delete;
@@ -36,6 +40,7 @@ class Attacker {
   // Asks a node for the key, as everybody must before a put, and puts; false: it does not answer.
   bool put(const net::Address& node, const std::string& key, const std::vector<Value>& values);
   bool ping(const net::Address& node);                          // and so gets known to it
+  uint32_t knock(const net::Address& node);                     // a ping that does not wait; its transaction
   void send(const net::Address& node, std::string_view plain);  // whatever it is, sealed like the rest
 
   // To whoever asks here: these values for the key, pushed as well to those who listen, and these neighbours.
@@ -52,7 +57,8 @@ class Attacker {
   uint32_t next() { return ++transaction_; }
   int fd_ = -1;
   net::Address address_;
-  std::string id_;
+  std::string id_, proven_id_;
+  const std::shared_ptr<const identity::Identity> member_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable arrived_;
   std::unique_ptr<identity::Seal> seal_;

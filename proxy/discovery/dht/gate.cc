@@ -128,9 +128,13 @@ struct Gate::Reading {
   }
 };
 
-Gate::Admitted Gate::admit(std::string_view packet, const net::Address& from, TimePoint now) {
+Gate::Admitted Gate::admit(std::string_view packet, const net::Address& from, TimePoint now, std::string_view node_id) {
   Reading reading;
   if (!reading.of(packet)) return {};
+  if (!node_id.empty() && reading.body) {  // parts belong to a packet that bears one
+    const object* id = find(*reading.body, "id");
+    if (!id || bytes_of(*id) != node_id) return {RecordVerdict::WrongIdentity, {}};
+  }
   if (reading.parts) return admit_part(reading, from, now);
   if (!reading.values) return {RecordVerdict::Ok, packet};
   size_t sizes = 0;

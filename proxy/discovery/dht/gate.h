@@ -29,7 +29,8 @@ class Gate {
     RecordVerdict verdict = RecordVerdict::Malformed;
     std::string_view bytes;  // Ok: until the next call; empty: parts are missing
   };
-  Admitted admit(std::string_view packet, const net::Address& from, TimePoint now);
+  // `node_id`: the sender's, which the packet must bear; empty: any.
+  Admitted admit(std::string_view packet, const net::Address& from, TimePoint now, std::string_view node_id = {});
 
  private:
   struct Open {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "discovery/dht/bootstrap.h"
+#include "discovery/dht/introductions.h"
 #include "discovery/dht/listings.h"
 #include "discovery/dht/open_table.h"
 #include "discovery/dht/sealed_socket.h"
@@ -27,25 +28,41 @@ constexpr milliseconds kTidy{1000}, kTidyJitter{100};  // between two rounds of 
 
 }  // namespace
 
-struct Node::Impl final : SocketEvents, OpenTableEvents, AnnouncerEvents, ListingsEvents, BootstrapEvents {
+struct Node::Impl final : SocketEvents, IntroductionsEvents, OpenTableEvents, AnnouncerEvents, ListingsEvents, BootstrapEvents {
   Impl(DhtOptions given, DhtStats& stats, NodeEvents& events)
       : options(std::move(given)), stats(stats), events(events), verifier(options, stats),
-        socket(loop, options.mesh_keys, stats, *this), table(OpenTable::make(loop, socket, options, verifier, stats, *this)),
+        socket(loop, options.mesh_keys, stats, *this), introductions(options, verifier, stats, *this),
+        table(OpenTable::make(loop, socket, options, verifier, stats, *this)),
         announcer(loop, *table, options, verifier, stats, *this), watches(loop, *table, options, verifier, events),
         listings(loop, *table, options, verifier, stats, *this), bootstrap(loop, *table, options, *this), shelf(options.folder) {}
   ~Impl() { table->close(); }
 
   // SocketEvents.
-  void on_packet(std::string_view bytes, const net::Address& from) override { table->take(bytes, from); }
+  void on_packet(std::string_view bytes, const net::Address& from) override {
+    if (!introductions.asks()) return table->take(bytes, from, {});
+    if (const std::string* id = introductions.admit(bytes, from, loop.now())) table->take(bytes, from, *id);
+  }
+  void on_introduction(std::string_view bytes, const net::Address& from) override {
+    introductions.take(bytes, from, loop.now(), net::Loop::wall());
+  }
   // Nobody names it any more. The keys we care for follow.
-  void on_goodbye(const std::string& who) override {
+  void on_goodbye(const std::string& who, const net::Address& from) override {
+    introductions.forget(from);
     table->left(who);
     if (tidy.armed()) return;
     const auto rest = std::chrono::ceil<milliseconds>(tidied + kTidy - loop.now());
     loop.arm(tidy, std::max(rest, milliseconds(0)) + milliseconds(loop.random().below(uint32_t(kTidyJitter.count()))));
   }
 
+  // IntroductionsEvents.
+  void on_introduced(std::string_view packet, const net::Address& from, const std::string& id) override {
+    table->take(packet, from, id);
+  }
+  void send_introduction(std::string_view bytes, const net::Address& to) override { socket.send(bytes, to); }
+  void on_false_proof(const net::Address& who) override { socket.blame(who); }
+
   // OpenTableEvents.
+  void on_wrong_id(const net::Address& who) override { introductions.doubt(who, loop.now()); }
   void on_settled() override {
     if (!answering) look();
     events.on_turn_over();
@@ -116,6 +133,7 @@ struct Node::Impl final : SocketEvents, OpenTableEvents, AnnouncerEvents, Listin
 
   void on_chores() {
     look();
+    introductions.tick(loop.now());
     stats.longest_turn_ms.store(uint32_t(loop.longest_turn().count()), std::memory_order_relaxed);
     tell();
     if (!shelf.none() && !saving && loop.now() >= saved + options.save) {
@@ -138,7 +156,9 @@ struct Node::Impl final : SocketEvents, OpenTableEvents, AnnouncerEvents, Listin
     now.announced = announcer.facts();
     if (listings.wanted()) now.listed = listings.listed();
     now.listed_completely = listings.complete();
-    if (!answering) now.detail = bootstrap.any() ? "nobody answers" : "no seeds and no remembered nodes: waiting to be found";
+    if (!answering && introductions.trouble().empty())
+      now.detail = bootstrap.any() ? "nobody answers" : "no seeds and no remembered nodes: waiting to be found";
+    else if (!introductions.trouble().empty()) now.detail = introductions.trouble();
     else if (!shelf_trouble.empty()) now.detail = "nothing is remembered on disk: " + shelf_trouble;
     std::lock_guard lock(facts_mutex);
     facts = std::move(now);
@@ -183,7 +203,8 @@ struct Node::Impl final : SocketEvents, OpenTableEvents, AnnouncerEvents, Listin
       return options.bind.text() + ": " + (error ? uv_strerror(uv_translate_sys_error(error)) : status.error().what);
     }
     bound = socket.local();
-    if (auto why = table->open(); !why.empty()) return why;
+    introductions.open(bound);
+    if (auto why = table->open(introductions.node_id()); !why.empty()) return why;
     node_id = to_hex(table->id());
     open_shelf();
     tell();
@@ -227,6 +248,7 @@ struct Node::Impl final : SocketEvents, OpenTableEvents, AnnouncerEvents, Listin
   net::Loop loop;
   Verifier verifier;
   SealedSocket socket;
+  Introductions introductions;
   const std::unique_ptr<OpenTable> table;
   Announcer announcer;
   Watches watches;
@@ -286,6 +308,7 @@ void Node::set_identity(std::shared_ptr<const identity::Identity> identity) {
     const bool signer_changed = !before || before->leaf.der() != identity->leaf.der();
     const bool trust_changed = !before || !(before->trust == identity->trust);
     impl->verifier.set_identity(identity);
+    impl->introductions.on_identity_changed(trust_changed, impl->loop.now());
     if (trust_changed) impl->watches.on_trust_changed(), impl->listings.forget();
     if (signer_changed) impl->announcer.on_identity_changed();
     impl->table->stir();

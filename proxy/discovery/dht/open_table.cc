@@ -65,7 +65,7 @@ class Opened final : public OpenTable, InquirySocket, net::EndOfTurn {
          OpenTableEvents& events)
       : loop_(loop), socket_(socket), options_(options), verifier_(verifier), stats_(stats), events_(events) {}
   ~Opened() override { close(); }
-  std::string open() override;
+  std::string open(const std::string& node_id) override;
   void close() override;
 
   void put(const std::string& key, const std::string& value, std::function<void(bool)> done) override {
@@ -87,7 +87,7 @@ class Opened final : public OpenTable, InquirySocket, net::EndOfTurn {
   std::vector<net::Address> some_peers(size_t most) override;
   void note_way_in(const net::Address& node, bool answers) override;
 
-  void take(std::string_view packet, const net::Address& from) override;
+  void take(std::string_view packet, const net::Address& from, std::string_view node_id) override;
   void left(const std::string& node_id) override;
   void look_around() override { touch(node_->getNodeId()); }
   void stir() override {
@@ -139,8 +139,9 @@ class Opened final : public OpenTable, InquirySocket, net::EndOfTurn {
   std::unique_ptr<dht::Dht> node_;  // uses the socket and, while it goes, calls_
 };
 
-std::string Opened::open() {
+std::string Opened::open(const std::string& node_id) {
   dht::Config config;
+  if (!node_id.empty()) config.node_id = dht::InfoHash(reinterpret_cast<const uint8_t*>(node_id.data()), node_id.size());
   config.network = options_.network;
   config.public_stable = true;                                // listens are refreshed each 5 minutes instead of 30 seconds
   config.max_req_per_sec = config.max_peer_req_per_sec = -1;  // many nodes share an address behind NAT
@@ -289,12 +290,14 @@ std::vector<net::Address> Opened::some_peers(size_t most) {
   return peers;
 }
 
-void Opened::take(std::string_view packet, const net::Address& from) {
+void Opened::take(std::string_view packet, const net::Address& from, std::string_view node_id) {
   if (!node_) return;
-  const auto admitted = gate_.admit(packet, from, loop_.now());
+  const auto admitted = gate_.admit(packet, from, loop_.now(), node_id);
   if (admitted.verdict != RecordVerdict::Ok) {
     stats_.reject(admitted.verdict);
-    return socket_.blame(from);
+    socket_.blame(from);
+    if (admitted.verdict == RecordVerdict::WrongIdentity) events_.on_wrong_id(from);
+    return;
   }
   if (admitted.bytes.empty()) return;
   if (inquiry_->take(admitted.bytes, from)) return loop_.at_end_of_turn(*this);

@@ -14,6 +14,7 @@ namespace outrider::discovery {
 class OpenTableEvents {
  public:
   virtual void on_settled() = 0;  // at the end of a turn: what was asked for is sent, answers are handed over
+  virtual void on_wrong_id(const net::Address& who) = 0;  // a packet bore another node's id than its sender's
 
  protected:
   ~OpenTableEvents() = default;
@@ -27,9 +28,10 @@ class OpenTable : public Table {
   static std::unique_ptr<OpenTable> make(net::Loop& loop, SealedSocket& socket, const DhtOptions& options, Verifier& verifier,
                                          DhtStats& stats, OpenTableEvents& events);
   virtual ~OpenTable() = default;
-  virtual std::string open() = 0;  // empty, or why not; the socket is bound by then
+  // Empty, or why not; the socket is bound by then. `node_id`: of this node; empty: a random one.
+  virtual std::string open(const std::string& node_id) = 0;
   virtual void close() = 0;        // nobody is called back any more
-  virtual void take(std::string_view packet, const net::Address& from) = 0;
+  virtual void take(std::string_view packet, const net::Address& from, std::string_view node_id) = 0;  // as Gate::admit()
   virtual void left(const std::string& node_id) = 0;  // by its own word: it is named to nobody any more
   virtual void look_around() = 0;                     // who sits near us?
   virtual void stir() = 0;                            // on_settled() follows

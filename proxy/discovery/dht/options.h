@@ -25,6 +25,13 @@ enum class Sign : uint8_t {
   Off,
 };
 
+// Where in the DHT a node sits. Only with an identity and a mesh key.
+enum class NodeIds : uint8_t {
+  Bound,    // ids follow from identity and address (node_proof.h), and whoever does not prove his is not listened to
+  Offered,  // the own one does and is proven to whoever asks; others' may be any
+  Free,     // any, and nothing is proven: where addresses are translated between nodes
+};
+
 struct DhtOptions {
   net::Address bind;
   std::vector<std::string> bootstrap;  // "host:port"; names are looked up again and again
@@ -32,6 +39,7 @@ struct DhtOptions {
   identity::MeshKeys mesh_keys;                        // none: packets travel in the clear
   std::shared_ptr<const identity::Identity> identity;  // null: nothing is signed
   Sign sign = Sign::Auto;
+  NodeIds node_ids = NodeIds::Bound;
   std::string trust_domain = "mesh.local";
   identity::Owners owners;
   milliseconds lease = std::chrono::seconds(60);  // 20 s at least (below it the DHT storms), the same on every node
@@ -55,6 +63,8 @@ struct DhtOptions {
 
   bool signs() const { return identity && sign != Sign::Off; }
   bool needs_signatures() const { return sign == Sign::Required || (sign == Sign::Auto && identity); }
+  bool proves_node_id() const { return identity && !mesh_keys.keys.empty() && node_ids != NodeIds::Free; }
+  bool asks_for_proofs() const { return proves_node_id() && needs_signatures() && node_ids == NodeIds::Bound; }
 };
 
 // Numbers for metrics: written by the registry's thread, read by any.

@@ -1,13 +1,12 @@
 #include "discovery/dht/record.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <optional>
 
 #include "base/text.h"
+#include "discovery/dht/wire.h"
 
 namespace outrider::discovery {
 
@@ -42,26 +41,6 @@ enum Tag : uint8_t {
   kSignature = 0xFF,
 };
 enum Flag : uint8_t { kTombstone = 1, kDraining = 2, kReady = 4, kMutualTls = 8, kAllFlags = 15 };
-
-// ---- Numbers, big endian -------------------------------------------------------------------------------------------
-
-std::string number(uint64_t value, size_t size) {
-  std::string out(size, '\0');
-  for (size_t i = 0; i < size; ++i) out[i] = char(value >> (8 * (size - 1 - i)));
-  return out;
-}
-
-uint64_t number(std::string_view bytes) {
-  uint64_t value = 0;
-  for (char c : bytes) value = value << 8 | uint8_t(c);
-  return value;
-}
-
-std::string_view cut(std::string_view& from, size_t size) {
-  const std::string_view part = from.substr(0, size);
-  from.remove_prefix(part.size());
-  return part;
-}
 
 // ---- What a record may say, for writers and readers alike ------------------------------------------------------------
 
@@ -117,18 +96,6 @@ void put_text(std::string& out, Tag tag, std::string_view value) {  // what is e
   if (!value.empty()) put(out, tag, value);
 }
 
-std::string address_bytes(const net::Address& address) {
-  std::string out;
-  if (address.family() == AF_INET) {
-    const auto& v4 = *reinterpret_cast<const sockaddr_in*>(address.raw());
-    out.assign(reinterpret_cast<const char*>(&v4.sin_addr), 4);
-  } else {
-    const auto& v6 = *reinterpret_cast<const sockaddr_in6*>(address.raw());
-    out.assign(reinterpret_cast<const char*>(&v6.sin6_addr), 16);
-  }
-  return out + number(address.port(), 2);
-}
-
 std::string label_bytes(const Announcement& what) {
   std::string out;
   for (const auto& [key, value] : what.labels) {
@@ -154,24 +121,6 @@ bool read_labels(std::string_view bytes, Announcement& into) {
     into.labels.emplace_back(std::move(*key), std::move(*value));
   }
   return true;
-}
-
-bool read_address(std::string_view bytes, Announcement& into) {
-  const uint16_t port = htons(uint16_t(number(bytes.substr(bytes.size() - 2))));
-  if (bytes.size() == 6) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = port;
-    std::memcpy(&v4.sin_addr, bytes.data(), 4);
-    into.address = net::Address(reinterpret_cast<sockaddr*>(&v4), sizeof v4);
-    return true;
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = port;
-  std::memcpy(&v6.sin6_addr, bytes.data(), 16);
-  into.address = net::Address(reinterpret_cast<sockaddr*>(&v6), sizeof v6);
-  return into.address.family() == AF_INET6;  // a v4 address has one form, the short one
 }
 
 bool read_times(std::string_view bytes, Announcement& into) {
@@ -208,7 +157,11 @@ bool read_field(uint8_t tag, std::string_view value, Record& into) {
       into.ready = value[0] & kReady;
       into.mutual_tls = value[0] & kMutualTls;
       return true;
-    case kAddress: return (value.size() == 6 || value.size() == 18) && read_address(value, into);
+    case kAddress: {
+      const auto address = read_address(value);
+      if (address) into.address = *address;
+      return address.has_value();
+    }
     case kProtocol: into.protocol = value; return true;
     case kWeight:
       if (value.size() != 4) return false;

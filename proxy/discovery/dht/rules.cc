@@ -17,19 +17,6 @@ RecordVerdict check_dates(const Record& record, const Rules& rules) {
   return RecordVerdict::Ok;
 }
 
-RecordVerdict verdict_of(identity::TrustVerdict verdict) {
-  switch (verdict) {
-    case identity::TrustVerdict::Ok: return RecordVerdict::Ok;
-    case identity::TrustVerdict::UnknownCa: return RecordVerdict::UnknownCa;
-    case identity::TrustVerdict::Expired: return RecordVerdict::Expired;
-    case identity::TrustVerdict::NotYetValid: return RecordVerdict::Skew;
-    case identity::TrustVerdict::NoWorkloadId:
-    case identity::TrustVerdict::WrongUse: return RecordVerdict::WrongIdentity;
-    case identity::TrustVerdict::Malformed: return RecordVerdict::Malformed;
-  }
-  return RecordVerdict::Malformed;
-}
-
 bool signature_holds(const Record& record, const identity::PublicKey& key) {
   return key.algorithm() == record.algorithm &&
          key.verify(signed_text(std::string_view(record.bytes).substr(0, record.signed_length)), record.signature);
@@ -44,6 +31,19 @@ Checked check_unjudged(const Record& record, bool must_be_signed) {
 }
 
 }  // namespace
+
+RecordVerdict verdict_of(identity::TrustVerdict verdict) {
+  switch (verdict) {
+    case identity::TrustVerdict::Ok: return RecordVerdict::Ok;
+    case identity::TrustVerdict::UnknownCa: return RecordVerdict::UnknownCa;
+    case identity::TrustVerdict::Expired: return RecordVerdict::Expired;
+    case identity::TrustVerdict::NotYetValid: return RecordVerdict::Skew;
+    case identity::TrustVerdict::NoWorkloadId:
+    case identity::TrustVerdict::WrongUse: return RecordVerdict::WrongIdentity;
+    case identity::TrustVerdict::Malformed: return RecordVerdict::Malformed;
+  }
+  return RecordVerdict::Malformed;
+}
 
 Checked check_record(const Record& record, const Rules& rules) {
   if (record.trust_domain != rules.trust_domain) return {RecordVerdict::WrongIdentity, {}};

@@ -27,5 +27,6 @@ struct Checked {
   std::string identity;
 };
 Checked check_record(const Record& record, const Rules& rules);
+RecordVerdict verdict_of(identity::TrustVerdict verdict);  // on whoever shows that certificate
 
 }  // namespace outrider::discovery

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "discovery/dht/node_proof.h"
 
 namespace outrider::discovery {
 
@@ -58,11 +59,13 @@ void SealedSocket::on_datagram(std::span<char> bytes, const net::Address& from) 
     return stats_.reject(RecordVerdict::Malformed);
   }
   heard_ = loop_.now();
+  if (seal_ && is_introduction({bytes.data(), bytes.size()}))
+    return events_.on_introduction({bytes.data(), bytes.size()}, from);
   if (is_goodbye({bytes.data(), bytes.size()})) {
     const auto node_id = seal_ ? read_goodbye({bytes.data(), bytes.size()}, net::Loop::wall()) : std::nullopt;
     if (!node_id) return stats_.reject(RecordVerdict::Malformed);
     neighbours_.left(from, loop_.now());
-    return events_.on_goodbye(*node_id);
+    return events_.on_goodbye(*node_id, from);
   }
   neighbours_.heard(from, loop_.now());
   events_.on_packet({bytes.data(), bytes.size()}, from);

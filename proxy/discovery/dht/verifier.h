@@ -27,6 +27,7 @@ class Verifier {
   // Of a record that has been believed: whether its signer is known to the trust there is now.
   bool trusts_signer(std::string_view bytes, WallTime now);
   const std::shared_ptr<const identity::Identity>& identity() const { return identity_; }
+  identity::TrustCache* trust() { return trust_ ? &*trust_ : nullptr; }  // null: no identity
   // May a stranger's value be kept? Under which key it lies is compared by the caller. Counts against its signer's quota.
   std::optional<Record> keep(std::string_view bytes, WallTime now);
   // Whose records come next; one who has been blamed of late gets no more than what is left of this second's budget.

@@ -106,6 +106,8 @@ constexpr Row kRows[] = {
     {"registry.lease", S, "60s", "2m"},
     {"registry.valid", S, "10m", "5m"},
     {"registry.sign", S, "auto", "required"},
+    {"registry.node_ids", S, "bound", "offered"},
+    {"registry.node_ids", S, "bound", "free"},
     {"registry.owners", S, "{}", "{shop/cart: [\"shop/*\"]}"},
     {"registry.shards", S, "auto", "4"},
     {"registry.idle_timeout", S, "10m", "1m"},

@@ -24,10 +24,6 @@ class BadMembers : public DhtMesh {
     what.address = *net::Address::parse("10.6.6.6:80");
     return *write_record(what, identity.get());
   }
-  // Nodes whose ids are the nearest to the service's key.
-  void surround(unsigned count) {
-    for (unsigned i = 0; i < count; ++i) bad.push_back(std::make_unique<Attacker>(keys, kKey, i));
-  }
   std::vector<std::unique_ptr<Attacker>> bad;
 };
 
@@ -43,7 +39,7 @@ TEST_F(BadMembers, OneSignerCannotFillANode) {
   identity = identity_for();
   std::vector<Attacker::Value> many;
   for (size_t i = 0; i < kQuota + 50; ++i) many.push_back({sound()});
-  surround(1);
+  bad.push_back(std::make_unique<Attacker>(keys, "", 0, identity));
   const net::Address node = members[0]->registry.local();
   ASSERT_TRUE(until([&] {  // again, should packets be lost
     bad[0]->put(node, kKey, many);
