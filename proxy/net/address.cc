@@ -2,8 +2,8 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
-#include <unistd.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>

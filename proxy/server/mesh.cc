@@ -33,6 +33,7 @@ discovery::NodeIds node_ids_of(config::Registry::NodeIds node_ids) {
 discovery::DhtOptions options_of(const config::Document& document, const std::optional<identity::Identity>& identity) {
   const config::Registry& from = document.registry;
   discovery::DhtOptions options;
+  options.address = document.node.address;
   options.bootstrap = from.bootstrap;
   options.network = from.network;
   if (identity) options.identity = std::make_shared<const identity::Identity>(*identity);

@@ -24,7 +24,7 @@ Introductions::Introductions(const DhtOptions& options, Verifier& verifier, DhtS
 
 void Introductions::open(const net::Address& bound) {
   if (!options_.proves_node_id()) return;
-  own_ = own_address(bound, options_.bootstrap);
+  own_ = own_address(bound, options_.address, options_.bootstrap);
   proven_for_ = options_.identity->id.text();
   node_id_ = node_id_of(options_.identity->id, own_);
   asks_ = options_.asks_for_proofs();
@@ -120,9 +120,10 @@ void Introductions::tick(TimePoint now) {
       continue;
     }
     if (!one.kept.empty() && may_say(said_silent_, now))
-      log::warn("a node of the registry's network does not prove its id and is not listened to: it has no identity, is of an "
-                "older version, or has registry.node_ids: free, which must then be free everywhere",
-                {{"node", one.who.text()}});
+      log::warn(
+          "a node of the registry's network does not prove its id and is not listened to: it has no identity, is of an "
+          "older version, or has registry.node_ids: free, which must then be free everywhere",
+          {{"node", one.who.text()}});
     drop_kept(one, RecordVerdict::NoCertificate);
     it = strangers_.erase(it);
   }
@@ -169,10 +170,11 @@ void Introductions::answer(const Question& question, const net::Address& from, T
     trouble_ = "others see this node at " + question.seen.text() + " and not at " + own_.text() +
                ", to which its id belongs, and do not listen to it";
     if (may_say(said_translated_, now))
-      log::warn("others see this node of the registry's network at another address than its own and do not listen to it: set "
-                "registry.bind to the address they see or, where addresses are translated between nodes, "
-                "registry.node_ids: free on every node",
-                {{"own", own_.text()}, {"seen", question.seen.text()}, {"by", from.text()}});
+      log::warn(
+          "others see this node of the registry's network at another address than its own and do not listen to it: set "
+          "registry.bind to the address they see or, where addresses are translated between nodes, "
+          "registry.node_ids: free on every node",
+          {{"own", own_.text()}, {"seen", question.seen.text()}, {"by", from.text()}});
   }
   std::optional<Question> back;
   if (ask_back && asks_ && !known && questions_.used_now(now) < kQuestions) {
@@ -219,13 +221,15 @@ void Introductions::accept(const Proof& proof, const net::Address& from, TimePoi
   const uint64_t key = key_of(from);
   std::erase_if(known_, [&](const auto& one) { return one.first != key && one.second.id == proof.node_id; });
   if (proof.node_id == node_id_ && may_say(said_twice_, now))
-    log::warn("another node has this one's id in the registry's network: nodes of one identity on one IP address need ports that "
-              "differ modulo 8 (registry.bind)",
-              {{"node", from.text()}, {"own", own_.text()}});
+    log::warn(
+        "another node has this one's id in the registry's network: nodes of one identity on one IP address need ports that "
+        "differ modulo 8 (registry.bind)",
+        {{"node", from.text()}, {"own", own_.text()}});
   if (known_.size() >= kMostKnown && !known_.contains(key))
     known_.erase(std::min_element(known_.begin(), known_.end(),
                                   [](const auto& a, const auto& b) { return a.second.until < b.second.until; }));
-  Known& known = known_[key] = {from, proof.node_id, proof.nonce, now, now + std::min(kRenew, valid - valid / 6), now + std::min(kKnown, valid)};
+  Known& known = known_[key] = {
+      from, proof.node_id, proof.nonce, now, now + std::min(kRenew, valid - valid / 6), now + std::min(kKnown, valid)};
   const std::string id = known.id;
   const auto it = strangers_.find(key);
   if (it == strangers_.end()) return;
@@ -241,10 +245,11 @@ void Introductions::refuse(const Proof& proof, const net::Address& from, TimePoi
   stats_.reject(why);
   const bool moved = !comes_from(proof.address, from);
   if (moved && may_say(said_translated_, now))
-    log::warn("a node of the registry's network is not listened to, for its packets come from another address than its own: set its "
-              "registry.bind to the address others see or, where addresses are translated between nodes, "
-              "registry.node_ids: free on every node",
-              {{"seen", from.text()}, {"says", proof.address.text()}});
+    log::warn(
+        "a node of the registry's network is not listened to, for its packets come from another address than its own: set its "
+        "registry.bind to the address others see or, where addresses are translated between nodes, "
+        "registry.node_ids: free on every node",
+        {{"seen", from.text()}, {"says", proof.address.text()}});
   else if (!moved && may_say(said_refused_, now))
     log::warn("a node of the registry's network is not listened to: its proof of its id is no good",
               {{"node", from.text()}, {"why", reason(why)}});
@@ -259,9 +264,10 @@ void Introductions::refuse(const Proof& proof, const net::Address& from, TimePoi
 
 void Introductions::on_identity_changed(bool trust_changed, TimePoint now) {
   if (!proven_for_.empty() && options_.identity && options_.identity->id.text() != proven_for_)
-    log::warn("the identity is another's now, and the registry's node keeps the place of the old one until a restart: others will "
-              "no longer listen to it",
-              {{"was", proven_for_}, {"is", options_.identity->id.text()}});
+    log::warn(
+        "the identity is another's now, and the registry's node keeps the place of the old one until a restart: others will "
+        "no longer listen to it",
+        {{"was", proven_for_}, {"is", options_.identity->id.text()}});
   if (!trust_changed) return;
   for (auto& [key, known] : known_) {
     known.ask_at = now;

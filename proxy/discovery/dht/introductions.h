@@ -38,12 +38,12 @@ class Introductions {
   static constexpr milliseconds kAskAgain{1000};
   static constexpr milliseconds kRefused{10000};  // until somebody whose proof was no good may try again
   static constexpr milliseconds kKnown = std::chrono::minutes(30), kRenew = std::chrono::minutes(25);
-  static constexpr milliseconds kSettled{5000};                 // a proof this fresh is not doubted
+  static constexpr milliseconds kSettled{5000};                             // a proof this fresh is not doubted
   static constexpr int kAnswers = 200, kQuestions = 2000, kFailures = 100;  // a second
 
   Introductions(const DhtOptions& options, Verifier& verifier, DhtStats& stats, IntroductionsEvents& events);
-  void open(const net::Address& bound);                      // from here on it is decided whether ids are bound
-  const std::string& node_id() const { return node_id_; }   // this node's; empty: any
+  void open(const net::Address& bound);                    // from here on it is decided whether ids are bound
+  const std::string& node_id() const { return node_id_; }  // this node's; empty: any
   bool asks() const { return asks_; }
   // The id that a packet of this sender must bear. Null: the packet is kept, or counted and dropped.
   const std::string* admit(std::string_view packet, const net::Address& from, TimePoint now);

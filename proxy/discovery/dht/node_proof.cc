@@ -52,15 +52,18 @@ std::string node_id_of(const identity::WorkloadId& who, const net::Address& at) 
   return identity::sha256(text).substr(0, kNodeIdBytes);
 }
 
-net::Address own_address(const net::Address& bound, const std::vector<std::string>& bootstrap) {
+net::Address own_address(const net::Address& bound, const std::string& ip, const std::vector<std::string>& bootstrap) {
   if (!bound.is_wildcard()) return bound;
+  const auto at = [&](const std::string& ip) {
+    const std::string port = ":" + std::to_string(bound.port());
+    return net::Address::parse(ip.find(':') == ip.npos ? ip + port : "[" + ip + "]" + port);
+  };
+  if (const auto told = at(ip); !ip.empty() && told) return *told;
   std::vector<net::Address> peers;
   for (const auto& seed : bootstrap)
     if (const auto address = net::Address::parse(seed)) peers.push_back(*address);
-  // Names of seeds take a while to look up; the way out of a documentation network is the default route (RFC 5737, 3849).
+  // Names of seeds take a while to look up; the way into a documentation network is the default route (RFC 5737, 3849).
   for (const char* far : {"192.0.2.1:9", "[2001:db8::1]:9"}) peers.push_back(*net::Address::parse(far));
-  const std::string last = net::Address::first_reachable();
-  peers.push_back(*net::Address::parse(last.find(':') == last.npos ? last + ":9" : "[" + last + "]:9"));
   for (const auto& peer : peers) {
     if (bound.family() == AF_INET && peer.family() != AF_INET) continue;
     net::Address own = net::Address::towards(peer);
@@ -68,7 +71,7 @@ net::Address own_address(const net::Address& bound, const std::vector<std::strin
     own.set_port(bound.port());
     return own;
   }
-  return net::Address::loopback(bound.port());
+  return *at(net::Address::first_reachable());
 }
 
 bool comes_from(const net::Address& claimed, const net::Address& source) {

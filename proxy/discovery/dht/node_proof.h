@@ -32,8 +32,9 @@ constexpr size_t kMostProof = 4096;  // bytes
 // whole port counts, for there many nodes share it.
 std::string node_id_of(const identity::WorkloadId& who, const net::Address& at);
 
-// At which address others see this node: the bound one or, where that is any, the one datagrams to the seeds leave from.
-net::Address own_address(const net::Address& bound, const std::vector<std::string>& bootstrap);
+// At which address others see this node: the bound one or, where that is any, `ip` or, where that is empty, the one from which
+// datagrams to the seeds leave.
+net::Address own_address(const net::Address& bound, const std::string& ip, const std::vector<std::string>& bootstrap);
 
 // Whether datagrams from `source` are of a node that says it is at `claimed`. Over loopback, a node of this machine may
 // be at any address of the machine.

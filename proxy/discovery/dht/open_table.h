@@ -30,7 +30,7 @@ class OpenTable : public Table {
   virtual ~OpenTable() = default;
   // Empty, or why not; the socket is bound by then. `node_id`: of this node; empty: a random one.
   virtual std::string open(const std::string& node_id) = 0;
-  virtual void close() = 0;        // nobody is called back any more
+  virtual void close() = 0;  // nobody is called back any more
   virtual void take(std::string_view packet, const net::Address& from, std::string_view node_id) = 0;  // as Gate::admit()
   virtual void left(const std::string& node_id) = 0;  // by its own word: it is named to nobody any more
   virtual void look_around() = 0;                     // who sits near us?

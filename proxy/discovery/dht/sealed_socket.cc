@@ -59,8 +59,7 @@ void SealedSocket::on_datagram(std::span<char> bytes, const net::Address& from) 
     return stats_.reject(RecordVerdict::Malformed);
   }
   heard_ = loop_.now();
-  if (seal_ && is_introduction({bytes.data(), bytes.size()}))
-    return events_.on_introduction({bytes.data(), bytes.size()}, from);
+  if (seal_ && is_introduction({bytes.data(), bytes.size()})) return events_.on_introduction({bytes.data(), bytes.size()}, from);
   if (is_goodbye({bytes.data(), bytes.size()})) {
     const auto node_id = seal_ ? read_goodbye({bytes.data(), bytes.size()}, net::Loop::wall()) : std::nullopt;
     if (!node_id) return stats_.reject(RecordVerdict::Malformed);

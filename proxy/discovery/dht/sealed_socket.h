@@ -13,7 +13,7 @@ namespace outrider::discovery {
 
 class SocketEvents {
  public:
-  virtual void on_packet(std::string_view bytes, const net::Address& from) = 0;  // authentic, when there is a key
+  virtual void on_packet(std::string_view bytes, const net::Address& from) = 0;        // authentic, when there is a key
   virtual void on_goodbye(const std::string& node_id, const net::Address& from) = 0;   // authentic
   virtual void on_introduction(std::string_view bytes, const net::Address& from) = 0;  // authentic: node_proof.h
 

@@ -44,7 +44,8 @@ class Sybils : public DhtMesh {
     }));
   }
   size_t told(const std::string& service, const std::string& address) {
-    return size_t(std::count_if(members.begin(), members.end(), [&](const auto& one) { return one->heard.has(address, service); }));
+    return size_t(
+        std::count_if(members.begin(), members.end(), [&](const auto& one) { return one->heard.has(address, service); }));
   }
   int asked() const {
     int sum = 0;
