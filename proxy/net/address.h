@@ -21,9 +21,10 @@ class Address {
   Address(const sockaddr* address, socklen_t length);
   // "127.0.0.1:80", "[::1]:80", ":80" (any, dual stack [::]), "unix:/path". Names are not looked up here: an error.
   static Result<Address> parse(std::string_view text);
-  static Address loopback(uint16_t port);       // 127.0.0.1
-  static Address local_of(int fd);              // getsockname; AF_UNSPEC on failure
-  static Address towards(const Address& peer);  // where a datagram to it would be from, by the kernel's routes; invalid: no route
+  static Address loopback(uint16_t port);  // 127.0.0.1
+  static Address local_of(int fd);         // getsockname; AF_UNSPEC on failure
+  // Where a datagram to it would be from, by the kernel's routes; invalid: there is none.
+  static Address towards(const Address& peer);
   static std::string first_reachable();  // IP of the first interface that is up and not loopback; "127.0.0.1" where there is none
 
   const sockaddr* raw() const { return path_ ? reinterpret_cast<const sockaddr*>(path_.get()) : &ip_.any; }

@@ -164,6 +164,7 @@ TEST_F(Mesh, WithoutItsBootstrapNodeTrafficGoesOnAndNewcomersJoinThroughAnyOther
 }
 
 TEST_F(Mesh, WithoutAnIdentityRegistrationIsUnsignedWhichIsSaidAndRefusedByThoseWhoHaveOne) {
+  also = {"registry.node_ids=free"};  // or nobody with an identity would as much as listen
   const auto web = caller();
   seed = registry_of(*web);
   const auto plain = caller("plain", "");
@@ -177,6 +178,15 @@ TEST_F(Mesh, WithoutAnIdentityRegistrationIsUnsignedWhichIsSaidAndRefusedByThose
     return web->metric("outrider_registry_rejected_total", "reason=\"no_certificate\"") > 0;
   });
   EXPECT_EQ(known_to(*web), 0u);
+}
+
+TEST_F(Mesh, WithoutAnIdentityNobodyWhoHasOneListensWhichBothSidesSay) {
+  const auto web = caller();
+  seed = registry_of(*web);
+  const auto plain = caller("plain", "");
+  until("a refusal", [&] { return web->metric("outrider_registry_rejected_total", "reason=\"no_certificate\"") > 0; });
+  until("the reason", [&] { return has(plain->get("/registry").body, "it does not prove its id"); });
+  EXPECT_EQ(web->metric("outrider_registry_peers"), 0);
 }
 
 }  // namespace

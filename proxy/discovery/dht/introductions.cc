@@ -108,6 +108,7 @@ void Introductions::forget(const net::Address& who) {
 }
 
 void Introductions::tick(TimePoint now) {
+  if (now - troubled_ >= 2 * kSaid) trouble_.clear();
   for (auto it = strangers_.begin(); it != strangers_.end();) {
     Stranger& one = it->second;
     const bool refused = one.refusal != RecordVerdict::Ok;
@@ -160,22 +161,11 @@ void Introductions::take(std::string_view introduction, const net::Address& from
 
 // Half of the answers are for those who are known: strangers, however many, leave them theirs.
 void Introductions::answer(const Question& question, const net::Address& from, TimePoint now, bool ask_back) {
-  if (node_id_.empty() || !options_.identity || options_.identity->id.text() != proven_for_) return;
+  if (node_id_.empty() || !options_.identity || options_.identity->id.text() != proven_for_) return unable(from, now);
   const bool known = find(from, now);
   if (answers_.used_now(now) >= (known ? 2 * kAnswers : kAnswers)) return;
   ++answers_.used;
-  if (comes_from(own_, question.seen)) {
-    trouble_.clear();
-  } else {
-    trouble_ = "others see this node at " + question.seen.text() + " and not at " + own_.text() +
-               ", to which its id belongs, and do not listen to it";
-    if (may_say(said_translated_, now))
-      log::warn(
-          "others see this node of the registry's network at another address than its own and do not listen to it: set "
-          "registry.bind to the address they see or, where addresses are translated between nodes, "
-          "registry.node_ids: free on every node",
-          {{"own", own_.text()}, {"seen", question.seen.text()}, {"by", from.text()}});
-  }
+  note_seen(question.seen, from, now);
   std::optional<Question> back;
   if (ask_back && asks_ && !known && questions_.used_now(now) < kQuestions) {
     Stranger& one = stranger(from, now);
@@ -187,6 +177,30 @@ void Introductions::answer(const Question& question, const net::Address& from, T
   }
   const std::string proof = write_proof(question.nonce, node_id_, own_, back, *options_.identity);
   if (!proof.empty()) events_.send_introduction(proof, from);
+}
+
+// Whoever asks does not listen without.
+void Introductions::unable(const net::Address& from, TimePoint now) {
+  troubled_ = now;
+  trouble_ = "others do not listen to this node, for it does not prove its id";
+  if (!may_say(said_unable_, now)) return;
+  log::warn(
+      "others in the registry's network do not listen to this node, for it does not prove its id: it needs an identity "
+      "(identity.dir) that has not changed since its start, and registry.node_ids: bound",
+      {{"node", from.text()}});
+}
+
+void Introductions::note_seen(const net::Address& seen, const net::Address& by, TimePoint now) {
+  if (comes_from(own_, seen)) return trouble_.clear();
+  troubled_ = now;
+  trouble_ = "others see this node at " + seen.text() + " and not at " + own_.text() +
+             ", to which its id belongs, and do not listen to it";
+  if (!may_say(said_translated_, now)) return;
+  log::warn(
+      "others in the registry's network see this node at another address than its own and do not listen to it: set "
+      "registry.bind to the address they see or, where addresses are translated between nodes, registry.node_ids: free on "
+      "every node",
+      {{"own", own_.text()}, {"seen", seen.text()}, {"by", by.text()}});
 }
 
 void Introductions::take_proof(const Proof& proof, const net::Address& from, TimePoint now, WallTime wall) {

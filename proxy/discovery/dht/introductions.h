@@ -85,6 +85,8 @@ class Introductions {
   void drop_kept(Stranger& one, RecordVerdict why);
   void ask(const net::Address& who, TimePoint now);
   void answer(const Question& question, const net::Address& from, TimePoint now, bool ask_back);
+  void unable(const net::Address& from, TimePoint now);
+  void note_seen(const net::Address& seen, const net::Address& by, TimePoint now);
   void take_proof(const Proof& proof, const net::Address& from, TimePoint now, WallTime wall);
   ProofChecked check(const Proof& proof, const net::Address& from, TimePoint now, WallTime wall);
   void accept(const Proof& proof, const net::Address& from, TimePoint now, milliseconds valid);
@@ -104,7 +106,7 @@ class Introductions {
   size_t kept_bytes_ = 0;
   Ration answers_, questions_, failures_;
   Conduct faulty_;  // by IP address: the port is 0
-  TimePoint said_silent_{}, said_refused_{}, said_translated_{}, said_twice_{};
+  TimePoint troubled_{}, said_unable_{}, said_silent_{}, said_refused_{}, said_translated_{}, said_twice_{};
 };
 
 }  // namespace outrider::discovery

@@ -73,6 +73,23 @@ TEST_F(Sybils, BesideAKeyTheyAreRefusedAndEverybodyIsTold) {
   EXPECT_EQ(asked(), 0) << "nobody goes to them";
 }
 
+// One who sits where he belongs names them to whoever asks him: they are asked in vain, and others instead.
+TEST_F(Sybils, NamedByAMemberTheySwallowNothingEither) {
+  begin();
+  Attacker guide(keys, "", 0, identity_for("spiffe://mesh.local/ns/default/sa/guide"));
+  std::vector<const Attacker*> all;
+  for (const auto& one : sybils) all.push_back(one.get());
+  guide.name(all);
+  for (const auto& member : members) ASSERT_TRUE(guide.ping(member->registry.local()));
+  follow();
+  ASSERT_TRUE(until([&] { return guide.asked() > 0 && asked() > 0; }));
+  members.back()->registry.announce(kShop, at(kOne));
+  ASSERT_TRUE(until([&] { return told(kShop, kOne) == kHonest - 1; }));
+  Member& newcomer = join(honest());
+  newcomer.registry.watch(kShop, newcomer.heard);
+  ASSERT_TRUE(until([&] { return newcomer.heard.has(kOne); }));
+}
+
 // Why ids are bound: the same members where they are not.
 TEST_F(Sybils, WhereIdsAreFreeTheySwallowWhatIsAnnounced) {
   node_ids = NodeIds::Free;

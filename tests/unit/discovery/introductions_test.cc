@@ -205,8 +205,8 @@ TEST_F(Introducing, WhoeverIsNotHeardForLongIsAskedAnew) {
 }
 
 TEST_F(Introducing, NobodyIsKnownForLongerThanHisCertificate) {
-  const auto brief = std::make_shared<const identity::Identity>(*identity::Identity::of(
-      identity::issue(authority, kCart, std::chrono::minutes(5)), authority.certificate()));
+  const auto brief = std::make_shared<const identity::Identity>(
+      *identity::Identity::of(identity::issue(authority, kCart, std::chrono::minutes(5)), authority.certificate()));
   End guest(options(brief), address("10.0.0.3:4222"));
   admit(a, "ping", guest);
   deliver(a, guest);
@@ -222,7 +222,8 @@ TEST_F(Introducing, WhenTrustChangesEverybodyIsAskedAndHasAMinute) {
   admit(a, "ping", b);
   deliver(a, b);
   const auto authority = identity::make_authority();
-  a.options.identity = std::make_shared<const identity::Identity>(identity::make_identity(authority, a.options.identity->id.text()));
+  a.options.identity =
+      std::make_shared<const identity::Identity>(identity::make_identity(authority, a.options.identity->id.text()));
   a.verifier.set_identity(a.options.identity);
   a.introductions.on_identity_changed(true, now);
   ASSERT_TRUE(admit(a, "ping", b));
@@ -266,8 +267,10 @@ TEST_F(Introducing, WhatIsKeptIsBounded) {
   EXPECT_EQ(a.sent.size(), 1u) << "one question";
   a.sent.clear();
   for (int i = 0; i < 20000; ++i)
-    a.introductions.admit(packet, address("10." + std::to_string(1 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
-                                          std::to_string(i % 256) + ":4222"), now);
+    a.introductions.admit(packet,
+                          address("10." + std::to_string(1 + i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
+                                  std::to_string(i % 256) + ":4222"),
+                          now);
   EXPECT_EQ(a.introductions.strangers(), Introductions::kMostStrangers);
   EXPECT_LE(a.introductions.kept_bytes(), Introductions::kMostKeptInAll);
   EXPECT_LE(a.sent.size(), size_t(Introductions::kQuestions));
@@ -282,7 +285,8 @@ TEST_F(Introducing, AFloodOfStrangersTakesNobodyHisTurn) {
   admit(a, "ping", b);
   const std::string answer = proof(a, b);
   for (int i = 0; i < 5000; ++i)
-    a.introductions.admit("x", address("10.9." + std::to_string(i / 256) + "." + std::to_string(i % 256) + ":1"), now + milliseconds(1));
+    a.introductions.admit("x", address("10.9." + std::to_string(i / 256) + "." + std::to_string(i % 256) + ":1"),
+                          now + milliseconds(1));
   a.introductions.take(answer, b.at, now, wall);
   EXPECT_TRUE(admit(a, "again", b));
 }
@@ -349,6 +353,9 @@ TEST_F(Introducing, WithoutKeyOrIdentityOrWhereIdsAreFreeNothingIsAskedOrProven)
     EXPECT_EQ(c.introductions.node_id(), "");
     c.introductions.take(write_question({std::string(kNonceBytes, 'n'), c.at}), a.at, now, wall);
     EXPECT_TRUE(c.sent.empty());
+    EXPECT_NE(c.introductions.trouble(), "") << "whoever asks does not listen to it";
+    c.introductions.tick(now + std::chrono::minutes(3));
+    EXPECT_EQ(c.introductions.trouble(), "") << "nobody asks any more";
   }
   unsure.sign = Sign::Preferred;
   End c(unsure, address("10.0.0.3:4222"));
@@ -364,8 +371,14 @@ TEST_F(Introducing, WhoeverHasTakenAnotherIdentityProvesNothing) {
 }
 
 TEST_F(Introducing, WhatIsNoIntroductionIsMalformed) {
-  a.introductions.take("\xC0" "who", b.at, now, wall);
-  a.introductions.take("\xC0" "iam and no more", b.at, now, wall);
+  a.introductions.take(
+      "\xC0"
+      "who",
+      b.at, now, wall);
+  a.introductions.take(
+      "\xC0"
+      "iam and no more",
+      b.at, now, wall);
   EXPECT_EQ(a.rejected(RecordVerdict::Malformed), 2u);
   EXPECT_EQ(a.false_proofs, 2);
 }
