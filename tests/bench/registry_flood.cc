@@ -61,10 +61,11 @@ int run(const Asked& asked) {
   }
   const std::string key = discovery::key_name("mesh.local", asked.service, 0);
   const std::string forged = record(asked, *signer);
+  const auto member = std::make_shared<const identity::Identity>(*signer);
   std::vector<std::unique_ptr<Attacker>> senders;
   std::atomic<size_t> silent{0};
   for (size_t i = 0; i < asked.senders; ++i) {
-    senders.push_back(std::make_unique<Attacker>(*keys, key, unsigned(i)));
+    senders.push_back(std::make_unique<Attacker>(*keys, "", 0, member));  // beside the key nobody would listen to it
     senders[i]->lay(key, junk(forged, kShown));
     for (const auto& node : asked.nodes) senders[i]->ping(node);
   }

@@ -90,6 +90,8 @@ class Nodes {
     }
     for (size_t i = 0; i < asked.nodes; ++i) {
       options.bind = *net::Address::parse(asked.bind + ':' + std::to_string(i == 0 ? asked.port : 0));
+      // All of one identity, of which but eight nodes fit on one address where that is not loopback.
+      if (!options.bind.is_loopback()) options.node_ids = NodeIds::Free;
       if (!asked.identities.empty()) {
         auto identity = identity::Identity::load(asked.identities[i % asked.identities.size()]);
         if (!identity) fail(identity.why());

@@ -35,7 +35,7 @@ void Introductions::open(const net::Address& bound) {
 const std::string* Introductions::admit(std::string_view packet, const net::Address& from, TimePoint now) {
   if (Known* known = find(from, now)) {
     if (now >= known->ask_at) {
-      known->ask_at = now + kRefused;
+      known->ask_at = now + kAskKnown;
       ask(from, now);
     }
     return &known->id;

@@ -34,9 +34,9 @@ class Introductions {
   static constexpr size_t kMostKnown = 4096, kMostStrangers = 1024;
   static constexpr size_t kMostKept = 64, kMostKeptBytes = 128 << 10;  // packets of one stranger
   static constexpr size_t kMostKeptInAll = 8 << 20;
-  static constexpr milliseconds kPatience{3000};  // with a stranger: OpenDHT has no more either
-  static constexpr milliseconds kAskAgain{1000};
-  static constexpr milliseconds kRefused{10000};  // until somebody whose proof was no good may try again
+  static constexpr milliseconds kPatience{3000};                    // with a stranger: OpenDHT has no more either
+  static constexpr milliseconds kAskAgain{1000}, kAskKnown{10000};  // between two questions
+  static constexpr milliseconds kRefused{10000};                    // until somebody whose proof was no good may try again
   static constexpr milliseconds kKnown = std::chrono::minutes(30), kRenew = std::chrono::minutes(25);
   static constexpr milliseconds kSettled{5000};                             // a proof this fresh is not doubted
   static constexpr int kAnswers = 200, kQuestions = 2000, kFailures = 100;  // a second
