@@ -121,8 +121,7 @@ TEST_F(Proofs, OfEveryKindOfKey) {
 
 TEST_F(Proofs, AnythingBentIsNotBelieved) {
   const std::string good = written(cart);
-  for (size_t length = 0; length < good.size(); ++length)
-    EXPECT_NE(verdict(good.substr(0, length)), RecordVerdict::Ok) << length;
+  for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(verdict(good.substr(0, length)), RecordVerdict::Ok) << length;
   for (size_t i = 0; i < good.size(); ++i)
     for (const int bits : {0x01, 0x80, 0xFF}) {
       std::string bent = good;
