@@ -192,7 +192,9 @@ bool Cluster::choose_usable() {
         (panicking_ || (fit(*seat) && (!checked || !tiers.any_healthy(seat->rank) || health_of(*seat) == Health::Healthy)));
     if (!seat->usable) {
       const bool ill = checked && health_of(*seat) == Health::Unhealthy;
-      if (detects && !ill && takes_requests(*seat) && is_half_open(*seat->member.endpoint, now)) on_trial_.push_back(seat.get());
+      // A backup stays ejected while those before it are enough: no request goes there to see whether it is well again.
+      if (detects && !ill && takes_requests(*seat) && tiers.reached(seat->rank) && is_half_open(*seat->member.endpoint, now))
+        on_trial_.push_back(seat.get());
       continue;
     }
     // Who came while the oldest was new itself is as new as all: they share alike.
@@ -242,6 +244,11 @@ void Cluster::widen() {
 void Cluster::on_narrow_due() {
   if (aperture_.shrink(in_flight_)) refresh();
   if (aperture_.is_widened()) context_.loop.arm(narrow_due_, plan_->subset_hold);
+}
+
+Admission* Cluster::counted_admission() {
+  if (!admission_ && plan_->admission.counts) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
+  return admission();
 }
 
 Ref<Seat> Cluster::pick(Pick what) {

@@ -44,10 +44,15 @@ const Tiers::Tier& Tiers::at(uint32_t rank) const { return *std::partition_point
 
 bool Tiers::any_healthy(uint32_t rank) const { return at(rank).healthy > 0; }
 
+bool Tiers::reached(uint32_t rank) const { return at(rank).reached; }
+
 bool Tiers::share_out() {
   constexpr double kRounding = 1e-9;
   double left = 1;
-  for (Tier& tier : tiers_) left -= tier.share = std::min(left, tier.all > 0 ? tier.fit / (tier.all * plan_.spill) : 0);
+  for (Tier& tier : tiers_) {
+    tier.reached = left >= kRounding;
+    left -= tier.share = std::min(left, tier.all > 0 ? tier.fit / (tier.all * plan_.spill) : 0);
+  }
   return left < kRounding;
 }
 

@@ -28,6 +28,7 @@ class Tiers {
   // Once all are added. False: together their fit ones are not enough.
   bool share_out();
   bool any_healthy(uint32_t rank) const;  // in that tier
+  bool reached(uint32_t rank) const;      // that tier would have requests if it were fit: those before it are not enough
   // Leaves those out whose tier has no share, and weighs the others so that each tier has its own.
   void narrow(std::vector<Aperture::Candidate>& candidates) const;
 
@@ -35,6 +36,7 @@ class Tiers {
   struct Tier {
     uint32_t rank;
     double all = 0, fit = 0, share = 0;
+    bool reached = false;
     uint32_t healthy = 0;
   };
   const Tier& at(uint32_t rank) const;

@@ -128,6 +128,28 @@ TEST_F(TiersTest, EjectedOnesCountAsLost) {
   expect_shares({0, 0, 1000});
 }
 
+// Its trial is a request like any other: it is made once requests come to its tier, and for those of the first at once.
+TEST_F(TiersTest, AnEjectedBackupIsTriedOnlyOnceRequestsComeToIt) {
+  plan().panic = 0;
+  have({{"", 0}, {"", 0}, {"", 1}, {"", 1}});
+  const auto half_open = [&](size_t i) {
+    set->members[i].endpoint->ejections = 1;
+    set->members[i].endpoint->ejected_until_ms = wall_ms() - 1;
+  };
+  half_open(2);
+  cluster->refresh();
+  expect_shares({500, 500, 0, 0});
+  EXPECT_EQ(set->members[2].endpoint->ejections, 1u) << "it is still to show that it is well";
+  half_open(0);
+  half_open(1);
+  cluster->refresh();
+  const auto got = shares();
+  EXPECT_EQ(got[0], 1) << "of the first tier one trial each";
+  EXPECT_EQ(got[1], 1);
+  EXPECT_EQ(got[2], 1) << "and of the second, which has the requests";
+  EXPECT_EQ(got[3], 997);
+}
+
 TEST_F(TiersTest, DrainingOnesAreNoCapacityThatIsMissing) {
   have({{"", 0}, {"", 0, {}, 0}, {"", 1}});
   expect_shares({1000, 0, 0});
