@@ -449,7 +449,8 @@ struct Completion {
       const Node* own = clusters.find(cluster.name.substr(0, cluster.name.find('@')));
       uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
       if (d.service && cluster.name == kLocalCluster)  // what is let in to it
-        for (const char* key : {"concurrency", "admission", "queue"}) h = mix(h ^ digest_of(d.effective.at("service").at(key)));
+        for (const char* key : {"concurrency", "admission", "queue", "capacity"})
+          h = mix(h ^ digest_of(d.effective.at("service").at(key)));
       char text[17];
       std::snprintf(text, sizeof text, "%016llx",
                     (unsigned long long)mix(h ^ hash(cluster.name + "\n" + cluster.service + "\n" + name_of(cluster.protocol))));

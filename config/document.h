@@ -107,6 +107,7 @@ struct Service {                       // the workload beside this proxy
   uint32_t queue_max = 1024;  // `queue`
   milliseconds queue_timeout{1000};
   std::string queue_priority = "header.x-priority";  // or off
+  uint32_t slots = 0;                                // `capacity`; 0: auto
   explicit operator bool() const { return !name.empty(); }
 };
 

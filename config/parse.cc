@@ -93,7 +93,6 @@ void read_service(Fields& top, Service& service) {
   fields.number("weight", service.weight, 0, 10000);
   read_health(fields, "health", service.health, false);
   read_admission(fields, service);
-  fields.later("capacity", {}, {"{cpu: auto, memory: auto, slots: auto}"});
   fields.later("autoscale", {}, {"{target: 70%, min: 1, max: 100}"});
   // An empty `namespace` (an unset variable) is the default, not a namespace without a name.
   if (service.name_space.empty()) service.name_space = "default";

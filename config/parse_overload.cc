@@ -43,6 +43,10 @@ void read_admission(Fields& fields, Service& service) {
   queue.number("max", service.queue_max, 0, 1'000'000);
   queue.duration("timeout", service.queue_timeout, milliseconds(1), seconds(600));
   queue.text("priority", service.queue_priority, "header.NAME or off", check_priority_field);
+  Fields capacity = fields.map("capacity");
+  capacity.number_or_auto("slots", service.slots, 1, 1'000'000);
+  capacity.later("cpu", {}, {"auto"});
+  capacity.later("memory", {}, {"auto"});
 }
 
 void read_overload(Fields& top, Overload& overload) {

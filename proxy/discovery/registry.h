@@ -24,6 +24,7 @@ struct Instance {           // one replica of a service, as somebody vouches for
   std::string protocol;  // auto, http1, tcp ...
   std::vector<std::pair<std::string, std::string>> labels;
   uint32_t weight = 100;  // 0: drain
+  uint32_t slots = 0;     // requests it works on at a time; 0: it does not say
   uint8_t priority = 0;
   bool draining = false;
   uint64_t sequence = 0;  // newest wins

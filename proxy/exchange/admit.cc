@@ -11,6 +11,7 @@
 
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
+#include "upstream/load_report.h"
 
 namespace outrider::exchange {
 
@@ -94,6 +95,18 @@ void Exchange::note_service_outcome() {
   const bool failed = status() >= 500 || flag_ == Flag::UpstreamReset || flag_ == Flag::UpstreamProtocol ||
                       (grpc && http::is_grpc_failure(*grpc));
   admission_->record(!failed);
+}
+
+// --- how busy the application is, from its sidecar to the one that asks ----------------------------------------------
+
+void Exchange::ask_for_load() {
+  own().add({.id = HeaderId::XOutriderLoad, .clean = true, .name = "x-outrider-load", .value = upstream::kLoadAsked});
+}
+
+// In whatever the answer is: a refusal shows best that there is no room.
+void Exchange::tell_load() {
+  http::HeaderMap& fields = response().headers;
+  fields.set_view(HeaderId::XOutriderLoad, upstream::write_load(admission_->load(turn_), fields.arena()));
 }
 
 }  // namespace outrider::exchange

@@ -71,6 +71,8 @@ bool Exchange::step() {
       } else {
         if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
           request_.authority = session_->local(arena_);
+        load_asked_ = session_->plan().inbound && !peer_.identity.empty() &&
+                      request_.headers.has_any(http::set_of(http::HeaderId::XOutriderLoad));
         if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
           if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);
           return fail(ok.error()), true;
@@ -158,6 +160,7 @@ bool Exchange::step() {
       }
       const http::Pipe& pipe = response_pipe();
       response_sent_ = true;
+      if (load_asked_ && admission_) tell_load();
       downstream().send_response(stream_, response(),
                                  pipe.ended && pipe.held.empty() && !pipe.trailers && !chain().wants_body(Way::Response));
       phase_ = Phase::Relay;
@@ -185,7 +188,9 @@ bool Exchange::step() {
 
 bool Exchange::start_try() {
   const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));
-  auto seat = cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key});
+  const bool by_load = cluster_->plan().reads_load;
+  auto seat = cluster_->pick(
+      {.tried = tried(), .now = site_.loop.now(), .key = key, .priority = by_load ? priority() : upstream::Priority::Normal});
   if (!seat) return false;
   tried_[tries_] = seat.get();
   attempts_[tries_++] = site_.attempts.take();
@@ -193,6 +198,7 @@ bool Exchange::start_try() {
   request_gone_ = false;
   if (grpc_) pass_deadline_on();
   if (trying_->retries_answers() || hedging().on) count_tries_out();
+  if (by_load && !raw_ && seat->member.endpoint->mutual_tls) ask_for_load();
   attempt()->start(*this, *cluster_, std::move(seat), protocol(cluster_->plan()),
                    tunnel_ ? milliseconds(0) : trying_->per_try_timeout);
   return true;
@@ -218,7 +224,7 @@ bool Exchange::route() {
     }
     if (!cluster_) return false;
     cluster_name_ = cluster_->plan().name;
-    if (plan.inbound && !raw_) admission_ = cluster_->admission();
+    if (plan.inbound && !raw_) admission_ = load_asked_ ? cluster_->counted_admission() : cluster_->admission();
     trying_ = goal.tries ? goal.tries : &cluster_->plan().tries;
     request_pipe_.keeping = trying_->retries > 0 || hedging().on;
     request_pipe_.most_kept = trying_->buffer;

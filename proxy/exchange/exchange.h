@@ -54,8 +54,8 @@ class Exchange final : public filter::Call,
     Dead
   };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
-  struct Own {  // fields of one try: grpc-timeout, x-outrider-attempt
-    std::array<http::Field, 2> fields;
+  struct Own {  // fields of one try: grpc-timeout, x-outrider-attempt, x-outrider-load
+    std::array<http::Field, 3> fields;
     size_t count = 0;
     void add(const http::Field& field) { fields[count++] = field; }
   };
@@ -109,6 +109,8 @@ class Exchange final : public filter::Call,
   bool admit();
   void note_service_answer();
   void note_service_outcome();
+  void ask_for_load();
+  void tell_load();
   void pass_deadline_on();
   void count_tries_out();  // failure.cc: to those behind us
   bool others_retry() const { return request_.headers.has_any(http::set_of(http::HeaderId::XOutriderAttempt)); }
@@ -191,6 +193,7 @@ class Exchange final : public filter::Call,
   bool raw_ = false, upgrading_ = false, tunnel_ = false;  // no HTTP at all; asked for a tunnel; bytes both ways
   bool grpc_ = false, grpc_web_ = false;                   // of either; by gRPC-Web from the client
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false, let_in_ = false;
+  bool load_asked_ = false;  // by a sidecar: how busy the application is
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
   bool tls_ = false;          // raw, and a hello has said to whom; that name is the request's authority

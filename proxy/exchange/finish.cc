@@ -195,7 +195,7 @@ void Exchange::reset_for_reuse() {
   own_trailers_ = nullptr;
   grpc_answer_.reset();
   request_frames_.clear();
-  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = false;
+  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = load_asked_ = false;
   retry_reason_ = nullptr;
   seen_ = spent_ = false;
   hedge_due_ = racing_ = request_gone_ = false;

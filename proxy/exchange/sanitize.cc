@@ -168,6 +168,7 @@ Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan,
     head.path = path;
   }
   remove_hop_by_hop(head.headers);
+  head.headers.remove(HeaderId::XOutriderLoad);  // it is for us, and goes no further
   // HTTP/1.0 may do without, HTTP/1.1 upstream may not.
   if (!head.headers.find(HeaderId::Host)) head.headers.add_view(HeaderId::Host, "Host", head.authority);
   write_forwarded(head, plan, peer);

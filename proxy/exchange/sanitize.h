@@ -10,9 +10,9 @@
 namespace outrider::exchange {
 
 // Checks and normalises the path (RFC 3986 6.2.2), refuses what is not served (CONNECT without a protocol: an open proxy
-// otherwise), removes hop-by-hop fields and those Connection names (RFC 9110 7.6.1), writes X-Forwarded-*, Forwarded,
-// x-forwarded-client-cert (Envoy's, of mutual TLS) and X-Request-Id, and gives a request without Host one, and a WebSocket of
-// HTTP/2 a key. An error carries the status to answer with.
+// otherwise), removes hop-by-hop fields, those Connection names (RFC 9110 7.6.1) and what sidecars ask each other, writes
+// X-Forwarded-*, Forwarded, x-forwarded-client-cert (Envoy's, of mutual TLS) and X-Request-Id, and gives a request without Host
+// one, and a WebSocket of HTTP/2 a key. An error carries the status to answer with.
 Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random);
 
 void sanitize_response(http::ResponseHead& head);

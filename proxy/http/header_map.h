@@ -53,6 +53,7 @@ enum class HeaderId : uint8_t {
   GrpcTimeout,
   XOutriderAttempt,
   XOutriderMirror,
+  XOutriderLoad,
   Count
 };
 

@@ -17,14 +17,15 @@ constexpr std::array<std::string_view, size_t(HeaderId::Count)> kNames{
     "Referer", "Origin", "Retry-After", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
     "x-forwarded-client-cert",
     "X-Request-Id", "traceparent", "tracestate", "x-outrider-reason",
-    "grpc-status", "grpc-message", "grpc-timeout", "x-outrider-attempt", "x-outrider-mirror"};
+    "grpc-status", "grpc-message", "grpc-timeout", "x-outrider-attempt", "x-outrider-mirror",
+    "x-outrider-load"};
 // clang-format on
 
 constexpr size_t kSlots = 128;
 
 constexpr size_t slot_of(std::string_view name) {
   const auto lowered = [](char c) { return c >= 'A' && c <= 'Z' ? unsigned(c + 32) : unsigned(uint8_t(c)); };
-  return (name.size() * 5 + lowered(name.front()) + lowered(name.back()) * 29) % kSlots;
+  return (name.size() * 44 + lowered(name.front()) + lowered(name.back()) * 121) % kSlots;
 }
 
 // A perfect hash: no two of our names share a slot, so a look-up compares once.

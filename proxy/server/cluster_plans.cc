@@ -1,5 +1,7 @@
 #include "server/cluster_plans.h"
 
+#include <algorithm>
+
 #include "http/message.h"
 
 namespace outrider::server {
@@ -73,6 +75,13 @@ upstream::TryPlan plan_of(const config::Tries& tries) {
   return plan;
 }
 
+// More than are let in it never has.
+uint32_t slots_of(const config::Service& service) {
+  const bool limited = service.concurrency == config::Service::Concurrency::Number;
+  if (!limited) return service.slots;
+  return service.slots > 0 ? std::min(service.slots, service.concurrency_number) : service.concurrency_number;
+}
+
 upstream::AdmissionPlan admission_of(const config::Service& service, const config::Cluster& local) {
   using From = config::Service::Concurrency;
   using Limit = upstream::AdmissionPlan::Limit;
@@ -82,6 +91,8 @@ upstream::AdmissionPlan admission_of(const config::Service& service, const confi
   plan.max_waiting = service.queue_max;
   plan.timeout = service.queue_timeout;
   plan.success_rate = service.success_rate;
+  plan.counts = true;
+  plan.slots = slots_of(service);
   return plan;
 }
 

@@ -365,7 +365,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->ip = chains.ip_rules(listener.ip);
     plan->max_of_process = document.overload.connections;
-    if (const std::string& from = document.service.queue_priority; plan->inbound && from != "off")
+    if (const std::string& from = document.service.queue_priority; listener.direction != config::Direction::Edge && from != "off")
       plan->priority_field = from.substr(from.find('.') + 1);
     plan->of_process = snapshot->connections;
     plan->router = router_of(document, listener, *plan, clusters, chains, snapshot->routes);

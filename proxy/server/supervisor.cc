@@ -10,6 +10,7 @@
 #include "admin/pages.h"
 #include "base/log.h"
 #include "server/build.h"
+#include "server/cluster_plans.h"
 #include "server/compile.h"
 #include "server/overload.h"
 #include "server/samples.h"
@@ -336,6 +337,7 @@ void Supervisor::announce() {
   self.zone = document_.node.zone;
   self.labels = document_.node.labels;
   self.weight = document_.service.weight;
+  self.slots = slots_of(document_.service);
   for (const auto& listener : document_.listeners)
     if (listener.name == "inbound") self.mutual_tls = listener.tls.identity;
   if (!document_.service.ports.empty()) self.protocol = config::name_of(document_.service.ports[0].protocol);

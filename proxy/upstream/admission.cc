@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "stats/names.h"
 #include "upstream/cluster.h"
+#include "upstream/load_report.h"
 
 namespace outrider::upstream {
 
@@ -51,14 +52,14 @@ void Admission::show_limit() {
 }
 
 bool Admission::take_room() {
-  if (plan_.limit == AdmissionPlan::Limit::Number && !limits_.inside.enter(plan_.number)) return false;
   if (gradient_ && inside_ >= gradient_->limit()) return false;
+  if (!limits_.inside.enter(plan_.limit == AdmissionPlan::Limit::Number ? plan_.number : UINT32_MAX)) return false;
   ++inside_;
   return true;
 }
 
 bool Admission::let_in(Applicant& who) {
-  if (plan_.limit != AdmissionPlan::Limit::Off && (anybody_waits() || !take_room())) return false;
+  if (anybody_waits() || !take_room()) return false;
   who.state = Applicant::State::Inside;
   return true;
 }
@@ -76,6 +77,7 @@ void Admission::queue(Applicant& who, Priority priority) {
   if (gradient_) gradient_->note_waiting();
   who.state = Applicant::State::Waiting;
   queues_[size_t(priority)].push_back(who);
+  limits_.waiting.enter(UINT32_MAX);
   shard_.add(depth_[size_t(priority)]);
   if (waiting_++ == 0) left_ = 0;
   look_again();
@@ -84,14 +86,15 @@ void Admission::queue(Applicant& who, Priority priority) {
 void Admission::unlist(Applicant& who) {
   who.unlink();
   --waiting_;
+  limits_.waiting.leave();
   shard_.sub(depth_[size_t(who.priority)]);
 }
 
 void Admission::leave(Applicant& who) {
   const auto before = std::exchange(who.state, Applicant::State::Outside);
   if (before == Applicant::State::Waiting) return unlist(who);
-  if (before != Applicant::State::Inside || plan_.limit == AdmissionPlan::Limit::Off) return;
-  if (plan_.limit == AdmissionPlan::Limit::Number) limits_.inside.leave();
+  if (before != Applicant::State::Inside) return;
+  limits_.inside.leave();
   --inside_;
   ++left_;
   if (anybody_waits()) loop_.at_end_of_turn(*this);
@@ -137,6 +140,17 @@ void Admission::sample(uint64_t microseconds) {
   if (!gradient_->sample(loop_.now(), microseconds, inside_)) return;
   show_limit();
   if (anybody_waits()) loop_.at_end_of_turn(*this);
+}
+
+// Where nobody knows how many it works on at a time, those that wait show at least that it is more than it can do.
+LoadReport Admission::load(const Applicant& asking) const {
+  const uint32_t all = limits_.inside.now(), inside = all - (asking.state == Applicant::State::Inside);
+  LoadReport report;
+  report.in_flight = float(inside + limits_.waiting.now());
+  if (plan_.slots > 0) report.slots = float(plan_.slots);
+  if (plan_.slots > 0) report.utilization = report.in_flight / report.slots;
+  else if (report.in_flight > float(inside)) report.utilization = report.in_flight / float(std::max(inside, 1u));
+  return report;
 }
 
 bool Admission::throttles() { return throttle_ && throttle_->refuses(loop_.now(), loop_.random()); }

@@ -15,6 +15,7 @@ namespace outrider::upstream {
 
 struct Context;
 struct Limits;
+struct LoadReport;
 
 // Embedded in whoever asks to be let in.
 struct Applicant : ListHook<Applicant> {
@@ -47,6 +48,8 @@ class Admission final : net::EndOfTurn {
   void sample(uint64_t microseconds);
   bool throttles();  // this request is not to be let in: those before it have failed
   void record(bool accepted);
+  // Of the application, through all workers. Who asks is on its way out and not counted.
+  LoadReport load(const Applicant& asking) const;
   const AdmissionPlan& plan() const { return plan_; }
   uint32_t limit() const { return gradient_ ? gradient_->limit() : plan_.number; }
 

@@ -21,6 +21,8 @@ struct AdmissionPlan {
   uint32_t max_waiting = 1024;  // on each worker
   milliseconds timeout{1000};   // of a wait
   double success_rate = 0;      // of the throttle; 0: there is none
+  bool counts = false;          // what is inside, for sidecars that ask, though everybody is let in
+  uint32_t slots = 0;           // requests the application works on at a time; 0: not known
   bool any() const { return limit != Limit::Off || success_rate > 0; }
 };
 

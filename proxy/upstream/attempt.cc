@@ -105,6 +105,10 @@ void Attempt::on_head(bool end) {
   body.ended = end;
   if (const auto keep_alive = response_.headers.value(http::HeaderId::KeepAlive); !keep_alive.empty())
     cluster_->pool(*seat_).learn(lease_, keep_alive);
+  if (response_.headers.has_any(http::set_of(http::HeaderId::XOutriderLoad))) {
+    told_load_ = response_.headers.value(http::HeaderId::XOutriderLoad);
+    response_.headers.remove(http::HeaderId::XOutriderLoad);
+  }
   if (seat_->on_trial) cluster_->on_answer(*seat_, said(response_, nullptr));
   if (end) limit_.cancel();
   owner_->on_attempt(*this);
@@ -178,6 +182,7 @@ void Attempt::settle(Outcome::Kind kind, const Error* failure, uint16_t status) 
   if (headed_ && cluster_->plan().reads_load) {
     load = read_load(response_.headers);
     if (!load.any() && body.trailers) load = read_load(*body.trailers);
+    if (!load.any()) load = parse_load_text(told_load_);
     outcome.load = &load;
   }
   cluster_->report(*seat_, outcome, failure);
@@ -238,6 +243,7 @@ void Attempt::reset_for_reuse() {
   headed_ = request_sent_ = request_ended_ = false;
   resend_ = resent_ = 0;
   error_ = {};
+  told_load_ = {};
   opened_at_ = headed_at_ = {};
 }
 

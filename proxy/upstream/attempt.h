@@ -106,6 +106,7 @@ class Attempt final : Waiter, http::StreamEvents {
   size_t resend_ = 0, resent_ = 0;  // bytes of body.kept from tries before this one; how far they have gone again
   uint64_t bytes_before_ = 0;       // what the connection had received when the stream was opened
   Error error_{};
+  std::string_view told_load_;  // by the endpoint's sidecar; in the arena
   TimePoint opened_at_{}, headed_at_{};
   net::BoundTimer<Attempt, &Attempt::on_limit> limit_{*this};
 };

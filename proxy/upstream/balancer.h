@@ -58,8 +58,9 @@ struct Outcome {
 struct Pick {
   std::span<const Seat* const> tried = {};  // seats this exchange has already failed on: avoided while others are there
   TimePoint now{};
-  std::optional<uint64_t> key{};  // of what ClusterPlan::hash_by names; none: the request has it not
-  uint32_t in_flight = 0;         // the cluster's, of this worker; the cluster's own to fill in
+  std::optional<uint64_t> key{};         // of what ClusterPlan::hash_by names; none: the request has it not
+  uint32_t in_flight = 0;                // the cluster's, of this worker; the cluster's own to fill in
+  Priority priority = Priority::Normal;  // where the plan reads reports of load
 };
 
 // One per cluster per worker, so it needs no lock. No allocation in pick().

@@ -75,6 +75,8 @@ class Cluster {
   void calm(Breaker& breaker, stats::Slot gauge);  // full it may be, but nobody is kept waiting
   Limits& limits() { return *limits_; }
   Admission* admission() { return admission_.get(); }  // null: everybody is let in
+  // The same for somebody who wants to know how busy the application is: counted from the first time on that somebody does.
+  Admission* counted_admission();
   const ClusterStats& stats() const { return stats_; }
   TimePoint last_used{};  // by ClusterTable
   uint32_t holders = 0;

@@ -23,7 +23,7 @@ std::string key_of(const Endpoint& endpoint) {
 
 // All but what a re-signing changes: number, issue and expiry.
 bool same_facts(const Instance& a, const Instance& b) {
-  return a.weight == b.weight && a.draining == b.draining && a.priority == b.priority && a.zone == b.zone &&
+  return a.weight == b.weight && a.slots == b.slots && a.draining == b.draining && a.priority == b.priority && a.zone == b.zone &&
          a.version == b.version && a.protocol == b.protocol && a.instance == b.instance && a.labels == b.labels;
 }
 

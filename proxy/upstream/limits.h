@@ -28,7 +28,8 @@ struct Breaker {
 struct Limits {
   Breaker connections, pending, requests;
   Lamp panic;
-  Tally inside;         // of a number as service.concurrency
+  Tally inside;         // the application: of service.concurrency, and for sidecars that ask
+  Tally waiting;        // to be let in there
   Lamp shown;           // that number, by one worker
   std::mutex ejecting;  // one endpoint after the other, or they would be too many together
 };

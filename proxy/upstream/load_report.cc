@@ -2,10 +2,13 @@
 
 #include <rapidjson/document.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "base/base64.h"
 #include "base/protobuf.h"
@@ -121,6 +124,23 @@ LoadReport read_load(const http::HeaderMap& fields) {
   if (text.starts_with("JSON ")) return parse_load_json(text.substr(5));
   if (text.starts_with("BIN ")) return from_base64(trim(text.substr(4)));
   return {};
+}
+
+std::string_view write_load(const LoadReport& report, Arena& arena) {
+  constexpr size_t kNumber = 24;
+  const std::pair<std::string_view, float> parts[] = {{"application_utilization=", report.utilization},
+                                                      {"named_metrics.in_flight=", report.in_flight},
+                                                      {"named_metrics.slots=", report.slots}};
+  std::array<char, sizeof "application_utilization=,named_metrics.in_flight=,named_metrics.slots=" + std::size(parts) * kNumber>
+      text;
+  char* end = text.data();
+  for (const auto& [name, value] : parts) {
+    if (value < 0) continue;
+    if (end != text.data()) *end++ = ',';
+    end = std::copy(name.begin(), name.end(), end);
+    end = std::to_chars(end, end + kNumber, std::min(value, 1e9f), std::chars_format::fixed, 3).ptr;
+  }
+  return arena.copy({text.data(), size_t(end - text.data())});
 }
 
 }  // namespace outrider::upstream

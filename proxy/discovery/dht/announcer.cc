@@ -21,7 +21,8 @@ uint16_t shards_for(size_t instances) {
 
 bool same(const Instance& a, const Instance& b) {
   return a.address == b.address && a.version == b.version && a.zone == b.zone && a.protocol == b.protocol &&
-         a.labels == b.labels && a.weight == b.weight && a.draining == b.draining && a.mutual_tls == b.mutual_tls;
+         a.labels == b.labels && a.weight == b.weight && a.slots == b.slots && a.draining == b.draining &&
+         a.mutual_tls == b.mutual_tls;
 }
 
 }  // namespace
@@ -105,6 +106,7 @@ void Announcer::write(Own& own) {
   what.mutual_tls = own.facts.mutual_tls;
   what.protocol = own.facts.protocol;
   what.weight = own.facts.weight;
+  what.slots = own.facts.slots;
   what.zone = own.facts.zone;
   what.version = own.facts.version;
   what.labels = own.facts.labels;

@@ -36,7 +36,8 @@ enum Tag : uint8_t {
   kLabels,
   kLeaf,
   kAlgorithm,
-  kLater = 0x40,
+  kLater = 0x40,  // from here on what a reader does not know is passed over
+  kSlots = kLater,
   kLaterEnd = 0xEF,
   kSignature = 0xFF,
 };
@@ -168,6 +169,10 @@ bool read_field(uint8_t tag, std::string_view value, Record& into) {
       into.weight = uint32_t(number(value));
       return true;
     case kZone: into.zone = value; return true;
+    case kSlots:
+      if (value.size() != 4) return false;
+      into.slots = uint32_t(number(value));
+      return true;
     case kServiceVersion: into.version = value; return true;
     case kLabels: return read_labels(value, into);
     case kLeaf: into.leaf = value; return true;
@@ -255,6 +260,7 @@ Outcome<std::string> write_record(const Announcement& what, const identity::Iden
   put_text(out, kLabels, label_bytes(what));
   if (signer) put(out, kLeaf, signer->leaf.der());
   put(out, kAlgorithm, number(uint64_t(signer ? signer->key.algorithm() : Algorithm::None), 1));
+  if (what.slots > 0) put(out, kSlots, number(what.slots, 4));
   if (signer) {
     const std::string signature = signer->key.sign(signed_text(out));
     if (signature.empty()) return Failure{"record of " + what.service + ": cannot be signed"};

@@ -37,6 +37,7 @@ struct Announcement {
   net::Address address;     // IPv4 or IPv6 and a port; may be absent in a tombstone
   std::string protocol;     // "http1", "tcp" ...; up to 16 characters
   uint32_t weight = 100;
+  uint32_t slots = 0;                                       // requests it works on at a time; 0: not said
   std::string zone;                                         // up to 63
   std::string version;                                      // of the service; up to 63
   std::vector<std::pair<std::string, std::string>> labels;  // keys ascend

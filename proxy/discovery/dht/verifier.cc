@@ -88,6 +88,7 @@ std::shared_ptr<const Instance> facts_of(const Record& record, std::string ident
   facts->protocol = record.protocol;
   facts->labels = record.labels;
   facts->weight = record.weight;
+  facts->slots = record.slots;
   facts->draining = record.draining;
   facts->sequence = record.sequence;
   facts->issued = record.issued;

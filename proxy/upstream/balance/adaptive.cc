@@ -19,11 +19,19 @@ constexpr uint32_t kEnough = 8;        // answers to know an endpoint by
 // Found by simulation (tests/unit/upstream/adaptive_test.cc): a report counts for the time of some answers; free slots count a
 // little; and a queue more than the wait in it, since who joins it makes those behind wait, too.
 constexpr float kMemory = 20, kSpread = 0.3f, kDread = 5;
+// How busy all are on average when those of low priority begin to make room, and when they do so altogether.
+constexpr float kTight = 0.85f, kFull = 0.95f;
+constexpr float kPatience = 10;  // times the average is slow, and more is broken: who fails counts as very slow
 
 // An endpoint's answer says how busy it is (load_report.h), with requests of others, whom our own counts cannot show. From then
 // on it has what it told of, and what we have sent since; and the older the report, the likelier it is as busy as all are on
 // average. With more than it can work on at a time, a request waits for those before it. Who says nothing is judged by our own
-// requests alone, as if it had as many slots as others of its weight.
+// requests alone, as if it had as many slots as others of its weight. How many slots there are is said by reports, or by the
+// registration.
+//
+// Requests of low priority make room where it is tight: to them slow endpoints are as good as quick ones, so that they fill up
+// what is free at the slow, and the last room at the quick is left to the others. (Ordering those who wait at one endpoint is its
+// sidecar's affair: admission.h. To have them share fewer endpoints is no help: the others are driven to the slow ones then.)
 class Adaptive final : public Balancer {
  public:
   Adaptive(const ClusterPlan& plan, Random& random)
@@ -43,7 +51,8 @@ class Adaptive final : public Balancer {
   }
 
   Seat* pick(const Pick& what) override {
-    Seat* const chosen = draw_.cheapest(choices_, what.tried, [&](const Seat& seat) { return cost(seat, what.now); });
+    const float patience = what.priority == Priority::Low ? tightness() : 0;
+    Seat* const chosen = draw_.cheapest(choices_, what.tried, [&](const Seat& seat) { return cost(seat, patience, what.now); });
     if (chosen) ++chosen->load.sent;
     return chosen;
   }
@@ -56,9 +65,9 @@ class Adaptive final : public Balancer {
     const uint64_t sample = ok ? outcome.first_byte_us : uint64_t(penalty_.count()) * 1000;
     fold(seat, sample, now, decay_);
     // Without the time it has waited, which the report counts.
-    const float served = float(sample) / (ok && reports ? std::max(1.0f, outcome.load->utilization) : 1.0f);
+    const float served = float(sample) / (ok && reports ? std::max(1.0f, seat.load.utilization) : 1.0f);
     learn(seat.load.service_us, served, seat.answers < kEnough);
-    learn(service_us_, served, false);
+    if (ok) learn(service_us_, served, false);
     seat.answers += seat.answers < kEnough;
   }
 
@@ -71,24 +80,27 @@ class Adaptive final : public Balancer {
   void note(Seat& seat, const LoadReport& report, TimePoint now) {
     if (report.slots > 0) seat.load.slots = report.slots;
     reporting_ += seat.load.utilization < 0;
-    sum_ += report.utilization - std::max(seat.load.utilization, 0.0f);
-    seat.load.utilization = report.utilization;
-    seat.member.endpoint->load.store(report.utilization, std::memory_order_relaxed);
+    const float utilization = report.utilization >= 0 ? report.utilization : report.in_flight / slots(seat);
+    sum_ += utilization - std::max(seat.load.utilization, 0.0f);
+    seat.load.utilization = utilization;
+    seat.member.endpoint->load.store(utilization, std::memory_order_relaxed);
     seat.load.at = now;
     seat.load.sent = 0;
   }
   // How many it works on at a time: less, while it starts slowly.
   float slots(const Seat& seat) const {
-    const float whole = seat.load.slots > 0 ? seat.load.slots : kUnknownSlots * float(seat.weight) / mean_weight_;
+    const float said = seat.load.slots > 0 ? seat.load.slots : float(seat.member.facts->slots);
     const float weight = float(seat.member.facts->weight) * 100;
-    return std::max(whole * (seat.load.slots > 0 && weight > float(seat.weight) ? float(seat.weight) / weight : 1), 0.1f);
+    if (said <= 0) return std::max(kUnknownSlots * float(seat.weight) / mean_weight_, 0.1f);
+    return std::max(said * (weight > float(seat.weight) ? float(seat.weight) / weight : 1), 0.1f);
   }
+  float mean() const { return float(std::max(sum_, 0.0) / std::max(reporting_, 1u)); }
+  float tightness() const { return std::clamp((mean() - kTight) / (kFull - kTight), 0.0f, 1.0f); }
   float busy(const Seat& seat, float room, TimePoint now) const {
     if (seat.load.utilization < 0) return float(seat.in_flight) / room;
     const float age = std::chrono::duration<float, std::micro>(now - seat.load.at).count();
     const float memory = kMemory * std::max(seat.load.service_us, 1.0f);
-    const float mean = float(std::max(sum_, 0.0) / std::max(reporting_, 1u));
-    const float told = mean + (seat.load.utilization - mean) * std::exp(-age / memory);
+    const float told = mean() + (seat.load.utilization - mean()) * std::exp(-age / memory);
     return std::max(told + float(seat.load.sent) / room, float(seat.in_flight) / room);
   }
   // Who has answered little, or not for long, is as good as the average, or better.
@@ -99,10 +111,12 @@ class Adaptive final : public Balancer {
     const auto age = std::chrono::duration<float>(now - seat.latency_at).count();
     return all + (own - all) * std::exp(-age / std::chrono::duration<float>(decay_).count());
   }
-  float cost(const Seat& seat, TimePoint now) const {
+  // `patience`: from 0 to 1, how little it matters that the endpoint is slow.
+  float cost(const Seat& seat, float patience, TimePoint now) const {
     const float room = slots(seat);
     const float after = busy(seat, room, now) + 1 / room;
-    return service(seat, now) * (1 + kSpread * after + kDread * std::max(0.0f, after - 1));
+    const float own = service(seat, now), all = std::max(service_us_, 1.0f);
+    return (own - std::min(own - all, kPatience * all) * patience) * (1 + kSpread * after + kDread * std::max(0.0f, after - 1));
   }
   const uint32_t choices_;
   const milliseconds decay_, penalty_;

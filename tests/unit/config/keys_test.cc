@@ -65,7 +65,7 @@ constexpr Row kRows[] = {
     {"service.queue.priority", S, "header.x-priority", "off"},
     {"service.capacity.cpu", L, "auto", "2"},
     {"service.capacity.memory", L, "auto", "1GiB"},
-    {"service.capacity.slots", L, "auto", "8"},
+    {"service.capacity.slots", S, "auto", "8"},
     {"service.autoscale.target", L, "70%", "50%"},
     {"service.autoscale.min", L, "1", "2"},
     {"service.autoscale.max", L, "100", "10"},

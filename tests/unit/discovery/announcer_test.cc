@@ -63,11 +63,14 @@ TEST_F(AnnouncerTest, EachVersionIsANewValueAndTheOldIsNoLongerRefreshed) {
   announcer.announce(kCart, self());
   announcer.announce(kCart, self());  // the same: no version
   announcer.announce(kCart, self(50));
-  announcer.announce(kCart, self(60));  // changed again before it was written
+  Instance last = self(60);
+  last.slots = 4;
+  announcer.announce(kCart, last);  // changed again before it was written
   // The first one's acknowledgement counts only when it comes before the second is written.
   ASSERT_TRUE(until([&] { return table.puts.size() == 2 && announcer.facts()[0].acknowledged; }));
   EXPECT_NE(value_id(table.puts[0].second), value_id(table.puts[1].second));
   EXPECT_EQ(put(1).weight, 60u);
+  EXPECT_EQ(put(1).slots, 4u);
   EXPECT_GT(put(1).sequence, put(0).sequence);
   EXPECT_EQ(put(1).instance, put(0).instance);
   EXPECT_EQ(table.mine[table.puts[0].first], (Values{table.puts[1].second}));

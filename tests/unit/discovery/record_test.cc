@@ -115,6 +115,7 @@ TEST_F(Records, AreReadAsTheyWereWritten) {
     EXPECT_EQ(record.address, what.address);
     EXPECT_EQ(record.protocol, what.protocol);
     EXPECT_EQ(record.weight, what.weight);
+    EXPECT_EQ(record.slots, 0u);
     EXPECT_EQ(record.zone, what.zone);
     EXPECT_EQ(record.version, what.version);
     EXPECT_EQ(record.labels, what.labels);
@@ -276,10 +277,23 @@ TEST_F(Records, AreSignedAltogetherOrNotAtAll) {
 
 TEST_F(Records, FieldsOfLaterVersionsAreSkippedAndSigned) {
   const std::string clear = write(announcement());
-  for (const uint8_t tag : {0x40, 0x80, 0xEF}) EXPECT_EQ(parsed(replaced(clear, tag, "later")), RecordVerdict::Ok);
+  for (const uint8_t tag : {0x41, 0x80, 0xEF}) EXPECT_EQ(parsed(replaced(clear, tag, "later")), RecordVerdict::Ok);
   for (const uint8_t tag : {0x00, 0x10, 0x3F, 0xF0, 0xFE})
     EXPECT_EQ(parsed(replaced(clear, tag, "later")), RecordVerdict::Malformed);
-  EXPECT_EQ(verdict(replaced(write(announcement(), &cart), 0x40, "slipped in")), RecordVerdict::BadSignature);
+  EXPECT_EQ(verdict(replaced(write(announcement(), &cart), 0x41, "slipped in")), RecordVerdict::BadSignature);
+}
+
+// The first of them. Older readers skip it.
+TEST_F(Records, SlotsAreSaidWhereSomebodyKnowsThem) {
+  Announcement what = announcement();
+  what.slots = 16;
+  const std::string clear = write(what), bytes = write(what, &cart);
+  EXPECT_EQ(parse_record(clear).record.slots, 16u);
+  EXPECT_EQ(parse_record(bytes).record.slots, 16u);
+  EXPECT_EQ(verdict(bytes), RecordVerdict::Ok);
+  EXPECT_EQ(facts_of(parse_record(bytes).record, kCart)->slots, 16u);
+  EXPECT_EQ(verdict(replaced(bytes, 0x40, std::string("\0\0\1\0", 4))), RecordVerdict::BadSignature);
+  for (const size_t size : {1, 3, 5}) EXPECT_EQ(parsed(replaced(clear, 0x40, std::string(size, '\1'))), RecordVerdict::Malformed);
 }
 
 // ---- Judged ----------------------------------------------------------------------------------------------------------

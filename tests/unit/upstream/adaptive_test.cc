@@ -18,11 +18,12 @@ namespace {
 // microseconds.
 class Simulation {
  public:
-  struct Result {
+  struct Result {  // microseconds
     double p50 = 0, p99 = 0, slow_share = 0;
+    double p99_high = 0, p99_low = 0, longest = 0, rate = 0;  // where priorities are told; of those with any; answers a second
   };
-  Simulation(const char* balancer, double load, uint64_t seed, double deviation, bool reports = true)
-      : random_(seed), deviation_(deviation), reports_(reports) {
+  Simulation(const char* balancer, double load, uint64_t seed, double deviation, bool reports = true, bool priorities = false)
+      : random_(seed), deviation_(deviation), reports_(reports), priorities_(priorities) {
     for (int i = 0; i < 10; ++i) {
       Server server;
       server.slots = i == 1 || i == 2 ? 4 : 8;
@@ -47,8 +48,6 @@ class Simulation {
     }
   }
   Result run(int requests) {
-    std::vector<double> latencies;
-    int slow = 0;
     at(exponential(gap_), [&] { arrive(requests); });
     while (!events_.empty()) {
       const Event event = events_.top();
@@ -56,19 +55,36 @@ class Simulation {
       now_ = event.at;
       event.what();
     }
+    std::vector<double> all, high, low;
+    int slow = 0;
     for (size_t i = done_.size() / 5; i < done_.size(); ++i) {  // the first fifth is for learning
-      latencies.push_back(done_[i].first);
-      slow += done_[i].second == 0;
+      all.push_back(done_[i].took);
+      (done_[i].low ? low : high).push_back(done_[i].took);
+      slow += done_[i].by == 0;
     }
-    std::sort(latencies.begin(), latencies.end());
-    return {latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100], slow / double(latencies.size())};
+    Result result{percentile(all, 50), percentile(all, 99), slow / double(all.size())};
+    result.p99_high = percentile(high, 99);
+    result.p99_low = percentile(low, 99);
+    result.longest = percentile(all, 100);
+    result.rate = double(done_.size()) / now_ * 1e6;
+    return result;
   }
 
  private:
   struct Request {
     size_t proxy;
     double from;
+    bool low;
   };
+  struct Done {
+    double took;
+    size_t by;
+    bool low;
+  };
+  static double percentile(std::vector<double>& of, size_t share) {
+    std::sort(of.begin(), of.end());
+    return of.empty() ? 0 : of[(of.size() - 1) * share / 100];
+  }
   struct Server {
     double slots, mean;
     int busy = 0;
@@ -97,12 +113,14 @@ class Simulation {
   void arrive(int left) {
     const size_t who = random_.below(uint32_t(proxies_.size()));
     Proxy& proxy = proxies_[who];
-    Seat* const seat = proxy.balancer->pick({.now = time()});
+    const bool low = random_.below(2);
+    const auto priority = low && priorities_ ? Priority::Low : Priority::Normal;
+    Seat* const seat = proxy.balancer->pick({.now = time(), .priority = priority});
     const size_t to =
         size_t(std::ranges::find_if(proxy.seats, [&](auto& one) { return one.get() == seat; }) - proxy.seats.begin());
     ++seat->in_flight;
     ++seat->member.endpoint->in_flight;
-    servers_[to].queue.push_back({who, now_});
+    servers_[to].queue.push_back({who, now_, low});
     work(to);
     if (left > 1) at(exponential(gap_), [this, left] { arrive(left - 1); });
   }
@@ -129,18 +147,18 @@ class Simulation {
     Outcome outcome{.kind = Outcome::Kind::Ok, .first_byte_us = uint64_t(now_ - request.from), .status = 200};
     if (reports_) outcome.load = &report;
     proxy.balancer->on_done(seat, outcome, time());
-    done_.emplace_back(now_ - request.from, which);
+    done_.push_back({now_ - request.from, which, request.low});
     work(which);
   }
   Random random_;
   const double deviation_;  // of times of service, as a share of their mean
-  const bool reports_;
+  const bool reports_, priorities_;
   double now_ = 0, gap_ = 0;
   uint64_t order_ = 0;
   std::vector<Server> servers_;
   std::array<Proxy, 8> proxies_;
   std::priority_queue<Event> events_;
-  std::vector<std::pair<double, size_t>> done_;
+  std::vector<Done> done_;
 };
 
 constexpr int kRequests = 120'000;
@@ -184,6 +202,62 @@ TEST(Adaptive, WithoutReportsItIsLedByItsOwnRequests) {
   const auto least = Simulation("least_request", 0.8, 1, 0.25).run(kRequests);
   std::printf("p99 without reports %.1f ms, of least_request %.1f ms\n", silent.p99 / 1000, least.p99 / 1000);
   EXPECT_LT(silent.p99, least.p99);
+}
+
+// Half of the requests are of low priority. There is one queue at each endpoint, in order of arrival: what the others gain is by
+// where they are sent alone. Those of low priority wait longer, and none of them for ever.
+TEST(Adaptive, WhereItIsTightRequestsOfLowPriorityMakeRoom) {
+  for (const double load : {0.6, 0.95}) {
+    const auto without = Simulation("adaptive", load, 1, 0.25).run(kRequests);
+    const auto with = Simulation("adaptive", load, 1, 0.25, true, true).run(kRequests);
+    std::printf(
+        "load %.2f  p99 of the usual ones %.1f ms, without priorities %.1f ms; of the low ones %.1f, %.1f; the longest "
+        "%.1f, %.1f; %.0f and %.0f answers a second\n",
+        load, with.p99_high / 1000, without.p99_high / 1000, with.p99_low / 1000, without.p99_low / 1000, with.longest / 1000,
+        without.longest / 1000, with.rate, without.rate);
+    EXPECT_LT(with.p99_high, without.p99_high * (load > 0.9 ? 0.8 : 1.02));
+    EXPECT_LT(with.p99_low, without.p99_low * (load > 0.9 ? 2 : 1.02));
+    EXPECT_NEAR(with.rate, without.rate, without.rate * 0.01);
+  }
+}
+
+TEST(Adaptive, WhoFailsIsNoPlaceForRequestsOfLowPriorityEither) {
+  Seats seats("adaptive", {100, 100}, 5);
+  const LoadReport full{.utilization = 1, .slots = 8};
+  using Kind = Outcome::Kind;
+  const auto answer = [&](size_t i) {
+    seats.made->on_done(*seats.seats[i], {.kind = i ? Kind::Ok : Kind::Failed, .first_byte_us = 1000, .load = &full}, seats.now);
+  };
+  for (int n = 0; n < 8; ++n) answer(0), answer(1);
+  for (int n = 0; n < 100; ++n) {
+    EXPECT_EQ(seats.made->pick({.now = seats.now, .priority = Priority::Low}), seats.seats[1].get());
+    answer(1);
+  }
+}
+
+// It has answered nothing yet, or says nothing: its registration does.
+TEST(Adaptive, AnEndpointsSizeIsWhatItsRegistrationSays) {
+  Seats seats("adaptive", {100, 100}, 5);
+  for (size_t i = 0; i < 2; ++i) {
+    auto facts = std::make_shared<discovery::Instance>(*seats.seats[i]->member.facts);
+    facts->slots = i ? 30 : 10;
+    seats.seats[i]->member.facts = facts;
+  }
+  for (int i = 0; i < 40; ++i) ++seats.made->pick({.now = seats.now})->in_flight;
+  EXPECT_NEAR(seats.seats[0]->in_flight, 10, 2);
+  EXPECT_NEAR(seats.seats[1]->in_flight, 30, 2);
+}
+
+// As a sidecar does where nobody has told it how much its application can do.
+TEST(Adaptive, WhoSaysOnlyHowManyItHasIsComparedByThat) {
+  Seats seats("adaptive", {100, 100}, 5);
+  const LoadReport many{.in_flight = 20}, few{.in_flight = 1};
+  for (int n = 0; n < 8; ++n)
+    for (size_t i = 0; i < 2; ++i)
+      seats.made->on_done(*seats.seats[i], {.kind = Outcome::Kind::Ok, .first_byte_us = 1000, .load = i ? &few : &many},
+                          seats.now);
+  EXPECT_FLOAT_EQ(seats.endpoint(0).load, 2.5f);
+  EXPECT_EQ(seats.made->pick({.now = seats.now}), seats.seats[1].get());
 }
 
 // Others keep one of two busy, of whom we hear by their answers alone.
@@ -235,6 +309,18 @@ TEST(LoadReport, WhatMakesNoSenseSaysNothing) {
   for (const char* text : {"", "[]", "{", "{\"cpu_utilization\": \"1\"}", "{\"named_metrics\": 3}"})
     EXPECT_FALSE(parse_load_json(text).any()) << text;
   EXPECT_FALSE(parse_load_message(std::string("\x09\0\0", 3)).any());
+  EXPECT_FALSE(parse_load_text("named_metrics.slots=4").any());
+}
+
+TEST(LoadReport, IsWrittenAsItIsRead) {
+  Arena arena;
+  EXPECT_EQ(write_load({.utilization = 0.75f, .in_flight = 6, .slots = 8}, arena),
+            "application_utilization=0.750,named_metrics.in_flight=6.000,named_metrics.slots=8.000");
+  EXPECT_EQ(write_load({.in_flight = 6}, arena), "named_metrics.in_flight=6.000");
+  EXPECT_EQ(write_load({}, arena), "");
+  const LoadReport most = parse_load_text(write_load({.utilization = 1e30f, .in_flight = 1e30f, .slots = 1e30f}, arena));
+  EXPECT_FLOAT_EQ(most.utilization, 1e9f);
+  EXPECT_FLOAT_EQ(most.slots, 1e9f);
 }
 
 TEST(LoadReport, IsFoundInEitherField) {

@@ -6,6 +6,7 @@
 #include "stats/names.h"
 #include "tests/support/loop.h"
 #include "upstream/limits.h"
+#include "upstream/load_report.h"
 
 namespace outrider::upstream {
 namespace {
@@ -160,6 +161,52 @@ TEST(Priority, IsReadInAnyCase) {
   EXPECT_EQ(priority_named("Low"), Priority::Low);
   EXPECT_FALSE(priority_named("urgent"));
   EXPECT_FALSE(priority_named(""));
+}
+
+// Row 69: what a sidecar that asks is told.
+TEST_F(AdmissionTest, ItsLoadIsThatOfAllWorkersWithoutWhoAsks) {
+  AdmissionPlan plan;
+  plan.counts = true;
+  Guest asking;
+  {
+    Admission one(ground.context, plan, limits), other(ground.context, plan, limits);
+    std::vector<Guest> guests(6);
+    for (size_t i = 0; i < guests.size(); ++i) EXPECT_TRUE((i % 2 ? one : other).let_in(guests[i])) << "nobody is kept out";
+    EXPECT_TRUE(one.let_in(asking));
+    EXPECT_FLOAT_EQ(one.load(asking).in_flight, 6);
+    EXPECT_LT(one.load(asking).slots, 0);
+    EXPECT_LT(one.load(asking).utilization, 0) << "nobody knows how much it can do";
+    other.leave(guests[0]);
+    EXPECT_FLOAT_EQ(one.load(asking).in_flight, 5);
+    one.leave(asking);
+    EXPECT_FLOAT_EQ(one.load(asking).in_flight, 5);
+    for (size_t i = 1; i < guests.size(); ++i) (i % 2 ? one : other).leave(guests[i]);
+  }
+  EXPECT_EQ(limits.inside.now(), 0u);
+  plan = of_number(2);
+  plan.slots = 2;
+  Admission limited(ground.context, plan, limits);
+  std::vector<Guest> guests(3);
+  ask(limited, asking);
+  for (Guest& guest : guests) ask(limited, guest);
+  EXPECT_FLOAT_EQ(limited.load(asking).utilization, 1.5f) << "one beside it, two that wait";
+  EXPECT_FLOAT_EQ(limited.load(asking).slots, 2);
+  for (Guest& guest : guests) limited.leave(guest);
+  limited.leave(asking);
+  EXPECT_EQ(limits.waiting.now(), 0u);
+}
+
+TEST_F(AdmissionTest, WhereALimitIsLearntThoseThatWaitShowThatThereIsNoRoom) {
+  AdmissionPlan plan;
+  plan.limit = AdmissionPlan::Limit::Auto;
+  plan.number = 4;
+  Admission admission(ground.context, plan, limits);
+  std::vector<Guest> guests(6);
+  for (size_t i = 0; i < 4; ++i) ask(admission, guests[i]);
+  EXPECT_LT(admission.load(guests[0]).utilization, 0);
+  for (size_t i = 4; i < 6; ++i) ask(admission, guests[i]);
+  EXPECT_FLOAT_EQ(admission.load(guests[0]).utilization, 5.0f / 3);
+  for (Guest& guest : guests) admission.leave(guest);
 }
 
 }  // namespace
