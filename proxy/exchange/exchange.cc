@@ -71,7 +71,7 @@ bool Exchange::step() {
       } else {
         if (request_.authority.empty() && !request_.headers.find(http::HeaderId::Host))  // HTTP/1.0 may do without
           request_.authority = session_->local(arena_);
-        load_asked_ = session_->plan().inbound && !peer_.identity.empty() &&
+        load_asked_ = session_->plan().inbound && session_->plan().mutual_tls && !peer_.identity.empty() &&
                       request_.headers.has_any(http::set_of(http::HeaderId::XOutriderLoad));
         if (auto ok = sanitize_request(request_, session_->plan(), peer_, site_.loop.random()); !ok) {
           if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);

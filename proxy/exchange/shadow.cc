@@ -81,7 +81,7 @@ void Shadow::send(const http::RequestHead& head, const filter::Peer& peer, upstr
 }
 
 void Shadow::start() {
-  auto seat = cluster_->pick({.now = site_.loop.now(), .key = key_});
+  auto seat = cluster_->pick({.now = site_.loop.now(), .key = key_, .priority = upstream::Priority::Low});
   if (!seat) return end("no_endpoint");
   attempt_ = site_.attempts.take();
   attempt_->start(*this, *cluster_, std::move(seat), protocol_, milliseconds(0));

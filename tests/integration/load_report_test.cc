@@ -114,7 +114,8 @@ TEST_F(LoadReports, WhatTheApplicationSaysItselfGoesOnUnchangedAndCounts) {
 
 TEST_F(LoadReports, AreForSidecarsThatAskAlone) {
   App app;
-  const auto sidecar = shop(app, {"service.concurrency=4"}), lax = shop(app, {"service.concurrency=4", "identity.mtls=permissive"});
+  const auto sidecar = shop(app, {"service.concurrency=4"}),
+             lax = shop(app, {"service.concurrency=4", "identity.mtls=permissive"});
   const auto inbound = sidecar->address("inbound");
   const auto asked = ask(inbound, kAskLoad);
   ASSERT_TRUE(asked);

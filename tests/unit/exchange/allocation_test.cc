@@ -74,6 +74,16 @@ TEST(WarmPath, WhileNobodyWatchesATapCallsNeither) {
   EXPECT_EQ(locks, 0) << "in 1000 exchanges";
 }
 
+// By what the endpoint says of its load, and by priority.
+TEST(WarmPath, ARequestThatIsLedByLoadCallsNeither) {
+  expect_none("GET /a HTTP/1.1\r\nHost: web\r\nX-Outrider-Load: 1\r\n\r\n",
+              "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Outrider-Load: named_metrics.in_flight=7.000\r\n"
+              "Endpoint-Load-Metrics: TEXT application_utilization=0.97,named_metrics.slots=8\r\n\r\nfine!",
+              "fine!",
+              "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+              "routes: {edge: [{cluster: web, priority: low}]}\nclusters: {web: {lb: adaptive, endpoints: [\"127.0.0.1:1\"]}}\n");
+}
+
 // --- HTTP/2: every request is a stream of its own --------------------------------------------------------------------
 
 const std::string kHttp2Yaml =
