@@ -21,11 +21,11 @@ constexpr std::array<std::string_view, size_t(HeaderId::Count)> kNames{
     "x-outrider-load"};
 // clang-format on
 
-constexpr size_t kSlots = 128;
+constexpr size_t kSlots = 256;
 
 constexpr size_t slot_of(std::string_view name) {
   const auto lowered = [](char c) { return c >= 'A' && c <= 'Z' ? unsigned(c + 32) : unsigned(uint8_t(c)); };
-  return (name.size() * 44 + lowered(name.front()) + lowered(name.back()) * 121) % kSlots;
+  return (name.size() * 5 + lowered(name.front()) + lowered(name.back()) * 8) % kSlots;
 }
 
 // A perfect hash: no two of our names share a slot, so a look-up compares once.

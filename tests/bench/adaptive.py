@@ -6,7 +6,8 @@ times slower. Four proxies lead requests there that come as a Poisson process, a
 answer says how busy its origin is (ORCA). A time of service is a timer, so that it is not this machine that is measured: its cores
 only have to keep up, and by how much the load was late says whether they did.
 
-What has had no answer by the end is a failure, as round_robin's at the slow one. Balancers take turns within a round. Ends with 1 when
+What failed, or had no answer half a minute after the end (round_robin's at the slow one), took longer than
+all others: inf. Balancers take turns within a round. Ends with 1 when
 p99 of adaptive at 80 % is not 30 % below that of the best other, or one of its requests has failed.
 """
 import argparse
@@ -144,7 +145,8 @@ class Load:
         for _ in range(300):
             if self.open:
                 await asyncio.sleep(0.1)
-        self.failed += self.open                          # never answered
+        self.failed += self.open                          # never answered: longer than all others
+        self.took += [math.inf] * self.open
 
     async def connect(self, port, idle, told):
         try:
@@ -156,8 +158,8 @@ class Load:
     def note(self, took, good, body, counts):
         self.open -= 1
         self.failed += not good
-        if counts and good:
-            self.took.append(took)
+        if counts:
+            self.took.append(took if good else math.inf)
             self.slow += body == b"0"
 
 
