@@ -19,13 +19,13 @@ struct LoadReport {
 // From `endpoint-load-metrics` ("TEXT cpu_utilization=0.3,named_metrics.slots=4", "JSON {...}", "BIN base64") or
 // `endpoint-load-metrics-bin` (base64 of xds.data.orca.v3.OrcaLoadReport). What is not understood says nothing.
 LoadReport read_load(const http::HeaderMap& fields);
+LoadReport parse_load_text(std::string_view text);
+LoadReport parse_load_json(std::string_view text);
+LoadReport parse_load_message(std::string_view message);
 
 // Between sidecars: x-outrider-load asks for it, and has it in the answer, in the form of the text above. Only by mutual TLS, and
 // neither goes any further than from one sidecar to the next. What an application says of itself comes first.
 inline constexpr std::string_view kLoadAsked = "1";
 std::string_view write_load(const LoadReport& report, Arena& arena);
-LoadReport parse_load_text(std::string_view text);
-LoadReport parse_load_json(std::string_view text);
-LoadReport parse_load_message(std::string_view message);
 
 }  // namespace outrider::upstream

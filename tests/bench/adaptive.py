@@ -24,6 +24,7 @@ import tempfile
 import time
 
 from local import HOST, free_ports, wait_for_port
+from process import outweigh
 
 SLOWER = 3            # times, of the slow one
 DEVIATION = 0.25      # of times of service, of their mean
@@ -223,6 +224,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     balancers, loads = options.balancers.split(","), [int(each) for each in options.loads.split(",")]
+    outweigh()                                            # little is needed, but at once
     folder, bad = tempfile.mkdtemp(prefix="outrider-adaptive-"), False
     print(f"adaptive: {options.proxies} proxies, {ORIGINS} origins of {options.workers} workers and {options.service:g} ms, {options.rounds} "
           f"rounds of {options.seconds:g} s, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, seed {options.seed}", flush=True)
