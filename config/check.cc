@@ -125,11 +125,17 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
   if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
-  if (!l.opaque_ports.empty() && !l.relays())
+  if (!l.opaque_ports.empty() && !l.relays() && !l.passes_bytes_on())
     reading.warn(at, path + ".detect.opaque_ports",
                  "has no effect: all that is not HTTP must lead to one cluster (protocol: auto, direction inbound or outbound, "
                  "and one rule for everything)");
-  for (const Route& route : l.routes) check_opaque(reading, l, route);
+  for (const Route& route : l.routes) {
+    check_opaque(reading, l, route);
+    if (route.action == Route::Action::Passthrough && !l.transparent)
+      reading.warn(point(route.where), route.path + ".passthrough",
+                   "refuses everything: only what the kernel redirects here has a destination (listeners." + l.name +
+                       ".transparent: redirect)");
+  }
 }
 
 }  // namespace

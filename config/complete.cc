@@ -146,6 +146,8 @@ struct Completion {
   // A cluster that is only named: those endpoints of another that have a version, or a service of the registry, with the
   // defaults.
   void name_cluster(const std::string& name, const std::string& path, const Node& at) {
+    if (name == kPassthroughCluster)
+      return reading.error(at, path, "this cluster has no endpoints of its own; a rule leads there by passthrough: original_dst");
     if (d.cluster(name)) return;
     if (const Node* all = layers.user.find("clusters"); all && all->is_map() && all->find(name)) return;
     const std::string base = name.substr(0, name.find('@')), version = base == name ? "" : name.substr(base.size() + 1);
@@ -222,6 +224,15 @@ struct Completion {
       reading.error(at ? *at : own ? *own : layers.user, at ? path + "." + key : path, message);
       return false;
     };
+    if (cluster.name == kPassthroughCluster) {
+      for (const char* key : {"discovery", "endpoints", "endpoints_file", "dns", "protocol", "health_check", "tls"})
+        if (given(key))
+          return fail(key,
+                      std::string("has no meaning here: passthrough: original_dst leads to the address that was called, and ") +
+                          "sends there what it was sent; take it out, or give this cluster another name");
+      cluster.discovery = Discovery::OriginalDst;
+      return true;
+    }
     const std::string base = cluster.name.substr(0, cluster.name.find('@'));
     const bool listed = !cluster.endpoints.empty() || given("endpoints"), filed = !cluster.endpoints_file.empty();
     const bool asked = !cluster.dns.name.empty() || cluster.dns.port || cluster.dns.type == Dns::Type::Srv;
@@ -346,12 +357,15 @@ struct Completion {
       Route route = standard;
       route.name = listener.name + "-" + kLocalCluster;
       route.cluster = kLocalCluster;
+      route.onward = listener.transparent && !d.service.ports.empty();
+      if (route.onward) route.home_port = uint16_t(d.service.ports.front().port);
       return imply(listener, std::move(route));
     }
-    if (listener.direction != Direction::Outbound || is_opaque(listener)) return;
+    if (listener.direction != Direction::Outbound) return;
+    if (is_opaque(listener)) return imply_passthrough(listener);
     for (const Cluster& cluster : d.clusters) {
-      if (cluster.name == kLocalCluster || cluster.implied || !cluster.version.empty() || cluster.protocol == Protocol::Tcp ||
-          led_to_by_tcp(cluster.name))
+      if (cluster.name == kLocalCluster || cluster.name == kPassthroughCluster || cluster.implied || !cluster.version.empty() ||
+          cluster.protocol == Protocol::Tcp || led_to_by_tcp(cluster.name))
         continue;
       Route route = standard;
       route.name = listener.name + "-" + cluster.name;
@@ -359,11 +373,36 @@ struct Completion {
       route.hosts = hosts_of(cluster);
       if (!route.hosts.empty()) imply(listener, std::move(route));
     }
-    if (d.registry.kind == Registry::Kind::None) return;
+    if (d.registry.kind == Registry::Kind::None) return imply_passthrough(listener);
     Route route = standard;
     route.name = listener.name + "-by-host";
     route.action = Route::Action::ByHost;
+    route.onward = listener.transparent;
     imply(listener, std::move(route));
+  }
+
+  void imply_passthrough(Listener& listener) {
+    if (!listener.transparent) return;
+    Route route;
+    route.name = listener.name + "-passthrough";
+    route.action = Route::Action::Passthrough;
+    route.onward = true;
+    imply(listener, std::move(route));
+  }
+
+  void imply_passthrough_cluster() {
+    const bool needed = std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& listener) {
+      return std::any_of(listener.routes.begin(), listener.routes.end(), [](const Route& route) { return route.passes_on(); });
+    });
+    if (!needed || d.cluster(kPassthroughCluster)) return;
+    Cluster cluster;
+    const Node merged = layers.defaults("cluster");
+    Fields fields(reading, &merged, join_path("clusters", kPassthroughCluster));
+    read_cluster(fields, cluster, false);
+    cluster.name = kPassthroughCluster;
+    cluster.discovery = Cluster::Discovery::OriginalDst;
+    cluster.implied = true;
+    d.clusters.push_back(std::move(cluster));
   }
 
   // cart, cart.shop, cart.shop.mesh; the first only in our own namespace.
@@ -475,6 +514,7 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   if (!reading.has_errors()) check_rules(reading, d);
   all.read_standard();
   for (Listener& listener : d.listeners) all.imply_rules(listener);
+  all.imply_passthrough_cluster();
   for (Listener& listener : d.listeners)
     for (Route& route : listener.routes) all.resolve_tries(route);
   if (!reading.has_errors())

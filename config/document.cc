@@ -61,6 +61,15 @@ bool Listener::relays() const {
   return only && only->action == Route::Action::Cluster && only->catches_all() && only->filters.empty();
 }
 
+bool Listener::passes_bytes_on(const Route& route) const {
+  const bool sees_them = route.filters.empty() || direction != Direction::Inbound;  // what is let in by filters is HTTP alone
+  return transparent && protocol == Protocol::Auto && route.passes_on() && route.takes_bytes() && sees_them;
+}
+
+bool Listener::passes_bytes_on() const {
+  return std::any_of(routes.begin(), routes.end(), [&](const Route& route) { return passes_bytes_on(route); });
+}
+
 const Cluster* Document::cluster(std::string_view name) const {
   const auto it = std::find_if(clusters.begin(), clusters.end(), [&](const Cluster& c) { return c.name == name; });
   return it == clusters.end() ? nullptr : &*it;

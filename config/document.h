@@ -28,7 +28,8 @@ const char* name_of(Mode mode);
 const char* name_of(Protocol protocol);
 const char* name_of(Direction direction);
 
-constexpr const char* kLocalCluster = "local";  // the service beside this proxy, as a cluster
+constexpr const char* kLocalCluster = "local";              // the service beside this proxy, as a cluster
+constexpr const char* kPassthroughCluster = "passthrough";  // whatever address a redirected connection was meant for
 constexpr const char* kNoDht = "this program was built without the DHT (OUTRIDER_DHT=OFF)";
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
@@ -197,7 +198,8 @@ struct Conditions {  // of a rule, besides host and path; what is empty asks not
 
 struct Route {
   // ByHost: the service the Host header names, looked up in the registry.
-  enum class Action : uint8_t { Cluster, ByHost, Redirect, Respond };
+  // Passthrough: the address that a redirected connection was meant for.
+  enum class Action : uint8_t { Cluster, ByHost, Redirect, Respond, Passthrough };
   std::string name;  // "<table>-<index>" unless given
   Where where;
   std::string path;                          // in the configuration: "routes.edge[2]"
@@ -211,6 +213,12 @@ struct Route {
     return hosts.empty() && prefixes.empty() && paths.empty() && server_names.empty() && !conditions.of_requests();
   }
   Action action = Action::Cluster;
+  // Implied alone: what was redirected here goes on to where it was meant for, too. With Cluster that is another port than
+  // `home_port`, with ByHost a name that the registry has not, with Passthrough everything; and what came directly is not
+  // taken then.
+  bool onward = false;
+  uint16_t home_port = 0;
+  bool passes_on() const { return onward || action == Action::Passthrough; }
   std::string cluster;                                  // a name in Document::clusters
   std::vector<std::pair<std::string, uint32_t>> split;  // of such names and their weights; not empty: instead of it
   std::vector<std::string> clusters() const;            // all that it leads to
@@ -270,6 +278,7 @@ struct Listener {
   milliseconds detect_timeout{100};
   bool detect_learn = true;
   std::vector<uint16_t> opaque_ports;
+  bool transparent = false;  // connections are redirected here that were meant for others
   bool http10 = true, websocket = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
@@ -293,6 +302,9 @@ struct Listener {
   // What is neither HTTP nor TLS somebody asks for goes on as it is: all of that leads to one cluster, and nothing looks
   // at it.
   bool relays() const;
+  // What was redirected here, and is not HTTP, goes on to where it was meant for.
+  bool passes_bytes_on() const;
+  bool passes_bytes_on(const Route& route) const;  // by that rule
 };
 
 struct Endpoint {
@@ -323,7 +335,7 @@ struct Dns {
 };
 
 struct Cluster {
-  enum class Discovery : uint8_t { Auto, Static, File, Dns, Registry };
+  enum class Discovery : uint8_t { Auto, Static, File, Dns, Registry, OriginalDst };
   enum class Balancer : uint8_t { Ewma, LeastRequest, RoundRobin, Random, RingHash, Maglev, Adaptive };
   std::string name;
   Where where;
@@ -349,6 +361,7 @@ struct Cluster {
   Outliers outliers;
   ClusterTls tls;
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
+  uint32_t max_destinations = 1000;  // OriginalDst: addresses at once, of each worker
   milliseconds connect_timeout{1000}, timeout{0};
   bool timeout_implied = true;  // by a preset: nobody has thought of streams
   Tries tries;

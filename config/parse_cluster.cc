@@ -377,6 +377,7 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
     breaker.number("max_connections", c.max_connections, 1);
     breaker.number("max_pending", c.max_pending, 0);
     breaker.number("max_requests", c.max_requests, 1);
+    breaker.number("max_destinations", c.max_destinations, 1);
     breaker.later("max_retries", {}, {"budget"});
   }
   fields.duration("connect_timeout", c.connect_timeout, milliseconds(1));

@@ -146,7 +146,7 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
   read_protocol(fields, l.protocol, {"udp"}, true);
   fields.choice("direction", l.direction,
                 {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
-  fields.later("transparent", {"off"});
+  fields.choice("transparent", l.transparent, {{"off", false}, {"redirect", true}}, {"tproxy"});
   {
     Fields detect = fields.map("detect");
     detect.duration("timeout", l.detect_timeout);
@@ -181,6 +181,14 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
 }
 
 namespace {
+
+void read_passthrough(Fields& fields, Route& r) {
+  std::string where;
+  fields.text("passthrough", where, "original_dst", [](std::string& text) {
+    return text == "original_dst" ? std::string() : "expected original_dst, got \"" + text + "\"";
+  });
+  if (!where.empty()) r.action = Route::Action::Passthrough;
+}
 
 void read_redirect(Fields& fields, Route& r) {
   if (!fields.given("redirect") && !fields.reading().catalog) {
@@ -343,7 +351,7 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
   read_split(fields, r);
   read_redirect(fields, r);
   read_respond(fields, r);
-  fields.later("passthrough");
+  read_passthrough(fields, r);
   read_rewrite(fields, r);
   fields.text("sticky", r.sticky, "cookie.NAME, header.NAME, source or identity", check_sticky);
   const Node* chain = fields.hand("filters", "list of filters", "[]");
@@ -357,7 +365,8 @@ void read_route(Fields& fields, Route& r, const Layers& layers) {
     if (const Node* action = fields.given(key); action && !(action->is_scalar() && action->text().empty()))
       actions.push_back(key);
   if (actions.empty() && fields.node().size() > 0)
-    fields.reading().error(fields.node(), fields.path(), "a rule needs one action: cluster, split, redirect or respond");
+    fields.reading().error(fields.node(), fields.path(),
+                           "a rule needs one action: cluster, split, redirect, respond or passthrough");
   if (actions.size() > 1)
     fields.reading().error(fields.node(), fields.path(), "a rule has one action, not both " + actions[0] + " and " + actions[1]);
 }

@@ -27,22 +27,23 @@ std::string health_of(const Health& health) {
 
 }  // namespace
 
-// Because the original destination is not read yet, both listeners are plain: what is sent to `outbound` is led by its
-// Host header, what comes to `inbound` goes to the service.
+// Both listeners take what is sent to them and what the kernel redirects to them. Where that was meant for may be far away:
+// a connection has as long as it mostly takes others that are patient.
 Node preset_sidecar(const Service& service, bool mutual_tls) {
   std::string text = R"(
 listeners:
-  outbound: {address: ["127.0.0.1:15001", "[::1]:15001"], direction: outbound}
+  outbound: {address: ["127.0.0.1:15001", "[::1]:15001"], direction: outbound, transparent: redirect}
 )";
-  if (!service || service.ports.empty()) return preset("sidecar", text);
+  const std::string passthrough = "  passthrough: {connect_timeout: 10s}\n";
+  if (!service || service.ports.empty()) return preset("sidecar", text + "clusters:\n" + passthrough);
   const Port& port = service.ports.front();
   const std::string host = service.address.find(':') == std::string::npos ? service.address : "[" + service.address + "]";
   const bool told = port.protocol == Protocol::Tcp || port.protocol == Protocol::Http2 || port.protocol == Protocol::Grpc;
   const std::string protocol = told ? name_of(port.protocol) : "auto";
-  text += "  inbound: {address: \"[::]:15006\", direction: inbound, protocol: " +
+  text += "  inbound: {address: \"[::]:15006\", direction: inbound, transparent: redirect, protocol: " +
           std::string(port.protocol == Protocol::Tcp ? "tcp" : "auto") + (mutual_tls ? ", tls: identity" : "") + "}\n";
   text += "clusters:\n  local: {endpoints: [\"" + host + ":" + std::to_string(port.port) + "\"], protocol: " + protocol +
-          ", health_check: " + health_of(service.health) + "}\n";
+          ", health_check: " + health_of(service.health) + "}\n" + passthrough;
   return preset("sidecar", text);
 }
 

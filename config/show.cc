@@ -125,6 +125,16 @@ class Writer {
   std::string out_;
 };
 
+std::string whom(const Route& route) {
+  using Action = Route::Action;
+  if (route.action == Action::Passthrough) return "what was redirected there, to where it was meant for";
+  const std::string to =
+      route.action == Action::ByHost ? "the service the Host header names, from the registry" : "cluster " + route.cluster;
+  if (!route.onward) return to;
+  const std::string rest = route.home_port ? "for another port than " + std::to_string(route.home_port) : "for nobody it knows";
+  return to + "; what was redirected there and is " + rest + ", to where it was meant for";
+}
+
 std::string notes(const Document& d) {
   std::string out;
   if (d.identity.mtls == Identity::Mtls::Off && d.mode == Mode::Sidecar)
@@ -139,10 +149,7 @@ std::string notes(const Document& d) {
       if (!route.implied) continue;
       std::string hosts;
       for (const std::string& host : route.hosts) hosts += (hosts.empty() ? " for " : ", ") + host;
-      out += "# Listener " + l.name + ", behind its rules" + hosts + ": " +
-             (route.action == Route::Action::ByHost ? "the service the Host header names, from the registry"
-                                                    : "cluster " + route.cluster) +
-             ".\n";
+      out += "# Listener " + l.name + ", behind its rules" + hosts + ": " + whom(route) + ".\n";
     }
   return out;
 }

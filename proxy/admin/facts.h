@@ -96,6 +96,7 @@ struct RouteView {
   std::string reason, location;
   std::string cluster, path, host;                     // whom, and what for
   std::vector<std::pair<std::string, double>> shares;  // of a split that is drawn for each request
+  std::string otherwise;                               // where it goes instead, and when; empty: nowhere
   double timeout_s = 0;                                // 0: none
   std::vector<EndpointView> endpoints;                 // in the order in which they come into question
 };

@@ -27,6 +27,7 @@ std::string route_json(const RouteView& view) {
     for (const auto& [name, share] : view.shares) json.field(name.c_str(), share);
     json.close();
   }
+  if (!view.otherwise.empty()) json.field("otherwise", view.otherwise);
   json.field("path", view.path).field("host", view.host).field("timeout_s", view.timeout_s);
   json.key("endpoints").array();
   for (const auto& one : view.endpoints)

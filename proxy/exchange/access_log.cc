@@ -91,6 +91,7 @@ void append_entry(std::string& out, const AccessEntry& e) {
   text("listener", e.listener);
   text("client", e.client);
   if (!e.peer.empty()) text("peer", e.peer);
+  text("original_dst", e.original_dst);
   text("protocol", e.protocol);
   text("alpn", e.offered);
   text("method", e.method);

@@ -5,6 +5,7 @@
 
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
+#include "exchange/onward.h"
 
 namespace outrider::exchange {
 
@@ -50,7 +51,10 @@ std::string_view Exchange::explain(const Error& why) {
   std::string text = "outrider: ";
   switch (why.code) {
     case Code::NoRoute: text += "no route matches this host and path"; break;
-    case Code::NoEndpoint: text += "no endpoint to send this request to"; break;
+    case Code::NoEndpoint:
+      text += "no endpoint to send this request to";
+      if (cluster_ && cluster_->plan().by_destination) text.append(": ").append(meaning_of(why.what));
+      break;
     case Code::Refused: text += "the endpoint refused the connection"; break;
     case Code::Unreachable: text += "the endpoint cannot be reached"; break;
     case Code::Timeout: text += why.side == Side::Downstream ? "the request did not come in time" : "no answer in time"; break;
@@ -73,7 +77,7 @@ std::string_view Exchange::explain(const Error& why) {
   if (cluster_ && why.side != Side::Downstream) {
     text.append("; cluster \"").append(cluster_name_).append("\"");
     if (tries_ && tried_[tries_ - 1]) text.append(", endpoint ").append(tried_[tries_ - 1]->member.endpoint->address);
-    text.append(": ").append(describe(*cluster_, net::Loop::wall()));
+    if (!cluster_->plan().by_destination) text.append(": ").append(describe(*cluster_, net::Loop::wall()));
   }
   text += "\n";
   return arena_.copy(text);

@@ -173,6 +173,12 @@ stats::Slot ConnectionCounters::tls_refused(const char* reason) {
   });
 }
 
+stats::Slot ConnectionCounters::not_passed_on(const char* reason) {
+  return not_passed_on_.find(reason, [&] {
+    return catalog_.slot(names::kPassthroughRefused, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
+  });
+}
+
 stats::Slot ConnectionCounters::recognized(http::Voice voice) {
   const char* protocol = "tcp";
   if (voice == http::Voice::Http1) protocol = "http1";

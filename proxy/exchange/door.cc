@@ -30,8 +30,11 @@ void Door::on_accept(int fd, const net::Address& peer) {
     }
     counted_ip = entry == TallyTable::Entry::Counted;
   }
-  const uint16_t called = plan.tcp_too || plan.router->asks_port() ? net::destination_of(fd).port() : 0;
-  auto* session = new HttpSession(site_, from_, {fd, peer, called, counted_ip});
+  net::Destination called;
+  if (plan.tcp_too || plan.transparent || plan.router->asks_port()) called = net::destination_of(fd);
+  const bool meant_for_others = plan.transparent && called.redirected;
+  auto* session =
+      new HttpSession(site_, from_, {fd, peer, called.address.port(), counted_ip, meant_for_others ? &called.address : nullptr});
   site_.sessions.push_back(*session);
 }
 

@@ -3,13 +3,17 @@
 #include "base/text.h"
 #include "exchange/http_session.h"
 #include "exchange/sanitize.h"
-#include "exchange/service_name.h"
 
 namespace outrider::exchange {
 
 using filter::Verdict;
 using upstream::Attempt;
 using upstream::Known;
+
+namespace {
+constexpr Error kNoEndpoint{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"};
+constexpr Error kTooManyDestinations{Code::Overload, Side::Local, Retry::No, 0, "circuit_breaker_destinations"};
+}  // namespace
 
 const filter::Chain Exchange::kNoFilters{{}};
 
@@ -28,10 +32,11 @@ http::StreamEvents& Exchange::begin(HttpSession& session, http::StreamId stream)
   return down_;
 }
 
-bool Exchange::authorize() {
+bool Exchange::authorize(uint16_t port) {
   const filter::Authorization& rules = *session_->plan().authorization;
   const auto path = raw_ ? std::string_view{} : std::string_view(request_.path).substr(0, request_.path.find('?'));
-  const auto verdict = rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path);
+  const auto verdict =
+      rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path, port);
   site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
   if (verdict.allowed || !rules.enforced) return true;
   // A rule's name lives as long as its plan, and so do we.
@@ -79,7 +84,7 @@ bool Exchange::step() {
         }
       }
       note_grpc();
-      if (session_->plan().authorization && !authorize()) return true;
+      if (session_->plan().authorization && !authorize(other_port())) return true;
       phase_ = Phase::Route;
       return true;
 
@@ -87,6 +92,11 @@ bool Exchange::step() {
       if (!route()) {
         const char* why = tls_ && request_.authority.empty() ? "no_server_name" : "no_route";
         return fail({Code::NoRoute, Side::Local, Retry::No, 0, why}), true;
+      }
+      if (cluster_ && cluster_->plan().by_destination) {
+        if (!may_go_onward()) return true;
+      } else if (session_->plan().authorization && other_port() && !authorize(0)) {  // for whom it is led to
+        return true;
       }
       if (!check_body_limit()) return true;
       if (site_.pressure->level() != Pressure::Level::Calm && shed_by_pressure()) return true;
@@ -108,12 +118,21 @@ bool Exchange::step() {
 
     case Phase::Discover:  // first look-up of a name nobody called before
       if (cluster_->known() == Known::NotYet) {
-        if (waited_out_) return fail({Code::NoEndpoint, Side::Upstream, Retry::No, 0, "discovery_timeout"}), true;
-        cluster_->await_set(place_);
-        if (!wait_limit_.armed()) site_.loop.arm(wait_limit_, cluster_->plan().pool.connect_timeout * 5);
-        return false;
+        if (!waited_out_) {
+          cluster_->await_set(place_);
+          const int patience = route_->onward && session_->meant_for() ? 1 : 5;  // there is another way
+          if (!wait_limit_.armed()) site_.loop.arm(wait_limit_, cluster_->plan().pool.connect_timeout * patience);
+          return false;
+        }
+        if (!goes_onward_after_all()) return fail({Code::NoEndpoint, Side::Upstream, Retry::No, 0, "discovery_timeout"}), true;
       }
       wait_limit_.cancel();
+      if (goes_onward_after_all()) {
+        place_.unlink();
+        waited_out_ = false;
+        lead_to(serving_->clusters[*route_->onward]);
+        if (!may_go_onward()) return true;
+      }
       if (!counters_) count_in();
       phase_ = Phase::Pick;
       return true;
@@ -125,7 +144,7 @@ bool Exchange::step() {
 
     case Phase::Pick:  // never waits
       if (!start_try())
-        return fail(tries_ ? last_error_ : Error{Code::NoEndpoint, Side::Upstream, Retry::No, 0, "no_endpoint"}), true;
+        return fail(tries_ ? last_error_ : cluster_->plan().by_destination ? kTooManyDestinations : kNoEndpoint), true;
       phase_ = Phase::AwaitResponse;
       if (hedging().on) plan_hedge();
       return true;
@@ -188,9 +207,11 @@ bool Exchange::step() {
 
 bool Exchange::start_try() {
   const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));
-  const bool by_load = cluster_->plan().reads_load;
-  auto seat = cluster_->pick(
-      {.tried = tried(), .now = site_.loop.now(), .key = key, .priority = by_load ? priority() : upstream::Priority::Normal});
+  const upstream::ClusterPlan& plan = cluster_->plan();
+  const bool by_load = plan.reads_load;
+  const auto urgency = by_load ? priority() : upstream::Priority::Normal;
+  auto seat = plan.by_destination ? cluster_->seat_at(*session_->meant_for())
+                                  : cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key, .priority = urgency});
   if (!seat) return false;
   tried_[tries_] = seat.get();
   attempts_[tries_++] = site_.attempts.take();
@@ -215,19 +236,19 @@ bool Exchange::route() {
     Route::Goal goal{route_->cluster, route_->tries.get()};
     if (!route_->split.empty())
       goal = route_->choose(http::draw(route_->sticky.of(request_, asker_of(peer_)).value_or(site_.loop.random().next())));
-    if (goal.cluster == kByHost) {
-      const auto service =
-          service_name(request_.authority, serving_->snapshot->default_namespace, serving_->snapshot->mesh_domain, arena_);
-      if (!service.empty()) cluster_ = site_.by_name.find(service);
-    } else {
-      cluster_ = serving_->clusters[goal.cluster];
+    if (route_->onward && goes_onward(goal.cluster)) goal = {*route_->onward, nullptr};
+    Ref<upstream::Cluster> cluster;
+    if (goal.cluster < kNobody) {
+      cluster = serving_->clusters[goal.cluster];
+    } else if (raw_ || goal.cluster == kNobody) {  // the rule is for what was redirected
+      route_ = nullptr;
+      chain_ = &kNoFilters;
+    } else if (const auto service = asked_service(); !service.empty()) {
+      cluster = site_.by_name.find(service);
     }
-    if (!cluster_) return false;
-    cluster_name_ = cluster_->plan().name;
+    if (!cluster) return false;
+    lead_to(std::move(cluster), goal.tries);
     if (plan.inbound && !raw_) admission_ = load_asked_ ? cluster_->counted_admission() : cluster_->admission();
-    trying_ = goal.tries ? goal.tries : &cluster_->plan().tries;
-    request_pipe_.keeping = trying_->retries > 0 || hedging().on;
-    request_pipe_.most_kept = trying_->buffer;
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
   if (const milliseconds within = limit(); within.count()) {
@@ -275,6 +296,8 @@ void Exchange::watch_idleness() {
 // What is written with prior knowledge on one side is understood so on the other, unless the cluster says what it speaks.
 upstream::Protocol Exchange::protocol(const upstream::ClusterPlan& plan) const {
   if (tunnel_) return upstream::Protocol::Raw;
+  if (plan.by_destination)
+    return request_.version == http::Version::Http2 ? upstream::Protocol::Http2 : upstream::Protocol::Http1;
   if (upgrading_) return plan.upgrade_protocol;
   return is_native_grpc() ? plan.grpc_protocol : plan.protocol;
 }

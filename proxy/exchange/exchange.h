@@ -61,11 +61,17 @@ class Exchange final : public filter::Call,
   };
 
   void advance();
-  bool step();       // one phase; false: wait for the next event
-  bool authorize();  // false: denied, and told so
-  bool route();      // finds the rule and what hangs on it; false: nobody serves this
-  void rewrite();    // what the endpoint is asked, where the rule says so
-  void act();        // redirect and direct response
+  bool step();                        // one phase; false: wait for the next event
+  bool authorize(uint16_t port);      // false: denied, and told so. 0: our own port
+  bool route();                       // finds the rule and what hangs on it; false: nobody serves this
+  bool goes_onward(uint32_t chosen);  // onward.cc: to where it was meant for, in place of a cluster
+  bool goes_onward_after_all() const;
+  bool may_go_onward();
+  uint16_t other_port() const;       // that was called, where it is not our service's; else 0
+  std::string_view asked_service();  // that the Host names; empty: it is no name of one
+  void lead_to(Ref<upstream::Cluster> cluster, const upstream::TryPlan* tries = nullptr);  // null: the cluster's own
+  void rewrite();  // what the endpoint is asked, where the rule says so
+  void act();      // redirect and direct response
   bool check_body_limit();
   milliseconds limit() const;       // of the whole exchange; 0: none
   milliseconds idle_limit() const;  // of silence; 0: none

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "exchange/exchange.h"
+#include "exchange/onward.h"
 #include "net/tls_engine.h"
 
 namespace outrider::exchange {
@@ -45,10 +46,10 @@ Ending ending_of(const Error& why) {
   }
 }
 
-wire::Hears hears(const ListenerPlan& plan, bool opaque) {
+wire::Hears hears(const ListenerPlan& plan, bool tcp_too, bool opaque) {
   if (plan.tls_alone) return wire::Hears::Tls;
   if (plan.bytes_alone || opaque) return wire::Hears::Bytes;
-  if (plan.tcp_too) return wire::Hears::Everything;
+  if (tcp_too) return wire::Hears::Everything;
   return plan.by_server_name ? wire::Hears::HttpAndTls : wire::Hears::Http;
 }
 
@@ -56,16 +57,17 @@ wire::Hears hears(const ListenerPlan& plan, bool opaque) {
 
 HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket)
     : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(socket.peer), since_(net::Loop::clock()),
-      counted_ip_(socket.counted_ip), called_(socket.called) {
+      counted_ip_(socket.counted_ip), called_(socket.called),
+      meant_for_(socket.meant_for ? new net::Address(*socket.meant_for) : nullptr) {
   site_.shard.add(plan().permissive ? door_->counters.clear_active : door_->counters.active);
   if (!plan().permissive) site_.shard.add(door_->counters.total);
   auto tls = plan().tls && !plan().permissive ? plan().tls->get() : nullptr;
   const bool encrypted = tls != nullptr;
   const auto& ports = plan().opaque_ports;
-  const bool opaque = plan().tcp_too && std::find(ports.begin(), ports.end(), called_) != ports.end();
+  const bool opaque = tcp_too() && std::find(ports.begin(), ports.end(), called_) != ports.end();
   if (opaque && !plan().permissive) connection_.accept(socket.fd, http::Wire::Raw, plan().codec, std::move(tls));
   else if (plan().wire == http::Wire::Http1 || plan().tls_alone || plan().permissive)
-    connection_.accept_resting(socket.fd, plan().codec.buffer, hears(plan(), opaque), std::move(tls));
+    connection_.accept_resting(socket.fd, plan().codec.buffer, hears(plan(), tcp_too(), opaque), std::move(tls));
   else connection_.accept(socket.fd, plan().wire, plan().codec, std::move(tls));
   if (encrypted) await(Awaited::Handshake, plan().tls_handshake);
   else expect_first();
@@ -97,8 +99,8 @@ void HttpSession::expect_first() {
   if (connection_.wire() == http::Wire::Raw) return;
   // A hello that is still on its way must come before a server's first word, or it is never heard.
   const bool hello = plan().by_server_name || (plan().permissive && !connection_.transport().tls());
-  if (!hello && plan().tcp_too && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
-  else if (plan().tcp_too) await(Awaited::Voice, plan().detect_timeout);
+  if (!hello && tcp_too() && plan().detect_learn && plan().server_first->known(called_)) connection_.presume_raw();
+  else if (tcp_too()) await(Awaited::Voice, plan().detect_timeout);
   else await(Awaited::Head, plan().request_headers);
 }
 
@@ -110,7 +112,7 @@ void HttpSession::on_connected() {
     site_.shard.add(door_->counters.total);
     told_ = mutual_ = true;
   }
-  if (plan().mutual_tls && plan().tcp_too && connection_.transport().tls()->protocol() == net::kMeshProtocol)
+  if (plan().mutual_tls && tcp_too() && connection_.transport().tls()->protocol() == net::kMeshProtocol)
     connection_.presume_raw();
   else expect_first();
   site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
@@ -164,22 +166,40 @@ void HttpSession::note_malformed(const char* reason) {
 void HttpSession::on_recognized(http::Voice voice) {
   if (plan().detect) site_.shard.add(door_->counters.recognized(voice));
   note_clear_text();
-  if (plan().tcp_too && plan().detect_learn) plan().server_first->note(called_, voice == http::Voice::Unknown);
+  if (tcp_too() && plan().detect_learn) plan().server_first->note(called_, voice == http::Voice::Unknown);
 }
 
-// In the log, ten seconds apart: strangers are not to fill a disk.
-void HttpSession::note_refused(const Error& why, std::string_view server_name) {
+// Ten seconds apart: strangers are not to fill a disk.
+std::optional<uint64_t> HttpSession::say() {
   constexpr milliseconds kApart{10000};
-  site_.shard.add(door_->counters.tls_refused(why.what));
-  if (site_.loop.now() < door_->quiet_until) return void(++door_->unsaid);
+  if (site_.loop.now() < door_->quiet_until) return ++door_->unsaid, std::nullopt;
   door_->quiet_until = site_.loop.now() + kApart;
+  return std::exchange(door_->unsaid, 0);
+}
+
+void HttpSession::note_refused(const Error& why, std::string_view server_name) {
+  site_.shard.add(door_->counters.tls_refused(why.what));
+  const auto unsaid = say();
+  if (!unsaid) return;
   log::warn(
       why.code == Code::NoRoute ? "no rule passes this TLS on: match.sni has not its name" : "this is no TLS to be passed on",
       {{"listener", plan().name},
        {"server_name", server_name},
        {"reason", why.what},
        {"client", peer_.is_unix() ? "unix" : peer_.text()},
-       {"not_logged", std::exchange(door_->unsaid, 0)}});
+       {"not_logged", *unsaid}});
+}
+
+void HttpSession::note_not_passed_on(const char* why) {
+  site_.shard.add(door_->counters.not_passed_on(why));
+  const auto unsaid = say();
+  if (!unsaid) return;
+  log::warn("not passed on to where it was meant for: " + std::string(meaning_of(why)),
+            {{"listener", plan().name},
+             {"destination", meant_for_ ? meant_for_->text() : "none"},
+             {"reason", why},
+             {"client", peer_.is_unix() ? "unix" : peer_.text()},
+             {"not_logged", *unsaid}});
 }
 
 void HttpSession::note_clear_text() {
@@ -193,7 +213,7 @@ void HttpSession::on_partial() {
     if (awaited_ != Awaited::Hello) await(Awaited::Hello, ours ? plan().tls_handshake : plan().detect_timeout);
     return;
   }
-  if (connection_.undecided() && plan().tcp_too) {
+  if (connection_.undecided() && tcp_too()) {
     if (awaited_ == Awaited::Nothing) await(Awaited::Voice, plan().detect_timeout);
     return;
   }

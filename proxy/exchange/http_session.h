@@ -22,6 +22,7 @@ struct Accepted {
   const net::Address& peer;
   uint16_t called;  // the port, where somebody has to know; else 0
   bool counted_ip;  // against limits.per_ip
+  const net::Address* meant_for = nullptr;
 };
 
 // Owned by its worker's list of sessions and ended by its connection, after whose last turn it deletes itself. One worker.
@@ -33,10 +34,15 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   std::string_view local(Arena& arena);                                     // the address the client came to
   http::Codec& codec() { return connection_.codec(); }
   wire::HttpConnection& connection() { return connection_; }
-  uint16_t called() const { return called_; }                         // the port, where somebody asks for it
+  uint16_t called() const { return called_; }  // the port, where somebody asks for it
+  // Where the kernel has redirected it here (transparent: redirect), for whom it was meant; null: it came directly.
+  const net::Address* meant_for() const { return meant_for_.get(); }
+  const net::Address& remote() const { return peer_; }
+  bool tcp_too() const { return plan().tcp_too || (plan().redirected_too && meant_for_); }
   void end(http::StreamId stream, Flag flag, bool client_gone);       // an exchange is over
   void note_malformed(const char* reason);                            // counted; its answer is the last one
   void note_refused(const Error& why, std::string_view server_name);  // TLS that is not passed on
+  void note_not_passed_on(const char* why);                           // by destination
   void drain();                                                       // no request after the one under way
   void cut(Ending why = Ending::Draining);                            // the drain's deadline: now
   void review(net::TrustReview& review);                              // is whoever came still trusted?
@@ -55,6 +61,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_limit() override;
   enum class Awaited : uint8_t { Nothing, Handshake, Voice, Hello, Head, Request };  // Hello, Head: the rest of one
   void note_clear_text();
+  std::optional<uint64_t> say();                  // in the log, of strangers: how often that was left out; none: not now
   void expect_first();                            // bytes of a new connection
   void await(Awaited what, milliseconds within);  // 0: for ever
   void on_head_limit();
@@ -75,6 +82,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   const bool counted_ip_;
   bool told_ = false, mutual_ = false;  // where clear text goes in, too: counted, and as whom
   const uint16_t called_;
+  const std::unique_ptr<const net::Address> meant_for_;
   std::optional<Ending> closing_;  // why, when it was us
   std::unique_ptr<net::BoundTimer<HttpSession, &HttpSession::on_age_limit>> age_limit_;
 };

@@ -28,14 +28,14 @@ std::string_view listed(std::string_view protocols, Arena& arena) {
 const char* Exchange::read_hello() {
   using State = net::ClientHello::State;
   const ListenerPlan& plan = session_->plan();
-  if (!plan.tcp_too && !plan.by_server_name) return nullptr;
+  if (!session_->tcp_too() && !plan.by_server_name) return nullptr;
   Buffer& come = downstream().unread();
   std::string joined;
   const auto hello = net::read_client_hello(come.contiguous(std::min(come.size(), net::kClientHelloBytes)), joined);
   tls_ = hello.state == State::Whole;
   request_.authority = arena_.copy(hello.server_name);
   offered_ = listed(hello.protocols, arena_);
-  if (plan.tcp_too || tls_) return nullptr;
+  if (session_->tcp_too() || tls_) return nullptr;
   switch (hello.state) {
     case State::NotTls: return kNotTls;
     case State::Malformed: return hello.why;

@@ -21,6 +21,7 @@
 namespace outrider::exchange {
 
 constexpr uint32_t kByHost = std::numeric_limits<uint32_t>::max();  // no plan names it: the service the Host names
+constexpr uint32_t kNobody = kByHost - 1;                           // nor this: there is none, and the rule is not taken
 
 struct Redirect {
   std::string scheme, host;  // empty: as the request has it
@@ -48,6 +49,10 @@ struct Route {
     uint32_t cluster;
     std::shared_ptr<const upstream::TryPlan> tries;
   };
+  // What was redirected here goes on to where it was meant for by this cluster, where `cluster` is nobody, or not that port's, or
+  // nobody the registry knows (onward.cc).
+  std::optional<uint32_t> onward;
+  uint16_t home_port = 0;    // the port of `cluster`; 0: any
   std::vector<Share> split;  // not empty: instead of `cluster`
   Rewrite rewrite;
   std::string rewrite_host;  // empty: as it is

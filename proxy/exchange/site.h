@@ -50,6 +50,7 @@ struct Site {
   Taps taps;
   Ref<Serving> serving;                                                     // the newest
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
+  std::vector<net::Address> listening;                                      // where the doors are
   IntrusiveList<HttpSession> sessions;                                      // for draining
   IntrusiveList<Shadow> shadows;                                            // that have been sent; nobody waits for them
   bool draining = false;

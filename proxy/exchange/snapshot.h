@@ -40,6 +40,7 @@ struct ListenerPlan {
   std::string client_cert_prefix;                              // then of x-forwarded-client-cert: "By=<ours>;URI="
   bool detect = false;                                         // HTTP/2 by its preface, too
   bool tcp_too = false;                // what is not HTTP goes on as it is: all there is leads to one cluster, whatever it is
+  bool redirected_too = false;         // and so does what was redirected here, to where it was meant for
   bool by_server_name = false;         // TLS is led by the name its client asks for, and passed through
   bool tls_alone = false;              // nothing else is
   bool bytes_alone = false;            // tcp_too, and nobody looks
@@ -47,7 +48,7 @@ struct ListenerPlan {
   milliseconds detect_timeout{100};
   bool detect_learn = true;
   std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
-  bool transparent = false;
+  bool transparent = false;  // connections are redirected here
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none
   bool websocket = true;  // false: refused

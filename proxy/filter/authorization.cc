@@ -32,9 +32,13 @@ bool is_any_of(const std::vector<std::string>& patterns, std::string_view identi
 
 // What a TCP connection will carry nobody knows: who may not ask for something gets none, who may ask for something alone
 // neither.
-Authorization::Verdict Authorization::judge(std::string_view identity, std::string_view method, std::string_view path) const {
+Authorization::Verdict Authorization::judge(std::string_view identity, std::string_view method, std::string_view path,
+                                            uint16_t asked) const {
   const bool tcp = method.empty();
-  const auto is_of = [&](const Rule& rule) { return is_any_of(rule.from, identity, home); };
+  if (asked == 0) asked = port;
+  const auto is_of = [&](const Rule& rule) {
+    return (rule.port == 0 || rule.port == asked) && is_any_of(rule.from, identity, home);
+  };
   for (const Rule& rule : deny)
     if ((tcp || is_about(rule, method, path)) && is_of(rule)) return {false, rule.name};
   for (const Rule& rule : allow)

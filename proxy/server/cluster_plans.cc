@@ -150,6 +150,12 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.timeout = cluster.timeout;
   plan.stream_timeout = cluster.timeout_implied ? milliseconds(0) : cluster.timeout;
   plan.tries = plan_of(cluster.tries);
+  plan.by_destination = cluster.discovery == config::Cluster::Discovery::OriginalDst;
+  plan.max_destinations = cluster.max_destinations;
+  if (!plan.by_destination) return plan;
+  // There is but one endpoint for each who asks: nobody to be left out for another, or to be tried in its place.
+  plan.outliers.on = plan.tries.connect_failure = plan.tries.hedge.on = false;
+  plan.health = {};
   return plan;
 }
 

@@ -132,6 +132,8 @@ exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& c
   to.rewrite_host = route.rewrite.host;
   to.rewrite = {route.rewrite.prefix, route.prefixes, route.rewrite.path, nullptr, route.rewrite.replace};
   if (!route.rewrite.match.empty()) to.rewrite.regex = config::compile_regex(route.rewrite.match);
+  if (route.onward) to.onward = clusters.at(config::kPassthroughCluster);
+  to.home_port = route.home_port;
   rule.conditions = conditions_of(route.conditions, to.sticky, home);
   switch (route.action) {
     case Action::Cluster:
@@ -142,6 +144,7 @@ exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& c
       to.cluster = exchange::kByHost;
       to.tries = tries_of(route, 0);
       break;
+    case Action::Passthrough: to.cluster = route.onward ? exchange::kNobody : clusters.at(config::kPassthroughCluster); break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
       to.redirect = {route.redirect.scheme, route.redirect.host, {}, route.redirect.status};
@@ -190,6 +193,7 @@ class Originations {
 
   // `owner` is where it stands in the configuration.
   identity::Outcome<upstream::TlsPlan> of(const config::Cluster& cluster, const std::string& owner) {
+    if (cluster.discovery == config::Cluster::Discovery::OriginalDst) return upstream::TlsPlan{};  // as it comes
     auto plan = of_files(cluster, owner);
     if (plan && workload_ && cluster.tls.kind == config::ClusterTls::Kind::Auto) plan->mesh = workload_->client();
     return plan;
@@ -237,6 +241,8 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->detect_learn = listener.detect_learn;
   plan->opaque_ports = listener.opaque_ports;
   plan->tcp_too = listener.relays();
+  plan->transparent = listener.transparent;
+  plan->redirected_too = listener.passes_bytes_on();
   plan->tls_alone = listener.protocol == Protocol::Tls;
   plan->by_server_name = plan->tls_alone || std::any_of(listener.routes.begin(), listener.routes.end(),
                                                         [](const auto& route) { return !route.server_names.empty(); });
@@ -272,7 +278,8 @@ std::shared_ptr<const exchange::Router> router_of(const config::Document& docume
   std::vector<exchange::Rule> rules;
   for (const auto& route : listener.routes) {
     rules.push_back(rule_of(route, clusters, chains, ids++, document.identity.trust_domain));
-    rules.back().any_bytes = (plan.tcp_too || plan.wire == http::Wire::Raw) && route.takes_bytes();
+    const bool all = plan.tcp_too || plan.wire == http::Wire::Raw;
+    rules.back().any_bytes = (all && route.takes_bytes()) || listener.passes_bytes_on(route);
   }
   return std::make_shared<const exchange::Router>(std::move(rules));
 }
@@ -288,18 +295,16 @@ exchange::Slash slash_of(config::Listener::Slash rule) {
   return exchange::Slash::Keep;
 }
 
-// As far as it concerns our one port.
 std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document) {
   const config::Authorization& from = document.authorization;
   if (!from) return nullptr;
-  const uint32_t port = document.service.ports.empty() ? 0 : document.service.ports.front().port;
   const auto rules_of = [&](const std::vector<config::Authorization::Rule>& rules) {
     std::vector<filter::Authorization::Rule> out;
-    for (const auto& rule : rules)
-      if (rule.port == 0 || rule.port == port) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes});
+    for (const auto& rule : rules) out.push_back({rule.name, rule.from, rule.methods, rule.prefixes, rule.port});
     return out;
   };
   filter::Authorization made;
+  made.port = document.service.ports.empty() ? 0 : uint16_t(document.service.ports.front().port);
   made.enforced = from.mode == config::Authorization::Mode::Enforce;
   made.allow_list = !from.allow.empty();
   made.home = document.identity.trust_domain;
@@ -337,6 +342,8 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     if (document.service && cluster.name == config::kLocalCluster) plan.admission = admission_of(document.service, cluster);
     snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(std::move(plan)));
     snapshot->limits.push_back(std::make_shared<upstream::Limits>());
+    if (cluster.discovery == config::Cluster::Discovery::OriginalDst)
+      snapshot->limits.back()->own = std::make_unique<upstream::OwnConnections>();
   }
   auto tls_by_name = originations.of(document.cluster_defaults, "defaults.cluster.tls");
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/text.h"
+#include "exchange/onward.h"
 #include "exchange/sanitize.h"
 #include "exchange/service_name.h"
 #include "http/grammar.h"
@@ -22,6 +23,7 @@ using config::Protocol;
 struct Url {
   std::string scheme, authority, path;
   uint16_t port = 0;  // that is called
+  bool says_port = false;
 };
 
 std::optional<Url> parse_url(const std::string& text) {
@@ -35,6 +37,7 @@ std::optional<Url> parse_url(const std::string& text) {
   const auto host = http::without_port(url.authority);
   const auto port = host.size() < url.authority.size() ? parse_number(url.authority.substr(host.size() + 1)) : std::nullopt;
   if (host.size() < url.authority.size() && (!port || *port == 0 || *port > 65535)) return {};
+  url.says_port = port.has_value();
   url.port = uint16_t(port ? *port : url.scheme == "https" ? 443 : 80);
   return url;
 }
@@ -90,6 +93,40 @@ void describe(RouteView& view, const Listener& listener, const exchange::Route& 
   for (const auto& route : listener.routes)
     if (route.name == found.name)
       for (const auto& use : route.filters) view.filters.push_back(use.name);
+}
+
+// Whether a redirected connection is asked about, to something else beside us than our service.
+bool is_of_another(const Listener& listener, const Url& url) {
+  if (listener.direction != Direction::Inbound || !listener.transparent || !url.says_port || has_port(listener, url.port))
+    return false;
+  return std::none_of(listener.routes.begin(), listener.routes.end(),
+                      [&](const config::Route& route) { return route.onward && route.home_port == url.port; });
+}
+
+// Where connections are redirected here, what the URL says is taken for where this one was meant for.
+void consider_destination(RouteView& view, const Listener& listener, const exchange::Route& route, const Url& url) {
+  const std::string passthrough = config::kPassthroughCluster;
+  const std::string to = passthrough + ", to the address it was meant for";
+  if (view.cluster == passthrough) view.otherwise = std::string("503 ") + exchange::kNotRedirected + ", where it came directly";
+  if (!route.onward) return;
+  if (route.home_port != 0) {
+    if (is_of_another(listener, url)) view.cluster = passthrough;
+    else
+      view.otherwise = to + ", where it was redirected here and meant for another port than " + std::to_string(route.home_port);
+  } else if (view.cluster.empty()) {
+    view.cluster = passthrough;
+    view.otherwise = "404 no_route, where it came directly";
+  } else {
+    view.otherwise = to + ", where it was redirected here and the registry has no " + view.cluster;
+  }
+}
+
+void add_destination(RouteView& view, const Url& url) {
+  const std::string at = std::string(http::without_port(url.authority)) + ":" + std::to_string(url.port);
+  if (!net::Address::parse(at)) return;  // a name: its client knows the address
+  admin::EndpointView endpoint;
+  endpoint.address = at;
+  view.endpoints.push_back(std::move(endpoint));
 }
 
 void add_endpoints(RouteView& view, const config::Document& document) {
@@ -157,7 +194,9 @@ RouteView dry_run(const config::Document& document, const admin::RouteQuestion& 
   if (const auto fine = exchange::sanitize_request(head, *plan, peer, random); !fine)
     return refused(std::move(view), fine.error().status, fine.error().what);
   if (plan->authorization) {
-    const auto verdict = plan->authorization->judge(peer.identity, head.method_text, head.path.substr(0, head.path.find('?')));
+    const uint16_t port = is_of_another(*listener, *url) ? url->port : 0;
+    const auto path = head.path.substr(0, head.path.find('?'));
+    const auto verdict = plan->authorization->judge(peer.identity, head.method_text, path, port);
     if (!verdict.allowed && plan->authorization->enforced) {
       view.denied_by = verdict.rule;
       return refused(std::move(view), 403, "denied");
@@ -182,8 +221,11 @@ RouteView dry_run(const config::Document& document, const admin::RouteQuestion& 
   const uint32_t chosen = route->choose(http::draw(key.value_or(random.next()))).cluster;
   if (chosen == exchange::kByHost)
     view.cluster = exchange::service_name(head.authority, document.service.name_space, document.registry.domain, arena);
-  else view.cluster = name_of(chosen);
+  else if (chosen != exchange::kNobody) view.cluster = name_of(chosen);
+  consider_destination(view, *listener, *route, *url);
   if (view.cluster.empty()) return refused(std::move(view), 404, "no_route");
+  if (view.cluster == config::kPassthroughCluster && !listener->transparent)
+    return refused(std::move(view), 503, exchange::kNotRedirected);
   double before = 0;
   for (const auto& share : route->split) {
     if (!key) view.shares.emplace_back(name_of(share.cluster), share.until - before);
@@ -192,7 +234,8 @@ RouteView dry_run(const config::Document& document, const admin::RouteQuestion& 
   view.path = route->rewrite.target(head.path, arena);
   view.host = route->rewrite_host.empty() ? std::string(head.authority) : route->rewrite_host;
   view.timeout_s = std::chrono::duration<double>(route->timeout).count();
-  add_endpoints(view, document);
+  if (view.cluster == config::kPassthroughCluster) add_destination(view, *url);
+  else add_endpoints(view, document);
   return view;
 }
 

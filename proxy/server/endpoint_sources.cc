@@ -27,6 +27,7 @@ Services::Source EndpointSources::add(const config::Cluster& cluster, discovery:
       dns_.add(cluster.name, {std::move(one)}, cluster.dns);
       return {&dns_, cluster.name};
     }
+    case Discovery::OriginalDst: return {nullptr, cluster.name, true};
     case Discovery::Registry:
     case Discovery::Auto: break;
   }

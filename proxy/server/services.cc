@@ -90,7 +90,8 @@ void Services::unwatch(int worker, const std::string& service) {
 void Services::follow(const std::string& cluster, Group& group) {
   clusters_of_[group.source.key].insert(cluster);
   if (group.source.registry) return group.source.registry->watch(group.source.key, *this);
-  on_instances(group.source.key, Known::Absent, {});  // registry.kind: none, and no endpoints: nobody will ever come
+  // registry.kind: none, and no endpoints: nobody will ever come, but who is called by address.
+  on_instances(group.source.key, group.plan->by_destination ? Known::Yes : Known::Absent, {});
 }
 
 void Services::on_instances(const std::string& key, Known known, std::vector<std::shared_ptr<const discovery::Instance>> all) {

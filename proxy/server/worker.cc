@@ -29,6 +29,7 @@ Worker::~Worker() {
 }
 
 void Worker::open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd) {
+  site_->listening.push_back(net::Address::local_of(fd));
   for (const auto& door : doors_)
     if (&door->plan() == plan.get()) {  // another address of the same listener: the same counters
       doors_.push_back(std::make_unique<exchange::Door>(*site_, door->accepted_from(), fd));

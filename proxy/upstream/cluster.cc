@@ -79,11 +79,16 @@ Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan
     : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, label()),
       balancer_(make_balancer(*plan_, context.loop.random())), aperture_(plan_->subset_size, context.loop.random().next()) {
   if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
+  if (plan_->by_destination) {
+    const milliseconds idle = plan_->pool.idle_timeout;
+    destinations_ = std::make_unique<Destinations>(context.loop, plan_->max_destinations, idle.count() ? idle : kUsualIdle);
+  }
   if (plan_->admission.any()) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
 }
 
 Cluster::~Cluster() {
   seats_.clear();
+  destinations_.reset();
   if (panicking_) set_lamp(limits_->panic, false, stats_.panic);
 }
 
@@ -96,6 +101,7 @@ void Cluster::recycle(Cluster* cluster) {
   cluster->on_trial_.clear();
   cluster->balancer_->rebuild({});
   cluster->seats_.clear();
+  cluster->destinations_.reset();
   Departed<Cluster>::bury(cluster->context_.loop, cluster);
 }
 
@@ -262,6 +268,14 @@ Ref<Seat> Cluster::pick(Pick what) {
   seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
   context_.shard.add(stats_.picks[seat->locality]);
   return Ref<Seat>(seat);
+}
+
+Ref<Seat> Cluster::seat_at(const net::Address& to) {
+  auto seat = destinations_->find(to);
+  if (!seat) return seat;
+  seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
+  context_.shard.add(stats_.picks[seat->locality]);
+  return seat;
 }
 
 bool Cluster::begin_retry(const TryPlan& by) {

@@ -11,6 +11,7 @@
 #include "upstream/admission.h"
 #include "upstream/aperture.h"
 #include "upstream/balancer.h"
+#include "upstream/destinations.h"
 #include "upstream/limits.h"
 #include "upstream/recent_latency.h"
 
@@ -49,8 +50,9 @@ class Cluster {
   void review(net::TrustReview& review);               // of connections that are open
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
-  void await_set(Place& place);  // called when known() is no longer NotYet; idempotent
-  Ref<Seat> pick(Pick what);     // never waits; null: nobody
+  void await_set(Place& place);               // called when known() is no longer NotYet; idempotent
+  Ref<Seat> pick(Pick what);                  // never waits; null: nobody
+  Ref<Seat> seat_at(const net::Address& to);  // by_destination: in place of pick(); null: too many are in use
   // The budget of retries that an endpoint may see: a share of what this worker has under way, of all retries here. False: there
   // is no more.
   bool begin_retry(const TryPlan& by);
@@ -118,6 +120,7 @@ class Cluster {
   std::vector<Seat*> on_trial_;  // half-open: the next request is theirs
   std::unique_ptr<Balancer> balancer_;
   std::unique_ptr<Admission> admission_;
+  std::unique_ptr<Destinations> destinations_;  // null: it is not by destination
   Aperture aperture_;
   std::unique_ptr<RecentLatency> recent_;  // null: nobody asks
   uint32_t retries_ = 0;

@@ -114,6 +114,8 @@ struct ClusterPlan {
   HealthPlan health;
   OutlierPlan outliers;
   PoolPlan pool;
+  bool by_destination = false;       // its endpoints are what redirected connections were meant for
+  uint32_t max_destinations = 1000;  // of those, kept by each worker
   uint32_t max_connections = 1024, max_pending = 1024, max_requests = 4096;
   milliseconds timeout{0};         // of a whole exchange; 0: none
   milliseconds stream_timeout{0};  // of one of gRPC: only what somebody has written

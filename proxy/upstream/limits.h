@@ -2,9 +2,11 @@
 // What all workers together may do to one service: the circuit breaker's counts.
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 
 #include "base/tally.h"
+#include "upstream/own_connections.h"
 
 namespace outrider::upstream {
 
@@ -28,10 +30,11 @@ struct Breaker {
 struct Limits {
   Breaker connections, pending, requests;
   Lamp panic;
-  Tally inside;         // the application: of service.concurrency, and for sidecars that ask
-  Tally waiting;        // to be let in there
-  Lamp shown;           // that number, by one worker
-  std::mutex ejecting;  // one endpoint after the other, or they would be too many together
+  Tally inside;                         // the application: of service.concurrency, and for sidecars that ask
+  Tally waiting;                        // to be let in there
+  Lamp shown;                           // that number, by one worker
+  std::unique_ptr<OwnConnections> own;  // where endpoints are whatever was called; else null
+  std::mutex ejecting;                  // one endpoint after the other, or they would be too many together
 };
 
 }  // namespace outrider::upstream

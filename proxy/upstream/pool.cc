@@ -18,7 +18,6 @@ namespace outrider::upstream {
 
 namespace {
 
-constexpr milliseconds kUsualIdle{60000};
 constexpr milliseconds kFlushLimit{30000};  // for what a closed connection has still to write
 constexpr milliseconds kLookAgain{50};
 constexpr uint32_t kNoLimit = UINT32_MAX;
@@ -212,7 +211,15 @@ bool Pool::open_connection(Protocol protocol) {
   ++connecting_count_[size_t(protocol)];
   connecting_.push_back(*connection);
   if (const auto ok = connection->connect(endpoint_->socket, cluster_.plan()); !ok) on_gone(*connection, ok.error());
+  else if (cluster_.limits().own) note_own(*connection);
   return true;
+}
+
+// At once: it may be back before it is known to be established.
+void Pool::note_own(PooledConnection& connection) {
+  const auto from = net::Address::local_of(connection.connection->transport().fd());
+  connection.own = OwnConnections::key_of(from, endpoint_->socket);
+  cluster_.limits().own->add(connection.own);
 }
 
 // --- what happens to connections -----------------------------------------------------------------------------------
@@ -342,6 +349,7 @@ void Pool::unlist(PooledConnection& connection) {
 
 void Pool::forget(PooledConnection& connection) {
   --open_count_;
+  if (const uint64_t own = std::exchange(connection.own, 0)) cluster_.limits().own->remove(own);
   if (std::exchange(connection.established, false)) cluster_.context().shard.sub(cluster_.stats().connections_active);
   cluster_.leave(cluster_.limits().connections, cluster_.plan().max_connections, cluster_.stats().breaker_connections);
 }

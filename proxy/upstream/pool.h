@@ -12,6 +12,8 @@
 
 namespace outrider::upstream {
 
+inline constexpr milliseconds kUsualIdle{60000};  // a connection that nobody says more of is kept for
+
 class Cluster;
 struct Endpoint;
 class PooledConnection;  // an HttpConnection with its owner, idle timer and counters
@@ -72,6 +74,7 @@ class Pool final : net::EndOfTurn {
   uint32_t streams_of(Protocol protocol) const;
   bool open_connection(Protocol protocol);
   bool enter_limit();
+  void note_own(PooledConnection& connection);
   void wake();
   void lease(PooledConnection& connection, Waiter& waiter);
   PooledConnection* take(Protocol protocol);

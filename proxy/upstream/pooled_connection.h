@@ -37,6 +37,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
   Doing doing = Doing::Connecting;
   bool established = false, lost = false, draining = false;
   uint32_t served = 0, leases = 0;
+  uint64_t own = 0;         // in Limits::own; 0: it is not there
   milliseconds learned{0};  // from the server's Keep-Alive; 0: it said nothing
   const TimePoint began, opened;
 

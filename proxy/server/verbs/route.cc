@@ -62,6 +62,7 @@ void print(const rapidjson::Value& json) {
       shares += (shares.empty() ? ", this time: " : ", ") + std::string(share.name.GetString()) + text;
     }
   line("cluster", text_of(json, "cluster") + shares);
+  line("otherwise", text_of(json, "otherwise"));
   line("asked for", text_of(json, "path") + " of " + text_of(json, "host"));
   if (const double seconds = json["timeout_s"].GetDouble(); seconds > 0) std::printf("%-10s %g s\n", "timeout", seconds);
   if (json["endpoints"].Empty()) return line("endpoints", "none is known");

@@ -27,6 +27,7 @@ TEST(Presets, ASidecarListensForItsAppAndForOthers) {
   EXPECT_EQ(d.listeners[1].name, "inbound");
   EXPECT_EQ(d.listeners[1].addresses, std::vector<std::string>{"[::]:15006"});
   EXPECT_EQ(d.listeners[1].direction, Direction::Inbound);
+  EXPECT_TRUE(d.listeners[0].transparent && d.listeners[1].transparent);
   EXPECT_EQ(d.admin.address, "127.0.0.1:15000");
   EXPECT_EQ(d.admin.health, ":15021");
   EXPECT_EQ(d.metrics.address, ":15020");
@@ -43,6 +44,47 @@ TEST(Presets, ASidecarsInboundLeadsToTheServiceAndItsOutboundToWhomTheHostNames)
   ASSERT_TRUE(local);
   EXPECT_EQ(local->endpoints.at(0).address, "127.0.0.1:8080");
   EXPECT_EQ(local->slow_start, milliseconds(0));
+}
+
+TEST(Presets, WhatIsRedirectedToASidecarAndIsForNobodyItKnowsGoesOn) {
+  OUTRIDER_NEEDS_DHT();
+  const auto d = must_load({kSidecar});
+  const Route& out = d.listeners[0].routes.at(0);
+  EXPECT_TRUE(out.onward && d.listeners[0].passes_bytes_on());
+  EXPECT_EQ(out.home_port, 0);
+  const Route& in = d.listeners[1].routes.at(0);
+  EXPECT_TRUE(in.onward && in.home_port == 8080);
+  const Cluster* passthrough = d.cluster(kPassthroughCluster);
+  ASSERT_TRUE(passthrough);
+  EXPECT_EQ(passthrough->discovery, Cluster::Discovery::OriginalDst);
+  EXPECT_EQ(passthrough->connect_timeout, milliseconds(10000));
+  EXPECT_FALSE(must_load({kSidecar + "listeners: {inbound: {transparent: off}}\n"}).listeners[1].routes.at(0).onward);
+}
+
+TEST(Presets, WithoutARegistryRedirectedConnectionsGoOnAllTheSame) {
+  const auto d = must_load({"version: 1\nservice: {name: web, port: 8080}\nregistry: {kind: none}\n"});
+  const Route& out = d.listeners.at(0).routes.at(0);
+  EXPECT_TRUE(out.onward);
+  EXPECT_EQ(out.action, Route::Action::Passthrough);
+  const auto tcp =
+      must_load({"version: 1\nregistry: {kind: none}\nlisteners: {db: {address: \":1\", direction: outbound, "
+                 "protocol: tcp, transparent: redirect}}\n"});
+  EXPECT_EQ(tcp.listeners.at(0).routes.at(0).action, Route::Action::Passthrough);
+  EXPECT_TRUE(tcp.cluster(kPassthroughCluster));
+}
+
+// Bytes pass where nobody was to look at requests first.
+TEST(Presets, FiltersOfWhatComesInAreNotGoneRoundByBytes) {
+  const auto passes = [](const std::string& direction, const std::string& filters) {
+    const auto d = must_load(
+        {"version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\", transparent: redirect, direction: " + direction +
+         filters + "}}\nroutes: {x: [{passthrough: original_dst}]}\n"});
+    return d.listeners.at(0).passes_bytes_on();
+  };
+  const std::string filters = ", filters: [{headers: {request: {set: {a: b}}}}]";
+  EXPECT_TRUE(passes("inbound", ""));
+  EXPECT_FALSE(passes("inbound", filters));
+  EXPECT_TRUE(passes("outbound", filters));
 }
 
 // Do no harm: what would have worked without the proxy works.

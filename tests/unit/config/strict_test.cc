@@ -316,5 +316,29 @@ TEST(Strict, ARulesOwnTriesAreCheckedLikeAClusters) {
   EXPECT_EQ(with("hedge: {after: 50}").substr(0, 52), "test.yaml:6:40: error: routes.edge[0].hedge.after: e");
 }
 
+TEST(Strict, PassthroughLeadsToWhatWasCalledAndNowhereElse) {
+  const std::string listener = "version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\", transparent: redirect}}\n";
+  EXPECT_EQ(said({listener + "routes: {x: [{passthrough: original_dst}]}\n"}), "");
+  EXPECT_EQ(said({listener + "routes: {x: [{passthrough: somewhere}]}\n"}),
+            "test.yaml:4:27: error: routes.x[0].passthrough: expected original_dst, got \"somewhere\"\n");
+  EXPECT_EQ(said({listener + "routes: {x: [{cluster: passthrough}]}\n"}),
+            "test.yaml:4:23: error: routes.x[0].cluster: this cluster has no endpoints of its own; a rule leads there by "
+            "passthrough: original_dst\n");
+  EXPECT_EQ(
+      said({listener + "routes: {x: [{passthrough: original_dst}]}\nclusters: {passthrough: {endpoints: [\"10.0.0.1:1\"]}}\n"}),
+      "test.yaml:5:36: error: clusters.passthrough.endpoints: has no meaning here: passthrough: original_dst leads to the "
+      "address that was called, and sends there what it was sent; take it out, or give this cluster another name\n");
+  EXPECT_EQ(
+      said(
+          {"version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\"}}\nroutes: {x: [{passthrough: original_dst}]}\n"}),
+      "test.yaml:4:14: warning: routes.x[0].passthrough: refuses everything: only what the kernel redirects here has a "
+      "destination (listeners.x.transparent: redirect)\n");
+  EXPECT_EQ(
+      said(
+          {"version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\", transparent: tproxy}}\nroutes: {x: [{passthrough: original_dst}]}\n"})
+              .find("tproxy") != std::string::npos,
+      true);
+}
+
 }  // namespace
 }  // namespace outrider::config

@@ -93,5 +93,21 @@ TEST_F(Judged, AWholeIdMayBeOfAnotherTrustDomain) {
   EXPECT_EQ(judge(kWeb), "-default");
 }
 
+// Who comes to another port than the service's has the rules for that.
+TEST_F(Judged, APortIsOurOwnUnlessAnotherWasCalled) {
+  rules.port = 8080;
+  allow({"", {"shop/web"}, {}, {}, 8080});
+  allow({"", {"ops/admin"}, {}, {}, 9090});
+  const auto at = [&](std::string_view who, uint16_t port) { return std::string(rules.judge(who, "GET", "/", port).rule); };
+  EXPECT_EQ(at(kWeb, 0), "allow[0]");
+  EXPECT_EQ(at(kWeb, 8080), "allow[0]");
+  EXPECT_EQ(at(kWeb, 9090), "default");
+  EXPECT_EQ(at(kAdmin, 0), "default");
+  EXPECT_EQ(at(kAdmin, 9090), "allow[1]");
+  EXPECT_FALSE(rules.judge(kWeb, "", "", 9090).allowed) << "nor bytes";
+  deny({"", {"ops/admin"}, {}, {}});
+  EXPECT_EQ(at(kAdmin, 9090), "deny[0]") << "a rule for any port";
+}
+
 }  // namespace
 }  // namespace outrider::filter

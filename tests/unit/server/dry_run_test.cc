@@ -118,5 +118,33 @@ TEST(DryRun, WhoCannotConnectIsToldSoWhateverTheRules) {
   EXPECT_EQ(ask("strict", "spiffe://third.org/ns/a/sa/b", "outbound"), "default/shop") << "clear text from the app beside it";
 }
 
+TEST(DryRun, SaysWhatBecomesOfRedirectedConnections) {
+  const auto document = document_of(
+      "service: {name: shop, port: 8080}\nidentity: {dir: /run/id}\n"
+      "authorization: {allow: [{from: [default/web], to: {port: 8080}}, {from: [default/guest], to: {port: 9090}}]}\n"
+      "listeners: {plain: {address: \"127.0.0.1:1\"}, db: {address: \"127.0.0.1:2\", transparent: redirect}}\n"
+      "routes: {plain: [{passthrough: original_dst}], db: [{passthrough: original_dst}]}\n");
+  const auto ask = [&](const std::string& url, const std::string& from = "", const std::string& listener = "") {
+    return dry_run(document, {"GET", url, from, listener});
+  };
+  const auto known = ask("http://cart/x");
+  EXPECT_EQ(known.cluster, "default/cart");
+  EXPECT_NE(known.otherwise.find("registry has no default/cart"), std::string::npos) << known.otherwise;
+  const auto address = ask("http://10.0.0.1:9000/x");
+  EXPECT_EQ(address.cluster, "passthrough");
+  ASSERT_EQ(address.endpoints.size(), 1u);
+  EXPECT_EQ(address.endpoints[0].address, "10.0.0.1:9000");
+  EXPECT_NE(address.otherwise.find("404"), std::string::npos) << address.otherwise;
+  EXPECT_TRUE(ask("http://www.example.com/").endpoints.empty()) << "a name stands for what its client knows";
+  EXPECT_EQ(ask("http://x/", "", "plain").reason, "not_redirected");
+  EXPECT_EQ(ask("http://x/", "", "db").cluster, "passthrough");
+  EXPECT_NE(ask("http://x/", "", "db").otherwise.find("503"), std::string::npos);
+  EXPECT_EQ(ask("http://shop/", "web").cluster, "local");
+  EXPECT_EQ(ask("http://shop:8080/", "web").cluster, "local");
+  EXPECT_EQ(ask("http://shop:9090/", "web").status, 403);
+  EXPECT_EQ(ask("http://shop:9090/", "guest").cluster, "passthrough");
+  EXPECT_EQ(ask("http://shop/", "guest").status, 403);
+}
+
 }  // namespace
 }  // namespace outrider::server
