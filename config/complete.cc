@@ -225,8 +225,13 @@ struct Completion {
       return false;
     };
     if (cluster.name == kPassthroughCluster) {
-      for (const char* key : {"discovery", "endpoints", "endpoints_file", "dns", "protocol", "health_check", "tls"})
-        if (given(key))
+      const std::pair<const char*, bool> meant[] = {
+          {"discovery", cluster.discovery != Discovery::Auto}, {"endpoints", !cluster.endpoints.empty()},
+          {"endpoints_file", !cluster.endpoints_file.empty()}, {"dns", !cluster.dns.name.empty() || cluster.dns.port},
+          {"protocol", cluster.protocol != Protocol::Auto},    {"health_check", cluster.health_check.kind != Health::Kind::Off},
+          {"tls", cluster.tls.kind == ClusterTls::Kind::Given}};
+      for (const auto& [key, said] : meant)
+        if (said && given(key))
           return fail(key,
                       std::string("has no meaning here: passthrough: original_dst leads to the address that was called, and ") +
                           "sends there what it was sent; take it out, or give this cluster another name");

@@ -91,7 +91,8 @@ filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) c
 }
 
 std::string_view HttpSession::local(Arena& arena) {
-  return arena.copy(net::Address::local_of(connection_.transport().fd()).text());
+  const net::Address* const meant_for = meant_for_.get();
+  return arena.copy((meant_for ? *meant_for : net::Address::local_of(connection_.transport().fd())).text());
 }
 
 void HttpSession::expect_first() {

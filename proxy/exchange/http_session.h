@@ -31,7 +31,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket);
   const ListenerPlan& plan() const { return *door_->plan; }
   filter::Peer peer(std::span<char, net::Address::kMaxIpText> text) const;  // its texts are written there
-  std::string_view local(Arena& arena);                                     // the address the client came to
+  std::string_view local(Arena& arena);                                     // the address the client called
   http::Codec& codec() { return connection_.codec(); }
   wire::HttpConnection& connection() { return connection_; }
   uint16_t called() const { return called_; }  // the port, where somebody asks for it

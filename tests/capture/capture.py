@@ -352,7 +352,7 @@ routes: {{explicit: [{{passthrough: original_dst}}]}}
     check("an unknown name, called directly", get(("127.0.0.1", 15001), "nobody")[::2], (503, "no_endpoint"))
     check("no name of a service, called directly", get(("127.0.0.1", 15001), "www.example.com")[::2], (404, "no_route"))
     with connect(("127.0.0.1", 15001)) as client:
-        client.sendall(b"*1\r\n$4\r\nPING\r\n")
+        client.sendall(b"*1\r\n$4\r\nPING\r\n\r\n")
         check("bytes that came directly", client.recv(12), b"HTTP/1.1 400")
     status, body, reason = get(("127.0.0.1", 15011), "www.example.com")
     check("a rule for redirected connections, called directly", (status, reason), (503, "not_redirected"))
@@ -386,7 +386,7 @@ routes: {{explicit: [{{passthrough: original_dst}}]}}
         client.sendall(b"x")
         check("a port where nobody is", ended(client), True)
     status, body, reason = get((WORLD4, 2), "www.example.com")
-    check("the same for HTTP", (status, reason), (502, "connect_refused"))
+    check("the same for HTTP", (status, reason), (502, "connection_refused"))
     check("its sentence names the address", f"{WORLD4}:2" in body, True)
     text = subprocess.run([stage.outrider, "route", "GET", "http://www.example.com/", "--config", proxy.config], check=True,
                           capture_output=True, text=True).stdout
@@ -409,8 +409,8 @@ routes: {{extra: [{{respond: {{status: 200}}}}]}}
         with connect((POD4, GREETING)) as client:
             check("a server of the pod that speaks first", read(client, len(HELLO)), HELLO)
         check("the inbound port itself", get((POD4, 15006), "pod")[1]["who"], "app")
-        check("what listens for the pod alone", get((POD4, PRIVATE), "pod")[::2], (502, "connect_refused"))
-        check("the admin's page", get((POD4, 15000), "pod", "/config")[::2], (502, "connect_refused"))
+        check("what listens for the pod alone", get((POD4, PRIVATE), "pod")[::2], (502, "connection_refused"))
+        check("the admin's page", get((POD4, 15000), "pod", "/config")[::2], (502, "connection_refused"))
         status, body, reason = get((POD4, 7777), "pod")
         check("a listener of the proxy", (status, reason), (503, "own_listener"))
         check("its sentence", "listener of this proxy itself" in body, True)

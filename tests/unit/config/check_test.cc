@@ -134,7 +134,7 @@ TEST(Rules, ARuleHasOneAction) {
     return said({"version: 1\nlisteners: {a: {address: \":1\"}}\nroutes: {a: [" + rule + "]}\n" + kWeb});
   };
   EXPECT_EQ(one("{match: {prefix: /}}"),
-            "test.yaml:3:14: error: routes.a[0]: a rule needs one action: cluster, split, redirect or respond\n");
+            "test.yaml:3:14: error: routes.a[0]: a rule needs one action: cluster, split, redirect, respond or passthrough\n");
   EXPECT_EQ(one("{cluster: web, respond: {}}"),
             "test.yaml:3:14: error: routes.a[0]: a rule has one action, not both cluster and respond\n");
   EXPECT_EQ(one("{}"), "test.yaml:3:14: error: routes.a[0]: an empty rule: it needs an action\n");

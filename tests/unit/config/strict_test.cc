@@ -320,13 +320,13 @@ TEST(Strict, PassthroughLeadsToWhatWasCalledAndNowhereElse) {
   const std::string listener = "version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\", transparent: redirect}}\n";
   EXPECT_EQ(said({listener + "routes: {x: [{passthrough: original_dst}]}\n"}), "");
   EXPECT_EQ(said({listener + "routes: {x: [{passthrough: somewhere}]}\n"}),
-            "test.yaml:4:27: error: routes.x[0].passthrough: expected original_dst, got \"somewhere\"\n");
+            "test.yaml:4:28: error: routes.x[0].passthrough: expected original_dst, got \"somewhere\"\n");
   EXPECT_EQ(said({listener + "routes: {x: [{cluster: passthrough}]}\n"}),
-            "test.yaml:4:23: error: routes.x[0].cluster: this cluster has no endpoints of its own; a rule leads there by "
+            "test.yaml:4:24: error: routes.x[0].cluster: this cluster has no endpoints of its own; a rule leads there by "
             "passthrough: original_dst\n");
   EXPECT_EQ(
       said({listener + "routes: {x: [{passthrough: original_dst}]}\nclusters: {passthrough: {endpoints: [\"10.0.0.1:1\"]}}\n"}),
-      "test.yaml:5:36: error: clusters.passthrough.endpoints: has no meaning here: passthrough: original_dst leads to the "
+      "test.yaml:5:37: error: clusters.passthrough.endpoints: has no meaning here: passthrough: original_dst leads to the "
       "address that was called, and sends there what it was sent; take it out, or give this cluster another name\n");
   EXPECT_EQ(
       said(
