@@ -7,6 +7,7 @@
 #include "../identity/pki.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "discovery/dht/verifier.h"
 
 namespace outrider::discovery {
 
