@@ -15,6 +15,12 @@ namespace {
 
 constexpr int kFull = 0, kUsed = 1, kUsedAndRenewed = 2;  // what OpenSSL makes of an answer
 
+// Asked for once: by its name, OpenSSL would look for it with each ticket.
+const EVP_CIPHER* cipher_of_tickets() {
+  static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  return cipher;
+}
+
 bool authenticate(EVP_MAC_CTX* mac, std::array<unsigned char, 32>& key) {
   char digest[] = "SHA256";
   const OSSL_PARAM wanted[] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.data(), key.size()),
@@ -58,17 +64,28 @@ int TicketKeys::answer(SSL* ssl, unsigned char* name, unsigned char* vector, EVP
 }
 
 int TicketKeys::seal(unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) {
-  if (!turn() || RAND_bytes(vector, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return kFull;
+  if (!turn() || !draw(vector)) return kFull;
   std::copy(now_->name.begin(), now_->name.end(), name);
-  const bool ready = EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, now_->cipher.data(), vector) == 1;
+  const bool ready = EVP_EncryptInit_ex(cipher, cipher_of_tickets(), nullptr, now_->cipher.data(), vector) == 1;
   return ready && authenticate(mac, now_->mac) ? kUsed : kFull;
+}
+
+// Vectors are no secret: many at a time, because each question costs OpenSSL a system call and thousands of instructions.
+bool TicketKeys::draw(unsigned char* vector) {
+  if (vectors_left_ == 0) {
+    if (RAND_bytes(vectors_[0].data(), int(sizeof vectors_)) != 1) return false;
+    vectors_left_ = vectors_.size();
+  }
+  const auto& next = vectors_[--vectors_left_];
+  std::copy(next.begin(), next.end(), vector);
+  return true;
 }
 
 int TicketKeys::open(const unsigned char* name, const unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) {
   turn();
   for (auto* key : {&now_, &before_}) {
     if (!*key || !std::equal((*key)->name.begin(), (*key)->name.end(), name)) continue;
-    const bool ready = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, (*key)->cipher.data(), vector) == 1;
+    const bool ready = EVP_DecryptInit_ex(cipher, cipher_of_tickets(), nullptr, (*key)->cipher.data(), vector) == 1;
     if (!ready || !authenticate(mac, (*key)->mac)) return kFull;
     return key == &now_ ? kUsed : kUsedAndRenewed;
   }

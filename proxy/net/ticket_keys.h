@@ -36,11 +36,14 @@ class TicketKeys {
                     int seal);
   int seal(unsigned char* name, unsigned char* vector, evp_cipher_ctx_st* cipher, evp_mac_ctx_st* mac);
   int open(const unsigned char* name, const unsigned char* vector, evp_cipher_ctx_st* cipher, evp_mac_ctx_st* mac);
+  bool draw(unsigned char* vector);
   bool turn();  // false: there is no key to seal with
   static void wipe(std::optional<Key>& key);
   const Clock clock_;
   std::mutex mutex_;
   std::optional<Key> now_, before_;
+  std::array<std::array<unsigned char, 16>, 64> vectors_;
+  size_t vectors_left_ = 0;
 };
 
 }  // namespace outrider::net

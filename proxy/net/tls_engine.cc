@@ -206,8 +206,9 @@ Result<Done> TlsEngine::write(std::string_view bytes) {
 }
 
 void TlsEngine::finish() {
+  if (!established_ || std::exchange(finished_, true)) return;
   forget_errors();
-  if (established_) SSL_shutdown(ssl_);
+  SSL_shutdown(ssl_);
 }
 
 std::string_view TlsEngine::version() const { return SSL_get_version(ssl_); }

@@ -58,7 +58,7 @@ class TlsEngine {
   const std::shared_ptr<const TlsContext> context_;
   ssl_st* const ssl_;
   const bool client_;
-  bool established_ = false, ended_ = false, broken_ = false, owes_ticket_ = false;
+  bool established_ = false, finished_ = false, ended_ = false, broken_ = false, owes_ticket_ = false;
   TlsSessions* const sessions_ = nullptr;
   const char* refusal_ = nullptr;  // of the peer's certificate
   std::shared_ptr<const TlsContext> judged_by_;

@@ -304,6 +304,7 @@ Result<size_t> Transport::write(Buffer& from, bool last) {
       total += run.size();
       from.drop(run.size());
     }
+    if (last_ && from.empty()) secured_->engine.finish();
     if (const auto ok = flush(); !ok) return ok.error();
   }
   if (!from.empty()) want_writable();
@@ -364,17 +365,18 @@ void Transport::resume_reading() {
   if (secured_) secured_->read_on();  // its owner may have let an event pass
 }
 
+void Transport::finish() {
+  if (fd_ < 0 || !secured_) return;
+  last_ = true;
+  secured_->engine.finish();
+  (void)flush();  // whether it went or not: nothing more will
+}
+
 void Transport::shut_write() {
   if (fd_ < 0) return;
-  if (secured_) {
-    last_ = true;
-    secured_->engine.finish();
-    secured_->finishing = true;
-    (void)flush();  // whether it went or not: nothing more will
-    if (secured_->engine.output.empty() && std::exchange(secured_->finishing, false)) ::shutdown(fd_, SHUT_WR);
-    return;
-  }
-  ::shutdown(fd_, SHUT_WR);
+  finish();
+  if (unsent() > 0) secured_->finishing = true;
+  else ::shutdown(fd_, SHUT_WR);
 }
 
 void Transport::close() {

@@ -72,7 +72,8 @@ class Transport {
   void pause_reading();
   void resume_reading();
   bool reading() const { return reading_; }
-  void shut_write();  // FIN
+  void finish();      // of TLS: says that nothing follows. close() is to
+  void shut_write();  // the same, and FIN
   void close();       // no event follows
   void abort();       // close with RST: the peer must not take what it got for the whole
   bool open() const { return fd_ >= 0; }

@@ -277,8 +277,9 @@ void HttpConnection::linger() {
   constexpr Error kClosed{Code::Closed, Side::Local, Retry::No, 0, "closed"};
   if (input_ended_) return fail(kClosed);
   const bool done = codec_ && codec_->peer_done() && !transport_.has_unread();
-  if (!done || transport_.tls()) transport_.shut_write();
+  if (done) transport_.finish();
   if (done && transport_.unsent() == 0) return fail(kClosed);
+  transport_.shut_write();
   lingering_ = true;
   if (codec_) codec_->unread().clear();
   transport_.resume_reading();
