@@ -217,7 +217,7 @@ bool Exchange::start_try() {
   attempts_[tries_++] = site_.attempts.take();
   own().count = 0;
   request_gone_ = false;
-  if (grpc_) pass_deadline_on();
+  if (deadline_.armed()) pass_deadline_on(seat->member.endpoint->mutual_tls);
   if (trying_->retries_answers() || hedging().on) count_tries_out();
   if (by_load && !raw_ && seat->member.endpoint->mutual_tls) ask_for_load();
   attempt()->start(*this, *cluster_, std::move(seat), protocol(cluster_->plan()),
@@ -280,7 +280,27 @@ milliseconds Exchange::limit() const {
   }
   if (!limit.count()) limit = session_->plan().request;
   if (!limit.count() && cluster_) limit = cluster_->plan().timeout;
-  return limit;
+  if (!request_.headers.has_any(http::set_of(http::HeaderId::XOutriderTimeout))) return limit;
+  constexpr uint64_t kMost = uint64_t(milliseconds(std::chrono::hours(24)).count());  // more is as good as none
+  const auto asked = parse_number(request_.headers.value(http::HeaderId::XOutriderTimeout));
+  if (!asked || *asked > kMost) return limit;
+  const milliseconds left(std::max<int64_t>(int64_t(*asked), 1));
+  return limit.count() ? std::min(limit, left) : left;
+}
+
+// To sidecars, which do not begin what nobody waits for any more; to others where the caller says it, too.
+void Exchange::pass_deadline_on(bool to_sidecar) {
+  const auto left = std::chrono::ceil<milliseconds>(due_ - site_.loop.now());
+  if (grpc_)
+    return own().add({.id = http::HeaderId::GrpcTimeout,
+                      .clean = true,
+                      .name = "grpc-timeout",
+                      .value = http::write_grpc_timeout(left, arena_)});
+  if (!to_sidecar && !request_.headers.has_any(http::set_of(http::HeaderId::XOutriderTimeout))) return;
+  own().add({.id = http::HeaderId::XOutriderTimeout,
+             .clean = true,
+             .name = "x-outrider-timeout-ms",
+             .value = arena_.copy(std::to_string(std::max<int64_t>(left.count(), 1)))});
 }
 
 milliseconds Exchange::idle_limit() const {

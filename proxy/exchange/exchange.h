@@ -54,7 +54,7 @@ class Exchange final : public filter::Call,
     Dead
   };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
-  struct Own {  // fields of one try: grpc-timeout, x-outrider-attempt, x-outrider-load
+  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load
     std::array<http::Field, 3> fields;
     size_t count = 0;
     void add(const http::Field& field) { fields[count++] = field; }
@@ -117,7 +117,7 @@ class Exchange final : public filter::Call,
   void note_service_outcome();
   void ask_for_load();
   void tell_load();
-  void pass_deadline_on();
+  void pass_deadline_on(bool to_sidecar);
   void count_tries_out();  // failure.cc: to those behind us
   bool others_retry() const { return request_.headers.has_any(http::set_of(http::HeaderId::XOutriderAttempt)); }
   std::optional<http::GrpcStatus> grpc_status();  // what the client was told or makes of it; null: not gRPC

@@ -72,13 +72,6 @@ bool Exchange::too_large(Buffer& arrived, uint64_t limit) {
 }
 
 // Whoever serves the request is to know how long anybody waits for it, whatever was lost of that on the way.
-void Exchange::pass_deadline_on() {
-  if (!deadline_.armed()) return;
-  const auto left = std::chrono::ceil<milliseconds>(due_ - site_.loop.now());
-  own().add(
-      {.id = HeaderId::GrpcTimeout, .clean = true, .name = "grpc-timeout", .value = http::write_grpc_timeout(left, arena_)});
-}
-
 std::optional<GrpcStatus> Exchange::grpc_status() {
   if (!grpc_) return {};
   if (client_gone_) return flag_ == Flag::Draining ? GrpcStatus::Unavailable : GrpcStatus::Cancelled;

@@ -70,7 +70,8 @@ void write_forwarded(http::RequestHead& head, const ListenerPlan& plan, const fi
   if (plan.forwarded == Forwarded::Replace || !headers.find(HeaderId::XForwardedProto))
     headers.set_view(HeaderId::XForwardedProto, peer.encrypted ? "https" : "http");
   if (plan.forwarded == Forwarded::Replace) {
-    headers.remove(http::set_of(HeaderId::XForwardedHost, HeaderId::Forwarded, HeaderId::XOutriderAttempt));
+    headers.remove(
+        http::set_of(HeaderId::XForwardedHost, HeaderId::Forwarded, HeaderId::XOutriderAttempt, HeaderId::XOutriderTimeout));
     return;
   }
   // RFC 7239: only where the client's side already speaks it; an IPv6 address is quoted and in brackets.

@@ -54,6 +54,7 @@ enum class HeaderId : uint8_t {
   XOutriderAttempt,
   XOutriderMirror,
   XOutriderLoad,
+  XOutriderTimeout,
   Count
 };
 

@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, size_t(HeaderId::Count)> kNames{
     "x-forwarded-client-cert",
     "X-Request-Id", "traceparent", "tracestate", "x-outrider-reason",
     "grpc-status", "grpc-message", "grpc-timeout", "x-outrider-attempt", "x-outrider-mirror",
-    "x-outrider-load"};
+    "x-outrider-load", "x-outrider-timeout-ms"};
 // clang-format on
 
 constexpr size_t kSlots = 256;

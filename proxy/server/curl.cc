@@ -21,7 +21,8 @@ constexpr http::HeaderSet kNotRepeated =
     http::kHopByHop | http::set_of(HeaderId::Host, HeaderId::ContentLength, HeaderId::Trailer, HeaderId::Expect,
                                    HeaderId::Forwarded, HeaderId::XForwardedFor, HeaderId::XForwardedProto,
                                    HeaderId::XForwardedHost, HeaderId::XForwardedClientCert, HeaderId::XRequestId,
-                                   HeaderId::XOutriderAttempt, HeaderId::XOutriderMirror, HeaderId::GrpcTimeout);
+                                   HeaderId::XOutriderAttempt, HeaderId::XOutriderMirror, HeaderId::XOutriderTimeout,
+                                   HeaderId::GrpcTimeout);
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 bool is_plain(char c) { return uint8_t(c) >= 0x20 && uint8_t(c) < 0x7f; }
