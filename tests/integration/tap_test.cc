@@ -424,6 +424,7 @@ TEST_F(TapVerb, PrintsACommandThatRepeatsTheRequest) {
       << command;
   EXPECT_EQ(identity::contents(folder_.path("answer")), "again");
   EXPECT_FALSE(std::filesystem::exists(folder_.path("pwned")));
+  const std::lock_guard lock(mutex);
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[1].start, seen[0].start);
   for (const char* name : {"host", "x-hostile", "x-empty", "accept", "user-agent"}) {
