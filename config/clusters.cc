@@ -45,8 +45,7 @@ void Clusters::name_cluster(const std::string& name, const std::string& path, co
     std::vector<std::string_view> known;
     for (const Cluster& one : document_.clusters) known.push_back(one.name);
     return reading_.error(
-        at, path,
-        "unknown cluster \"" + base + "\"" + did_you_mean(base, known) + ", and there is no registry to look it up in");
+        at, path, "unknown cluster \"" + base + "\"" + did_you_mean(base, known) + ", and there is no registry to look it up in");
   }
   if (!resolve(cluster, at, path)) return;
   document_.clusters.push_back(std::move(cluster));
@@ -154,7 +153,7 @@ void Clusters::infer_ports() {
     const Node* own = named(cluster.name);
     if (cluster.protocol == Protocol::Tcp)
       reading_.error(own ? *own : layers_.user, join_path("clusters", cluster.name) + ".dns.port",
-                    "needs a port (or type: SRV): plain bytes have none of their own");
+                     "needs a port (or type: SRV): plain bytes have none of their own");
     cluster.dns.port = cluster.tls.kind == ClusterTls::Kind::Given ? 443 : 80;
   }
 }

@@ -10,7 +10,8 @@ namespace outrider::config {
 // For the time of completing one document. What is wrong goes to `reading`.
 class Clusters {
  public:
-  Clusters(Reading& reading, Document& document, const Layers& layers) : reading_(reading), document_(document), layers_(layers) {}
+  Clusters(Reading& reading, Document& document, const Layers& layers)
+      : reading_(reading), document_(document), layers_(layers) {}
   // `at` is where the name stands, `path` its key.
   void name_cluster(const std::string& name, const std::string& path, const Node& at);
   void name_cluster_of(const FilterUse& use);  // whom a filter asks

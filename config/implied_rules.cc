@@ -7,13 +7,9 @@
 
 namespace outrider::config {
 
-bool is_opaque(const Listener& listener) {
-  return listener.protocol == Protocol::Tcp || listener.protocol == Protocol::Tls;
-}
+bool is_opaque(const Listener& listener) { return listener.protocol == Protocol::Tcp || listener.protocol == Protocol::Tls; }
 
-bool is_opaque(const Listener& listener, const Route& route) {
-  return is_opaque(listener) || !route.server_names.empty();
-}
+bool is_opaque(const Listener& listener, const Route& route) { return is_opaque(listener) || !route.server_names.empty(); }
 
 // What `defaults.route` says; whatever is wrong with that has been said there. Not its mirror: a rule with filters would keep
 // bytes that are no HTTP from going on.

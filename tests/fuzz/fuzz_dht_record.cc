@@ -3,16 +3,17 @@
 // but the one that was signed is ever believed.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "discovery/dht/rules.h"
 #include "identity/authority.h"
+#include "tests/fuzz/altered.h"
 
 namespace {
 
 using namespace outrider;
 using namespace outrider::discovery;
+using outrider::fuzz::must;
 
 const WallTime kNow = WallTime(seconds(1'767'225'600));
 
@@ -42,23 +43,12 @@ struct World {
   }
 };
 
-void must(bool held) {
-  if (!held) std::abort();
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static World world;
   if (size == 0) return 0;
-  std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
-  if (data[0] & 1) {
-    bytes = world.good;
-    for (size_t i = 1; i + 2 < size; i += 3) {
-      char& byte = bytes[size_t(data[i] << 8 | data[i + 1]) % bytes.size()];
-      byte = char(byte ^ data[i + 2]);
-    }
-  }
+  const std::string bytes = fuzz::altered(data, size, world.good);
   const Parsed read = parse_record(bytes);
   must(value_id(bytes) != 0);
   if (read.verdict != RecordVerdict::Ok) return 0;

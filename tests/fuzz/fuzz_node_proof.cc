@@ -3,16 +3,17 @@
 // ever believed.
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "discovery/dht/node_proof.h"
 #include "identity/authority.h"
+#include "tests/fuzz/altered.h"
 
 namespace {
 
 using namespace outrider;
 using namespace outrider::discovery;
+using outrider::fuzz::must;
 
 const WallTime kNow = WallTime(seconds(1'767'225'600));
 
@@ -27,23 +28,12 @@ struct World {
                                  Question{std::string(kNonceBytes, 'b'), at}, signer);
 };
 
-void must(bool held) {
-  if (!held) std::abort();
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static World world;
   if (size == 0) return 0;
-  std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
-  if (data[0] & 1) {
-    bytes = world.good;
-    for (size_t i = 1; i + 2 < size; i += 3) {
-      char& byte = bytes[size_t(data[i] << 8 | data[i + 1]) % bytes.size()];
-      byte = char(byte ^ data[i + 2]);
-    }
-  }
+  const std::string bytes = fuzz::altered(data, size, world.good);
   if (const auto question = read_question(bytes)) must(is_introduction(bytes) && write_question(*question) == bytes);
   const auto proof = read_proof(bytes);
   if (!proof) return 0;
