@@ -235,8 +235,8 @@ struct Completion {
     for (Cluster& cluster : d.clusters) {
       const Node* own = clusters.find(cluster.name.substr(0, cluster.name.find('@')));
       uint64_t h = digest_of(own && !cluster.implied ? *own : standard);
-      if (d.service && cluster.name == kLocalCluster)  // what is let in to it
-        for (const char* key : {"concurrency", "admission", "queue", "capacity"})
+      if (d.service && cluster.name == kLocalCluster)  // what is let in to it, and how it is asked for its health
+        for (const char* key : {"concurrency", "admission", "queue", "capacity", "health"})
           h = mix(h ^ digest_of(d.effective.at("service").at(key)));
       char text[17];
       std::snprintf(text, sizeof text, "%016llx",

@@ -386,6 +386,20 @@ struct Lifecycle {
   bool sandbox = true;
 };
 
+struct Upkeep {  // `config`: how the configuration itself is looked after
+  bool watch = true;
+  std::string history_dir = "/var/lib/outrider/config";  // empty: nothing on disk
+  bool history_named = false;                            // somebody has said where
+  uint32_t keep = 20;
+  struct Guard {
+    bool on = true;
+    milliseconds window{60000};  // key `for`
+    double error_rate = 0.02;    // more of all requests than before
+    double p99 = 1.5;            // times what it was
+    bool rollback = true;        // key `on_fail`; else only said
+  } guard;
+};
+
 struct Metrics {
   std::string address = ":15020";  // empty: off
   uint32_t max_series = 5000;
@@ -423,6 +437,7 @@ struct Document {
   std::vector<Experiment> experiments;
   Overload overload;
   Lifecycle lifecycle;
+  Upkeep upkeep;
   Metrics metrics;
   AccessLog access_log;
   Log log;

@@ -386,12 +386,7 @@ Document read_document(Reading& reading, Layers& layers) {
   if (catalog) reading.catalog->back() = {"filters.<chain>", "list of filters", "[]", true};
   read_overload(top, d.overload);
   read_lifecycle(top, d.lifecycle);
-  {
-    Fields config = top.map("config");
-    config.later("watch", {"off"}, {"on"});
-    config.later("history", {"off"}, {"{dir: /var/lib/outrider/config, keep: 20}"});
-    config.later("guard", {"off"}, {"{for: 60s, error_rate: +2%, p99: x1.5, on_fail: rollback}"});
-  }
+  read_upkeep(top, d.upkeep);
   read_telemetry(top, d);
   {
     Fields admin = top.map("admin");

@@ -56,6 +56,9 @@ void read_terms(Fields& fields, TlsTerms& terms);  // min, ciphers and curves; t
 // parse.cc
 std::string check_trust_domain(std::string& text);
 
+// parse_upkeep.cc
+void read_upkeep(Fields& top, Upkeep& upkeep);
+
 // parse_registry.cc
 void read_registry(Fields& top, Registry& registry);
 

@@ -55,7 +55,7 @@ class Page {
 enum class From : uint8_t { Anywhere, Local };
 
 // One server may listen on several addresses, all with the same pages. Owned by the supervisor, on the control loop;
-// destroying it closes everything at once. Bounded: 128 connections, 64 KiB of body, 10 s for a request to arrive,
+// destroying it closes everything at once. Bounded: 128 connections, 64 KiB of body unless told otherwise, 10 s for a request to arrive,
 // 30 s for a reply to leave, 120 s between requests.
 class AdminServer : net::ListenerEvents {
  public:
@@ -66,6 +66,8 @@ class AdminServer : net::ListenerEvents {
   AdminServer& operator=(const AdminServer&) = delete;
   Result<Done> listen(const net::Address& at);  // Config/os_error as open_listener says it
   void only_owner() { only_owner_ = true; }     // on a unix socket: the user this process runs as, and root
+  void take_bodies(size_t most) { most_body_ = most; }
+  size_t most_body() const { return most_body_; }
   void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
@@ -87,6 +89,7 @@ class AdminServer : net::ListenerEvents {
   void ended(class Session& session);
   net::Loop& loop_;
   bool only_owner_ = false, told_of_stranger_ = false;
+  size_t most_body_ = 64 * 1024;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;
   std::unordered_map<const void*, std::unique_ptr<class Session>> sessions_;

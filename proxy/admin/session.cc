@@ -8,7 +8,6 @@ namespace outrider::admin {
 
 namespace {
 
-constexpr size_t kMostBody = 64 * 1024;
 constexpr milliseconds kForRequest{10'000}, kForReply{120'000};
 
 http::CodecLimits limits() {
@@ -70,10 +69,10 @@ void Session::on_head(bool end) {
 
 void Session::on_body(Buffer&& data, bool end) {
   const size_t size = data.size();
-  if (state_ == State::Reading && ask_.body.size() + size <= kMostBody) ask_.body += data.text();
+  if (state_ == State::Reading && ask_.body.size() + size <= server_.most_body()) ask_.body += data.text();
   else if (state_ == State::Reading) {
     close_behind_ = true;
-    reply({.status = 413, .body = "A body is at most 64 KiB here.\n"});
+    reply({.status = 413, .body = "A body is at most " + std::to_string(server_.most_body() / 1024) + " KiB here.\n"});
   }
   if (!connection_) return;
   connection_->codec().consumed(stream_, size);

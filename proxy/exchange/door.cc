@@ -7,8 +7,8 @@
 
 namespace outrider::exchange {
 
-Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd)
-    : site_(site), from_(std::move(from)), listener_(site.loop, *this, fd) {}
+Door::Door(Site& site, std::shared_ptr<AcceptedFrom> from, const net::Address& asked, int fd)
+    : site_(site), from_(std::move(from)), asked_(asked), listener_(site.loop, *this, fd) {}
 
 void Door::on_accept(int fd, const net::Address& peer) {
   const ListenerPlan& plan = *from_->plan;

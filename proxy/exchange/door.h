@@ -9,11 +9,14 @@ namespace outrider::exchange {
 // One bound address of one listener on one worker. Owned by the worker.
 class Door final : net::ListenerEvents {
  public:
-  Door(Site& site, std::shared_ptr<AcceptedFrom> from, int fd);
+  // `asked`: the address as it is configured; a port of 0 there is another one in local().
+  Door(Site& site, std::shared_ptr<AcceptedFrom> from, const net::Address& asked, int fd);
+  const net::Address& asked() const { return asked_; }
   const net::Address& local() const { return listener_.local(); }
   void shut() { listener_.close(); }
   const ListenerPlan& plan() const { return *from_->plan; }
   const std::shared_ptr<AcceptedFrom>& accepted_from() const { return from_; }
+  void lead_to(std::shared_ptr<AcceptedFrom> from) { from_ = std::move(from); }  // whoever comes from now on
 
  private:
   void on_accept(int fd, const net::Address& peer) override;
@@ -21,6 +24,7 @@ class Door final : net::ListenerEvents {
   void refuse(int fd, Ending why);
   Site& site_;
   std::shared_ptr<AcceptedFrom> from_;
+  const net::Address asked_;
   net::Listener listener_;
 };
 

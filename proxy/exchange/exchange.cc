@@ -71,6 +71,7 @@ bool Exchange::step() {
 
   switch (phase_) {
     case Phase::Head:
+      serving_ = site_.serving;  // what the session's plan is of, should another have come since begin()
       if (raw_) {
         if (const char* why = read_hello()) return fail({Code::Protocol, Side::Downstream, Retry::No, 0, why}), true;
       } else {

@@ -11,7 +11,7 @@
 namespace outrider::exchange {
 
 struct AcceptedFrom {  // a door, as far as its sessions need it
-  std::shared_ptr<const ListenerPlan> plan;
+  std::shared_ptr<const ListenerPlan> plan;  // the newest; the worker puts another there between two turns
   ConnectionCounters counters;
   TimePoint quiet_until{};  // of what is logged of strangers
   uint64_t unsaid = 0;
@@ -30,6 +30,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
  public:
   HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket);
   const ListenerPlan& plan() const { return *door_->plan; }
+  const AcceptedFrom* accepted_from() const { return door_.get(); }
   filter::Peer peer(std::span<char, net::Address::kMaxIpText> text) const;  // its texts are written there
   std::string_view local(Arena& arena);                                     // the address the client called
   http::Codec& codec() { return connection_.codec(); }

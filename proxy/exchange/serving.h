@@ -10,7 +10,7 @@
 
 namespace outrider::exchange {
 
-// Exchanges hold a Ref, sessions look it up per request. A cluster whose plan has the same digest is the same object in
+// Exchanges hold a Ref, sessions look it up per request. A cluster with the same plan is the same object in
 // the next Serving, with its seats, pools and averages. One worker.
 struct Serving {
   uint32_t holders = 0;

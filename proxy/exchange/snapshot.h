@@ -67,6 +67,23 @@ struct ListenerPlan {
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
   uint32_t max_of_process = UINT32_MAX;
   std::shared_ptr<Tally> of_process = std::make_shared<Tally>();  // of all listeners
+
+  // What was counted and learnt under `before`, a plan of the same listener, goes on.
+  void keep(const ListenerPlan& before) {
+    connections = before.connections;
+    rate = before.rate;
+    per_ip = before.per_ip;
+    server_first = before.server_first;
+  }
+  // Whether connections that came under `before` may be served by this: what their sockets speak is the same.
+  bool serves_connections_of(const ListenerPlan& before) const;
+};
+
+struct MadeFilter {
+  std::string name;
+  uint64_t options = 0;  // a digest of them
+  std::shared_ptr<const filter::Filter> filter;
+  std::shared_ptr<filter::Feed> feed;  // null: it has none
 };
 
 // Everything a worker needs to serve, compiled from one configuration and never changed afterwards. The control thread
@@ -83,6 +100,7 @@ struct Snapshot {
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();      // from clients, of all listeners
   std::shared_ptr<Pressure> pressure = std::make_shared<Pressure>();
   std::vector<std::shared_ptr<filter::Feed>> feeds;  // of the filters; the control thread looks after them
+  std::map<std::string, MadeFilter> filters;         // by their place in the configuration, for the next one
   uint32_t routes = 0;                               // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";
 };

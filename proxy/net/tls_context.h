@@ -24,6 +24,7 @@ namespace outrider::net {
 struct TlsTerms {
   bool tls12 = true;  // else 1.3 alone
   std::string ciphers, curves;
+  bool operator==(const TlsTerms&) const = default;
 };
 
 struct TlsServerSettings {
@@ -35,6 +36,7 @@ struct TlsServerSettings {
   TlsTerms terms;
   std::vector<std::string> alpn;   // the first of them that a client offers, too, is spoken; empty: whatever it offers
   std::vector<std::string> names;  // that clients ask for by SNI, in lower case: exact, or "*.suffix"; empty: all others
+  bool operator==(const TlsServerSettings&) const = default;
 };
 
 struct TlsClientSettings {
@@ -45,6 +47,7 @@ struct TlsClientSettings {
   // its name must.
   std::vector<std::string> identities;
   std::string home;  // the trust domain that short patterns speak of
+  bool operator==(const TlsClientSettings&) const = default;
 };
 
 // Offered between sidecars beside what else may be spoken, so that who listens knows a sidecar by it; where it is all that is

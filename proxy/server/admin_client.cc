@@ -16,7 +16,7 @@ namespace outrider::server {
 
 namespace {
 
-constexpr int kLimitSeconds = 5, kFirstSeconds = 15;
+constexpr int kLimitSeconds = 5, kFirstSeconds = 15, kChangeSeconds = 30;
 
 struct Socket {
   explicit Socket(int f) : fd(f) {}
@@ -54,14 +54,14 @@ void limit_waiting(int fd, int seconds) {
 
 // Connects and asks; a socket that answers, or -1 with `error` set. HTTP/1.0: the answer ends with the connection, and is
 // never chunked.
-int ask(const std::string& admin, const std::string& path, int limit_seconds, std::string& error) {
+int ask(const std::string& admin, const std::string& request, int limit_seconds, std::string& error) {
   const auto address = net::Address::parse(admin);
   if (!address) return error = "\"" + admin + "\" is no address: host:port or unix:/path", -1;
   Socket socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   limit_waiting(socket.fd, limit_seconds);
   if (::connect(socket.fd, address->raw(), address->length()) != 0)
     error = "nobody answers at " + admin + ": " + std::strerror(errno) + " (is the proxy running? --admin says where)";
-  else if (!send_all(socket.fd, "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+  else if (!send_all(socket.fd, request))
     error = "the proxy at " + admin + " closed the connection";
   else return std::exchange(socket.fd, -1);
   return -1;
@@ -77,6 +77,21 @@ ssize_t receive(int fd, std::string& into) {
   return n;
 }
 
+std::string get(const std::string& path) { return "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n"; }
+
+std::optional<AdminAnswer> whole_answer(const std::string& admin, const std::string& request, int limit_seconds, std::string& error) {
+  const Socket socket(ask(admin, request, limit_seconds, error));
+  std::string text;
+  for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {
+    n = receive(socket.fd, text);
+    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(limit_seconds) + " s";
+  }
+  if (!error.empty()) return {};
+  auto answer = parse(text);
+  if (!answer) error = "what answers at " + admin + " is not an outrider admin port";
+  return answer;
+}
+
 }  // namespace
 
 std::string admin_address(const std::string& given) {
@@ -86,21 +101,18 @@ std::string admin_address(const std::string& given) {
 }
 
 std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error) {
-  const Socket socket(ask(admin, path, kLimitSeconds, error));
-  std::string text;
-  for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {
-    n = receive(socket.fd, text);
-    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(kLimitSeconds) + " s";
-  }
-  if (!error.empty()) return {};
-  auto answer = parse(text);
-  if (!answer) error = "what answers at " + admin + " is not an outrider admin port";
-  return answer;
+  return whole_answer(admin, get(path), kLimitSeconds, error);
+}
+
+std::optional<AdminAnswer> tell_admin(const std::string& admin, const std::string& path, const std::string& body,
+                                      std::string& error) {
+  const std::string head = "POST " + path + " HTTP/1.0\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size());
+  return whole_answer(admin, head + "\r\n\r\n" + body, kChangeSeconds, error);
 }
 
 std::optional<AdminAnswer> follow_admin(const std::string& admin, const std::string& path,
                                         const std::function<bool(std::string_view line)>& on_line, std::string& error) {
-  const Socket socket(ask(admin, path, kFirstSeconds, error));
+  const Socket socket(ask(admin, get(path), kFirstSeconds, error));
   if (socket.fd < 0) return {};
   std::string text;
   std::optional<AdminAnswer> begun;

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <unordered_map>
 
+#include "config/parse.h"
 #include "config/regex.h"
 #include "filters/all.h"
 #include "identity/workload_id.h"
@@ -28,7 +31,9 @@ exchange::Forwarded forwarded_of(config::Listener::Forwarded rule) {
 // Rules with the same filters share one chain, however many they are.
 class Chains {
  public:
-  explicit Chains(std::string home = {}) : home_(std::move(home)) {}  // "shop/cart", as far as filters share with others
+  using Made = std::map<std::string, exchange::MadeFilter>;
+  // `home`: "shop/cart", as far as filters share with others. `before`: filters of the configuration in force.
+  explicit Chains(std::string home = {}, const Made* before = nullptr) : home_(std::move(home)), before_(before) {}
   std::shared_ptr<const filter::Chain> of(const config::Chain& uses) {
     std::string key;
     for (const auto& use : uses) key += use.path + "\n";
@@ -48,29 +53,47 @@ class Chains {
     return all;
   }
   const std::string& problem() const { return problem_; }  // with what filters need; empty: none
-  std::vector<std::shared_ptr<filter::Feed>> take_feeds() { return std::move(feeds_); }
+  Made take() { return std::move(made_); }
 
  private:
   // One for each place in the configuration, in however many chains it stands: what it knows is read once.
   std::shared_ptr<const filter::Filter> make(const config::FilterUse& use) {
     const auto [known, fresh] = made_.try_emplace(use.path);
-    auto& made = known->second;
-    if (!fresh) return made;
+    exchange::MadeFilter& made = known->second;
+    if (!fresh) return made.filter;
+    made.name = use.name;
+    made.options = config::digest_of(use.options);
+    if (const auto* same = kept(use.path, made)) return (made = *same).filter;
     filter::Complaint complaint;
     const auto* entry = filters::find(use.name);
-    if (entry) made = entry->make(use.options, complaint);
-    if (auto feed = made ? made->feed() : nullptr) {
-      feed->stands_at(home_.empty() ? use.path : home_ + ":" + use.path);
-      if (const auto problem = feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
-      feeds_.push_back(std::move(feed));
+    if (entry) made.filter = entry->make(use.options, complaint);
+    made.feed = made.filter ? made.filter->feed() : nullptr;
+    if (!made.feed) return made.filter;
+    made.feed->stands_at(home_.empty() ? use.path : home_ + ":" + use.path);
+    if (const auto problem = made.feed->load(); !problem.empty() && problem_.empty()) problem_ = use.path + ": " + problem;
+    return made.filter;
+  }
+  // The one there was at the same place; else, since places move when rules are added, one like it that nobody has taken. What
+  // is counted together with other proxies is so by its place, and does not move.
+  const exchange::MadeFilter* kept(const std::string& path, const exchange::MadeFilter& wanted) {
+    if (!before_) return nullptr;
+    const auto like = [&](const exchange::MadeFilter& each) {
+      return each.filter && each.name == wanted.name && each.options == wanted.options;
+    };
+    if (const auto same = before_->find(path); same != before_->end() && like(same->second)) {
+      taken_.insert(path);
+      return &same->second;
     }
-    return made;
+    for (const auto& [place, each] : *before_)
+      if (like(each) && !(each.feed && each.feed->shared()) && taken_.insert(place).second) return &each;
+    return nullptr;
   }
 
   const std::string home_;
+  const Made* const before_;
   std::string problem_;
-  std::vector<std::shared_ptr<filter::Feed>> feeds_;
-  std::map<std::string, std::shared_ptr<const filter::Filter>> made_;
+  std::set<std::string> taken_;
+  Made made_;
   std::map<std::string, std::shared_ptr<const filter::Chain>> chains_;
 };
 
@@ -324,20 +347,32 @@ std::shared_ptr<const exchange::ListenerPlan> plan_of(const config::Document& do
   return plan;
 }
 
-identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
-                                                                     WorkloadTls* workload, TlsFiles& files) {
+identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, WorkloadTls* workload,
+                                                                     TlsFiles& files, const exchange::Snapshot* before) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
-  snapshot->version = version;
+  snapshot->version = before ? before->version + 1 : 1;
   snapshot->digest = document.digest;
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
   exchange::ClusterIds& clusters = snapshot->cluster_ids;
+  if (before) {
+    snapshot->connections = before->connections;
+    snapshot->pressure = before->pressure;
+  }
+  std::unordered_map<std::string_view, size_t> known;  // clusters of before, by name
+  for (size_t i = 0; before && i < before->clusters.size(); ++i) known[before->clusters[i]->name] = i;
   Originations originations(document.identity.trust_domain, workload, files);
   for (const auto& cluster : document.clusters) {
     const std::string owner = "clusters." + cluster.name + ".tls";
     auto tls = originations.of(cluster, owner);
     if (!tls) return identity::Failure{owner + ": " + tls.why()};
     clusters[cluster.name] = uint32_t(snapshot->clusters.size());
+    const auto same = known.find(cluster.name);
+    if (same != known.end() && before->clusters[same->second]->digest == cluster.digest) {
+      snapshot->clusters.push_back(before->clusters[same->second]);
+      snapshot->limits.push_back(before->limits[same->second]);
+      continue;
+    }
     auto plan = plan_of(cluster, *tls, document.node.zone);
     if (document.service && cluster.name == config::kLocalCluster) plan.admission = admission_of(document.service, cluster);
     snapshot->clusters.push_back(std::make_shared<const upstream::ClusterPlan>(std::move(plan)));
@@ -349,7 +384,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   if (!tls_by_name) return identity::Failure{"defaults.cluster.tls: " + tls_by_name.why()};
   snapshot->by_name = plan_of(document.cluster_defaults, *tls_by_name, document.node.zone);
   const config::Service& service = document.service;
-  Chains chains(service ? service.name_space + "/" + service.name : std::string());
+  Chains chains(service ? service.name_space + "/" + service.name : std::string(), before ? &before->filters : nullptr);
   for (const auto* rules : {&document.authorization.allow, &document.authorization.deny})
     for (const auto& rule : *rules)
       for (const std::string& pattern : rule.from)
@@ -375,11 +410,16 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     if (const std::string& from = document.service.queue_priority; listener.direction != config::Direction::Edge && from != "off")
       plan->priority_field = from.substr(from.find('.') + 1);
     plan->of_process = snapshot->connections;
+    if (before)
+      for (const auto& old : before->listeners)
+        if (old->name == plan->name) plan->keep(*old);
     plan->router = router_of(document, listener, *plan, clusters, chains, snapshot->routes);
     snapshot->listeners.push_back(std::move(plan));
   }
   if (!chains.problem().empty()) return identity::Failure{chains.problem()};
-  snapshot->feeds = chains.take_feeds();
+  snapshot->filters = chains.take();
+  for (const auto& [path, made] : snapshot->filters)
+    if (made.feed) snapshot->feeds.push_back(made.feed);
   return std::shared_ptr<const exchange::Snapshot>(std::move(snapshot));
 }
 

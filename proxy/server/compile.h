@@ -15,9 +15,10 @@ namespace outrider::server {
 
 // The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check: what
 // may fail is the files it names. `workload` is null where nobody speaks mutual TLS; `files` is
-// handed what it is to keep fresh.
-identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, uint64_t version,
-                                                                     WorkloadTls* workload, TlsFiles& files);
+// handed what it is to keep fresh. What is as it was in `before` is the same object: counts of connections, clusters with their
+// limits, filters with what they know; null: there is none.
+identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, WorkloadTls* workload,
+                                                                     TlsFiles& files, const exchange::Snapshot* before = nullptr);
 
 // Parts of it, for those who answer questions about it.
 std::shared_ptr<const filter::Authorization> authorization_of(const config::Document& document);  // null: there are no rules

@@ -35,6 +35,7 @@ class Downloads::Task final : net::LookupEvents, exchange::FetchEvents {
         cluster_(new upstream::Cluster({all.control_, all.catalog_, all.shard_}, plan_of(from_, std::move(tls)),
                                        std::make_shared<upstream::Limits>())) {}
   void start() { fetch(); }
+  const std::shared_ptr<filter::Feed>& feed() const { return feed_; }
 
  private:
   void on_look();
@@ -133,20 +134,27 @@ Downloads::Downloads(net::Loop& control, stats::Catalog& catalog, stats::Shard& 
 
 Downloads::~Downloads() = default;
 
-std::string Downloads::add(std::shared_ptr<filter::Feed> feed, TlsFiles& files) {
-  const filter::Download& from = *feed->download();
-  TlsFiles::Slot tls;
-  if (from.url.https) {
-    auto made = files.client(from.text, {.ca = from.ca});
-    if (!made) return from.text + ": " + made.why();
-    tls = *made;
+std::string Downloads::begin(const std::vector<std::shared_ptr<filter::Feed>>& feeds, TlsFiles& files) {
+  next_.clear();
+  for (const auto& feed : feeds) {
+    if (!feed->download()) continue;
+    const filter::Download& from = *feed->download();
+    TlsFiles::Slot tls;
+    if (from.url.https) {
+      auto made = files.client(from.text, {.ca = from.ca});
+      if (!made) return from.text + ": " + made.why();
+      tls = *made;
+    }
+    const auto same = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& task) { return task->feed() == feed; });
+    next_.push_back(same != tasks_.end() ? *same : std::make_shared<Task>(*this, feed, std::move(tls)));
   }
-  tasks_.push_back(std::make_unique<Task>(*this, std::move(feed), std::move(tls)));
   return {};
 }
 
-void Downloads::start() {
-  for (const auto& task : tasks_) task->start();
+void Downloads::keep() {
+  const auto before = std::exchange(tasks_, std::exchange(next_, {}));
+  for (const auto& task : tasks_)
+    if (std::find(before.begin(), before.end(), task) == before.end()) task->start();
 }
 
 }  // namespace outrider::server

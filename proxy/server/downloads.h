@@ -19,8 +19,10 @@ class Downloads {
  public:
   Downloads(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard);
   ~Downloads();
-  std::string add(std::shared_ptr<filter::Feed> feed, TlsFiles& files);  // empty, or what is wrong with its authorities
-  void start();
+  // What these want to have is fetched from now on, and nothing else: begin() gathers, and says what is wrong with somebody's
+  // authorities, else nothing; keep() lets it be. Feeds that were there before go on as they are.
+  std::string begin(const std::vector<std::shared_ptr<filter::Feed>>& feeds, TlsFiles& files);
+  void keep();
 
  private:
   class Task;
@@ -28,7 +30,7 @@ class Downloads {
   stats::Catalog& catalog_;
   stats::Shard& shard_;
   upstream::AttemptPool attempts_;
-  std::vector<std::unique_ptr<Task>> tasks_;
+  std::vector<std::shared_ptr<Task>> tasks_, next_;
 };
 
 }  // namespace outrider::server

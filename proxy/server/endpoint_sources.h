@@ -18,8 +18,10 @@ namespace outrider::server {
 class EndpointSources final : discovery::DnsEvents, discovery::FileEvents {
  public:
   EndpointSources(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, milliseconds file_look);
-  // `mesh` is the registry of names that are looked up there; null: there is none.
+  // `mesh` is the registry of names that are looked up there; null: there is none. Of a cluster that is known: what it says is
+  // so from now on, and where that is another registry, the former one has nobody to tell any more.
   Services::Source add(const config::Cluster& cluster, discovery::Registry* mesh);
+  void remove(const std::string& cluster);  // that nobody watches any more; one that was never added: nothing
 
  private:
   void on_dns_lookup(const char* result) override;

@@ -26,7 +26,7 @@ void add_identity(const State& state, stats::Samples& samples) {
 void add_process(const State& state, stats::Samples& samples) {
   const auto build = this_build();
   samples.add(names::kBuildInfo, 1, {{"version", build.version}, {"revision", build.revision}});
-  samples.add(names::kConfigInfo, 1, {{"version", "1"}, {"hash", state.document->digest}});
+  samples.add(names::kConfigInfo, 1, {{"version", std::to_string(state.version)}, {"hash", state.document->digest}});
   samples.add(names::kRefusedCalls, double(refused_calls()));
   if (!state.local_cluster.empty())
     samples.add(names::kServiceUp, state.app_up ? 1 : 0, {{"service", state.document->service.name}});

@@ -28,19 +28,63 @@ void Services::stop() {
 }
 
 void Services::by_name(discovery::Registry* registry, upstream::ClusterPlan defaults) {
-  std::lock_guard lock(mutex_);
-  by_name_ = registry;
-  defaults_ = std::move(defaults);
+  {
+    std::lock_guard lock(mutex_);
+    by_name_ = registry;
+    defaults_ = std::move(defaults);
+    found_.clear();
+  }
+  for (auto& [name, group] : groups_) {
+    if (group.configured) continue;
+    group.plan = plan_for(name);
+    group.limits = limits_for(name);
+    health_.follow(name, group.plan->health, group.set);
+  }
 }
 
-void Services::add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits, Source source) {
+void Services::add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits,
+                   const std::function<Source()>& find) {
   const std::string name = plan->name;
+  const bool known = groups_.count(name) > 0;
   Group& group = groups_[name];
+  if (plan->health.kind == upstream::HealthPlan::Kind::Off && group.set)  // nobody will say that they are back
+    for (const auto& member : group.set->members) member.endpoint->health.store(upstream::Health::Unknown, std::memory_order_relaxed);
   group.plan = std::move(plan);
   group.limits = std::move(limits);
-  group.source = std::move(source);
   group.configured = true;
-  follow(name, group);
+  const auto before = group.set;
+  Source source = find();  // it may tell us at once
+  if (!known || source.registry != group.source.registry || source.key != group.source.key) {
+    if (known) leave(name, group);
+    group.source = std::move(source);
+    follow(name, group);
+  }
+  if (!before || group.set != before) return;
+  health_.follow(name, group.plan->health, group.set);  // the endpoints are those there were, the plan is another
+  tell(name, group);
+}
+
+void Services::remove(const std::string& cluster) {
+  const auto it = groups_.find(cluster);
+  if (it == groups_.end()) return;
+  Group& group = it->second;
+  leave(cluster, group);
+  health_.forget(cluster);
+  const std::set<int> workers = group.workers;
+  groups_.erase(it);
+  for (const int worker : workers) watch(worker, cluster);  // who had found it by its name has it still
+}
+
+const upstream::ClusterPlan* Services::configured(const std::string& cluster) const {
+  const auto it = groups_.find(cluster);
+  return it != groups_.end() && it->second.configured ? it->second.plan.get() : nullptr;
+}
+
+std::vector<std::string> Services::configured() const {
+  std::vector<std::string> names;
+  for (const auto& [name, group] : groups_)
+    if (group.configured) names.push_back(name);
+  return names;
 }
 
 // Found by several workers at about the same time: they share plan and limits.
@@ -78,13 +122,18 @@ void Services::unwatch(int worker, const std::string& service) {
   it->second.workers.erase(worker);
   if (!it->second.workers.empty()) return;
   health_.forget(service);
-  const auto same_key = clusters_of_.find(it->second.source.key);
-  same_key->second.erase(service);
-  if (same_key->second.empty()) {  // another cluster may be of the same service
-    clusters_of_.erase(same_key);
-    if (auto* registry = it->second.source.registry) registry->unwatch(it->second.source.key, *this);
-  }
+  leave(service, it->second);
   groups_.erase(it);
+}
+
+// Another cluster may be of the same service.
+void Services::leave(const std::string& cluster, Group& group) {
+  const auto same_key = clusters_of_.find(group.source.key);
+  if (same_key == clusters_of_.end()) return;
+  same_key->second.erase(cluster);
+  if (!same_key->second.empty()) return;
+  clusters_of_.erase(same_key);
+  if (auto* registry = group.source.registry) registry->unwatch(group.source.key, *this);
 }
 
 void Services::follow(const std::string& cluster, Group& group) {

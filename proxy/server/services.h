@@ -1,6 +1,7 @@
 #pragma once
 // Which worker watches which service, and what all of them are told of it.
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -31,7 +32,13 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
   Services(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, std::vector<std::unique_ptr<Worker>>& workers);
   ~Services();
   void by_name(discovery::Registry* registry, upstream::ClusterPlan defaults);  // names nobody configured
-  void add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits, Source source);
+  // One that is configured; of a name that is known already: by this plan from now on, and workers that have it are told of
+  // its endpoints. `find`: where they come from.
+  void add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits,
+           const std::function<Source()>& find);
+  void remove(const std::string& cluster);  // it is configured no more
+  const upstream::ClusterPlan* configured(const std::string& cluster) const;  // its plan; null: it is not
+  std::vector<std::string> configured() const;
   void stop();  // unwatches everything
 
   std::shared_ptr<const upstream::ClusterPlan> plan_for(std::string_view service);
@@ -70,6 +77,7 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
   void on_probe(const std::string& cluster, const upstream::ProbeFailure* failure) override;
   void note_endpoints(const std::string& cluster, Group& group);
   void follow(const std::string& cluster, Group& group);
+  void leave(const std::string& cluster, Group& group);  // its source
   void tell(const std::string& cluster, const Group& group);
   template <class F>
   void each_worker(const Group& group, F f);

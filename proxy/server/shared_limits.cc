@@ -1,6 +1,7 @@
 #include "server/shared_limits.h"
 
 #include <algorithm>
+#include <map>
 #include <deque>
 #include <string>
 
@@ -37,17 +38,21 @@ class SharedLimits::Group final : RedisEvents {
  public:
   Group(SharedLimits& all, const filter::Store& store) : all_(all), store_(store), link_(all.control_, store_, *this) {}
   const filter::Store& store() const { return store_; }
-  void add(std::shared_ptr<filter::Feed> feed) { feeds_.push_back(std::move(feed)); }
+  bool has(const std::shared_ptr<filter::Feed>& feed) const { return std::find(feeds_.begin(), feeds_.end(), feed) != feeds_.end(); }
+  void serve(std::vector<std::shared_ptr<filter::Feed>> feeds) {
+    feeds_ = std::move(feeds);
+    if (link_.ready()) set_answering(true);
+  }
   void start() { link_.connect(); }
   void tell();
 
  private:
   struct Told {
-    filter::Shared* limit;
+    std::shared_ptr<filter::Feed> of;  // its limit, which the configuration may have no more when the answer comes
     std::vector<filter::Spending> what;
   };
-  bool tell_of(filter::Shared& limit);
-  void ask(std::vector<filter::Spending> what, filter::Shared& limit);
+  bool tell_of(const std::shared_ptr<filter::Feed>& feed);
+  void ask(std::vector<filter::Spending> what, const std::shared_ptr<filter::Feed>& feed);
   void on_ready() override;
   void on_answer(const std::vector<int64_t>& numbers) override;
   void on_gone(const char* reason, std::string_view why) override;
@@ -70,7 +75,7 @@ void SharedLimits::Group::tell() {
   if (!link_.ready() || !told_.empty() || next_.armed()) return;
   asked_ = net::Loop::clock();
   bool any = false;
-  for (const auto& feed : feeds_) any |= tell_of(*feed->shared());
+  for (const auto& feed : feeds_) any |= tell_of(feed);
   if (!any)
     for (const auto& feed : feeds_) any |= !feed->shared()->rest();
   if (!any) return;
@@ -78,18 +83,18 @@ void SharedLimits::Group::tell() {
   link_.flush();
 }
 
-bool SharedLimits::Group::tell_of(filter::Shared& limit) {
+bool SharedLimits::Group::tell_of(const std::shared_ptr<filter::Feed>& feed) {
   std::vector<filter::Spending> all;
-  limit.collect(all, kATelling);
+  feed->shared()->collect(all, kATelling);
   for (auto from = all.begin(); from != all.end();) {
     const auto to = from + ptrdiff_t(std::min(kAtOnce, size_t(all.end() - from)));
-    ask({std::make_move_iterator(from), std::make_move_iterator(to)}, limit);
+    ask({std::make_move_iterator(from), std::make_move_iterator(to)}, feed);
     from = to;
   }
   return !all.empty();
 }
 
-void SharedLimits::Group::ask(std::vector<filter::Spending> what, filter::Shared& limit) {
+void SharedLimits::Group::ask(std::vector<filter::Spending> what, const std::shared_ptr<filter::Feed>& feed) {
   std::vector<std::string> numbers{std::to_string(what.size())};
   for (const auto& each : what) {
     numbers.push_back(std::to_string(each.microseconds));
@@ -99,7 +104,7 @@ void SharedLimits::Group::ask(std::vector<filter::Spending> what, filter::Shared
   for (const auto& each : what) words.push_back(each.key);
   words.insert(words.end(), numbers.begin() + 1, numbers.end());
   link_.ask(words, what.size());
-  told_.push_back({&limit, std::move(what)});
+  told_.push_back({feed, std::move(what)});
 }
 
 void SharedLimits::Group::on_ready() {
@@ -112,7 +117,7 @@ void SharedLimits::Group::on_answer(const std::vector<int64_t>& numbers) {
   const Told told = std::move(told_.front());
   told_.pop_front();
   for (size_t i = 0; i < numbers.size(); ++i)
-    told.limit->settle(told.what[i], asked_, std::min(uint64_t(std::max<int64_t>(0, numbers[i])), told.what[i].most));
+    told.of->shared()->settle(told.what[i], asked_, std::min(uint64_t(std::max<int64_t>(0, numbers[i])), told.what[i].most));
   tell();
 }
 
@@ -135,21 +140,29 @@ SharedLimits::SharedLimits(net::Loop& control, stats::Catalog& catalog, stats::S
 
 SharedLimits::~SharedLimits() = default;
 
-void SharedLimits::add(std::shared_ptr<filter::Feed> feed) {
-  const filter::Store& store = feed->shared()->store();
-  auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->store() == store; });
-  if (found == groups_.end()) found = groups_.insert(groups_.end(), std::make_shared<Group>(*this, store));
-  // A worker may still spend when this is gone.
-  feed->shared()->on_spending([&control = control_, weak = std::weak_ptr<Group>(*found)] {
-    control.post([weak] {
-      if (const auto group = weak.lock()) group->tell();
+void SharedLimits::keep(const std::vector<std::shared_ptr<filter::Feed>>& feeds) {
+  std::map<Group*, std::vector<std::shared_ptr<filter::Feed>>> members;
+  std::vector<std::shared_ptr<Group>> fresh;
+  for (const auto& feed : feeds) {
+    if (!feed->shared()) continue;
+    const filter::Store& store = feed->shared()->store();
+    auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->store() == store; });
+    if (found == groups_.end()) {
+      found = groups_.insert(groups_.end(), std::make_shared<Group>(*this, store));
+      fresh.push_back(*found);
+    }
+    members[found->get()].push_back(feed);
+    if ((*found)->has(feed)) continue;
+    // A worker may still spend when this is gone.
+    feed->shared()->on_spending([&control = control_, weak = std::weak_ptr<Group>(*found)] {
+      control.post([weak] {
+        if (const auto group = weak.lock()) group->tell();
+      });
     });
-  });
-  (*found)->add(std::move(feed));
-}
-
-void SharedLimits::start() {
-  for (const auto& group : groups_) group->start();
+  }
+  std::erase_if(groups_, [&](const auto& group) { return !members.count(group.get()); });
+  for (const auto& group : groups_) group->serve(std::move(members[group.get()]));
+  for (const auto& group : fresh) group->start();
 }
 
 }  // namespace outrider::server

@@ -17,8 +17,8 @@ class SharedLimits {
  public:
   SharedLimits(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard);
   ~SharedLimits();
-  void add(std::shared_ptr<filter::Feed> feed);  // that has a shared(); before the workers start
-  void start();
+  // Those of them that have a shared(), and no others: before workers use them. Stores that were there before are kept connected.
+  void keep(const std::vector<std::shared_ptr<filter::Feed>>& feeds);
 
  private:
   class Group;

@@ -1,6 +1,7 @@
 #include "server/supervisor.h"
 
 #include <sched.h>
+#include <unistd.h>
 #include <csignal>
 #include <cstring>
 
@@ -11,7 +12,9 @@
 #include "base/log.h"
 #include "server/build.h"
 #include "server/cluster_plans.h"
+#include "config/restart.h"
 #include "server/compile.h"
+#include "server/config_pages.h"
 #include "server/overload.h"
 #include "server/samples.h"
 #include "server/sandbox.h"
@@ -68,23 +71,23 @@ std::string cannot_listen(const std::string& key, const net::Address& at, const 
 }  // namespace
 
 Supervisor::Supervisor(Settings settings)
-    : settings_(std::move(settings)), document_(settings_.document), catalog_(catalog_for(document_.metrics)),
-      shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_.metrics))),
-      credentials_(control_, *catalog_, *shard_, document_, settings_.file_look,
+    : settings_(std::move(settings)), document_(std::shared_ptr<void>(), &settings_.document), catalog_(catalog_for(document_->metrics)),
+      shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_->metrics))),
+      credentials_(control_, *catalog_, *shard_, *document_, settings_.file_look,
                    [this](const identity::Identity& fresh) {
                      const bool trusts_others = !(state_.identity->trust == fresh.trust);
                      state_.identity = fresh;
                      mesh_.renew(fresh);
                      if (!trusts_others) return;
-                     for (auto& worker : workers_) worker->review_trust(document_.identity.drain);
+                     for (auto& worker : workers_) worker->review_trust(document_->identity.drain);
                    }),
       endpoints_(control_, *catalog_, *shard_, settings_.file_look), mesh_(control_, *catalog_, *shard_),
       watchers_(control_, workers_, *catalog_, *shard_) {
-  configure_log(document_.log);
-  state_.document = &document_;
+  configure_log(document_->log);
+  state_.document = document_.get();
   state_.since = net::Loop::clock();
   state_.since_wall = net::Loop::wall();
-  state_.local_cluster = local_cluster_of(document_);
+  state_.local_cluster = local_cluster_of(*document_);
   state_.mesh = &mesh_;
   state_.drain = [this] { withdraw(); };
   state_.quit = [this] { leave(milliseconds(0)); };
@@ -95,6 +98,7 @@ Supervisor::~Supervisor() {
   feeds_.cancel();
   downloads_.reset();
   shared_limits_.reset();
+  reloader_.reset();
   signals_.reset();
   app_.reset();
   admin_.reset();
@@ -109,42 +113,43 @@ Supervisor::~Supervisor() {
 }
 
 std::string Supervisor::start() {
-  const bool sandbox = settings_.own_process && document_.lifecycle.sandbox;
-  if (sandbox && holds_keys(document_)) keep_memory_private();
+  const bool sandbox = settings_.own_process && document_->lifecycle.sandbox;
+  if (sandbox && holds_keys(*document_)) keep_memory_private();
   if (auto problem = credentials_.start(); !problem.empty()) return problem;
   state_.identity = credentials_.identity();
-  if (document_.access_log.format != config::AccessLog::Format::Off) {
+  if (document_->access_log.format != config::AccessLog::Format::Off) {
     using Format = exchange::AccessLogWriter::Format;
-    const auto& log = document_.access_log;
+    const auto& log = document_->access_log;
     access_log_ = std::make_unique<exchange::AccessLogWriter>(
         log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
     if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
   }
-  auto snapshot = compile(document_, 1, credentials_.workload(), tls_files_);
+  auto snapshot = compile(*document_, credentials_.workload(), tls_files_);
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
   downloads_ = std::make_unique<Downloads>(control_, *catalog_, *shard_);
   shared_limits_ = std::make_unique<SharedLimits>(control_, *catalog_, *shard_);
-  for (const auto& feed : snapshot_->feeds) {
-    if (feed->shared()) shared_limits_->add(feed);
-    if (feed->download())
-      if (const auto problem = downloads_->add(feed, tls_files_); !problem.empty()) return "filters: " + problem;
-  }
+  if (const auto problem = downloads_->begin(snapshot_->feeds, tls_files_); !problem.empty()) return "filters: " + problem;
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
-  const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
-  for (uint32_t i = 0; i < threads_of(document_); ++i) {
+  const auto peers = std::make_shared<exchange::PeerNames>(document_->identity.trust_domain);
+  for (uint32_t i = 0; i < threads_of(*document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
-                                                document_.registry.idle_timeout, peers, *this));
+                                                document_->registry.idle_timeout, peers, *this));
   }
+  if (settings_.sources)
+    reloader_ = std::make_unique<Reloader>(control_, *catalog_, *shard_,
+                                           Reloader::Settings{*settings_.sources, settings_.file_look, settings_.started_from}, *this);
+  state_.reloader = reloader_.get();
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
   state_.services = services_.get();
-  for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages})
-    if (auto problem = (this->*step)(); !problem.empty()) return problem;
+  Opening opening;
+  if (auto problem = open_listeners(*snapshot_, opening); !problem.empty()) return problem;
+  if (auto problem = open_pages(); !problem.empty()) return problem;
   // Threads have what the one that starts them has: this is the last moment before the first of them.
   if (sandbox)
-    if (const auto problem = drop_capabilities(files_of(document_), !settings_.command.empty(), binds_low_port(document_));
+    if (const auto problem = drop_capabilities(files_of(*document_), !settings_.command.empty(), binds_low_port(*document_));
         !problem.empty())
       log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
   if (access_log_) access_log_->start();
@@ -152,12 +157,11 @@ std::string Supervisor::start() {
   add_sources(*collector_, *catalog_, state_, view_, tls_files_, access_log_.get());
   turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
   memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
-  for (auto& worker : workers_) {
-    worker->adopt(snapshot_);
-    worker->start();
-  }
+  shared_limits_->keep(snapshot_->feeds);
+  serve(snapshot_, opening);
+  for (auto& worker : workers_) worker->start();
   watch_overload();
-  add_services();
+  update_services(nullptr);
   if (settings_.signals)
     signals_ = std::make_unique<Signals>(control_, *this, std::vector<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT});
   if (!settings_.command.empty()) {
@@ -168,11 +172,11 @@ std::string Supervisor::start() {
     if (const auto problem = confine(app_ ? app_->pid() : 0); !problem.empty())
       log::warn("sandbox: the process is not confined", {{"reason", problem}});
   if (!snapshot_->feeds.empty()) control_.arm(feeds_, settings_.file_look);
-  downloads_->start();
-  shared_limits_->start();
+  downloads_->keep();
+  if (reloader_) reloader_->start();
   state_.started = true;
   say_hello();
-  if (document_.service && state_.local_cluster.empty()) announce();
+  if (document_->service && state_.local_cluster.empty()) announce();
   return {};
 }
 
@@ -187,29 +191,89 @@ int Supervisor::run() {
 }
 
 void Supervisor::end() {
-  control_.post([this] { leave(document_.lifecycle.drain_delay); });
+  control_.post([this] { leave(document_->lifecycle.drain_delay); });
 }
 
 // --- what there is ----------------------------------------------------------------------------------------------
 
-std::string Supervisor::start_mesh() { return mesh_.start(document_, state_.identity); }
+std::string Supervisor::start_mesh() { return mesh_.start(*document_, state_.identity); }
 
-// The first worker takes the address as it is written, the others the port it came to.
-std::string Supervisor::open_listeners() {
-  for (const auto& listener : document_.listeners) state_.listeners += listener.addresses.size();
-  for (const auto& plan : snapshot_->listeners)
-    for (net::Address at : plan->addresses)
+Supervisor::Opening::~Opening() {
+  for (const auto& all : by_worker)
+    for (const auto& each : all) ::close(each.fd);
+}
+
+// The first worker takes the address as it is written, the others the port it came to. An address that is another's of our own,
+// which is about to leave, is shared with it for a moment.
+std::string Supervisor::open_listeners(const exchange::Snapshot& of, Opening& opening) {
+  opening.by_worker.resize(workers_.size());
+  for (const auto& plan : of.listeners)
+    for (const net::Address& asked : plan->addresses) {
+      const auto same = std::find_if(bound_.begin(), bound_.end(), [&](const Bound& each) { return each.asked == asked; });
+      if (same != bound_.end()) continue;
+      const bool ours = std::any_of(bound_.begin(), bound_.end(), [&](const Bound& each) {
+        return !asked.is_unix() && each.local.port() == asked.port() && each.local.port() != 0;
+      });
+      net::Address at = asked;
       for (size_t i = 0; i < workers_.size(); ++i) {
         if (at.is_unix() && i > 0) continue;  // a path has one socket: one worker accepts for all of them
-        const auto fd = net::open_listener(at, i == 0 ? net::Port::Alone : net::Port::Shared);
+        const auto fd = net::open_listener(at, i == 0 && !ours ? net::Port::Alone : net::Port::Shared);
         if (!fd) return cannot_listen("listeners." + plan->name + ".address", at, fd.error());
         if (i == 0) {
           at = net::Address::local_of(*fd);
-          addresses_.emplace_back(plan->name, at);
-          ++state_.listening;
+          opening.bound.push_back({plan->name, asked, at});
         }
-        workers_[i]->open(plan, *fd);
+        opening.by_worker[i].push_back({asked, *fd});
       }
+    }
+  return {};
+}
+
+// Nothing in here can fail.
+void Supervisor::serve(std::shared_ptr<const exchange::Snapshot> snapshot, Opening& opening) {
+  snapshot_ = std::move(snapshot);
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->adopt(snapshot_, std::exchange(opening.by_worker[i], {}));
+  std::vector<Bound> bound;
+  for (const auto& plan : snapshot_->listeners)
+    for (const net::Address& asked : plan->addresses)
+      for (const auto* from : {&bound_, &opening.bound})
+        for (const Bound& each : *from)
+          if (each.asked == asked) bound.push_back({plan->name, asked, each.local});
+  bound_ = std::move(bound);
+  state_.version = snapshot_->version;
+  state_.listeners = state_.listening = bound_.size();
+}
+
+std::string Supervisor::apply(config::Document next) {
+  if (step_ != Step::Running) return "the proxy is on its way out";
+  if (const auto paths = config::needs_restart(*document_, next); !paths.empty()) {
+    std::string text;
+    for (const auto& path : paths) text += (text.empty() ? "" : ", ") + path;
+    return text + (paths.size() == 1 ? " is" : " are") + " read when the process starts: restart it for this change";
+  }
+  const auto document = std::make_shared<const config::Document>(std::move(next));
+  tls_files_.begin();
+  const auto snapshot = compile(*document, credentials_.workload(), tls_files_, snapshot_.get());
+  std::string problem = snapshot ? std::string() : snapshot.why();
+  if (snapshot)
+    if (problem = downloads_->begin((*snapshot)->feeds, tls_files_); !problem.empty()) problem = "filters: " + problem;
+  Opening opening;
+  if (problem.empty()) problem = open_listeners(**snapshot, opening);
+  if (!problem.empty()) {
+    tls_files_.drop();
+    return problem;
+  }
+  tls_files_.keep();
+  shared_limits_->keep((*snapshot)->feeds);
+  const auto before = std::exchange(document_, document);
+  state_.document = document_.get();
+  serve(*snapshot, opening);
+  downloads_->keep();
+  update_services(before.get());
+  if (!snapshot_->feeds.empty() && !feeds_.armed()) control_.arm(feeds_, settings_.file_look);
+  configure_log(document_->log);
+  watch_overload();
+  announce_anew(*before);
   return {};
 }
 
@@ -220,20 +284,21 @@ std::string Supervisor::open_pages() {
     const std::string& address;
     std::unique_ptr<admin::AdminServer>& server;
   };
-  for (const Port& port : {Port{"admin", "admin.address", document_.admin.address, admin_},
-                           Port{"health", "admin.health", document_.admin.health, health_},
-                           Port{"metrics", "telemetry.metrics.address", document_.metrics.address, metrics_}}) {
+  for (const Port& port : {Port{"admin", "admin.address", document_->admin.address, admin_},
+                           Port{"health", "admin.health", document_->admin.health, health_},
+                           Port{"metrics", "telemetry.metrics.address", document_->metrics.address, metrics_}}) {
     if (port.address.empty()) continue;
     const auto at = net::Address::parse(port.address);
     if (!at) return std::string(port.key) + ": \"" + port.address + "\" is no address";
     port.server = std::make_unique<admin::AdminServer>(control_);
     if (const auto done = port.server->listen(*at); !done) return cannot_listen(port.key, *at, done.error());
-    addresses_.emplace_back(port.name, port.server->local());
+    pages_.emplace_back(port.name, port.server->local());
   }
   if (admin_) {
     admin_->only_owner();
     admin::add_admin_pages(*admin_, view_, *catalog_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
+    if (reloader_) add_config_pages(*admin_, *reloader_);
   }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
@@ -241,26 +306,50 @@ std::string Supervisor::open_pages() {
 }
 
 net::Address Supervisor::address_of(std::string_view listener) const {
-  for (const auto& [name, address] : addresses_)
+  for (const Bound& each : bound_)
+    if (each.listener == listener) return each.local;
+  for (const auto& [name, address] : pages_)
     if (name == listener) return address;
   return {};
 }
 
-void Supervisor::add_services() {
-  services_->by_name(mesh_.registry(), snapshot_->by_name);
-  for (size_t i = 0; i < document_.clusters.size(); ++i)
-    services_->add(snapshot_->clusters[i], snapshot_->limits[i], endpoints_.add(document_.clusters[i], mesh_.registry()));
+void Supervisor::update_services(const config::Document* before) {
+  const auto defaults = [](const config::Document& of) {
+    const config::Node* all = of.effective.find("defaults");
+    return all ? all->find("cluster") : nullptr;
+  };
+  const config::Node *was = before ? defaults(*before) : nullptr, *is = defaults(*document_);
+  if (!before || (was && is && !(*was == *is))) services_->by_name(mesh_.registry(), snapshot_->by_name);
+  for (const std::string& name : services_->configured())
+    if (!document_->cluster(name)) {
+      services_->remove(name);
+      endpoints_.remove(name);
+    }
+  for (size_t i = 0; i < document_->clusters.size(); ++i) {
+    const config::Cluster& cluster = document_->clusters[i];
+    if (services_->configured(cluster.name) == snapshot_->clusters[i].get()) continue;
+    services_->add(snapshot_->clusters[i], snapshot_->limits[i], [&] { return endpoints_.add(cluster, mesh_.registry()); });
+  }
+}
+
+// What the registration says may be another.
+void Supervisor::announce_anew(const config::Document& before) {
+  const config::Service &was = before.service, &is = document_->service;
+  if (!announced_ || (was.weight == is.weight && was.version == is.version && slots_of(was) == slots_of(is))) return;
+  announced_ = false;
+  announce();
 }
 
 void Supervisor::say_hello() const {
   const auto build = this_build();
   log::info("outrider is up", {{"version", build.version},
-                               {"mode", config::name_of(document_.mode)},
+                               {"mode", config::name_of(document_->mode)},
                                {"workers", workers_.size()},
-                               {"config", document_.file.empty() ? "(none)" : document_.file}});
-  for (const auto& [name, address] : addresses_) log::info("listening", {{"listener", name}, {"address", address.text()}});
-  if (document_.mode == config::Mode::Sidecar && document_.identity.mtls == config::Identity::Mtls::Off)
-    log::warn(!document_.identity ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
+                               {"config", document_->file.empty() ? "(none)" : document_->file}});
+  for (const Bound& each : bound_) log::info("listening", {{"listener", each.listener}, {"address", each.local.text()}});
+  for (const auto& [name, address] : pages_) log::info("listening", {{"listener", name}, {"address", address.text()}});
+  if (document_->mode == config::Mode::Sidecar && document_->identity.mtls == config::Identity::Mtls::Off)
+    log::warn(!document_->identity ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
                                   : "traffic between sidecars is clear text (identity.mtls: off)");
   if (!mesh_) return;
   const auto view = view_.registry();
@@ -282,7 +371,7 @@ void Supervisor::watch_overload() {
     return longest;
   };
   auto memory = settings_.cgroup.empty() ? CgroupMemory::own() : CgroupMemory({settings_.cgroup});
-  overload_ = std::make_unique<OverloadWatch>(control_, *catalog_, *shard_, document_.overload,
+  overload_ = std::make_unique<OverloadWatch>(control_, *catalog_, *shard_, document_->overload,
                                               OverloadWatch::Sources{std::move(memory), snapshot_->connections, turn},
                                               snapshot_->pressure);
   state_.overload = overload_.get();
@@ -316,15 +405,15 @@ void Supervisor::on_cluster_changed(const std::string& cluster) {
 void Supervisor::announce() {
   using upstream::Health;
   const auto group = services_->all().find(state_.local_cluster);
-  bool up = document_.service.health.kind == config::Health::Kind::Off;
+  bool up = document_->service.health.kind == config::Health::Kind::Off;
   if (group != services_->all().end() && group->second.set)
     for (const auto& member : group->second.set->members)
       up |= member.endpoint->health.load(std::memory_order_relaxed) == Health::Healthy;
-  if (up != state_.app_up) log::info(up ? "the app answers" : "the app does not answer", {{"service", document_.service.name}});
+  if (up != state_.app_up) log::info(up ? "the app answers" : "the app does not answer", {{"service", document_->service.name}});
   state_.app_up = up;
-  if (!mesh_ || !document_.service.do_register || state_.draining || up == announced_) return;
+  if (!mesh_ || !document_->service.do_register || state_.draining || up == announced_) return;
   announced_ = up;
-  const std::string service = document_.service.name_space + "/" + document_.service.name;
+  const std::string service = document_->service.name_space + "/" + document_->service.name;
   if (!up) {
     mesh_.registry()->withdraw(service);
     state_.announced_as.clear();
@@ -332,15 +421,15 @@ void Supervisor::announce() {
   }
   net::Address at = address_of("inbound");
   discovery::Instance self;
-  self.address = advertised(document_.node.address, at);
-  self.version = document_.service.version;
-  self.zone = document_.node.zone;
-  self.labels = document_.node.labels;
-  self.weight = document_.service.weight;
-  self.slots = slots_of(document_.service);
-  for (const auto& listener : document_.listeners)
+  self.address = advertised(document_->node.address, at);
+  self.version = document_->service.version;
+  self.zone = document_->node.zone;
+  self.labels = document_->node.labels;
+  self.weight = document_->service.weight;
+  self.slots = slots_of(document_->service);
+  for (const auto& listener : document_->listeners)
     if (listener.name == "inbound") self.mutual_tls = listener.tls.identity;
-  if (!document_.service.ports.empty()) self.protocol = config::name_of(document_.service.ports[0].protocol);
+  if (!document_->service.ports.empty()) self.protocol = config::name_of(document_->service.ports[0].protocol);
   mesh_.registry()->announce(service, self);
   state_.announced_as = service;
   log::info("registered", {{"service", service}, {"address", self.address}});
@@ -349,6 +438,7 @@ void Supervisor::announce() {
 // --- the way out ------------------------------------------------------------------------------------------------
 
 void Supervisor::on_signal(int number) {
+  if (number == SIGHUP && reloader_) reloader_->reload({"SIGHUP", ""});
   if (number != SIGTERM && number != SIGINT) {
     if (app_) app_->signal(number);
     return;
@@ -358,12 +448,12 @@ void Supervisor::on_signal(int number) {
     return cut();
   }
   // Ctrl-C is a person at a terminal, who does not want to wait for others to notice.
-  leave(number == SIGINT ? milliseconds(0) : document_.lifecycle.drain_delay);
+  leave(number == SIGINT ? milliseconds(0) : document_->lifecycle.drain_delay);
 }
 
 void Supervisor::on_app_exit(int code) {
   log::info("the app has ended", {{"code", code}});
-  if (step_ == Step::Running && !document_.lifecycle.exit_with_app) return;
+  if (step_ == Step::Running && !document_->lifecycle.exit_with_app) return;
   app_code_ = code;
   if (step_ == Step::Running) leave(milliseconds(0));
   else if (step_ == Step::EndingApp) drain_all();
@@ -403,21 +493,21 @@ void Supervisor::drain_inbound() {
   step_ = Step::DrainingInbound;
   drained_ = 0;
   for (auto& worker : workers_) worker->drain(Drain::Inbound);
-  control_.arm(step_limit_, document_.lifecycle.drain_time);
+  control_.arm(step_limit_, document_->lifecycle.drain_time);
 }
 
 void Supervisor::end_app() {
   step_ = Step::EndingApp;
   if (!app_->running()) return drain_all();
   app_->signal(SIGTERM);
-  control_.arm(step_limit_, document_.lifecycle.drain_time);
+  control_.arm(step_limit_, document_->lifecycle.drain_time);
 }
 
 void Supervisor::drain_all() {
   step_ = Step::DrainingAll;
   drained_ = 0;
   for (auto& worker : workers_) worker->drain(Drain::All);
-  control_.arm(step_limit_, document_.lifecycle.drain_time);
+  control_.arm(step_limit_, document_->lifecycle.drain_time);
 }
 
 void Supervisor::on_drained(int, Drain what) {

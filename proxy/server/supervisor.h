@@ -14,6 +14,7 @@
 #include "server/endpoint_sources.h"
 #include "server/memory_return.h"
 #include "server/mesh.h"
+#include "server/reloader.h"
 #include "server/samples.h"
 #include "server/services.h"
 #include "server/shared_limits.h"
@@ -35,12 +36,18 @@ struct Settings {
   bool own_process = false;                      // there is nothing else in it: lifecycle.sandbox may close around all of it
   milliseconds file_look = identity::kFileLook;  // how often files are asked whether they are others
   std::string cgroup;                            // folder with memory.max and memory.current; empty: this process's own
+  std::optional<config::Sources> sources;        // of `document`, with its text, to load it again; none: it stays
+  std::string started_from;                      // another version than the file's: why; empty: the file's
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
 // The way out: withdraw, wait lifecycle.drain.delay, drain what is inbound, end the app, drain the rest, stop; each step
 // has a limit, and a second signal or the deadline cuts what is left.
-class Supervisor final : public WorkerEvents, public SignalEvents, public AppEvents, public Services::Listener {
+class Supervisor final : public WorkerEvents,
+                         public SignalEvents,
+                         public AppEvents,
+                         public Services::Listener,
+                         public ReloadTarget {
  public:
   explicit Supervisor(Settings settings);
   ~Supervisor();
@@ -51,8 +58,21 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   // After start(), for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
   net::Address address_of(std::string_view listener) const;
   State& state() { return state_; }
+  // On the control loop: serves `next` in place of what there is, all of it or nothing. Empty, or why not. Connections stay, and
+  // what runs ends as it began.
+  std::string apply(config::Document next) override;
+  const config::Document& document() const override { return *document_; }
 
  private:
+  struct Bound {
+    std::string listener;
+    net::Address asked, local;
+  };
+  struct Opening {  // what a configuration listens on beyond what is open
+    std::vector<Bound> bound;
+    std::vector<std::vector<Worker::Opened>> by_worker;
+    ~Opening();
+  };
   std::shared_ptr<const upstream::ClusterPlan> plan_for(std::string_view service) override;
   std::shared_ptr<upstream::Limits> limits_for(std::string_view service) override;
   void on_watch(int worker, const std::string& service) override;
@@ -64,9 +84,11 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   void on_cluster_changed(const std::string& cluster) override;
 
   std::string start_mesh();
-  std::string open_listeners();
+  std::string open_listeners(const exchange::Snapshot& of, Opening& opening);
   std::string open_pages();
-  void add_services();
+  void serve(std::shared_ptr<const exchange::Snapshot> snapshot, Opening& opening);
+  void update_services(const config::Document* before);  // null: there are none yet
+  void announce_anew(const config::Document& before);
   void announce();  // or withdraw, as the app is up or down
   void say_hello() const;
   void look_after_feeds();
@@ -83,7 +105,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   void cut();
 
   Settings settings_;
-  const config::Document& document_;
+  std::shared_ptr<const config::Document> document_;  // in force
   std::shared_ptr<stats::Catalog> catalog_;
   net::Loop control_;                    // its end waits for a scrape that is being rendered, of the catalog
   std::unique_ptr<stats::Shard> shard_;  // the control thread's
@@ -106,7 +128,8 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::unique_ptr<OverloadWatch> overload_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<App> app_;
-  std::vector<std::pair<std::string, net::Address>> addresses_;
+  std::vector<std::pair<std::string, net::Address>> pages_;
+  std::vector<Bound> bound_;
   Step step_ = Step::Running;
   size_t drained_ = 0;  // workers that have finished the step
   bool announced_ = false, killed_ = false;
@@ -115,6 +138,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   net::BoundTimer<Supervisor, &Supervisor::look_after_feeds> feeds_{*this};
   std::unique_ptr<Downloads> downloads_;
   std::unique_ptr<SharedLimits> shared_limits_;
+  std::unique_ptr<Reloader> reloader_;
 };
 
 }  // namespace outrider::server

@@ -1,6 +1,7 @@
 #include "server/tls_files.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "identity/certificate.h"
@@ -11,30 +12,47 @@ namespace outrider::server {
 
 using net::TlsContext;
 
+void TlsFiles::begin() { before_ = std::exchange(watched_, {}); }
+
+void TlsFiles::keep() {
+  before_.clear();
+  if (shard_)
+    for (auto& each : watched_) count(each);
+}
+
+void TlsFiles::drop() { watched_ = std::exchange(before_, {}); }
+
 identity::Outcome<TlsFiles::Slot> TlsFiles::server(const std::string& owner, std::vector<net::TlsServerSettings> settings) {
-  Watched watched{owner, {}, {}, {}};
-  for (const auto& each : settings) {
+  Watched watched{owner, std::move(settings)};
+  for (const auto& each : std::get<0>(watched.settings)) {
     watched.certificates.insert(watched.certificates.end(), each.cert.begin(), each.cert.end());
     watched.others.insert(watched.others.end(), each.key.begin(), each.key.end());
     watched.others.push_back(each.client_ca);
     for (const std::string& cert : each.cert)
       if (each.staple) watched.others.push_back(net::Staple::path(cert));
   }
-  watched.make = [settings = std::move(settings)](const TlsContext* before) { return TlsContext::server(settings, before); };
   return add(std::move(watched));
 }
 
 identity::Outcome<TlsFiles::Slot> TlsFiles::client(const std::string& owner, net::TlsClientSettings settings) {
-  Watched watched{owner, {}, {settings.ca, settings.key}, {}};
+  Watched watched{owner, settings};
+  watched.others = {settings.ca, settings.key};
   if (!settings.cert.empty()) watched.certificates.push_back(settings.cert);
-  watched.make = [settings = std::move(settings)](const TlsContext*) { return TlsContext::client(settings); };
   return add(std::move(watched));
 }
 
 identity::Outcome<TlsFiles::Slot> TlsFiles::add(Watched watched) {
+  const auto same = std::find_if(before_.begin(), before_.end(), [&](const Watched& each) { return each.owner == watched.owner; });
+  if (same != before_.end() && same->settings == watched.settings) {
+    Slot slot = same->slot;
+    watched_.push_back(*same);
+    return slot;
+  }
   std::erase(watched.others, "");
   watched.seen = marks(watched);
+  if (same != before_.end()) watched.before = same->slot->get();
   auto made = read(watched, false);
+  watched.before.reset();
   if (!made) return made.failure();
   Slot slot = watched.slot = std::make_shared<net::TlsSlot>(*made);
   if (!watched.seen.empty()) watched_.push_back(std::move(watched));
@@ -44,20 +62,25 @@ identity::Outcome<TlsFiles::Slot> TlsFiles::add(Watched watched) {
 void TlsFiles::watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, milliseconds look) {
   look_ = look;
   control_ = &control;
+  catalog_ = &catalog;
   shard_ = &shard;
-  for (auto& each : watched_) {
-    const auto slot = [&](const char* result) {
-      return catalog.slot(stats::names::kTlsReloads, {{"owner", each.owner}, {"result", result}});
-    };
-    each.renewals = slot("success");
-    each.failures = slot("failure");
-  }
+  for (auto& each : watched_) count(each);
   control.arm(again_, look_);
+}
+
+void TlsFiles::count(Watched& watched) {
+  const auto slot = [&](const char* result) {
+    return catalog_->slot(stats::names::kTlsReloads, {{"owner", watched.owner}, {"result", result}});
+  };
+  watched.renewals = slot("success");
+  watched.failures = slot("failure");
 }
 
 // `dated`: none whose time is not now. At the start there is nothing better.
 TlsFiles::Made TlsFiles::read(Watched& watched, bool dated) {
-  auto made = watched.make(watched.slot ? watched.slot->get().get() : nullptr);
+  const auto before = watched.slot ? watched.slot->get() : watched.before;
+  const auto* client = std::get_if<net::TlsClientSettings>(&watched.settings);
+  auto made = client ? TlsContext::client(*client) : TlsContext::server(std::get<0>(watched.settings), before.get());
   if (!made) return made;
   std::vector<Shown> shown;
   const WallTime now = net::Loop::wall();

@@ -1,9 +1,9 @@
 #pragma once
 // Certificates, keys and authorities that listeners and clusters name: read at start, and again whenever a file is another.
 
-#include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "identity/file_mark.h"
@@ -15,10 +15,15 @@
 namespace outrider::server {
 
 // What cannot be used changes nothing: what was there stays, and the log says why. New connections begin with what is new,
-// those there are stay. Owned by the supervisor; control loop.
+// those there are stay. A configuration is gathered between begin() and keep() or drop(): where it asks for what the one
+// before it had, it gets the same slot, and what it does not ask for is looked after no more. Owned by the supervisor; control
+// loop.
 class TlsFiles {
  public:
   using Slot = std::shared_ptr<const net::TlsSlot>;
+  void begin();
+  void keep();  // what was asked for since begin() is what there is
+  void drop();  // back to what there was
   // `owner` is where the configuration names the files: "listeners.edge.tls".
   identity::Outcome<Slot> server(const std::string& owner, std::vector<net::TlsServerSettings> settings);
   identity::Outcome<Slot> client(const std::string& owner, net::TlsClientSettings settings);
@@ -33,21 +38,24 @@ class TlsFiles {
   };
   struct Watched {
     std::string owner;
-    std::vector<std::string> certificates, others;
-    std::function<Made(const net::TlsContext* before)> make;
+    std::variant<std::vector<net::TlsServerSettings>, net::TlsClientSettings> settings;
+    std::vector<std::string> certificates{}, others{};
     std::vector<identity::FileMark> seen{};
     std::vector<Shown> shown{};
     std::shared_ptr<net::TlsSlot> slot{};
+    std::shared_ptr<const net::TlsContext> before{};  // while it is made: what it takes the place of
     stats::Slot renewals{}, failures{};
   };
   identity::Outcome<Slot> add(Watched watched);
+  void count(Watched& watched);
   static Made read(Watched& watched, bool dated);
   static std::vector<identity::FileMark> marks(const Watched& watched);
   void look();
   net::Loop* control_ = nullptr;
+  stats::Catalog* catalog_ = nullptr;
   stats::Shard* shard_ = nullptr;
   milliseconds look_{};
-  std::vector<Watched> watched_;
+  std::vector<Watched> watched_, before_;  // before_: of the configuration in force, while another is gathered
   net::BoundTimer<TlsFiles, &TlsFiles::look> again_{*this};
 };
 

@@ -118,6 +118,17 @@ constexpr Verb kVerbs[] = {
      "  outrider config show sidecar.yaml --defaults                   values nobody set too\n"
      "  outrider config show --listen :8080 --to 127.0.0.1:9001        what a one-line form stands for\n",
      kShow, 1, config_show},
+    {"config apply", "[FILE] [--json] [--admin ADDRESS]", "have a running proxy serve it, all or nothing",
+     "Without FILE the proxy reads its own file again, as for SIGHUP. - is standard input. A FILE is served until the proxy's own file\n"
+     "changes or the proxy starts again. Exit 0 applied or the same as before, 1 refused and nothing changed.\n\n"
+     "  outrider config apply edge.yaml\n",
+     kRead, 1, config_apply},
+    {"config history", "[N] [--json] [--admin ADDRESS]", "versions a running proxy has served, by whom, and how they did",
+     "N prints that version as it was written.\n\n  outrider config history\n  outrider config history 3\n", kRead, 1, config_history},
+    {"config rollback", "[N] [--json] [--admin ADDRESS]", "have a running proxy serve an earlier version again",
+     "Without N the one before. The file stays as it is: mend it before the proxy starts the next time.\n\n"
+     "  outrider config rollback\n  outrider config rollback 3\n",
+     kRead, 1, config_rollback},
     {"identity dev-ca", "DIR [--for DURATION]", "a throw-away certificate authority, for trying and for tests",
      "Writes ca.crt and ca.key (0600).\n\n  outrider identity dev-ca ./ca\n", kDevCa, 1, identity_dev_ca},
     {"identity issue", "--ca DIR --id SPIFFE_ID --out DIR [--dns NAME]... [--ip ADDRESS]... [--for DURATION]",

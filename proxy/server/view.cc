@@ -8,6 +8,7 @@
 #include "server/build.h"
 #include "server/dry_run.h"
 #include "server/overload.h"
+#include "server/reloader.h"
 
 namespace outrider::server {
 
@@ -117,6 +118,8 @@ std::vector<admin::Part> View::readiness() const {
     parts.push_back({"traffic", true, "clear text between sidecars", true});
   if (const auto strain = state_.overload ? state_.overload->describe() : std::string(); !strain.empty())
     parts.push_back({"overload", true, strain, true});
+  if (const auto trouble = state_.reloader ? state_.reloader->trouble() : std::string(); !trouble.empty())
+    parts.push_back({"configuration", true, trouble, true});
   if (state_.draining) parts.push_back({"lifecycle", false, "leaving"});
   return parts;
 }

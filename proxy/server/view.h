@@ -14,6 +14,7 @@
 namespace outrider::server {
 
 class OverloadWatch;
+class Reloader;
 
 // What the supervisor knows of itself. Owned and kept up to date by it; control loop.
 struct State {
@@ -22,6 +23,8 @@ struct State {
   const Mesh* mesh = nullptr;
   Services* services = nullptr;
   const OverloadWatch* overload = nullptr;
+  const Reloader* reloader = nullptr;  // null: the configuration stays as it is
+  uint64_t version = 1;                // of the configuration, since the start
   std::string local_cluster;  // of the app beside us; empty: there is none
   std::string announced_as;   // service in the registry; empty: not announced
   size_t listeners = 0, listening = 0;

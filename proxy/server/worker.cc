@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <set>
+
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -28,20 +30,6 @@ Worker::~Worker() {
   site_.reset();
 }
 
-void Worker::open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd) {
-  site_->listening.push_back(net::Address::local_of(fd));
-  for (const auto& door : doors_)
-    if (&door->plan() == plan.get()) {  // another address of the same listener: the same counters
-      doors_.push_back(std::make_unique<exchange::Door>(*site_, door->accepted_from(), fd));
-      return;
-    }
-  const char* tls = plan->mutual_tls ? "mutual" : plan->tls ? "terminated" : plan->tls_alone ? "passed" : "none";
-  exchange::ConnectionCounters counters(site_->catalog, plan->direction, plan->name, tls);
-  if (plan->permissive) counters.tell_clear_text();
-  auto from = std::make_shared<exchange::AcceptedFrom>(exchange::AcceptedFrom{std::move(plan), std::move(counters)});
-  doors_.push_back(std::make_unique<exchange::Door>(*site_, std::move(from), fd));
-}
-
 void Worker::start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
@@ -56,15 +44,60 @@ void Worker::join() {
   thread_.join();
 }
 
-void Worker::adopt(std::shared_ptr<const exchange::Snapshot> snapshot) {
-  if (!thread_.joinable()) return serve(std::move(snapshot));
-  loop_.post([this, snapshot = std::move(snapshot)]() mutable { serve(std::move(snapshot)); });
+void Worker::adopt(std::shared_ptr<const exchange::Snapshot> snapshot, std::vector<Opened> opened) {
+  if (!thread_.joinable()) return serve(std::move(snapshot), opened);
+  loop_.post([this, snapshot = std::move(snapshot), opened = std::move(opened)]() mutable { serve(std::move(snapshot), opened); });
 }
 
-void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot) {
+void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot, const std::vector<Opened>& opened) {
+  lead_doors(*snapshot, opened);
   site_->serving = exchange::Serving::make(std::move(snapshot), site_->context, site_->serving.get());
   site_->pressure = site_->serving->snapshot->pressure;
   for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
+  site_->by_name.renew();
+}
+
+namespace {
+
+std::shared_ptr<exchange::AcceptedFrom> accepted_under(std::shared_ptr<const exchange::ListenerPlan> plan, stats::Catalog& catalog) {
+  const char* tls = plan->mutual_tls ? "mutual" : plan->tls ? "terminated" : plan->tls_alone ? "passed" : "none";
+  exchange::ConnectionCounters counters(catalog, plan->direction, plan->name, tls);
+  if (plan->permissive) counters.tell_clear_text();
+  return std::make_shared<exchange::AcceptedFrom>(exchange::AcceptedFrom{std::move(plan), std::move(counters)});
+}
+
+}  // namespace
+
+// Addresses of one listener share their counters. A door is known by its address, whatever its listener is called.
+void Worker::lead_doors(const exchange::Snapshot& to, const std::vector<Opened>& opened) {
+  std::vector<std::unique_ptr<exchange::Door>> doors;
+  std::set<const exchange::AcceptedFrom*> goes_on;
+  for (const auto& plan : to.listeners) {
+    std::shared_ptr<exchange::AcceptedFrom> from;
+    for (const auto& door : doors_)
+      if (door && !from && plan->serves_connections_of(door->plan())) from = door->accepted_from();
+    if (from) from->plan = plan;
+    else from = accepted_under(plan, site_->catalog);
+    goes_on.insert(from.get());
+    for (const net::Address& address : plan->addresses) {
+      for (auto& door : doors_)
+        if (door && door->asked() == address) {
+          door->lead_to(from);
+          doors.push_back(std::move(door));
+        }
+      for (const Opened& each : opened)
+        if (each.address == address) doors.push_back(std::make_unique<exchange::Door>(*site_, from, each.address, each.fd));
+    }
+  }
+  for (auto& door : doors_)
+    if (door) door->shut();  // lets in who waits, to be served and sent away
+  doors_ = std::move(doors);
+  site_->listening.clear();
+  for (const auto& door : doors_) site_->listening.push_back(door->local());
+  if (!thread_.joinable()) return;
+  site_->sessions.for_each([&](exchange::HttpSession& session) {
+    if (!goes_on.count(session.accepted_from())) session.drain();
+  });
 }
 
 // A rule's cluster and one found by a Host header may have the same name.

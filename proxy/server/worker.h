@@ -36,11 +36,14 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
          std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events);
   ~Worker();
-  // Before start(): a listening descriptor, owned from here on.
-  void open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd);
+  struct Opened {          // for a listener of the snapshot
+    net::Address address;  // as it is configured
+    int fd;                // listening; the worker's from here on
+  };
+  // From the control thread, at any time, before start() as well: what is served from now on. Doors whose addresses it does not
+  // have are shut; connections that its plans cannot go on with are drained, the others go on by them.
+  void adopt(std::shared_ptr<const exchange::Snapshot> snapshot, std::vector<Opened> opened);
   void start();
-  // From the control thread, at any time:
-  void adopt(std::shared_ptr<const exchange::Snapshot> snapshot);
   void adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set);
   void refresh(const std::string& cluster);  // health or an ejection changed
   void drain(Drain what);                    // stop accepting, finish what runs, then on_drained()
@@ -58,7 +61,8 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void unwatch(const std::string& service) override { events_.on_unwatch(index_, service); }
   void on_ejected(const std::string& cluster) override { events_.on_ejected(cluster); }
   std::vector<upstream::Cluster*> all_named(const std::string& cluster);
-  void serve(std::shared_ptr<const exchange::Snapshot> snapshot);
+  void serve(std::shared_ptr<const exchange::Snapshot> snapshot, const std::vector<Opened>& opened);
+  void lead_doors(const exchange::Snapshot& to, const std::vector<Opened>& opened);
   void cut_all();
   void on_drain_check();
   void on_review();

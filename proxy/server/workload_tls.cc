@@ -10,6 +10,8 @@ WorkloadTls::WorkloadTls(identity::Identity identity, net::TlsTerms terms)
       client_(std::make_shared<TlsSlot>(TlsContext::workload_client(identity_, terms_))) {}
 
 std::shared_ptr<const TlsSlot> WorkloadTls::server(std::vector<std::string> protocols) {
+  for (const auto& server : servers_)
+    if (server.protocols == protocols) return server.slot;
   auto slot = std::make_shared<TlsSlot>(TlsContext::workload_server(identity_, protocols, terms_));
   servers_.push_back({std::move(protocols), slot});
   return slot;

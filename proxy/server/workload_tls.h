@@ -19,7 +19,7 @@ class WorkloadTls {
  public:
   WorkloadTls(identity::Identity identity, net::TlsTerms terms);
   std::shared_ptr<const net::TlsSlot> client() const { return client_; }
-  std::shared_ptr<const net::TlsSlot> server(std::vector<std::string> protocols);  // by ALPN, in our order
+  std::shared_ptr<const net::TlsSlot> server(std::vector<std::string> protocols);  // by ALPN, in our order; asked again: the same
   const std::string& id() const { return identity_.id.text(); }
   void renew(identity::Identity identity);
 

@@ -50,6 +50,7 @@ class Cluster {
   void review(net::TrustReview& review);               // of connections that are open
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
+  const std::shared_ptr<const EndpointSet>& shared_set() const { return set_; }
   void await_set(Place& place);               // called when known() is no longer NotYet; idempotent
   Ref<Seat> pick(Pick what);                  // never waits; null: nobody
   Ref<Seat> seat_at(const net::Address& to);  // by_destination: in place of pick(); null: too many are in use

@@ -43,6 +43,18 @@ Cluster* ClusterTable::existing(std::string_view service) {
   return known == clusters_.end() ? nullptr : known->second.get();
 }
 
+void ClusterTable::renew() {
+  for (auto& [name, cluster] : clusters_) {
+    auto plan = source_.plan_for(name);
+    if (!plan || plan.get() == &cluster->plan()) continue;
+    Ref<Cluster> fresh(new Cluster(context_, std::move(plan), source_.limits_for(name)));
+    fresh->last_used = cluster->last_used;
+    fresh->ejections = cluster->ejections;
+    fresh->adopt(cluster->shared_set());
+    cluster = std::move(fresh);
+  }
+}
+
 void ClusterTable::for_each(void (*f)(Cluster&, void*), void* with) {
   for (auto& [name, cluster] : clusters_) f(*cluster, with);
 }

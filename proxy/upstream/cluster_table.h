@@ -28,6 +28,7 @@ class ClusterTable {
   ~ClusterTable();
   Ref<Cluster> find(std::string_view service);  // known() is NotYet at first. Null: the table is full
   Cluster* existing(std::string_view service);  // null when nobody asked for it
+  void renew();                                 // those of which there is another plan now are made anew, with their endpoints
   void for_each(void (*f)(Cluster&, void*), void* with);
   size_t size() const { return clusters_.size(); }
 

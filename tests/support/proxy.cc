@@ -20,6 +20,7 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
   sources.filters = filters::names();
   sources.check_filter = filters::check;
   sources.set = std::move(set);
+  sources.set.insert(sources.set.begin(), "config.history=off");
   for (const char* port : {"admin.address=127.0.0.1:0", "admin.health=off", "telemetry.metrics.address=127.0.0.1:0",
                            "lifecycle.drain.delay=0", "telemetry.log.level=error"})
     sources.set.insert(sources.set.begin(), port);
@@ -28,9 +29,10 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
   if (!outcome.document) std::abort();  // nothing below can go on
   std::promise<std::string> started;
   auto future = started.get_future();
-  thread_ = std::thread([&started, this, document = std::move(*outcome.document)]() mutable {
+  thread_ = std::thread([&started, this, sources, document = std::move(*outcome.document)]() mutable {
     supervisor_ =
-        std::make_unique<server::Supervisor>(server::Settings{std::move(document), {}, false, false, file_look, cgroup});
+        std::make_unique<server::Supervisor>(server::Settings{
+        .document = std::move(document), .signals = false, .file_look = file_look, .cgroup = cgroup, .sources = sources});
     auto* supervisor = supervisor_.get();
     const std::string problem = supervisor->start();
     started.set_value(problem);

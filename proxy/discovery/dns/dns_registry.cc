@@ -244,6 +244,8 @@ void DnsRegistry::add(const std::string& service, std::vector<Instance> endpoint
   entry->set(std::move(endpoints), options);
 }
 
+void DnsRegistry::remove(const std::string& service) { services_.erase(service); }
+
 void DnsRegistry::watch(const std::string& service, Watcher& watcher) {
   const auto it = services_.find(service);
   if (it == services_.end()) return watcher.on_instances(service, Known::Absent, {});

@@ -28,6 +28,7 @@ class DnsRegistry final : public Registry {
   // An endpoint's address is ip:port, which nobody is asked for, or name:port; of type Srv the port is the records' own. Again:
   // replaces; names that stay keep what they have found.
   void add(const std::string& service, std::vector<Instance> endpoints, const config::Dns& options);
+  void remove(const std::string& service);  // nobody watches it any more
   void watch(const std::string& service, Watcher& watcher) override;
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}

@@ -60,6 +60,16 @@ void FileRegistry::on_instances(const std::string& service, Known known, std::ve
   tell(service, file);
 }
 
+void FileRegistry::remove(const std::string& service) {
+  const auto file = files_.find(service);
+  if (file == files_.end()) return;
+  if (file->second.read) {
+    dns_.unwatch(service, *this);
+    dns_.remove(service);
+  }
+  files_.erase(file);
+}
+
 void FileRegistry::tell(const std::string& service, const File& file) {
   for (Watcher* watcher : std::vector<Watcher*>(file.watchers)) tell(service, file, *watcher);
 }

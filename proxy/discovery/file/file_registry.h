@@ -28,6 +28,8 @@ class FileRegistry final : public Registry, Watcher {
   FileRegistry(net::Loop& control, DnsRegistry& dns, FileEvents& events, milliseconds look);
   ~FileRegistry();
   void add(const std::string& service, const std::string& path, const config::Dns& names);
+  bool has(const std::string& service) const { return files_.count(service) > 0; }
+  void remove(const std::string& service);                            // nobody watches it any more
   void watch(const std::string& service, Watcher& watcher) override;  // calls back at once
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}

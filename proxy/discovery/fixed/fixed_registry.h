@@ -11,6 +11,7 @@ namespace outrider::discovery {
 class FixedRegistry final : public Registry {
  public:
   void add(const std::string& service, std::vector<Instance> endpoints);  // again: replaces, and watchers are told
+  void remove(const std::string& service) { services_.erase(service); }   // nobody watches it any more
   void watch(const std::string& service, Watcher& watcher) override;      // calls back at once: Yes, or Absent
   void unwatch(const std::string& service, Watcher& watcher) override;
   void announce(const std::string&, const Instance&) override {}

@@ -37,7 +37,7 @@ TEST_F(ServicesTest, ARecordThatIsSignedAnewChangesItsLeaseAndNothingElse) {
   plan->name = plan->service = "default/web";
   const WallTime soon = net::Loop::wall() + std::chrono::minutes(1), later = soon + std::chrono::minutes(10);
   registry.add("default/web", {instance(1, soon)});
-  services.add(plan, std::make_shared<upstream::Limits>(), {&registry, "default/web"});
+  services.add(plan, std::make_shared<upstream::Limits>(), [&] { return Services::Source{&registry, "default/web"}; });
   const auto& group = services.all().at("default/web");
   const auto set = group.set;
   ASSERT_EQ(set->members.size(), 1u);
@@ -52,7 +52,7 @@ TEST_F(ServicesTest, AServiceIsFollowedWhileAnyClusterIsOfIt) {
   plan->name = "cart";
   plan->service = "shop/cart";
   services.by_name(&registry, upstream::ClusterPlan());
-  services.add(plan, std::make_shared<upstream::Limits>(), {&registry, "shop/cart"});
+  services.add(plan, std::make_shared<upstream::Limits>(), [&] { return Services::Source{&registry, "shop/cart"}; });
   services.watch(0, "shop/cart");
   services.unwatch(0, "shop/cart");
   registry.add("shop/cart", {instance(1, net::Loop::wall() + std::chrono::minutes(1))});

@@ -102,8 +102,7 @@ class SharedLimitsTest : public testing::Test {
     if (store.address.empty()) store.address = redis->text();
     limit = std::make_shared<FakeLimit>(store);
     limits = std::make_unique<SharedLimits>(loop, catalog, *shard);
-    limits->add(limit);
-    limits->start();
+    limits->keep({limit});
   }
   double failures(const std::string& reason) {
     uint64_t sum = 0;

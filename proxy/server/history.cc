@@ -1,0 +1,168 @@
+#include "server/history.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/node.h"
+#include "identity/files.h"
+
+namespace outrider::server {
+
+namespace {
+
+constexpr const char* kFirstLine = "# outrider: a configuration that was served";
+
+// One line of a comment, whatever is in it.
+std::string one_line(std::string text) {
+  for (char& c : text)
+    if (uint8_t(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
+
+std::optional<uint32_t> number_of(const std::filesystem::path& file) {
+  if (file.extension() != ".yaml") return {};
+  const auto number = parse_number(file.stem().string());
+  return number && *number <= UINT32_MAX ? std::optional(uint32_t(*number)) : std::nullopt;
+}
+
+}  // namespace
+
+History::History(std::string folder, uint32_t keep) : folder_(std::move(folder)), keep_(keep) {}
+
+History::~History() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+std::string History::folder_of(const std::string& dir, const std::string& node, const std::string& file) {
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(file, ignored), ignored);
+  char digest[17];
+  std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(hash(path.string())));
+  std::string name = node.empty() ? "node" : node;
+  std::replace(name.begin(), name.end(), '/', '_');
+  if (name.starts_with('.')) name[0] = '_';
+  return dir + "/" + name + "/" + digest;
+}
+
+std::string History::as_file(const Version& v) {
+  std::string head = std::string(kFirstLine) + "\n";
+  const auto line = [&](const char* key, const std::string& value) { head += std::string("# ") + key + ": " + one_line(value) + "\n"; };
+  line("version", std::to_string(v.number));
+  line("time", std::to_string(to_ms(v.time)));
+  line("author", v.author);
+  line("source", v.source);
+  line("digest", v.digest);
+  line("verdict", v.verdict);
+  return head + "\n" + v.text;
+}
+
+identity::Outcome<Version> History::parse(const std::string& text) {
+  std::string_view rest = text;
+  if (next_part(rest, '\n') != kFirstLine) return identity::Failure{"it does not begin as a version does"};
+  Version v;
+  for (;;) {
+    std::string_view line = next_part(rest, '\n');
+    if (line.empty()) break;
+    const size_t colon = line.find(": ");
+    if (!line.starts_with("# ") || (colon == line.npos && !line.ends_with(':'))) return identity::Failure{"its head is broken"};
+    const std::string_view key = line.substr(2, (colon == line.npos ? line.size() - 1 : colon) - 2);
+    const std::string value(colon == line.npos ? "" : line.substr(colon + 2));
+    const auto number = parse_number(value);
+    if (key == "version" && number && *number <= UINT32_MAX) v.number = uint32_t(*number);
+    else if (key == "time" && number && *number <= uint64_t(INT64_MAX) / 1'000'000) v.time = from_ms(int64_t(*number));
+    else if (key == "author") v.author = value;
+    else if (key == "source") v.source = value;
+    else if (key == "digest") v.digest = value;
+    else if (key == "verdict") v.verdict = value;
+  }
+  if (v.number == 0) return identity::Failure{"it has no number"};
+  v.text = std::string(rest);
+  return v;
+}
+
+std::deque<Version> History::read(const std::string& folder) {
+  std::deque<Version> all;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const auto number = number_of(entry.path());
+    if (!number) continue;
+    const auto text = identity::read_file(entry.path().string(), config::kMaxText + 64 * 1024);
+    auto version = text ? parse(*text) : text.failure();
+    if (version && version->number == *number) all.push_back(std::move(*version));
+    else log::warn("a version of the configuration cannot be read", {{"file", entry.path().string()}, {"why", version.why()}});
+  }
+  std::sort(all.begin(), all.end(), [](const Version& a, const Version& b) { return a.number < b.number; });
+  return all;
+}
+
+std::string History::open() {
+  if (folder_.empty()) return {};
+  const auto refuse = [this](std::string why) {
+    folder_.clear();
+    return why;
+  };
+  if (const auto made = identity::make_folder(folder_); !made) return refuse(made.why());
+  lock_ = ::open((folder_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) return refuse(folder_ + ": " + std::strerror(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) return refuse(folder_ + ": another proxy of the same node and file has it");
+  all_ = read(folder_);
+  for (auto& each : all_)
+    if (each.verdict == "watched") judge(each.number, "not judged");  // its process has ended
+  return {};
+}
+
+std::string History::path_of(uint32_t number) const {
+  char name[32];
+  std::snprintf(name, sizeof name, "/%06u.yaml", number);
+  return folder_ + name;
+}
+
+void History::write(const Version& version) {
+  if (folder_.empty()) return;
+  const auto done = identity::write_file(path_of(version.number), as_file(version), 0600);
+  if (done) told_ = false;
+  else if (!std::exchange(told_, true)) log::warn("a version of the configuration cannot be kept on disk", {{"why", done.why()}});
+}
+
+const Version& History::add(Version version) {
+  version.number = all_.empty() ? 1 : all_.back().number + 1;
+  all_.push_back(std::move(version));
+  write(all_.back());
+  keep(keep_);
+  return all_.back();
+}
+
+void History::judge(uint32_t number, std::string verdict) {
+  for (auto& each : all_)
+    if (each.number == number && each.verdict != verdict) {
+      each.verdict = std::move(verdict);
+      return write(each);
+    }
+}
+
+void History::keep(uint32_t most) {
+  keep_ = most;
+  while (all_.size() > keep_) {
+    if (!folder_.empty()) ::unlink(path_of(all_.front().number).c_str());
+    all_.pop_front();
+  }
+}
+
+const Version* History::find(uint32_t number) const {
+  for (const auto& each : all_)
+    if (each.number == number) return &each;
+  return nullptr;
+}
+
+}  // namespace outrider::server
