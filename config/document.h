@@ -412,6 +412,8 @@ struct AccessLog {
   enum class Format : uint8_t { Off, Json, Text } format = Format::Off;
   std::string to = "stdout";  // stdout, stderr, or a file
   double sample = 1, sample_errors = 1;
+  Node when;  // options of what is logged, as the filter `tap` has them; null: everything
+  std::vector<std::pair<std::string, std::string>> fields;  // "header.x", "response_header.x", "=text", or off
 };
 
 struct Log {

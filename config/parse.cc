@@ -191,7 +191,22 @@ void read_buckets(Fields& fields, Metrics& m) {
   m.buckets = std::move(bounds);
 }
 
-void read_access_log(Fields& top, AccessLog& log) {
+// What is said in the log beside the usual fields, or no more.
+void read_log_fields(Fields& fields, AccessLog& log) {
+  fields.pairs("fields", log.fields);
+  for (const auto& [name, from] : log.fields) {
+    const Node& at = *fields.given("fields")->find(name);
+    const auto path = join_path(fields.path("fields"), name);
+    const auto field = [&](std::string_view prefix) {
+      return from.starts_with(prefix) && is_token(std::string_view(from).substr(prefix.size()));
+    };
+    if (!is_token(name)) fields.reading().error(at, path, "expected a name of letters, digits and _");
+    else if (!is_off(from) && !from.starts_with('=') && !field("header.") && !field("response_header."))
+      fields.reading().error(at, path, "expected header.NAME, response_header.NAME, =TEXT or off, got \"" + from + "\"");
+  }
+}
+
+void read_access_log(Fields& top, AccessLog& log, const Sources& sources) {
   using Format = AccessLog::Format;
   const Words<Format> words{{"off", Format::Off}, {"json", Format::Json}, {"text", Format::Text}};
   const Node* value = top.given("access_log");
@@ -200,13 +215,24 @@ void read_access_log(Fields& top, AccessLog& log) {
   if (value) log.format = Format::Json;
   fields.choice("format", log.format, words);
   fields.text("to", log.to, "stdout, stderr or file");
-  fields.later("fields", {"{}"});
-  fields.later("when", {"{}"});
+  read_log_fields(fields, log);
+  const Node* when = fields.hand("when", "options of `match` of the filter tap", "{}");
+  if (when && when->size() > 0) {
+    fields.keep("when", *when);
+    FilterUse use;
+    use.name = "tap";
+    use.options = Node::map();
+    use.options.put("match", *when);
+    use.path = fields.path();
+    log.when = check_filter(fields.reading(), use, sources, "match") ? *when : Node();
+  } else {
+    fields.keep("when", Node::map());
+  }
   fields.share("sample", log.sample);
   fields.share("sample_errors", log.sample_errors);
 }
 
-void read_telemetry(Fields& top, Document& d) {
+void read_telemetry(Fields& top, Document& d, const Sources& sources) {
   Fields fields = top.map("telemetry");
   if (fields.off("metrics", false)) {
     d.metrics.address.clear();
@@ -219,7 +245,7 @@ void read_telemetry(Fields& top, Document& d) {
     metrics.flag("endpoint_metrics", d.metrics.endpoint_metrics);
     read_buckets(metrics, d.metrics);
   }
-  read_access_log(fields, d.access_log);
+  read_access_log(fields, d.access_log, sources);
   fields.later("tracing", {"off"}, {"{propagate: [w3c, b3], sample: 1%, otlp: \"\", always: header.x-trace}"});
   Fields log = fields.map("log");
   using Level = Log::Level;
@@ -387,7 +413,7 @@ Document read_document(Reading& reading, Layers& layers) {
   read_overload(top, d.overload);
   read_lifecycle(top, d.lifecycle);
   read_upkeep(top, d.upkeep);
-  read_telemetry(top, d);
+  read_telemetry(top, d, layers.sources);
   {
     Fields admin = top.map("admin");
     admin.address("address", d.admin.address, {}, true);

@@ -11,10 +11,10 @@ namespace outrider::config {
 namespace {
 
 // Whatever is below these; but for what is below kServed.
-constexpr std::array<std::string_view, 11> kFixed{"mode",          "node",      "service",
+constexpr std::array<std::string_view, 10> kFixed{"mode",          "node",      "service",
                                                   "identity",      "registry",  "overload.threads",
                                                   "lifecycle.sandbox", "config.history", "telemetry.metrics",
-                                                  "telemetry.access_log", "admin"};
+                                                  "admin"};
 constexpr std::array<std::string_view, 7> kServed{"service.weight",    "service.health", "service.concurrency",
                                                   "service.admission", "service.queue",  "service.capacity",
                                                   "service.version"};

@@ -172,6 +172,11 @@ Reply index_page(const Facts& facts) {
       "  GET  /authz          may FROM ask TO for that, and by which rule (?from=&to=&method=&path=)\n"
       "  GET  /tap            exchanges as they end, a line of JSON each (outrider tap --help: by what; limit=, for=; from this machine)\n"
       "  GET  /config         the configuration as it takes effect\n"
+      "  POST /config         serve the file anew, or the body, all or nothing (from this machine)\n"
+      "  GET  /config/history versions that were served, by whom, and how they did (?number=)\n"
+      "  POST /config/rollback  serve an earlier version again (?to=N; from this machine)\n"
+      "  POST /log            how much is logged from now on (?level=; from this machine)\n"
+      "  POST /weight         share of requests that others send here (?value=; from this machine)\n"
       "  GET  /version        what was built\n"
       "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
       "  POST /quitquitquit   drain and exit (from this machine)\n";

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <climits>
 #include <ctime>
+#include <utility>
 
 #include "base/text.h"
+#include "http/secrets.h"
 
 namespace outrider::exchange {
 
@@ -70,19 +72,34 @@ void append_text_line(std::string& out, const AccessEntry& e) {
   append_ms(out, e.duration_us);
   word(e.request_id);
   quoted(e.user_agent);
-  out += '\n';
+}
+
+// Of a field that came more often, the first.
+std::string_view value_of(const http::HeaderMap* head, const std::string& name) {
+  const http::Field* const field = head ? head->find(name) : nullptr;
+  if (!field) return {};
+  return http::is_secret(*field) ? http::kHidden : field->value;
+}
+
+std::string_view value_of(const AccessLogPlan::Field& field, const AccessHeads& heads) {
+  using From = AccessLogPlan::Field::From;
+  if (field.from == From::Text) return field.what;
+  return value_of(field.from == From::Request ? heads.request : heads.response, field.what);
 }
 
 }  // namespace
 
-void append_entry(std::string& out, const AccessEntry& e) {
+void append_entry(std::string& out, const AccessEntry& e, std::span<const std::string> without) {
+  const auto left_out = [&](std::string_view key) {
+    return !without.empty() && std::find(without.begin(), without.end(), key) != without.end();
+  };
   const auto text = [&](const char* key, std::string_view value) {
-    if (value.empty()) return;
+    if (value.empty() || left_out(key)) return;
     out.append(",\"").append(key).append("\":");
     append_json(out, value);
   };
   const auto number = [&](const char* key, uint64_t value) {
-    out.append(",\"").append(key).append("\":").append(std::to_string(value));
+    if (!left_out(key)) out.append(",\"").append(key).append("\":").append(std::to_string(value));
   };
   out += "{\"time\":\"";
   append_time(out, e.start);
@@ -115,20 +132,23 @@ void append_entry(std::string& out, const AccessEntry& e) {
   text("user_agent", e.user_agent);
 }
 
-AccessLogWriter::AccessLogWriter(Format format, const std::string& to, double sample, double sample_errors)
-    : format_(format), sample_(sample), sample_errors_(sample_errors), patience_(kRounds) {
-  if (to.empty() || to == "stdout") fd_ = STDOUT_FILENO;
-  else if (to == "stderr") fd_ = STDERR_FILENO;
-  else {
-    fd_ = ::open(to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    owned_fd_ = true;
-  }
+AccessLogWriter::AccessLogWriter(std::string to) : to_(std::move(to)), patience_(kRounds) { open(); }
+
+// One that cannot be opened leaves the one there was.
+void AccessLogWriter::open() {
+  int fd = to_.empty() || to_ == "stdout" ? STDOUT_FILENO : STDERR_FILENO;
+  const bool named = !to_.empty() && to_ != "stdout" && to_ != "stderr";
+  if (named) fd = ::open(to_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  if (fd < 0) return;
+  if (owned_fd_) ::close(fd_);
+  fd_ = fd;
+  owned_fd_ = named;
   struct stat about {};
-  file_ = fd_ >= 0 && ::fstat(fd_, &about) == 0 && S_ISREG(about.st_mode);
+  file_ = ::fstat(fd_, &about) == 0 && S_ISREG(about.st_mode);
 }
 
 void AccessLogWriter::start() {
-  if (fd_ >= 0) thread_ = std::thread([this] { run(); });
+  if (fd_ >= 0 && !thread_.joinable()) thread_ = std::thread([this] { run(); });
 }
 
 AccessLogWriter::~AccessLogWriter() {
@@ -141,10 +161,18 @@ AccessLogWriter::~AccessLogWriter() {
   if (owned_fd_ && fd_ >= 0) ::close(fd_);
 }
 
+void AccessLogWriter::reopen() {
+  {
+    std::lock_guard lock(mutex_);
+    reopen_ = true;
+  }
+  wake_.notify_one();
+}
+
 void AccessLogWriter::submit(std::string& lines) {
   {
     std::lock_guard lock(mutex_);
-    if (fd_ < 0 || queue_.size() + lines.size() > kQueueBytes)
+    if (queue_.size() + lines.size() > kQueueBytes)
       dropped_.fetch_add(uint64_t(std::count(lines.begin(), lines.end(), '\n')), std::memory_order_relaxed);
     else queue_ += lines;
   }
@@ -159,13 +187,15 @@ size_t AccessLogWriter::queued_bytes() {
 
 void AccessLogWriter::run() {
   std::string writing;
-  for (;;) {
+  for (bool again = false;;) {
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
-      if (queue_.empty()) return;
+      wake_.wait(lock, [this] { return ending_ || reopen_ || !queue_.empty(); });
+      again = std::exchange(reopen_, false);
+      if (queue_.empty() && !again) return;
       writing.swap(queue_);
     }
+    if (again) open();
     write_out(writing);
     writing.clear();
   }
@@ -189,26 +219,37 @@ bool AccessLogWriter::wait_for_room() {
   return true;
 }
 
-AccessLog::~AccessLog() {
-  if (writer_ && !lines_.empty()) writer_->submit(lines_);
+AccessLog::~AccessLog() { follow(nullptr); }
+
+void AccessLog::follow(std::shared_ptr<const AccessLogPlan> plan) {
+  if (plan_ && !lines_.empty()) plan_->writer->submit(lines_);
+  plan_ = std::move(plan);
 }
 
-bool AccessLog::wanted(bool error) {
-  if (!writer_) return false;
-  const double share = writer_->sample(error);
+bool AccessLog::drawn(bool error) {
+  const double share = error ? plan_->sample_errors : plan_->sample;
   return share >= 1 || (share > 0 && loop_.random().unit() < share);
 }
 
-void AccessLog::write(const AccessEntry& entry) {
-  if (writer_->format() == AccessLogWriter::Format::Json) {
-    append_entry(lines_, entry);
-    lines_ += "}\n";
-  } else {
-    append_text_line(lines_, entry);
+void AccessLog::write(const AccessEntry& entry, const AccessHeads& heads) {
+  const bool json = plan_->format == AccessLogPlan::Format::Json;
+  if (json) append_entry(lines_, entry, plan_->without);
+  else append_text_line(lines_, entry);
+  for (const auto& field : plan_->fields) {
+    const std::string_view value = value_of(field, heads);
+    if (json && value.empty()) continue;
+    lines_ += json ? ',' : ' ';
+    if (json) append_json(lines_, field.name);
+    else lines_ += field.name;
+    lines_ += json ? ':' : '=';
+    append_json(lines_, value);
   }
+  lines_ += json ? "}\n" : "\n";
   loop_.at_end_of_turn(*this);
 }
 
-void AccessLog::on_end_of_turn() { writer_->submit(lines_); }
+void AccessLog::on_end_of_turn() {
+  if (!lines_.empty()) plan_->writer->submit(lines_);
+}
 
 }  // namespace outrider::exchange

@@ -11,7 +11,11 @@ class Door final : net::ListenerEvents {
  public:
   // `asked`: the address as it is configured; a port of 0 there is another one in local().
   Door(Site& site, std::shared_ptr<AcceptedFrom> from, const net::Address& asked, int fd);
-  const net::Address& asked() const { return asked_; }
+  // Whether it is the one for this address of that listener. Who wants any free port has a door of his own; of others the
+  // address is enough, whatever its listener was called before.
+  bool is_for(const net::Address& asked, const std::string& listener) const {
+    return asked == asked_ && (asked.is_unix() || asked.port() != 0 || plan().name == listener);
+  }
   const net::Address& local() const { return listener_.local(); }
   void shut() { listener_.close(); }
   const ListenerPlan& plan() const { return *from_->plan; }

@@ -145,10 +145,20 @@ AccessEntry Exchange::entry(TimePoint now) {
 }
 
 void Exchange::log(TimePoint now) {
-  if (route_ && !route_->logged) return;
+  const AccessLogPlan* const plan = site_.access_log.plan();
+  if (!plan || (route_ && !route_->logged)) return;
   const auto grpc = grpc_status();
   const bool error = flag_ != Flag::None || status() >= 500 || (grpc && http::is_grpc_failure(*grpc));
-  if (site_.access_log.wanted(error)) site_.access_log.write(entry(now));
+  if (!site_.access_log.drawn(error)) return;
+  const AccessEntry logged = entry(now);
+  if (plan->when) {
+    const std::span<const http::Field> fields = raw_ ? std::span<const http::Field>{} : request_.headers.fields();
+    if (!plan->when->of_request({logged.method, logged.host, logged.path, fields})) return;
+    Seen seen{logged};
+    if (tries_) seen.endpoint = tried_[tries_ - 1]->member.endpoint->mutual_identity();
+    if (!plan->when->of_end(ended(seen))) return;
+  }
+  site_.access_log.write(logged, {raw_ ? nullptr : &request_.headers, response_sent_ ? &response_->headers : nullptr});
 }
 
 void Exchange::show(TimePoint now) {

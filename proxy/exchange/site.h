@@ -23,8 +23,7 @@ class HttpSession;
 
 // Owned by a worker; one thread. Everything that lives on the data path holds a reference to it.
 struct Site {
-  Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, AccessLogWriter* log,
-       milliseconds service_idle, std::shared_ptr<PeerNames> peer_names);
+  Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, milliseconds service_idle, std::shared_ptr<PeerNames> peer_names);
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;

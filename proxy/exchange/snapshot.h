@@ -8,6 +8,7 @@
 
 #include "base/pace.h"
 #include "base/tally.h"
+#include "exchange/access_log.h"
 #include "exchange/pressure.h"
 #include "exchange/router.h"
 #include "exchange/server_first.h"
@@ -101,6 +102,7 @@ struct Snapshot {
   std::shared_ptr<Pressure> pressure = std::make_shared<Pressure>();
   std::vector<std::shared_ptr<filter::Feed>> feeds;  // of the filters; the control thread looks after them
   std::map<std::string, MadeFilter> filters;         // by their place in the configuration, for the next one
+  std::shared_ptr<const AccessLogPlan> access_log;   // null: there is none
   uint32_t routes = 0;                               // how many ids there are
   std::string default_namespace = "default", mesh_domain = "mesh";
 };

@@ -83,6 +83,7 @@ filter::TapMatch::Ended ended(const Seen& seen) {
   if (entry.grpc_status) ended.grpc_status = uint32_t(*entry.grpc_status);
   ended.listener = entry.listener;
   ended.cluster = entry.cluster;
+  ended.route = entry.route;
   ended.flag = entry.flag;
   ended.client = entry.peer;
   ended.endpoint = seen.endpoint;

@@ -74,7 +74,7 @@ std::string expected(std::string_view key, const char* what, std::string_view go
 }  // namespace
 
 const char* TapMatch::keys() {
-  return "method, host, prefix, path, header, status, grpc_status, cluster, service, listener, flag, peer, slower";
+  return "method, host, prefix, path, header, status, grpc_status, cluster, service, route, listener, flag, peer, slower";
 }
 
 std::string TapMatch::add_header(std::string_view value) {
@@ -100,6 +100,7 @@ std::string TapMatch::add_one(std::string_view key, std::string value) {
   if (key == "prefix" || key == "path")
     return value.starts_with('/') ? keep(key == "path" ? paths_ : prefixes_) : expected(key, "a path", value);
   if (key == "cluster" || key == "service") return keep(clusters_);
+  if (key == "route") return keep(routes_);
   if (key == "listener") return keep(listeners_);
   if (key == "flag") return keep(flags_);
   if (key == "peer")
@@ -137,6 +138,7 @@ bool TapMatch::of_end(const Ended& ended) const {
   if (!statuses_.empty() && !is_in(statuses_, ended.status)) return false;
   if (!grpc_statuses_.empty() && (!ended.grpc_status || !is_in(grpc_statuses_, *ended.grpc_status))) return false;
   if (ended.duration < slower_ || !is_one_of(listeners_, ended.listener) || !is_one_of(flags_, ended.flag)) return false;
+  if (!is_one_of(routes_, ended.route)) return false;
   if (!any(clusters_, [&](const std::string& each) { return is_cluster(each, ended.cluster); })) return false;
   return peers_.empty() || is_peer(peers_, ended.client) || is_peer(peers_, ended.endpoint);
 }

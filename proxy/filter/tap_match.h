@@ -24,14 +24,14 @@ class TapMatch {
   struct Ended {
     uint16_t status = 0;  // 0: there was none
     std::optional<uint32_t> grpc_status;
-    std::string_view listener, cluster, flag;
+    std::string_view listener, route, cluster, flag;
     std::string_view client, endpoint;  // identities that TLS has shown
     std::chrono::microseconds duration{0};
   };
   // One more thing to ask for. What is given with commas, or again, are alternatives; each header must be there. Empty, or
   // what is wrong with it.
   //   method=GET,POST  host=shop.test,*.shop.test  prefix=/cart  path=/  header=x-tap:1  header=x-tap
-  //   status=5xx,404,400-403  grpc_status=14  cluster=shop/cart (or cart)  listener=edge  flag=request_timeout
+  //   status=5xx,404,400-403  grpc_status=14  cluster=shop/cart (or cart)  route=edge-0  listener=edge  flag=request_timeout
   //   peer=shop/web (shop/*, a whole SPIFFE ID: of whoever asked, or was asked)  slower=100ms
   std::string add(std::string_view key, std::string_view value);
   static const char* keys();  // "method, host, ..."
@@ -50,7 +50,7 @@ class TapMatch {
   std::string add_header(std::string_view value);
   std::string add_slower(std::string_view value);
   std::string add_one(std::string_view key, std::string value);
-  Texts methods_, hosts_, prefixes_, paths_, clusters_, listeners_, flags_, peers_;
+  Texts methods_, hosts_, prefixes_, paths_, clusters_, routes_, listeners_, flags_, peers_;
   std::vector<Named> headers_;
   std::vector<Range> statuses_, grpc_statuses_;
   std::chrono::microseconds slower_{0};

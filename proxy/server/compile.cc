@@ -348,7 +348,8 @@ std::shared_ptr<const exchange::ListenerPlan> plan_of(const config::Document& do
 }
 
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, WorkloadTls* workload,
-                                                                     TlsFiles& files, const exchange::Snapshot* before) {
+                                                                     TlsFiles& files, AccessLogs& logs,
+                                                                     const exchange::Snapshot* before) {
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = before ? before->version + 1 : 1;
   snapshot->digest = document.digest;
@@ -416,6 +417,9 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     plan->router = router_of(document, listener, *plan, clusters, chains, snapshot->routes);
     snapshot->listeners.push_back(std::move(plan));
   }
+  auto log = logs.plan_of(document.access_log);
+  if (!log) return identity::Failure{"telemetry.access_log." + log.why()};
+  snapshot->access_log = *log;
   if (!chains.problem().empty()) return identity::Failure{chains.problem()};
   snapshot->filters = chains.take();
   for (const auto& [path, made] : snapshot->filters)

@@ -108,8 +108,9 @@ Ended Guard::total() {
     outcomes_.clear();
     durations_.clear();
     for (const stats::Series* series : catalog_.series()) {
-      if (series->name.name == stats::names::kRequests.name) outcomes_.push_back(series);
-      if (series->name.name == stats::names::kRequestDuration.name) durations_.push_back(series);
+      const std::string_view name = series->name.name;
+      if (name == stats::names::kRequests.name) outcomes_.push_back(series);
+      if (name == stats::names::kRequestDuration.name) durations_.push_back(series);
     }
   }
   Ended ended;

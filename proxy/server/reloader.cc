@@ -48,7 +48,7 @@ std::string folder_of_broken(const config::Sources& sources) {
   if (!outcome.document) return {};
   config::Upkeep upkeep = outcome.document->upkeep;
   if (sources.text) {
-    const auto parsed = config::parse(*sources.text, nullptr);
+    const auto parsed = config::parse(*sources.text, std::make_shared<const config::Origin>());
     const auto text_at = [&](std::initializer_list<const char*> path) -> const config::Node* {
       const config::Node* at = &parsed.root;
       for (const char* key : path) at = at && at->is_map() ? at->find(key) : nullptr;

@@ -53,16 +53,16 @@ void TurnWatch::on_second() {
 }
 
 void add_sources(stats::Collector& collector, const stats::Catalog& catalog, const State& state, const View& view,
-                 const TlsFiles& files, exchange::AccessLogWriter* log) {
+                 const TlsFiles& files, const AccessLogs& logs) {
   const bool each_endpoint = state.document->metrics.endpoint_metrics;
-  collector.add_source([&catalog, &state, &view, &files, log, each_endpoint](stats::Samples& samples) {
+  collector.add_source([&catalog, &state, &view, &files, &logs, each_endpoint](stats::Samples& samples) {
     state.mesh->add_samples(samples);
     add_identity(state, samples);
     files.add_samples(samples);
     add_process(state, samples);
     samples.add(names::kMemory, double(catalog.memory_bytes()), {{"subsystem", "stats"}});
-    if (log) samples.add(names::kMemory, double(log->queued_bytes()), {{"subsystem", "access_log"}});
-    samples.add(names::kAccessLogDropped, log ? double(log->dropped_lines()) : 0);
+    samples.add(names::kMemory, double(logs.queued_bytes()), {{"subsystem", "access_log"}});
+    samples.add(names::kAccessLogDropped, double(logs.dropped_lines()));
     admin::endpoint_samples(view, each_endpoint, samples);
   });
 }

@@ -1,7 +1,7 @@
 #pragma once
 // Numbers that are known only when somebody asks: gathered for each scrape, on the control loop.
 
-#include "exchange/access_log.h"
+#include "server/access_logs.h"
 #include "server/tls_files.h"
 #include "server/view.h"
 #include "stats/collector.h"
@@ -10,7 +10,7 @@ namespace outrider::server {
 
 // Endpoints, registry, identity, build, configuration, memory, the app. All of it outlives the collector's last prepare().
 void add_sources(stats::Collector& collector, const stats::Catalog& catalog, const State& state, const View& view,
-                 const TlsFiles& files, exchange::AccessLogWriter* log);
+                 const TlsFiles& files, const AccessLogs& logs);
 
 // Once a second: the longest turns of the control loop and of the registry's. A worker sees to its own. Owned by the
 // supervisor; control loop.

@@ -16,6 +16,7 @@
 #include "server/compile.h"
 #include "server/config_pages.h"
 #include "server/overload.h"
+#include "server/runtime_pages.h"
 #include "server/samples.h"
 #include "server/sandbox.h"
 #include "stats/names.h"
@@ -117,14 +118,7 @@ std::string Supervisor::start() {
   if (sandbox && holds_keys(*document_)) keep_memory_private();
   if (auto problem = credentials_.start(); !problem.empty()) return problem;
   state_.identity = credentials_.identity();
-  if (document_->access_log.format != config::AccessLog::Format::Off) {
-    using Format = exchange::AccessLogWriter::Format;
-    const auto& log = document_->access_log;
-    access_log_ = std::make_unique<exchange::AccessLogWriter>(
-        log.format == config::AccessLog::Format::Json ? Format::Json : Format::Text, log.to, log.sample, log.sample_errors);
-    if (!access_log_->opened()) return "telemetry.access_log.to: cannot write to " + log.to + ": " + std::strerror(errno);
-  }
-  auto snapshot = compile(*document_, credentials_.workload(), tls_files_);
+  auto snapshot = compile(*document_, credentials_.workload(), tls_files_, access_logs_);
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
   downloads_ = std::make_unique<Downloads>(control_, *catalog_, *shard_);
@@ -134,7 +128,7 @@ std::string Supervisor::start() {
   const auto peers = std::make_shared<exchange::PeerNames>(document_->identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(*document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
-    workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
+    workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(),
                                                 document_->registry.idle_timeout, peers, *this));
   }
   if (settings_.sources)
@@ -152,9 +146,9 @@ std::string Supervisor::start() {
     if (const auto problem = drop_capabilities(files_of(*document_), !settings_.command.empty(), binds_low_port(*document_));
         !problem.empty())
       log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
-  if (access_log_) access_log_->start();
+  access_logs_.start();
   if (auto problem = start_mesh(); !problem.empty()) return problem;
-  add_sources(*collector_, *catalog_, state_, view_, tls_files_, access_log_.get());
+  add_sources(*collector_, *catalog_, state_, view_, tls_files_, access_logs_);
   turns_ = std::make_unique<TurnWatch>(control_, mesh_, *catalog_, *shard_);
   memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
   shared_limits_->keep(snapshot_->feeds);
@@ -209,8 +203,8 @@ std::string Supervisor::open_listeners(const exchange::Snapshot& of, Opening& op
   opening.by_worker.resize(workers_.size());
   for (const auto& plan : of.listeners)
     for (const net::Address& asked : plan->addresses) {
-      const auto same = std::find_if(bound_.begin(), bound_.end(), [&](const Bound& each) { return each.asked == asked; });
-      if (same != bound_.end()) continue;
+      const auto is_open = [&](const Bound& each) { return each.is_for(asked, plan->name); };
+      if (std::any_of(bound_.begin(), bound_.end(), is_open)) continue;
       const bool ours = std::any_of(bound_.begin(), bound_.end(), [&](const Bound& each) {
         return !asked.is_unix() && each.local.port() == asked.port() && each.local.port() != 0;
       });
@@ -223,7 +217,7 @@ std::string Supervisor::open_listeners(const exchange::Snapshot& of, Opening& op
           at = net::Address::local_of(*fd);
           opening.bound.push_back({plan->name, asked, at});
         }
-        opening.by_worker[i].push_back({asked, *fd});
+        opening.by_worker[i].push_back({plan->name, asked, *fd});
       }
     }
   return {};
@@ -238,7 +232,7 @@ void Supervisor::serve(std::shared_ptr<const exchange::Snapshot> snapshot, Openi
     for (const net::Address& asked : plan->addresses)
       for (const auto* from : {&bound_, &opening.bound})
         for (const Bound& each : *from)
-          if (each.asked == asked) bound.push_back({plan->name, asked, each.local});
+          if (each.is_for(asked, plan->name)) bound.push_back({plan->name, asked, each.local});
   bound_ = std::move(bound);
   state_.version = snapshot_->version;
   state_.listeners = state_.listening = bound_.size();
@@ -253,7 +247,7 @@ std::string Supervisor::apply(config::Document next) {
   }
   const auto document = std::make_shared<const config::Document>(std::move(next));
   tls_files_.begin();
-  const auto snapshot = compile(*document, credentials_.workload(), tls_files_, snapshot_.get());
+  const auto snapshot = compile(*document, credentials_.workload(), tls_files_, access_logs_, snapshot_.get());
   std::string problem = snapshot ? std::string() : snapshot.why();
   if (snapshot)
     if (problem = downloads_->begin((*snapshot)->feeds, tls_files_); !problem.empty()) problem = "filters: " + problem;
@@ -271,7 +265,7 @@ std::string Supervisor::apply(config::Document next) {
   downloads_->keep();
   update_services(before.get());
   if (!snapshot_->feeds.empty() && !feeds_.armed()) control_.arm(feeds_, settings_.file_look);
-  configure_log(document_->log);
+  if (before->log.level != document_->log.level || before->log.json != document_->log.json) configure_log(document_->log);
   watch_overload();
   announce_anew(*before);
   return {};
@@ -299,6 +293,8 @@ std::string Supervisor::open_pages() {
     admin::add_admin_pages(*admin_, view_, *catalog_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
     if (reloader_) add_config_pages(*admin_, *reloader_);
+    add_runtime_pages(*admin_, {[this](config::Log::Level level) { return set_log(level); },
+                                [this](uint32_t weight) { return set_weight(weight); }});
   }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
@@ -335,6 +331,7 @@ void Supervisor::update_services(const config::Document* before) {
 // What the registration says may be another.
 void Supervisor::announce_anew(const config::Document& before) {
   const config::Service &was = before.service, &is = document_->service;
+  if (was.weight != is.weight) weight_.reset();
   if (!announced_ || (was.weight == is.weight && was.version == is.version && slots_of(was) == slots_of(is))) return;
   announced_ = false;
   announce();
@@ -425,7 +422,7 @@ void Supervisor::announce() {
   self.version = document_->service.version;
   self.zone = document_->node.zone;
   self.labels = document_->node.labels;
-  self.weight = document_->service.weight;
+  self.weight = weight_.value_or(document_->service.weight);
   self.slots = slots_of(document_->service);
   for (const auto& listener : document_->listeners)
     if (listener.name == "inbound") self.mutual_tls = listener.tls.identity;
@@ -435,9 +432,27 @@ void Supervisor::announce() {
   log::info("registered", {{"service", service}, {"address", self.address}});
 }
 
+std::string Supervisor::set_log(config::Log::Level level) {
+  config::Log log = document_->log;
+  log.level = level;
+  configure_log(log);
+  return {};
+}
+
+std::string Supervisor::set_weight(uint32_t weight) {
+  if (!mesh_ || !document_->service || !document_->service.do_register) return "nothing is registered here";
+  if (state_.draining) return "the registration has been withdrawn: this proxy drains";
+  weight_ = weight;
+  if (!announced_) return {};  // once the app answers
+  announced_ = false;
+  announce();
+  return {};
+}
+
 // --- the way out ------------------------------------------------------------------------------------------------
 
 void Supervisor::on_signal(int number) {
+  if (number == SIGUSR1) access_logs_.reopen();
   if (number == SIGHUP && reloader_) reloader_->reload({"SIGHUP", ""});
   if (number != SIGTERM && number != SIGINT) {
     if (app_) app_->signal(number);

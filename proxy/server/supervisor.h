@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admin/admin_server.h"
+#include "server/access_logs.h"
 #include "server/app.h"
 #include "server/credentials.h"
 #include "server/downloads.h"
@@ -67,6 +68,9 @@ class Supervisor final : public WorkerEvents,
   struct Bound {
     std::string listener;
     net::Address asked, local;
+    bool is_for(const net::Address& address, const std::string& of) const {  // as exchange::Door has it
+      return address == asked && (address.is_unix() || address.port() != 0 || of == listener);
+    }
   };
   struct Opening {  // what a configuration listens on beyond what is open
     std::vector<Bound> bound;
@@ -88,6 +92,8 @@ class Supervisor final : public WorkerEvents,
   std::string open_pages();
   void serve(std::shared_ptr<const exchange::Snapshot> snapshot, Opening& opening);
   void update_services(const config::Document* before);  // null: there are none yet
+  std::string set_log(config::Log::Level level);
+  std::string set_weight(uint32_t weight);
   void announce_anew(const config::Document& before);
   void announce();  // or withdraw, as the app is up or down
   void say_hello() const;
@@ -111,7 +117,7 @@ class Supervisor final : public WorkerEvents,
   std::unique_ptr<stats::Shard> shard_;  // the control thread's
   std::vector<std::unique_ptr<stats::Shard>> worker_shards_;
   std::shared_ptr<stats::Collector> collector_;
-  std::unique_ptr<exchange::AccessLogWriter> access_log_;
+  AccessLogs access_logs_;
   Credentials credentials_;
   TlsFiles tls_files_;
   std::shared_ptr<const exchange::Snapshot> snapshot_;
@@ -134,6 +140,7 @@ class Supervisor final : public WorkerEvents,
   size_t drained_ = 0;  // workers that have finished the step
   bool announced_ = false, killed_ = false;
   std::optional<int> app_code_;
+  std::optional<uint32_t> weight_;  // of the registration, where somebody has said so since the start
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};
   net::BoundTimer<Supervisor, &Supervisor::look_after_feeds> feeds_{*this};
   std::unique_ptr<Downloads> downloads_;

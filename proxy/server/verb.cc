@@ -33,6 +33,7 @@ constexpr Flag kShow[] = {kConfig,
                           {"--defaults", "", "values nobody set too"},
                           kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
+constexpr Flag kTell[] = {kAdmin};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kRoute[] = {kConfig,
                            kSet,
@@ -106,6 +107,15 @@ constexpr Verb kVerbs[] = {
      kTap, 32, show_tap},
     {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
      "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kRead, 0, check_health},
+    {"log", "LEVEL [--admin ADDRESS]", "how much a running proxy says from now on: debug, info, warn, error or off",
+     "Until the process ends, or the configuration says something new of it.\n\n  outrider log debug\n", kTell, 1, set_log},
+    {"weight", "N [--admin ADDRESS]", "the share of requests that others send here, from now on",
+     "Beside 100, which is what the others have unless told otherwise; 0 drains: nobody new is sent here, who is here is served.\n"
+     "Until the process ends, or the configuration says something new of it. Exit 1 where nothing is registered.\n\n"
+     "  outrider weight 10\n",
+     kTell, 1, set_weight},
+    {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served", "  outrider drain\n", kTell, 0, drain},
+    {"quit", "[--admin ADDRESS]", "drain a running proxy and end it", "  outrider quit\n", kTell, 0, quit},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"

@@ -14,10 +14,10 @@ constexpr milliseconds kLagCheck{1000};
 constexpr milliseconds kHandshakeCheck{100};
 }  // namespace
 
-Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
+Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, milliseconds service_idle,
                std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events)
     : index_(index), events_(events),
-      site_(new exchange::Site(loop_, catalog, shard, *this, log, service_idle, std::move(peers))),
+      site_(new exchange::Site(loop_, catalog, shard, *this, service_idle, std::move(peers))),
       lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker"}})),
       blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
@@ -53,6 +53,7 @@ void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot, const std
   lead_doors(*snapshot, opened);
   site_->serving = exchange::Serving::make(std::move(snapshot), site_->context, site_->serving.get());
   site_->pressure = site_->serving->snapshot->pressure;
+  site_->access_log.follow(site_->serving->snapshot->access_log);
   for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
   site_->by_name.renew();
 }
@@ -81,12 +82,12 @@ void Worker::lead_doors(const exchange::Snapshot& to, const std::vector<Opened>&
     goes_on.insert(from.get());
     for (const net::Address& address : plan->addresses) {
       for (auto& door : doors_)
-        if (door && door->asked() == address) {
+        if (door && door->is_for(address, plan->name)) {
           door->lead_to(from);
           doors.push_back(std::move(door));
         }
       for (const Opened& each : opened)
-        if (each.address == address) doors.push_back(std::make_unique<exchange::Door>(*site_, from, each.address, each.fd));
+        if (each.listener == plan->name && each.address == address) doors.push_back(std::make_unique<exchange::Door>(*site_, from, each.address, each.fd));
     }
   }
   for (auto& door : doors_)

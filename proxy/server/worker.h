@@ -33,10 +33,11 @@ class WorkerEvents {
 // joined and destroyed by the supervisor.
 class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
  public:
-  Worker(int index, stats::Catalog& catalog, stats::Shard& shard, exchange::AccessLogWriter* log, milliseconds service_idle,
+  Worker(int index, stats::Catalog& catalog, stats::Shard& shard, milliseconds service_idle,
          std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events);
   ~Worker();
   struct Opened {          // for a listener of the snapshot
+    std::string listener;
     net::Address address;  // as it is configured
     int fd;                // listening; the worker's from here on
   };

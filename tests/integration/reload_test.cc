@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -128,8 +130,9 @@ TEST_F(Reload, TheSameAgainIsNoNewVersion) {
 TEST_F(Reload, AnAddressThatCannotBeHadIsRefusedAndTheOthersStayShut) {
   start(with(says("one")));
   Origin somebody([](Stream&) {});
-  const Message refused = post("/config", with(says("two"), "", "edge: {address: \"127.0.0.1:0\"}, other: {address: \"" + somebody.text() + "\"}") +
-                                              "x-more: {}\n");
+  const Message refused = post("/config", "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}, free: "
+                                          "{address: \"127.0.0.3:0\"}, other: {address: \"" + somebody.text() + "\"}}\nroutes: {edge: [" +
+                                              says("two") + "], free: [" + says("free") + "], other: [" + says("other") + "]}\n");
   EXPECT_EQ(refused.status(), 400);
   EXPECT_NE(refused.body.find("cannot listen on"), std::string::npos) << refused.body;
   Stream client = proxy_->connect();
@@ -156,12 +159,36 @@ TEST_F(Reload, ListenersComeAndGoAndConnectionsOfThoseThatGoAreSentAway) {
 }
 
 TEST_F(Reload, AListenerKeepsItsSocketUnderAnotherName) {
-  start(with(says("one")));
-  const std::string address = proxy_->address("edge").text();
-  apply("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {front: {address: \"127.0.0.1:0\"}}\nroutes: {front: [" +
-        says("front") + "]}\n");
+  char folder[] = "/tmp/outrider-reload-XXXXXX";
+  const std::string path = std::string(mkdtemp(folder)) + "/sock";
+  const auto yaml = [&](const std::string& name) {
+    return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {" + name + ": {address: \"unix:" + path + "\"}}\nroutes: {" + name +
+           ": [" + says(name) + "]}\n";
+  };
+  struct stat before {}, after {};
+  start(yaml("edge"));
+  ASSERT_EQ(::stat(path.c_str(), &before), 0);
+  apply(yaml("front"));
   expect_soon("front", "front");
-  EXPECT_EQ(proxy_->address("front").text(), address);
+  ASSERT_EQ(::stat(path.c_str(), &after), 0);
+  EXPECT_EQ(after.st_ino, before.st_ino);
+  proxy_.reset();
+  std::filesystem::remove_all(folder);
+}
+
+// Two that want any free port each have their own.
+TEST_F(Reload, FreePortsStayWithTheirListeners) {
+  const auto yaml = [](const std::string& more) {
+    return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {a: {address: \"127.0.0.1:0\"}, b: {address: \"127.0.0.1:0\"}}\nroutes: {a: [" +
+           says("a" + more) + "], b: [" + says("b" + more) + "]}\n";
+  };
+  start(yaml(""));
+  const std::string a = proxy_->address("a").text(), b = proxy_->address("b").text();
+  apply(yaml("2"));
+  expect_soon("a2", "a");
+  expect_soon("b2", "b");
+  EXPECT_EQ(proxy_->address("a").text(), a);
+  EXPECT_EQ(proxy_->address("b").text(), b);
 }
 
 TEST_F(Reload, AClusterThatIsAsItWasKeepsItsConnectionsAndWhatItKnows) {
@@ -214,6 +241,33 @@ TEST_F(Reload, ARateLimitRemembersWhoHasSpentIt) {
   std::string status;
   for (int i = 0; i < 100; ++i) status = get(other).substr(0, 3);
   EXPECT_EQ(status, "429") << "at another place in the configuration, too";
+}
+
+TEST_F(Reload, TheAccessLogIsAnotherToo) {
+  char name[] = "/tmp/outrider-log-XXXXXX";
+  ::close(mkstemp(name));
+  const std::string rules = "{match: {path: /bad}, respond: {status: 500}}, {respond: {status: 200, body: one}}";
+  start(with(rules));
+  Stream client = proxy_->connect();
+  EXPECT_EQ(get(client), "200 one");
+  apply(with(rules, "", "edge: {address: \"127.0.0.1:0\"}",
+             std::string("telemetry: {access_log: {format: json, to: ") + name +
+                 ", when: {status: 5xx}, fields: {team: header.x-team, env: =prod}}}\n"));
+  for (int i = 0; i < 2000 && std::filesystem::file_size(name) == 0; ++i) {
+    Stream each = proxy_->connect();
+    each.send("GET /bad HTTP/1.1\r\nHost: web\r\nX-Team: shop\r\n\r\n");
+    ASSERT_TRUE(each.read_message());
+    EXPECT_EQ(get(each), "200 one");
+  }
+  EXPECT_EQ(proxy_->end(), 0);
+  std::ifstream in(name);
+  int count = 0;
+  for (std::string line; std::getline(in, line); ++count) {
+    EXPECT_NE(line.find("\"status\":500"), std::string::npos) << line;
+    EXPECT_NE(line.find("\"team\":\"shop\",\"env\":\"prod\"}"), std::string::npos) << line;
+  }
+  EXPECT_GT(count, 0);
+  std::filesystem::remove(name);
 }
 
 TEST_F(Reload, RollingBackServesAnEarlierVersion) {

@@ -35,7 +35,8 @@ inline std::shared_ptr<const exchange::Snapshot> compiled(const std::string& yam
     std::abort();
   }
   server::TlsFiles files;
-  return *server::compile(*outcome.document, 1, nullptr, files);
+  server::AccessLogs logs;
+  return *server::compile(*outcome.document, nullptr, files, logs);
 }
 
 // What the proxy does in it is counted (counted_calls.h), what the far ends do is not.
@@ -62,7 +63,7 @@ class World {
         exchange::AcceptedFrom{plan, exchange::ConnectionCounters(catalog, plan->direction, plan->name, "none")});
     const int fd = *net::open_listener(net::Address::loopback(0));
     const auto at = net::Address::local_of(fd);
-    door_ = std::make_unique<exchange::Door>(site, std::move(from), fd);
+    door_ = std::make_unique<exchange::Door>(site, std::move(from), at, fd);
     client_ = connected_to(at);
   }
   ~World() {
@@ -98,7 +99,7 @@ class World {
   std::unique_ptr<stats::Shard> shard = catalog.make_shard();
   NoServices services;
   exchange::Site site{
-      loop, catalog, *shard, services, nullptr, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
+      loop, catalog, *shard, services, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
 
  private:
   size_t received(const Fd& from) {

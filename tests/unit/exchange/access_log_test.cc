@@ -13,7 +13,7 @@
 namespace outrider::exchange {
 namespace {
 
-using Format = AccessLogWriter::Format;
+using Format = AccessLogPlan::Format;
 
 class AccessLogTest : public testing::Test {
  protected:
@@ -34,19 +34,28 @@ class AccessLogTest : public testing::Test {
   }
   // One line for each entry that is wanted, through a worker's turn and the writer's thread.
   void log(Format format, const std::vector<AccessEntry>& entries, double sample = 1, double sample_errors = 1) {
-    AccessLogWriter writer(format, path(), sample, sample_errors);
+    AccessLogWriter writer(path());
     ASSERT_TRUE(writer.opened());
     writer.start();
     net::Loop loop;
     {
-      AccessLog log(loop, &writer);
+      auto plan = std::make_shared<AccessLogPlan>(plan_);
+      plan->format = format;
+      plan->sample = sample;
+      plan->sample_errors = sample_errors;
+      plan->writer = &writer;
+      AccessLog log(loop);
+      log.follow(plan);
       for (const auto& entry : entries)
-        if (log.wanted(entry.status >= 500)) log.write(entry);
+        if (log.drawn(entry.status >= 500)) log.write(entry, {&request_, &response_});
       loop.run_turn(false);
     }
     dropped_ = writer.dropped_lines();
   }
   uint64_t dropped_ = 0;
+  AccessLogPlan plan_;  // what a test has to say of it
+  Arena arena_;
+  http::HeaderMap request_{arena_}, response_{arena_};
 
  private:
   std::string folder_;
@@ -151,7 +160,52 @@ TEST_F(AccessLogTest, AFileIsAppendedToAndAFolderThatIsNotThereIsSaid) {
   log(Format::Text, {usual()});
   log(Format::Text, {usual()});
   EXPECT_EQ(lines().size(), 2u);
-  EXPECT_FALSE(AccessLogWriter(Format::Text, path() + "/no/such", 1, 1).opened());
+  EXPECT_FALSE(AccessLogWriter(path() + "/no/such").opened());
+}
+
+TEST_F(AccessLogTest, FieldsOfOnesOwnAndNoneThatNobodyWants) {
+  using From = AccessLogPlan::Field::From;
+  plan_.fields = {{From::Request, "team", "x-team"}, {From::Response, "cache", "x-cache"}, {From::Text, "env", "prod \"1\""},
+                  {From::Request, "auth", "authorization"}, {From::Request, "none", "x-none"}};
+  plan_.without = {"user_agent", "path", "duration_ms"};
+  request_.add("X-Team", "shop\"\n");
+  request_.add("Authorization", "Bearer secret");
+  response_.add("x-cache", "hit");
+  log(Format::Json, {usual()});
+  ASSERT_EQ(lines().size(), 1u);
+  rapidjson::Document line;
+  line.Parse(lines()[0].c_str());
+  ASSERT_TRUE(line.IsObject()) << lines()[0];
+  EXPECT_STREQ(line["team"].GetString(), "shop\"\n");
+  EXPECT_STREQ(line["cache"].GetString(), "hit");
+  EXPECT_STREQ(line["env"].GetString(), "prod \"1\"");
+  EXPECT_STREQ(line["auth"].GetString(), "[hidden]");
+  for (const char* left_out : {"none", "user_agent", "path", "duration_ms"}) EXPECT_FALSE(line.HasMember(left_out)) << left_out;
+  ::unlink(path().c_str());
+  log(Format::Text, {usual()});
+  EXPECT_TRUE(lines()[0].ends_with("cache=\"hit\" env=\"prod \\\"1\\\"\" auth=\"[hidden]\" none=\"\"")) << lines()[0];
+}
+
+// As logrotate does it: the file is moved away, and the next line goes to a new one of its name.
+TEST_F(AccessLogTest, AFileThatWasMovedAwayIsMadeAnew) {
+  const std::string away = path() + ".1";
+  {
+    AccessLogWriter writer(path());
+    writer.start();
+    std::string line = "one\n";
+    writer.submit(line);
+    while (lines().empty()) {}
+    ASSERT_EQ(::rename(path().c_str(), away.c_str()), 0);
+    writer.reopen();
+    line = "two\n";
+    writer.submit(line);
+  }
+  EXPECT_EQ(lines(), std::vector<std::string>{"two"});
+  std::ifstream old(away);
+  std::string first;
+  std::getline(old, first);
+  EXPECT_EQ(first, "one");
+  ::unlink(away.c_str());
 }
 
 // As `outrider run | less`, left alone: nothing waits for the reader, neither a worker nor the end.
@@ -161,7 +215,7 @@ TEST_F(AccessLogTest, AReaderThatStopsCostsLinesWhichAreCountedAndNothingElse) {
   uint64_t dropped = 0;
   constexpr uint64_t kLines = 20, kBytes = 1 << 20;
   {
-    AccessLogWriter writer(Format::Text, path(), 1, 1);
+    AccessLogWriter writer(path());
     ASSERT_TRUE(writer.opened());
     writer.start();
     for (uint64_t i = 0; i < kLines; ++i) {
