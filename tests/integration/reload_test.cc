@@ -338,6 +338,11 @@ class ReloadedFile : public testing::Test {
     std::filesystem::rename(folder_ + "/next.yaml", folder_ + "/outrider.yaml");
   }
   void start() { program_ = std::make_unique<Program>(std::vector<std::string>{"run", "-c", folder_ + "/outrider.yaml"}, folder_ + "/log"); }
+  void start_up() {  // with everything there is, signals too: pages answer once that is so
+    start();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!ready().starts_with("ready") && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  }
   void stop() {
     program_->signal(SIGINT);
     EXPECT_EQ(program_->wait(), 0) << log();
@@ -371,7 +376,7 @@ class ReloadedFile : public testing::Test {
 
 TEST_F(ReloadedFile, IsServedWhenItChangesAndAtSighup) {
   write(yaml("one"));
-  start();
+  start_up();
   expect_soon("one");
   write(yaml("two"));
   expect_soon("two");
@@ -394,12 +399,12 @@ TEST_F(ReloadedFile, AStartWithABadFileServesTheLastGoodVersionAndSaysSo) {
   start();
   EXPECT_EQ(program_->wait(), 2) << "there is none yet";
   write(yaml("one"));
-  start();
+  start_up();
   expect_soon("one");
   stop();
   // The file does not even say where the history is, so that the environment has to.
   write("version: 1\nconfig: {history: {dir: " + folder_ + "/history}}\nnonsense: true\n");
-  start();
+  start_up();
   expect_soon("one");
   EXPECT_NE(ready().find("version 1 is served, since"), std::string::npos) << ready();
   EXPECT_NE(ready().find("nonsense"), std::string::npos) << ready();
