@@ -5,7 +5,8 @@
   check_dashboards.py docker --scrape FILE_OR_URL [--scrape ..] against what proxies do show, taken together
 
 With both, names must be in a scrape and the labels in either. --closed also looks the other way: label values in a
-scrape that names.h does not promise. Dashboards are checked as well for what makes Grafana refuse or garble them.
+scrape that names.h does not promise. Dashboards are checked as well for what makes Grafana refuse or garble them, and
+alerts for a runbook that names a command to begin with.
 Prints what is wrong, one finding a line, and exits 1; else "N dashboards, M queries, K metric names: all exist".
 """
 import argparse
@@ -16,9 +17,10 @@ import re
 import sys
 import urllib.request
 
-SCRAPE_LABELS = {"job", "instance"}            # what Prometheus adds to every series
+SCRAPE_LABELS = {"job", "instance", "namespace", "pod"}             # what Prometheus adds to every series
 VARIABLES = {"__rate_interval": "1m", "__interval": "1m", "__range": "1h"}   # Grafana's own, with a value that parses
-PANELS = {"stat", "timeseries", "table", "heatmap", "bargauge", "gauge", "state-timeline", "row"}
+PANELS = {"stat", "timeseries", "table", "heatmap", "bargauge", "gauge", "state-timeline", "nodeGraph", "row"}
+RUNBOOK = re.compile(r"`outrider (explain|endpoints|stat|check|config|identity|services|tap|route|health)\b")
 
 
 class Finding(Exception):
@@ -268,10 +270,28 @@ class Query:
         missing = set(clause[1]) - labels
         if missing:
             raise Finding(f"{name} {clause[0]} ({', '.join(clause[1])}): what it sums has no {', '.join(sorted(missing))}")
+        if name in ("topk", "bottomk"):
+            return labels
         return set(clause[1]) if clause[0] == "by" else labels - set(clause[1])
+
+    def relabelled(self, name):
+        """label_replace(of, to, text, from, pattern), label_join(of, to, between, from, ...)."""
+        self.take("(")
+        labels, words = self.expression(), []
+        while self.text == ",":
+            self.take()
+            words.append(self.take()[1:-1])
+        self.take(")")
+        sources = words[2:3] if name == "label_replace" else words[2:]
+        missing = set(sources) - labels
+        if missing or not sources:
+            raise Finding(f"{name} from {', '.join(sources)}: there is no {', '.join(sorted(missing)) or 'label'}")
+        return labels | {words[0]}
 
     def call(self):
         name = self.take()
+        if name in ("label_replace", "label_join"):
+            return self.relabelled(name)
         if name not in FUNCTIONS:
             raise Finding(f"{name}: no function this check knows")
         labels = self.arguments(name)
@@ -408,6 +428,8 @@ def check_rule(rule, names):
             raise Finding(f"its text shows $labels.{label}, its result has no such label")
     if "alert" in rule and not ("summary:" in rule["text"] and "description:" in rule["text"] and "severity:" in rule["text"]):
         raise Finding("an alert has a severity, a summary and a description")
+    if "alert" in rule and not RUNBOOK.search(rule["text"].partition("runbook:")[2]):
+        raise Finding("an alert has a runbook that names a command of outrider to begin with")
 
 
 # --- dashboards --------------------------------------------------------------------------------------------------------
@@ -437,6 +459,8 @@ def fill_in(text, variables):
     """An expression with Grafana's variables replaced, as Grafana would."""
     def one(match):
         name = match[1] or match[2]
+        if name.isdigit():                              # what label_replace puts in
+            return match[0]
         if name not in variables:
             raise Finding(f"no variable ${name}")
         return variables[name]
@@ -527,8 +551,57 @@ def check_names_of_columns(panel, labels, say):
             say(f"styles the column {column}, which it has not")
 
 
+def check_node_graph(panel, labels, say):
+    """Grafana knows the two frames by their fields. `labels`: refId to what its query is labelled with."""
+    made = {step["options"].get("alias") for step in panel.get("transformations", []) if step["id"] == "calculateField"}
+    calculated = {step["options"].get("binary", {}).get("left") for step in panel.get("transformations", [])}
+    for name, wanted in (("nodes", {"id", "title"}), ("edges", {"id", "source", "target"})):
+        if not wanted <= labels.get(name, set()):
+            say(f"its query {name} needs the labels {', '.join(sorted(wanted))}")
+        if f"Value #{name}" not in calculated or "mainstat" not in made:
+            say(f"{name} have no mainstat")
+    if labels.get("nodes", set()) & {"source", "target"}:
+        say("nodes with a source or a target count as edges")
+
+
+def links_of(board):
+    """(panel or None, address) of every link to another dashboard."""
+    def addresses(part):
+        if isinstance(part, dict):
+            if isinstance(part.get("url"), str) and part["url"]:
+                yield part["url"]
+            part = list(part.values())
+        if isinstance(part, list):
+            for each in part:
+                yield from addresses(each)
+    for panel in panels_of(board):
+        for address in addresses({key: value for key, value in panel.items() if key != "panels"}):
+            yield panel, address
+
+
+def check_links(board, boards):
+    """Each leads to a dashboard there is, sets variables that one has, by columns and variables there are here."""
+    here = variables_of(board)
+    for panel, address in links_of(board):
+        columns = {name for step in panel.get("transformations", []) for name in step["options"].get("renameByName", {}).values()}
+        uid = re.match(r"/d/([\w-]+)\?", address)
+        other = next((each for each in boards if uid and each["uid"] == uid[1]), None)
+        if not other:
+            yield f"{panel['title']}: a link to no dashboard of ours: {address}"
+            continue
+        set_there = re.findall(r"var-(\w+)=", address) + re.findall(r"\$\{(\w+):queryparam\}", address)
+        for name in set(set_there) - set(variables_of(other)):
+            yield f"{panel['title']}: a link sets {name}, which {other['title']} has not"
+        for name in re.findall(r'\$\{__data\.fields\["([^"]+)"\]\}', address):
+            if name not in columns:
+                yield f"{panel['title']}: a link takes the column {name}, which it has not"
+        for name in re.findall(r"\$\{(\w+)(?::\w+)?\}", address):
+            if not name.startswith("__") and name not in here:
+                yield f"{panel['title']}: a link takes the variable {name}, which is not here"
+
+
 def check_board(path, board, names):
-    findings, used, columns = [], {"datasource"}, {}
+    findings, used, columns, graphs = [], {"datasource"}, {}, {}
     variables = variables_of(board)
     for key in ("uid", "title", "description", "schemaVersion", "panels", "templating", "time", "tags"):
         if not board.get(key):
@@ -552,17 +625,23 @@ def check_board(path, board, names):
             for label in re.findall(r"\{\{\s*(\w+)\s*\}\}", target.get("legendFormat", "")):
                 if label not in labels:
                     raise Finding(f"its legend shows {label}, its result has no such label")
+            if panel and panel["type"] == "nodeGraph":
+                graphs.setdefault(panel["id"], (panel, {}))[1][target["refId"]] = labels
             if panel and panel["type"] == "table":
                 columns.setdefault(panel["id"], (panel, set()))[1].update(labels)
         except Finding as finding:
             findings.append(f"{where}: {finding}\n    {text}")
+    for panel, labels in graphs.values():
+        check_node_graph(panel, labels, lambda what, panel=panel: findings.append(f"{panel['title']}: {what}"))
     for panel, labels in columns.values():
         check_names_of_columns(panel, labels, lambda what, panel=panel: findings.append(f"{panel['title']}: {what}"))
     try:
         for name, selector, label in queries_of_variables(board):
             queries += 1
             used |= {a or b for a, b in re.findall(r"\$(?:(\w+)|\{(\w+))", selector)}
-            labels = Query(fill_in(selector, variables) if "{" in selector else selector, names).labels
+            text = fill_in(selector, variables)
+            counts = names.metric(re.match(r"\w+", text)[0])[0] == "counter"
+            labels = Query(f"rate({text}[1m])" if counts else text, names).labels
             if label not in labels:
                 findings.append(f"variable {name}: {selector} has no label {label}")
     except Finding as finding:
@@ -593,12 +672,11 @@ def main():
             read_scrape(source, scraped)
         rules = [rule for path in rule_files for rule in read_rules(path)]
         names = Names(scraped if arguments.scrape else promised, promised, rules)
-        uids = {}
-        for path in boards:
-            board = read_dashboard(path)
+        uids, read = {}, {path: read_dashboard(path) for path in boards}
+        for path, board in read.items():
             count, wrong = check_board(path, board, names)
             queries += count
-            findings += wrong
+            findings += wrong + [f"{path}: {finding}" for finding in check_links(board, read.values())]
             if uids.setdefault(board.get("uid"), path) is not path:
                 findings.append(f"{path}: has the uid of {uids[board['uid']]}")
     except (Finding, OSError, UnicodeDecodeError) as error:
