@@ -171,6 +171,15 @@ def ask_everything(docker, prometheus, every_query=True):
     return asked, findings
 
 
+def untested(rules, tests):
+    """Alerts that no test has both firing and silent."""
+    for alert in (rule["alert"] for path in rules for rule in check_dashboards.read_rules(path) if "alert" in rule):
+        firing = rf"alertname: {alert}\n\s+eval_time: \S+\n\s+exp_alerts:\n\s+- exp_labels"
+        silent = rf"alertname: {alert}, eval_time: \S+, exp_alerts: \[\]"
+        if not re.search(firing, tests) or not re.search(silent, tests):
+            yield alert
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("docker", type=pathlib.Path)
@@ -187,6 +196,10 @@ def main():
         if result.returncode != 0:
             print(f"promtool {' '.join(check[:2])}:\n{result.stdout}{result.stderr}")
             return 1
+    tests = pathlib.Path(__file__).parent / "rules_test.yml"
+    if missing := list(untested(sorted((source / "rules").glob("*.yml")), tests.read_text())):
+        print(f"{tests.name} does not have both firing and silent: {', '.join(missing)}")
+        return 1
     server = prometheus = None
     with tempfile.TemporaryDirectory() as directory:
         directory = pathlib.Path(directory)
