@@ -21,6 +21,20 @@ def panel(change, which=0):
     return spoil
 
 
+def link(old, new):
+    """The first link of the table of services, with a part of it altered."""
+    def change(each):
+        links = next(one for one in each["fieldConfig"]["overrides"] if one["properties"][0]["id"] == "links")["properties"][0]["value"]
+        links[0]["url"] = links[0]["url"].replace(old, new)
+    return panel(change, 7)
+
+
+def graph(change):
+    def spoil(board):
+        change(next(each for each in board["panels"] if each["type"] == "nodeGraph"))
+    return spoil
+
+
 def expr(text):
     return panel(lambda each: each["targets"][0].update(expr=text))
 
@@ -47,22 +61,31 @@ IN_BOARDS = {
     "an id twice": (panel(lambda each: each.update(id=2)), "panel id 2 is used twice"),
     "a panel over another": (panel(lambda each: each["gridPos"].update(x=1), 1), "lies over"),
     "a panel too wide": (panel(lambda each: each["gridPos"].update(w=25)), "outside the 24 columns"),
-    "a column nothing makes": (panel(lambda each: each["transformations"][1]["options"]["renameByName"].update(pod="Pod"), 6), "column pod"),
-    "a style for no column": (panel(lambda each: each["fieldConfig"]["overrides"][0]["matcher"].update(options="Servce"), 6), "styles the column Servce"),
+    "a column nothing makes": (panel(lambda each: each["transformations"][1]["options"]["renameByName"].update(zone="Zone"), 7), "column zone"),
+    "a style for no column": (panel(lambda each: each["fieldConfig"]["overrides"][0]["matcher"].update(options="Succes"), 7), "styles the column Succes"),
     "a variable nothing uses": (lambda board: board["templating"]["list"].append(
         {"name": "zone", "type": "custom", "query": "a,b"}), "nothing uses the variable zone"),
     "a variable of a label that is not there": (lambda board: board["templating"]["list"][1].update(
         definition="label_values(outrider_build_info, route)", query={"query": "label_values(outrider_build_info, route)"}), "has no label route"),
+    "a label made from one that is not there": (expr('sum by (to) (label_replace(up, "to", "$1", "cluster", "(.*)"))'), "there is no cluster"),
+    "a link to a dashboard that is not there": (link("outrider-service", "outrider-servce"), "a link to no dashboard of ours"),
+    "a link that sets what the other has not": (link("var-service", "var-job"), "a link sets job"),
+    "a link by a column that is not there": (link('"Service"', '"Job"'), "a link takes the column Job"),
+    "a link by a variable that is not there": (link("${datasource}", "${source}"), "a link takes the variable source"),
+    "a node graph without who is asked": (graph(lambda each: each["targets"][1].update(expr='label_replace(up, "id", "$1", "job", "(.*)")')), "its query edges needs the labels"),
+    "a node graph without figures": (graph(lambda each: each.pop("transformations")), "nodes have no mainstat"),
     "the uid of another": (lambda board: board.update(uid="outrider-service"), "has the uid of"),
 }
 IN_TEXT = {
-    "JSON with a trailing comma": (BOARD, '"tags": [\n    "outrider"\n  ],', '"tags": [\n    "outrider",\n  ],', "mesh-overview.json"),
+    "JSON with a trailing comma": (BOARD, '"tags": [\n  "outrider"\n ],', '"tags": [\n  "outrider",\n ],', "mesh-overview.json"),
     "a key twice": (BOARD, '"refresh": "10s",', '"refresh": "10s", "refresh": "5s",', "the key refresh twice"),
     "an alert on a metric that does not exist": (ALERTS, "(outrider_cluster_panic)", "(outrider_cluster_panics)", "OutriderClusterPanic: outrider_cluster_panics does not exist"),
     "an alert on a rule that does not exist": (ALERTS, "requests:ratio_rate1h", "requests:ratio_rate2h", "ratio_rate2h does not exist"),
     "an alert on a value that never comes": (ALERTS, 'sealed="false"', 'sealed="no"', "sealed is never that"),
-    "an alert that shows a label it lost": (ALERTS, "max by (job, instance, cluster) (outrider_cluster_panic)", "max by (job) (outrider_cluster_panic)", "$labels.instance"),
-    "a recording rule by a label that is not there": (RECORDING, "sum by (job, direction) (rate(outrider_requests_total[5m]))", "sum by (job, peer) (rate(outrider_requests_total[5m]))", "has no peer"),
+    "an alert that shows a label it lost": (ALERTS, "max by (namespace, job, instance, cluster) (outrider_cluster_panic)", "max by (job) (outrider_cluster_panic)", "$labels.instance"),
+    "an alert without a runbook": (ALERTS, 'runbook: "`outrider endpoints', 'notes: "`outrider endpoints', "OutriderClusterPanic: an alert has a runbook"),
+    "a runbook without a command": (ALERTS, 'runbook: "`outrider endpoints {{ $labels.cluster }}` there says for each', 'runbook: "Look', "OutriderClusterPanic: an alert has a runbook"),
+    "a recording rule by a label that is not there": (RECORDING, "sum by (namespace, job, direction) (rate(outrider_requests_total[5m]))", "sum by (job, peer) (rate(outrider_requests_total[5m]))", "has no peer"),
 }
 
 
