@@ -4,10 +4,13 @@
   orders   sidecar of an HTTP application, registered in the DHT
   web      sidecar that calls orders, an unknown service, an endpoint that refuses or does not speak TLS, and a TCP server;
            it has a listener with TLS, too
-  seed     the registry node both start from
+  gate     a gateway where requests are limited, split, copied, hedged, failed on purpose and looked at
+  lost     one more sidecar of the application, whose identity comes from others' authority once it has been called
+  seed     the registry node they start from
 
 Every port is the kernel's choice, read from the log. Ends everything it started.
 """
+import contextlib
 import http.client
 import http.server
 import pathlib
@@ -19,7 +22,7 @@ import subprocess
 import threading
 import time
 
-NOBODY = "nobody"                    # a service that does not exist
+NOBODY = "phantom"                   # a service that does not exist
 PATIENCE = 60                        # seconds, for anything that is waited for
 
 
@@ -31,9 +34,13 @@ class Application(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1                    # head and body in one write
     STATUS = {"/moved": 302, "/missing": 404, "/broken": 500}
+    slow = 0
 
     def do_GET(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/slow":                             # every other time
+            Application.slow += 1
+            time.sleep(0.1 * (Application.slow % 2))
         body = b"orders\n"
         self.send_response(self.STATUS.get(self.path, 200))
         self.send_header("content-length", str(len(body)))
@@ -52,6 +59,16 @@ class Echo(socketserver.BaseRequestHandler):
             self.request.sendall(data)
 
 
+class Names(socketserver.BaseRequestHandler):
+    """DNS: every name is here, for a second."""
+
+    def handle(self):
+        data, answer_from = self.request
+        question = data[12:data.index(b"\0", 12) + 5]
+        address = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton("127.0.0.1")
+        answer_from.sendto(data[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question + address, self.client_address)
+
+
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -61,8 +78,8 @@ class Server(socketserver.ThreadingTCPServer):
         pass
 
 
-def serve(handler):
-    server = Server(("127.0.0.1", 0), handler)
+def serve(handler, kind=Server):
+    server = kind(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -99,10 +116,10 @@ class Proxy:
             time.sleep(0.05)
         return self.listening()[listener]
 
-    def get(self, listener, path="/", method="GET", host=None, body=None):
+    def get(self, listener, path="/", method="GET", host=None, body=None, headers=None):
         connection = http.client.HTTPConnection(self.address(listener), timeout=10)
         try:
-            connection.request(method, path, body=body, headers={"Host": host} if host else {})
+            connection.request(method, path, body=body, headers={**({"Host": host} if host else {}), **(headers or {})})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -145,7 +162,7 @@ class Mesh:
 
     def __init__(self, outrider, folder):
         self.outrider, self.folder = str(pathlib.Path(outrider).resolve()), pathlib.Path(folder)
-        self.proxies = {}
+        self.proxies, self.servers, self.threads = {}, [], []
         self.running = threading.Event()
         self.trouble, self.rounds = None, 0
 
@@ -159,14 +176,13 @@ class Mesh:
 
     def __exit__(self, *_):
         self.running.clear()
-        if hasattr(self, "traffic"):
-            self.traffic.join(30)
+        for thread in self.threads:
+            thread.join(30)
         for proxy in reversed(self.proxies.values()):
             proxy.end()
-        for server in (getattr(self, "application", None), getattr(self, "echo", None)):
-            if server:
-                server.shutdown()
-                server.server_close()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
         if hasattr(self, "nobody"):
             self.nobody.close()
 
@@ -177,10 +193,14 @@ class Mesh:
     def tool(self, *words):
         subprocess.run([self.outrider, *map(str, words)], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
 
-    def begin(self, name, verb, text, bootstrap=()):
+    def issue(self, name, authority):
         identity = self.folder / "identity" / name
-        self.tool("identity", "issue", "--ca", self.folder / "ca", "--id", f"spiffe://mesh.local/ns/default/sa/{name}",
+        self.tool("identity", "issue", "--ca", self.folder / authority, "--id", f"spiffe://mesh.local/ns/default/sa/{name}",
                   "--out", identity)
+        return identity
+
+    def begin(self, name, verb, text, bootstrap=()):
+        identity = self.issue(name, "ca")
         config = self.folder / f"{name}.yaml"
         seeds = ", ".join(f'"{each}"' for each in bootstrap)
         config.write_text(
@@ -195,12 +215,16 @@ class Mesh:
         self.proxies[name] = Proxy(name, [self.outrider, verb, "-c", str(config)], self.folder)
 
     def start(self):
-        self.application, self.echo, self.nobody = serve(Application), serve(Echo), refusing_port()
+        self.nobody = refusing_port()
+        self.application, self.other, self.echo = serve(Application), serve(Application), serve(Echo)
+        self.names = serve(Names, socketserver.ThreadingUDPServer)
+        self.servers = [self.application, self.other, self.echo, self.names]
         self.tool("identity", "dev-ca", self.folder / "ca")
         self.tool("identity", "mesh-key", self.folder / "mesh.key")
         self.begin("seed", "dht", "")
         seed = self.proxies["seed"].address("registry")
         self.begin_replica("orders")
+        self.begin_replica("lost")
         refuses = "127.0.0.1:%d" % self.nobody.getsockname()[1]
         identity = self.folder / "identity" / "web"
         self.begin("web", "run", f"""
@@ -224,17 +248,65 @@ clusters:
   dead-tcp: {{protocol: tcp, endpoints: ["{refuses}"]}}
 """, [seed])
         self.web = self.proxies["web"]
+        self.begin_gate(refuses, seed)
         for name, proxy in self.proxies.items():
             proxy.address("metrics")
         self.wait("orders to be found", lambda: self.web.get("outbound", host="orders")[0] == 200)
+        self.wait("both replicas to be called", lambda: self.web.get("outbound", host="orders") and self.has_been_called("lost"))
+        self.tool("identity", "dev-ca", self.folder / "other-ca")
+        self.issue("lost", "other-ca")
         self.running.set()
-        self.traffic = threading.Thread(target=self.send_until_the_end, daemon=True)
-        self.traffic.start()
+        for each in (self.one_round, self.watch, *3 * [self.press]):
+            self.threads.append(threading.Thread(target=self.repeat, args=(each,), daemon=True))
+            self.threads[-1].start()
+
+    def begin_gate(self, refuses, seed):
+        application, other = address_of(self.application), address_of(self.other)
+        self.endpoints_file = self.folder / "endpoints.yaml"
+        self.write_endpoints(100)
+        self.begin("gate", "run", f"""
+mode: edge
+listeners:
+  edge: {{address: "127.0.0.1:0", http: {{max_body: 1KiB}}}}
+  names: {{address: "127.0.0.1:0", protocol: tls}}
+routes:
+  edge:
+    - {{match: {{prefix: /limited}}, cluster: app, filters: [{{rate_limit: {{rate: 1/h, burst: 1}}}}]}}
+    - {{match: {{prefix: /shared}}, cluster: app, filters: [{{rate_limit: {{rate: 1000/s, scope: mesh, redis: "{refuses}", retry: 1s}}}}]}}
+    - {{match: {{prefix: /token}}, cluster: app, filters: [{{jwt: {{jwks: {{url: "http://{refuses}/keys", retry: 1s}}}}}}]}}
+    - {{match: {{prefix: /onward}}, passthrough: original_dst}}
+    - {{match: {{prefix: /split}}, split: {{app: 70, next: 30}}, mirror: {{cluster: next}}}}
+    - {{match: {{prefix: /slow}}, cluster: hedged}}
+    - {{match: {{prefix: /fault}}, cluster: app, filters: [{{fault: {{abort: {{status: 503, percent: 50%}}}}}}]}}
+    - {{match: {{prefix: /named}}, cluster: named}}
+    - {{match: {{prefix: /listed}}, cluster: listed}}
+    - {{match: {{prefix: /sick}}, cluster: sick}}
+    - {{match: {{prefix: /mesh}}, cluster: orders}}
+    - {{cluster: app}}
+  names: [{{match: {{sni: a.test}}, cluster: clear}}]
+clusters:
+  app: {{endpoints: ["{application}"]}}
+  next: {{endpoints: ["{other}"]}}
+  hedged: {{endpoints: ["{application}", "{other}"], hedge: {{after: 10ms}}}}
+  named: {{dns: {{name: app.test, port: {self.application.server_address[1]}, servers: ["{address_of(self.names)}"], min_ttl: 1s}}}}
+  listed: {{endpoints_file: {self.endpoints_file}}}
+  sick: {{endpoints: ["{application}"], health_check: {{http: /broken, interval: 1s}}}}
+  clear: {{protocol: tcp, endpoints: ["{address_of(self.echo)}"]}}
+""", [seed])
+        self.gate = self.proxies["gate"]
+
+    def write_endpoints(self, weight):
+        new = self.endpoints_file.with_suffix(".new")
+        new.write_text(f"- {{address: \"{address_of(self.application)}\", weight: {weight}}}\n", encoding="utf-8")
+        new.replace(self.endpoints_file)
+
+    def has_been_called(self, name):
+        return 'outrider_requests_total{direction="inbound"' in self.proxies[name].get("metrics", "/metrics")[1].decode()
 
     def begin_replica(self, name):
         """One more sidecar of the application: a registration that others see."""
         self.begin(name, "run", f"""
-service: {{name: orders, port: {self.application.server_address[1]}, health: {{http: /health, interval: 1s}}, admission: {{success_rate: 99%}}}}
+service: {{name: orders, port: {self.application.server_address[1]}, health: {{http: /health, interval: 1s}}, concurrency: 1, admission: {{success_rate: 99%}}}}
 authorization: {{allow: [{{from: ["*"]}}]}}
 listeners:
   inbound: {{address: "127.0.0.1:0"}}
@@ -249,13 +321,27 @@ listeners:
                 raise Failure(f"waited {PATIENCE} s for {what}:\n{logs}")
             time.sleep(0.2)
 
-    def send_until_the_end(self):
+    def repeat(self, what):
         while self.running.is_set():
             try:
-                self.one_round()
+                what()
             except (OSError, http.client.HTTPException, Failure) as trouble:
                 self.trouble = trouble           # said by whoever finds something missing
             time.sleep(0.05)
+
+    def press(self):
+        """With two more of the kind: the application is given one at a time, the others wait."""
+        self.web.get("outbound", "/slow", host="orders")
+
+    def watch(self):
+        """Exchanges, as they end."""
+        host, port = self.gate.address("admin").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=1) as one:
+            one.sendall(b"GET /tap HTTP/1.0\r\nHost: x\r\n\r\n")
+            while self.running.is_set():
+                with contextlib.suppress(TimeoutError):
+                    if not one.recv(65536):
+                        return
 
     def one_round(self):
         for path in ("/", "/moved", "/missing", "/broken"):
@@ -270,3 +356,10 @@ listeners:
         self.web.raw("dead", b"ping")
         self.web.raw("edge", b"GET / HTTP/1.1\r\n\r\n")                   # no TLS
         self.web.secure("edge", "/clear")
+        for path in ("/", "/limited", "/shared", "/token", "/onward", "/split", "/split", "/slow", "/fault", "/named", "/listed", "/sick", "/mesh"):
+            self.gate.get("edge", path)
+        self.gate.get("edge", "/", "POST", body=b"x" * 2000)              # over its limit
+        self.gate.get("edge", "/", "POST", body=bytes(5), headers={"content-type": "application/grpc", "te": "trailers"})
+        with contextlib.suppress(OSError):
+            self.gate.secure("names", "/")                                # of a name that no rule has
+        self.write_endpoints(100 + self.rounds % 2)
