@@ -14,6 +14,7 @@ import contextlib
 import http.client
 import http.server
 import pathlib
+import random
 import re
 import socket
 import socketserver
@@ -34,13 +35,11 @@ class Application(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1                    # head and body in one write
     STATUS = {"/moved": 302, "/missing": 404, "/broken": 500}
-    slow = 0
 
     def do_GET(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        if self.path == "/slow":                             # every other time
-            Application.slow += 1
-            time.sleep(0.1 * (Application.slow % 2))
+        if self.path == "/slow" and random.random() < 0.5:
+            time.sleep(0.1)
         body = b"orders\n"
         self.send_response(self.STATUS.get(self.path, 200))
         self.send_header("content-length", str(len(body)))

@@ -56,6 +56,11 @@ def classes(where):
         (requests(join(where, 'code="other"')), "no status")]
 
 
+def only(*queries):
+    """Of many that are mostly nothing those that are not, and a line at the bottom where there is none."""
+    return [(f"{expr} > 0", legend) for expr, legend in queries] + [("vector(0)", "none")]
+
+
 def or_zero(expr):
     return f"{expr} or vector(0)"
 

@@ -1,8 +1,8 @@
 from asks import *
 from kit import *
 
-# What is sent on by rules that lead to more than one cluster.
-W = join(MESH, CALLS, ROUTE)
+# What is sent on by rules that lead to more than one cluster; but where the Host header alone names it, clusters are no arms.
+W = join(MESH, CALLS, ROUTE, 'route!="outbound-by-host"', 'cluster!~"|__unknown__"')
 RULE = "namespace, job, route"
 ARM = "namespace job route cluster"
 

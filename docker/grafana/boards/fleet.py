@@ -43,12 +43,12 @@ def board():
 
     it.row("What they cost")
     it.line(8,
-            series("Proxy overhead", quantiles("outrider_proxy_overhead_seconds", W), "s", "Time a request spent in the proxy itself, both ways together.", "Rises with loop lag: CPU."),
+            series("Proxy overhead", quantiles("outrider_proxy_overhead_seconds", W), "s", "Time a request spent in the proxy itself, both ways together; waiting for a first lookup counts.", "Rises with loop lag: CPU."),
             series("CPU", [(process("process_cpu_seconds_total", "job pod", counter=True), EACH)], "percentunit", "CPU seconds per second; 100 % is one core.", "At its limit: latency is next."),
             series("Resident memory", [(process("process_resident_memory_bytes", "job pod"), EACH)], "bytes", "Memory of each proxy that is in RAM.", "A steady rise with steady traffic: Memory by use says whose."),
             series("Memory by use", [(gauge("outrider_memory_bytes", W, "subsystem"), "{{subsystem}}")], "bytes", "Memory held, by what it is for, of all chosen proxies.", "buffers: slow clients; stats: series.", stacked=True))
     it.line(8,
-            series("CPU for each request", [(f"{process('process_cpu_seconds_total', 'job', counter=True)} / {requests(W, 'job')}", "{{job}}")], "s",
+            series("CPU for each request", [(f"{process('process_cpu_seconds_total', 'job', counter=True)} / ({requests(W, 'job')} > 0)", "{{job}}")], "s",
                    "Of all the proxy does, registry included; at little traffic that is most of it.", "A jump with a new version or configuration: what did it add?"),
             series("Requests by proxy", [(requests(W, "job pod"), EACH)], "reqps", "Requests that ended, per second.", "One without: nobody sends to it, or it is draining."),
             series("Open connections", [(gauge("outrider_connections_active", W, "job pod"), EACH)], "none", "Connections from clients that are open.", "Near overload.connections: level 1 is next."),
@@ -61,7 +61,7 @@ def board():
                    "worker: requests wait; registry: it falls out of the DHT.", line=(0.1, "red")),
             series("Overload level", [(gauge("outrider_overload_level", W, "job pod", "max"), EACH)], "none", "1: low priority is refused; 2: and no connection kept; 3: and nothing let in.",
                    "/ready there says by what.", steps_drawn=True, line=(1, "orange")),
-            series("Refused by overload", [(rate("outrider_service_shed_total", join(W, 'reason=~"overload_.*"'), "reason"), "{{reason}}"), ("vector(0)", "none")], "reqps",
+            series("Refused by overload", only((rate("outrider_service_shed_total", join(W, 'reason=~"overload_.*"'), "reason"), "{{reason}}")), "reqps",
                    "Requests refused because the proxy is near a limit of its own.", "By which: memory, connections or loop_lag of the section overload."),
             series("Starts", [(f"{over('sum', 'job')}(changes(process_start_time_seconds{{{W}}}[$__range]){OURS})", "{{job}}")], "none",
                    "Proxies that have started anew, in the time shown.", "Without a roll-out: they crash; the log's last lines say why.", steps_drawn=True))

@@ -60,6 +60,6 @@ def board():
                    "By the rule whose word it was; shadow rules only count.", "`outrider authz FROM TO` says it beforehand."),
             series("Requests by who asks", [(rate("outrider_peer_requests_total", W, "direction peer"), "{{direction}} {{peer}}")], "reqps",
                    "The identity at the other end. Beyond fifty of them: other.", "One you do not know: authorization.allow."),
-            series("Trusted no more", [(rate("outrider_identity_distrusted_total", W, "side"), "{{side}}"), ("vector(0)", "none")], "ops",
+            series("Trusted no more", only((rate("outrider_identity_distrusted_total", W, "side"), "{{side}}")), "ops",
                    "Open connections whose peer is trusted no more, since ca.crt or identity.trust changed.", "They are closed; who comes again needs a certificate of the new authority."))
     return it

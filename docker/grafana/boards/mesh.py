@@ -9,15 +9,18 @@ MUTUAL = rate("outrider_peer_requests_total", IN)
 
 
 def edges():
-    """Calls by who asks (an identity that TLS has shown, or the caller's own count) and who is asked."""
-    def named(expr, source, target):
-        def label(expr, name, words):
-            return (f'label_join({expr}, "{name}", "/", "namespace", "job")' if words == "job" else
-                    f'label_replace({expr}, "{name}", "$1", "{words}", "(.*)")')
-        return f"sum by (source, target) ({label(label(expr, 'source', source), 'target', target)})"
-    shown = named(rate("outrider_peer_requests_total", join(IN, 'peer!=""'), "namespace job peer"), "peer", "job")
-    counted = named(requests(join(MESH, CALLS, 'cluster!=""'), "namespace job cluster"), "job", "cluster")
-    return f'label_join({shown} or {counted}, "id", " > ", "source", "target")'
+    """Calls by who asks (as its own proxies count, or an identity that TLS has shown) and who is asked."""
+    def service(expr, end):
+        return f'label_join({expr}, "{end}", "/", "namespace", "job")'
+
+    shown = rate("outrider_peer_requests_total", join(IN, 'peer!=""'), "namespace job peer")
+    shown = service(f'label_replace({shown}, "source", "$1", "peer", "(.*)")', "target")
+    # A cluster's name may have a namespace before it and a version behind: another arm is no other service.
+    counted = service(requests(join(MESH, CALLS, 'cluster!=""'), "namespace job cluster"), "source")
+    counted = f'label_replace(label_join({counted}, "target", "/", "namespace", "cluster"), "target", "$1", "cluster", "(.+/.+)")'
+    counted = f'label_replace({counted}, "target", "$1", "target", "([^@]+)@.+")'
+    pairs = " or ".join(f"sum by (source, target) ({each})" for each in (counted, shown))
+    return f'label_join({pairs}, "id", " > ", "source", "target")'
 
 
 def nodes():
@@ -71,7 +74,7 @@ def board():
     it.row("Who calls whom")
     it.line(14,
             (node_graph("Who calls whom", nodes(), edges(), "Requests per second: at an edge from its caller, in a node all that come in. "
-                        "Callers are the identities that mutual TLS has shown, and what sidecars and gateways count of what they send on; "
+                        "Callers are sidecars and gateways that count what they send on, and identities that mutual TLS has shown; "
                         "where an account is named unlike its service, both are there.",
                         "A node without an edge you expect: `outrider route GET http://TARGET/` beside the caller."), 10),
             (table("Calls between services", {"job": "Caller", "namespace": "Namespace", "cluster": "Cluster"},
@@ -90,7 +93,7 @@ def board():
             flags(D, "`outrider explain` beside the proxy tells the story of single requests."),
             series("Retries", [(rate("outrider_cluster_retries_total", W, "reason result"), "{{reason}}: {{result}}")], "reqps",
                    "Further tries of requests by callers, by why and how they ended.", "Many: the cluster's dashboard has their share."),
-            series("Connection failures", [(rate("outrider_cluster_connect_failures_total", W, "reason"), "{{reason}}")], "cps",
+            series("Connection failures", only((rate("outrider_cluster_connect_failures_total", W, "reason"), "{{reason}}")), "cps",
                    "Connections to endpoints that did not come about, by reason.", "`outrider endpoints CLUSTER` names the endpoints."))
 
     it.row("Registry")

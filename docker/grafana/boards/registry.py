@@ -54,8 +54,8 @@ def board():
 
     it.row("What was refused and what was sent")
     it.line(8,
-            series("Rejected by reason", [(rate("outrider_registry_rejected_total", W, "reason"), "{{reason}}"),
-                                          (rate("outrider_registry_withheld_total", W), "withheld"), (rate("outrider_registry_unlisted_total", W), "unlisted")], "pps",
+            series("Rejected by reason", only((rate("outrider_registry_rejected_total", W, "reason"), "{{reason}}"),
+                                               (rate("outrider_registry_withheld_total", W), "withheld"), (rate("outrider_registry_unlisted_total", W), "unlisted")), "pps",
                    "Records and packets that were not believed. bad_signature, wrong_identity, not_owner and replayed may be an attack; wrong_identity also counts nodes whose addresses are translated on the way, no_certificate also those that do not prove their id: without identity, of an older version, or with registry.node_ids: free. unsealed and unknown_ca are often a second mesh on the same network. withheld: the nodes nearest to a service showed nothing of what others had; unlisted: listings without room.",
                    "The proxy's log has who."),
             series("Publications", [(rate("outrider_registry_publishes_total", W, "result"), "{{result}}")], "ops", "Publications of the proxies' own records, by result.",
