@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Callers of compose.yaml's gateway: a few that wait for each answer, one that comes too often, one by TLS, and a stranger
-who does not speak HTTP. Runs until it is ended; says every ten seconds what came of it."""
+who speaks neither HTTP nor TLS. Runs until it is ended; says every ten seconds what came of it."""
 import argparse
 import collections
-import http.client
 import random
 import socket
 import ssl
 import threading
 import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 PATHS = ["/shop/list", "/shop/item/7", "/shop/search?q=hat", "/cart/items", "/cart/total", "/status"]
 
@@ -32,22 +32,25 @@ class Caller(threading.Thread):
                 if answer.will_close or random.random() < 0.01:        # clients come and go
                     connection.close()
                     connection = None
-            except (OSError, http.client.HTTPException) as trouble:
+            except (OSError, HTTPException) as trouble:
                 self.counts[type(trouble).__name__] += 1
                 connection = None
                 time.sleep(1)
             time.sleep(random.expovariate(1 / self.pause))
 
 
-def stranger(host, port):
+def stranger(http, https):
+    """What every gateway meets: no HTTP, too much of it, and no TLS."""
     while True:
-        time.sleep(2)
-        try:
-            with socket.create_connection((host, port), timeout=5) as one:
-                one.sendall(b"GET /status HTTP/1.1\r\nnot a header\r\n\r\n")
-                one.recv(1024)
-        except OSError:
-            pass
+        for address, said in ((http, b"GET /status HTTP/1.1\r\nnot a header\r\n\r\n"), (https, b"GET / HTTP/1.1\r\n\r\n"),
+                              (http, b"POST /shop HTTP/1.1\r\nhost: shop\r\ncontent-length: 1000000000\r\n\r\n")):
+            time.sleep(1)
+            try:
+                with socket.create_connection(address, timeout=5) as one:
+                    one.sendall(said)
+                    one.recv(1024)
+            except OSError:
+                pass
 
 
 def main():
@@ -56,20 +59,20 @@ def main():
     parser.add_argument("--https", required=True, help="host:port")
     options = parser.parse_args()
     counts = collections.Counter()
-    host, port = options.http.rsplit(":", 1)
+    http, https = [(host, int(port)) for host, _, port in (each.rpartition(":") for each in (options.http, options.https))]
     anybody = ssl.create_default_context()
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE     # its authority is as throw-away as the rest
 
     def plain():
-        return http.client.HTTPConnection(options.http, timeout=5)
+        return HTTPConnection(*http, timeout=5)
 
     def secure():
-        return http.client.HTTPSConnection(options.https, timeout=5, context=anybody)
+        return HTTPSConnection(*https, timeout=5, context=anybody)
     for n in range(4):
         Caller(f"client-{n}", plain, PATHS, 0.05, counts).start()
     Caller("greedy", plain, ["/cart/items"], 0.03, counts).start()
     Caller("by-tls", secure, PATHS[:3], 0.1, counts).start()
-    threading.Thread(target=stranger, args=(host, int(port)), daemon=True).start()
+    threading.Thread(target=stranger, args=(http, https), daemon=True).start()
     while True:
         time.sleep(10)
         print(", ".join(f"{what}: {count}" for what, count in sorted(counts.items(), key=str)), flush=True)

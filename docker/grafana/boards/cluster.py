@@ -69,11 +69,11 @@ def board():
                    "Endpoints of the chosen clusters by what the proxies hold of them; each proxy counts its own.",
                    "ejected: they fail; unhealthy: their health check; stale: the registry is silent.", stacked=True,
                    colors={"ready": "green", "draining": "blue", "ejected": "red", "unhealthy": "orange", "unknown": "yellow", "stale": "purple"}),
-            series("Ejections", [(rate("outrider_cluster_ejections_total", C, "cluster reason"), "{{cluster}} {{reason}}")], "ops",
+            series("Ejections", only((rate("outrider_cluster_ejections_total", C, "cluster reason"), "{{cluster}} {{reason}}")), "ops",
                    "Endpoints that were left out for a time, by what they had done.", "The same again and again: that replica is broken; `outrider endpoints CLUSTER`."),
             series("Health checks", [(rate("outrider_cluster_health_checks_total", C, "cluster result"), "{{cluster}} {{result}}")], "ops",
                    "Active health checks by result.", "Failures: by reason beside this."),
-            series("Health checks that fail, by why", [(rate("outrider_cluster_health_check_failures_total", C, "cluster reason"), "{{cluster}} {{reason}}")], "ops",
+            series("Health checks that fail, by why", only((rate("outrider_cluster_health_check_failures_total", C, "cluster reason"), "{{cluster}} {{reason}}")), "ops",
                    "What the check was answered.", "status: the check's path is wrong, or the replica says that it is ill."))
     it.line(8,
             series("Time to connect", quantiles("outrider_cluster_connect_duration_seconds", C), "s", "Time until a connection to an endpoint was ready, TLS included.",
@@ -85,12 +85,13 @@ def board():
             series("Staleness", [(gauge("outrider_registry_staleness_seconds", C, "cluster", "max"), "{{cluster}}")], "s",
                    "How long ago the registry last confirmed the endpoints, at the proxy where it is longest.", "Rising: Registry.", line=(300, "red")))
     it.line(8,
-            series("DNS", [(rate("outrider_dns_lookups_total", POD, "result"), "{{result}}")], "ops",
-                   "Questions to DNS for endpoints, of all clusters, by how they ended.", "Not found: the last good answer is kept, and the log has the name."),
-            series("Files of endpoints", [(rate("outrider_endpoints_file_reads_total", C, "cluster result"), "{{cluster}} {{result}}")], "ops",
-                   "Files of endpoints that were found to be new, and whether they could be used.", "failure: the file before is kept, and the log has the line."),
-            series("TCP bytes", [(rate("outrider_tcp_bytes_total", OUT, "cluster way"), "{{cluster}} {{way}}")], "Bps",
-                   "Bytes relayed for TCP connections and tunnels, by way; out is to the client.", ""),
+            series("DNS and files of endpoints", only((rate("outrider_dns_lookups_total", POD, "result"), "DNS {{result}}"),
+                                                      (rate("outrider_endpoints_file_reads_total", C, "cluster result"), "file of {{cluster}} {{result}}")), "ops",
+                   "Questions to DNS for endpoints, of all clusters, and files of endpoints that were found to be new, by how they ended.",
+                   "Not found, failure: what was known before is kept, and the log has the name or the line."),
+            series("Bytes", [(rate("outrider_request_bytes_total", OUT, "cluster"), "{{cluster}} requests"), (rate("outrider_response_bytes_total", OUT, "cluster"), "{{cluster}} responses"),
+                             (rate("outrider_tcp_bytes_total", OUT, "cluster way"), "{{cluster}} TCP {{way}}")], "Bps",
+                   "Bodies of requests and responses, and what is relayed for TCP connections and tunnels; out is to the client.", "Much more than before: larger answers, or somebody copies everything."),
             series("Copies of requests", [(rate("outrider_mirrored_total", C, "cluster result"), "{{cluster}} {{result}}")], "reqps",
                    "Copies that go to it (mirror), by what came of them; nobody sees their answers.", "Experiments compares them with the live answers."))
 

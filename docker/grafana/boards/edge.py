@@ -45,12 +45,12 @@ def board():
     it.line(8,
             series("Versions", [(rate("outrider_tls_handshakes_total", join(POD, 'side="client"', 'result="ok"'), "version"), "{{version}}")], "ops",
                    "Handshakes with clients that came to their end.", "TLSv1.2: who may be asked to come with 1.3?", stacked=True),
-            series("Handshakes that fail, by why", [(rate("outrider_tls_handshakes_total", join(POD, 'side="client"', 'result!="ok"'), "result"), "{{result}}")], "ops",
+            series("Handshakes that fail, by why", only((rate("outrider_tls_handshakes_total", join(POD, 'side="client"', 'result!="ok"'), "result"), "{{result}}")), "ops",
                    "What strangers try, and clients that are configured otherwise.", "tls_unknown_ca, tls_expired: certificates of clients; tls_refused_by_client: ours."),
             series("What is left of certificates", [(f"min by (owner) (outrider_tls_certificate_expiry_timestamp_seconds{{{POD}}}) - time()", "{{owner}}")], "s",
                    "By where the configuration names them.", "A line that goes on falling is renewed by nobody.", least=("lastNotNull",)),
-            series("Passed through and refused", [(rate("outrider_tls_refused_total", POD, "listener reason"), "{{listener}} TLS: {{reason}}"),
-                                                  (rate("outrider_passthrough_refused_total", POD, "listener reason"), "{{listener}}: {{reason}}")], "cps",
+            series("Passed through and refused", only((rate("outrider_tls_refused_total", POD, "listener reason"), "{{listener}} TLS: {{reason}}"),
+                                                      (rate("outrider_passthrough_refused_total", POD, "listener reason"), "{{listener}}: {{reason}}")), "cps",
                    "TLS that was to be passed through unread and led nowhere, and redirected connections that could not go on.",
                    "no_route: no rule has the name; own_connection: leave the proxy's user out of the redirecting rules."))
 
@@ -67,9 +67,9 @@ def board():
 
     it.row("What filters depend on")
     it.line(8,
-            series("Fetched from URLs", [(rate("outrider_downloads_total", POD, "source result"), "{{source}} {{result}}")], "ops",
+            series("Fetched from URLs", only((rate("outrider_downloads_total", POD, "source result"), "{{source}} {{result}}")), "ops",
                    "Keys of tokens (jwks), by how fetching them ended.", "Not success: what there was is kept; without any, tokens cannot be judged."),
-            series("Store of rate limits given up", [(rate("outrider_rate_limit_store_failures_total", POD, "store reason"), "{{store}} {{reason}}")], "ops",
+            series("Store of rate limits given up", only((rate("outrider_rate_limit_store_failures_total", POD, "store reason"), "{{store}} {{reason}}")), "ops",
                    "Times the Redis of limits with scope mesh was given up for a while.", "Each proxy limits by itself then: the mesh lets in that many times more."),
             series("Done by filters", [(rate("outrider_filter_actions_total", POD, "filter action"), "{{filter}} {{action}}")], "reqps",
                    "Requests that a filter has done something to: compressed, slowed, faults.", "over_limit: it was too much, and went on as it was."))

@@ -47,9 +47,9 @@ def board():
 
     it.row("Handshakes")
     it.line(8,
-            series("With clients that fail, by why", [(rate(HANDSHAKES, join(W, 'side="client"', 'result!="ok"'), "result"), "{{result}}")], "ops",
+            series("With clients that fail, by why", only((rate(HANDSHAKES, join(W, 'side="client"', 'result!="ok"'), "result"), "{{result}}")), "ops",
                    "What strangers try, and clients that are configured otherwise: versions, ciphers and curves of theirs that a listener does not take.", "tls_unknown_ca: a client of another mesh; identity.trust."),
-            series("With endpoints that fail, by why", [(rate(HANDSHAKES, join(W, 'side="endpoint"', 'result!="ok"'), "result"), "{{result}}")], "ops",
+            series("With endpoints that fail, by why", only((rate(HANDSHAKES, join(W, 'side="endpoint"', 'result!="ok"'), "result"), "{{result}}")), "ops",
                    "A request goes to another endpoint then.", "tls_wrong_identity: whoever answers is not who the registration says."),
             series("By version", [(rate(HANDSHAKES, join(W, 'result="ok"'), "side version"), "{{side}} {{version}}")], "ops", "Handshakes that came to their end.", "As many as requests: connections are not kept."))
 

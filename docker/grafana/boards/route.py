@@ -47,7 +47,7 @@ def board():
     it.line(8,
             series("Time to first byte p95", [(quantile(0.95, "outrider_response_first_byte_seconds", W, PER), EACH)], "s",
                    "First byte of a request to the head of its response, for 95 of 100.", "Much less than the latency: bodies are long, or clients read slowly."),
-            series("Statuses of gRPC", [(rate("outrider_grpc_responses_total", W, "route grpc_status"), "{{route}} {{grpc_status}}")], "reqps",
+            series("Statuses of gRPC", only((rate("outrider_grpc_responses_total", W, "route grpc_status"), "{{route}} {{grpc_status}}")), "reqps",
                    "Calls of gRPC by the status the client got; 0 is OK, 14 unavailable, 4 too late.", "14: the cluster; 4: its deadline."),
             series("Rate limited", [(rate("outrider_rate_limited_total", join(POD, ROUTE), "route scope"), "{{route}} ({{scope}})")], "reqps",
                    "Requests that came too often, by whose limit it was: mesh is counted together with others.", "A client of yours: it should heed retry-after."),

@@ -91,7 +91,7 @@ def board():
                    "How many requests the application is given at once, and how many wait for that.", "Waiting all the time: more replicas, or a larger service.concurrency."),
             series("Time in the queue", quantiles("outrider_service_queue_wait_seconds", POD), "s",
                    "How long requests that had to wait, and were let in, waited.", "Near service.queue.timeout: the next are refused."),
-            series("Refused so that others are served", [(rate("outrider_service_shed_total", POD, "priority reason"), "{{priority}}: {{reason}}")], "reqps",
+            series("Refused so that others are served", only((rate("outrider_service_shed_total", POD, "priority reason"), "{{priority}}: {{reason}}")), "reqps",
                    "By what they are worth and why; x-outrider-reason of the answer says the same.", "Of high priority: it is too small for its load."),
             series("Overload level", [(gauge("outrider_overload_level", POD, "pod", "max"), "{{pod}}")], "short",
                    "Of the proxy itself. 1: low priority is refused; 2: and no connection kept; 3: and nothing let in.",
@@ -107,11 +107,10 @@ def board():
             series("Closed connections by reason", [(rate("outrider_connections_closed_total", where, "reason"), "{{reason}}")], "cps",
                    "Connections from clients that have ended, by why.", "too_many, too_fast: a limit of the listener refuses."),
             series("Connection life", quantiles("outrider_connection_duration_seconds", where), "s", "How long connections from clients were open.", ""))
-    it.line(7,
-            series("TCP bytes", [(rate("outrider_tcp_bytes_total", DC, "cluster way"), "{{cluster}} {{way}}")], "Bps",
-                   "Bytes relayed for TCP connections and tunnels, by way; out is to the client.", ""),
-            series("Body bytes", [(rate("outrider_request_bytes_total", DC), "requests"), (rate("outrider_response_bytes_total", DC), "responses")], "Bps",
-                   "Body bytes of requests and responses.", ""))
+    it.line(7, series("Bytes", [(rate("outrider_request_bytes_total", DC), "requests"), (rate("outrider_response_bytes_total", DC), "responses"),
+                                (rate("outrider_tcp_bytes_total", DC, "way"), "TCP {{way}}")], "Bps",
+                      "Bodies of requests and responses, and what is relayed for TCP connections and tunnels; out is to the client.",
+                      "A jump without more requests: larger answers, or somebody copies everything."))
 
     it.row("Proxies of this service")
     it.line(7, table(
