@@ -56,7 +56,7 @@ def prepare(source, directory, targets):
     shutil.copytree(source, config)
     text = (config / "prometheus.yml").read_text()
     for key in ("scrape_interval", "scrape_timeout", "evaluation_interval"):
-        text, changed = re.subn(rf"^(\s*{key}:) \d+s", r"\1 1s", text, flags=re.M)
+        text, changed = re.subn(rf"^(\s*{key}:) \d+s", r"\1 2s", text, flags=re.M)
         if changed != 1:
             raise check_dashboards.Finding(f"prometheus.yml: {changed} times {key}, expected once")
     (config / "prometheus.yml").write_text(text)

@@ -2,7 +2,10 @@ from asks import *
 from kit import *
 
 C = join(POD, CLUSTER)
-OUT = join(C, CALLS)
+OUT = join(C, CALLS, 'cluster!=""')
+
+READY = join(C, 'cluster!="passthrough"', 'state=~"ready|stale"')
+WON = join(C, 'result="won"')
 
 
 def board():
@@ -12,7 +15,7 @@ def board():
             success_stat(OUT, "Red: flags below say whether the cluster answers badly or is not reached."),
             (rate_stat(OUT, "Requests sent on to it, per second."), 3),
             (latency_stat(OUT, "Red: Time to connect and Waiting below tell the network and our own limits from the cluster."), 5),
-            (stat("Ready endpoints, fewest", f"min({gauge('outrider_cluster_endpoints', join(C, 'state=~%sready|stale%s' % (chr(34), chr(34))), 'pod cluster')})", "none",
+            (stat("Ready endpoints, fewest", f"min({gauge('outrider_cluster_endpoints', READY, 'pod cluster')})", "none",
                   "Of any chosen cluster at any chosen caller.", "Red: `outrider endpoints CLUSTER` says what is known and why it is not used.", SOME, 0), 3),
             (stat("Breakers open", or_zero(gauge("outrider_cluster_breaker_open", C)), "none", "Limits of a cluster that refuse at this moment.",
                   "Red: Breakers below says which; clusters.NAME.circuit_breaker.", NONE, 0), 3),
@@ -46,7 +49,7 @@ def board():
                    "Retries that clusters.NAME.retry.budget did not let happen.", "For long: the cluster is down rather than flaky.", line=(0.01, "orange")),
             series("Hedges", [(rate(hedges, C, "cluster result"), "{{cluster}} {{result}}")], "reqps",
                    "Second tries beside first ones that were slow to answer, by how they ended.", "Mostly lost: clusters.NAME.hedge.after is too small."),
-            series("Hedges that won", [(f"{rate(hedges, join(C, 'result=%swon%s' % (chr(34), chr(34))), 'cluster')} / {rate(hedges, C, 'cluster')}", "{{cluster}}")], "percentunit",
+            series("Hedges that won", [(f"{rate(hedges, WON, 'cluster')} / {rate(hedges, C, 'cluster')}", "{{cluster}}")], "percentunit",
                    "Share of the second tries whose answer came first: what hedging is good for here.", "Near nothing: it costs and does not help.", top=1))
 
     it.row("Limits")

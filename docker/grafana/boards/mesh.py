@@ -78,7 +78,7 @@ def board():
                         "where an account is named unlike its service, both are there.",
                         "A node without an edge you expect: `outrider route GET http://TARGET/` beside the caller."), 10),
             (table("Calls between services", {"job": "Caller", "namespace": "Namespace", "cluster": "Cluster"},
-                   [*columns(join(MESH, CLUSTER, CALLS), "namespace job cluster"),
+                   [*columns(join(MESH, CLUSTER, CALLS, 'cluster!=""'), "namespace job cluster"),
                     Column("Retries", rate("outrider_cluster_retries_total", join(MESH, CLUSTER), "namespace job cluster"), "reqps", 1),
                     Column("Endpoints", f"max by (namespace, job, cluster) (sum by (namespace, job, pod, cluster) (outrider_cluster_endpoints{{{join(MESH, CLUSTER)}, state=\"ready\"}}))", "none", 0, SOME)],
                    "Each caller and the cluster it calls, as the caller's proxies see it; ready endpoints of the one that has most.",

@@ -5,7 +5,8 @@ D = join(POD, DIRECTION)
 DC = join(D, CLUSTER)
 C = join(POD, CLUSTER)
 IN = join(POD, 'direction="inbound"')
-OUT = join(POD, CALLS, CLUSTER)
+OUT = join(POD, CALLS, CLUSTER, 'cluster!=""')
+READY = join(C, 'state="ready"')
 
 
 def board():
@@ -64,7 +65,7 @@ def board():
         "Clusters", {"cluster": "Cluster"},
         [*columns(OUT, "cluster"),
          Column("Retries", rate("outrider_cluster_retries_total", C, "cluster"), "reqps", 1),
-         Column("Ready endpoints", f"max by (cluster) ({gauge('outrider_cluster_endpoints', join(C, 'state=%sready%s' % (chr(34), chr(34))), 'pod cluster')})", "none", 0, SOME),
+         Column("Ready endpoints", f"max by (cluster) ({gauge('outrider_cluster_endpoints', READY, 'pod cluster')})", "none", 0, SOME),
          Column("Connections", gauge("outrider_cluster_connections_active", C, "cluster"), "none", 0),
          Column("Waiting", gauge("outrider_cluster_pending_requests", C, "cluster"), "none", 0),
          Column("Panic", gauge("outrider_cluster_panic", C, "cluster", "max"), "none", 0, mappings=words(no="green", panic="red")),
