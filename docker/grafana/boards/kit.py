@@ -115,7 +115,7 @@ def heatmap(title, expr, what, then):
                   "color": {"exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "reverse": False, "scale": "exponential",
                             "scheme": "Oranges", "steps": 64},
                   "exemplars": {"color": "rgba(255,0,255,0.7)"}, "legend": {"show": True}, "rowsFrame": {"layout": "auto"},
-                  "tooltip": {"mode": "single", "show": True, "showColorScale": False, "yHistogram": False},
+                  "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
                   "yAxis": {"axisPlacement": "left", "reverse": False, "unit": "s"}},
                  targets([(expr, "{{le}}")], format="heatmap"), {"noValue": NOTHING})
 
@@ -147,7 +147,7 @@ def table(title, keys, columns, what, then, sort=None, up=False, links=()):
     order = {name: place for place, name in enumerate([*shown, *values])}
     return panel("table", title, what, then, "short",
                  {"cellHeight": "sm", "showHeader": True, "sortBy": [{"displayName": sort or columns[0].name, "desc": not up}],
-                  "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""}},
+                  "footer": {"show": False, "reducer": []}},
                  targets([(column.expr, "__auto") for column in columns], format="table", instant=True, range=False),
                  {"color": {"mode": "thresholds"}, "thresholds": steps("text"), "noValue": NOTHING,
                   "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}}, overrides,
@@ -177,7 +177,7 @@ def variable(name, label, query, of, what, many=True):
     text = f"label_values({query}, {of})"
     one = {"name": name, "label": label, "description": what, "type": "query", "datasource": SOURCE, "definition": text,
            "query": {"query": text, "refId": "PrometheusVariableQueryEditor-VariableQuery"}, "refresh": 2, "regex": "", "sort": 1,
-           "hide": 0, "multi": many, "includeAll": many, "options": [], "current": {}, "skipUrlSync": False}
+           "hide": 0, "multi": many, "includeAll": many, "options": [], "skipUrlSync": False}
     if many:
         one.update(allValue=".*", current={"selected": True, "text": ["All"], "value": ["$__all"]})
     return one
@@ -194,7 +194,7 @@ def choice(name, label, values, chosen, what):
 
 DATASOURCE = {"name": "datasource", "label": "Data source", "description": "The Prometheus that scrapes the proxies.",
               "type": "datasource", "query": "prometheus", "refresh": 1, "regex": "", "hide": 0, "multi": False, "includeAll": False,
-              "options": [], "current": {}, "skipUrlSync": False}
+              "options": [], "skipUrlSync": False}
 
 
 class Board:
@@ -231,7 +231,7 @@ class Board:
         return {
             "uid": f"outrider-{self.name}", "title": f"Outrider / {self.title}", "description": self.what, "tags": ["outrider"],
             "schemaVersion": 38, "version": 1, "id": None, "editable": True, "graphTooltip": 1, "fiscalYearStartMonth": 0,
-            "liveNow": False, "refresh": "10s", "style": "dark", "timezone": "browser", "weekStart": "",
+            "liveNow": False, "refresh": "10s", "timezone": "browser", "weekStart": "",
             "time": {"from": "now-30m", "to": "now"}, "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m", "15m"]},
             "annotations": {"list": [built_in, *marks]},
             "links": [{"title": "Outrider", "type": "dashboards", "tags": ["outrider"], "asDropdown": True, "includeVars": True,
