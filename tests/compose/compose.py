@@ -13,7 +13,6 @@ Health checks are the image's. In the end every proxy is scraped, and no panel o
 """
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import re
@@ -26,15 +25,13 @@ import time
 
 sys.dont_write_bytecode = True      # the source tree stays clean
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "dashboards"))
-import check_dashboards
 import query_dashboards
 try:
-    import yaml
+    from written import PATIENCE, Compose, read_everything
 except ImportError:
     print("needs Python's yaml (Debian: python3-yaml)")
     sys.exit(77)
 
-PATIENCE = 60                        # seconds, for anything that is waited for
 INSIDE = "OUTRIDER_COMPOSE_INSIDE"   # this process has a network and mounts of its own
 # What stands for images that are not built here: a program of this machine, the user, and folders that are the user's.
 IMAGES = {"python": ([], 0, []), "prom/prometheus": (["prometheus"], 65534, ["/prometheus"])}
@@ -43,119 +40,6 @@ IMAGES = {"python": ([], 0, []), "prom/prometheus": (["prometheus"], 65534, ["/p
 class Failure(Exception):
     pass
 
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-class Image:
-    """The last stage of the Dockerfile."""
-
-    def __init__(self, path):
-        text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.M))
-        self.stages = re.split(r"^FROM ", text, flags=re.M)[1:]
-        last = self.stages[-1]
-        self.user = int(re.search(r"^USER (\d+)", last, re.M)[1])
-        self.entrypoint = json.loads(re.search(r"^ENTRYPOINT (.*)", last, re.M)[1])
-        self.health = json.loads(re.search(r"^HEALTHCHECK .*?CMD (.*)", last, re.M)[1])
-        self.program = re.search(r"^COPY --from=\w+ \S+ (\S+)", last, re.M)[1]
-        self.folders = re.search(r"install -d -o \S+ -g \S+ (.*)", last)[1].split()
-        self.packages = set(re.search(r"apt-get install -y --no-install-recommends (.*?) &&", last)[1].split())
-
-
-class Compose:
-    def __init__(self, root):
-        self.docker = root / "docker"
-        self.whole = yaml.safe_load((self.docker / "compose.yaml").read_text())
-        self.services = self.whole["services"]
-        self.image = Image(self.docker / "Dockerfile")
-        self.proxies = [name for name, each in self.services.items() if each["image"] == "outrider" and "entrypoint" not in each]
-
-    @staticmethod
-    def mounts(service):
-        """(source, place in the container, whether it may be written)"""
-        for each in service.get("volumes", []):
-            source, place, *how = each.split(":")
-            yield source, place, how != ["ro"]
-
-    def on_disk(self, service, place):
-        """Where a file of the container is in the repository."""
-        for source, mounted, _ in self.mounts(service):
-            if source.startswith("./") and (place == mounted or place.startswith(mounted + "/")):
-                return self.docker / (source[2:] + place[len(mounted):])
-        return None
-
-
-def read_everything(compose, root, outrider):
-    """Findings."""
-    for name, service in compose.services.items():
-        for source, _, _ in compose.mounts(service):
-            if source.startswith(".") and not (compose.docker / source).exists():
-                yield f"{name}: mounts {source}, which is not there"
-            if not source.startswith(".") and source not in compose.whole["volumes"]:
-                yield f"{name}: mounts {source}, which is no volume"
-        for other in [*service.get("depends_on", {}), service.get("network_mode", "service:" + name).partition(":")[2]]:
-            if other not in compose.services:
-                yield f"{name}: waits for {other}, which is no service"
-        for port in service.get("ports", []):
-            if not port.startswith("127.0.0.1:"):
-                yield f"{name}: its port {port} is open to more than this machine"
-        for word in service.get("command", []) + service.get("entrypoint", []):
-            place = word.partition("=")[2] if word.startswith("--config") else word
-            if place.startswith(("/etc/", "/demo/")) and not (compose.on_disk(service, place) or pathlib.Path("/none")).is_file():
-                yield f"{name}: {place} is not mounted"
-        if service["image"] == "outrider" and "-c" in service.get("command", []):
-            file = compose.on_disk(service, service["command"][service["command"].index("-c") + 1])
-            result = subprocess.run([outrider, "config", "validate", file], capture_output=True, text=True, timeout=PATIENCE)
-            if result.returncode or result.stdout or result.stderr:
-                yield f"{name}: {result.stdout}{result.stderr}"
-    for file in (compose.docker / "demo").glob("*.yaml"):
-        if not any(f"/etc/outrider/{file.name}" in each.get("command", []) for each in compose.services.values()):
-            yield f"docker/demo/{file.name}: nobody uses it"
-    scraped = {target: each["labels"] for each in yaml.safe_load((compose.docker / "demo/targets.yml").read_text()) for target in each["targets"]}
-    if set(scraped) != {f"{name}:15020" for name in compose.proxies}:
-        yield f"docker/demo/targets.yml does not have just the proxies: {', '.join(compose.proxies)}"
-    for labels in scraped.values():
-        if set(labels) != {"job", "namespace", "pod"}:
-            yield f"docker/demo/targets.yml: {labels} are not job, namespace and pod"
-    grafana = compose.services["grafana"]
-    places = {place for _, place, _ in compose.mounts(grafana)}
-    provider = yaml.safe_load((compose.docker / "grafana/provisioning/dashboards/outrider.yaml").read_text())
-    source = (compose.docker / "grafana/provisioning/datasources/prometheus.yaml").read_text()
-    if provider["providers"][0]["options"]["path"] not in places or "/etc/grafana/provisioning" not in places:
-        yield "grafana: its dashboards are not mounted where it is told to look"
-    home = compose.on_disk(grafana, grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    if not home or not home.is_file():
-        yield "grafana: its first dashboard is not there"
-    for variable in re.findall(r"\$\{(\w+)\}", source):
-        if variable not in grafana["environment"]:
-            yield f"grafana: {variable} is not set"
-    collector = yaml.safe_load((compose.docker / "otel-collector.yaml").read_text())
-    for pipeline in collector["service"]["pipelines"].values():
-        for kind, names in pipeline.items():
-            for name in names:
-                if name not in collector[kind]:
-                    yield f"otel-collector.yaml: no {name} among {kind}"
-    yield from lacking_libraries(compose.image, outrider)
-    if checker := shutil.which("docker-compose"):
-        result = subprocess.run([checker, "-f", compose.docker / "compose.yaml", "config", "-q"], capture_output=True, text=True, timeout=PATIENCE)
-        if result.returncode:
-            yield f"docker-compose config: {result.stdout}{result.stderr}"
-
-
-def lacking_libraries(image, outrider):
-    """Of the Debian packages the program is linked with directly, those the image does not install."""
-    if not shutil.which("dpkg") or not shutil.which("readelf"):
-        return
-    def output(*words):
-        return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE).stdout
-    paths = dict(re.findall(r"(\S+) => (/\S+)", output("ldd", outrider)))
-    for library in re.findall(r"\(NEEDED\).*\[(\S+)\]", output("readelf", "-d", outrider)):
-        path = os.path.realpath(paths.get(library, ""))
-        owner = next((line.split(":")[0] for name in (path, path.removeprefix("/usr")) for line in [output("dpkg", "-S", name)] if line), None)
-        if owner and owner not in image.packages | {"libc6", "libgcc-s1"}:
-            yield f"Dockerfile: {library} is of {owner}, which is not installed"
-
-
-# --- doing ------------------------------------------------------------------------------------------------------------
 
 def run(*words):
     result = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=PATIENCE)

@@ -80,7 +80,7 @@ def success_stat(where, then):
     return stat("Success rate", success(where), "percentunit", WHAT_FAILED, then, SUCCESS, 2, legend="success", mappings=when_nan("no traffic"))
 
 
-def rate_stat(where, what, then=""):
+def rate_stat(where, what, then="A fall to nothing: nobody calls any more, or nothing gets through."):
     return stat("Request rate", requests(where), "reqps", what, then, legend="requests")
 
 

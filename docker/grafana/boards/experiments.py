@@ -13,7 +13,7 @@ def arms(expr):
 
 
 def board():
-    it = Board("experiments", "Experiments", "Splits by version, copies of requests, faults on purpose, second tries and taps: what there is to "
+    it = Board("experiments", "Experiments: splits, copies, faults", "Splits by version, copies of requests, faults on purpose, second tries and taps: what there is to "
                "experiment with. Nothing here decides by itself who has won.",
                [NAMESPACE, service(what="Who sends the requests on."), routes(join(MESH, CALLS))], [CHANGED])
     one = f"({requests(W, ARM)} / on ({RULE}) group_left sum by ({RULE}) ({requests(W, ARM)}))"
@@ -44,7 +44,7 @@ def board():
                    least=("lastNotNull", "min"), line=(0.999, "red"), top=1),
             series("Latency p95", [(arms(duration(0.95, W, ARM)), "{{route}}: {{cluster}}")], "s", "95 of 100 requests were answered in full within this time.",
                    "One arm above the other: is it warm yet?", exemplars=True),
-            series("Answers that failed", [(arms(f"({failed(W, ARM)})"), "{{route}}: {{cluster}}")], "reqps", "5xx, and no answer that was not the client's doing.", ""))
+            series("Answers that failed", [(arms(f"({failed(W, ARM)})"), "{{route}}: {{cluster}}")], "reqps", "5xx, and no answer that was not the client's doing.", "Only in one arm: it is the version."))
 
     it.row("Copies: how would the next version take it")
     good = rate("outrider_mirrored_total", join(MESH, 'result=~"[234]xx"'), "cluster")

@@ -37,7 +37,7 @@ def board():
                    "How many proxies run which build.", "Two at rest: a roll-out that was forgotten."), 6),
             (table("Configurations", {"job": "Service", "hash": "Hash", "version": "Format"}, [Column("Proxies", gauge("outrider_config_info", W, "job version hash", "count"), "none", 0)],
                    "How many proxies of each service serve which configuration.", "Proxies of one service should agree; `outrider config show` beside each says what it serves."), 8),
-            (series("Proxies by version", [(gauge("outrider_build_info", W, "version revision", "count"), "{{version}} {{revision}}")], "none", "A roll-out as it goes.", "", stacked=True, steps_drawn=True), 5),
+            (series("Proxies by version", [(gauge("outrider_build_info", W, "version revision", "count"), "{{version}} {{revision}}")], "none", "A roll-out as it goes.", "One that stops half-way: the next replica does not become ready; `outrider health` beside it.", stacked=True, steps_drawn=True), 5),
             (series("Configurations by service", [(f"count by (job) (count by (job, hash) (outrider_config_info{{{W}}}))", "{{job}}")], "none",
                     "Different configurations of each service's proxies.", "Two for long: some did not take the change.", steps_drawn=True, line=(2, "orange")), 5))
 

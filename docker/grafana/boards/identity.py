@@ -55,7 +55,7 @@ def board():
 
     it.row("Who comes, and what he may")
     it.line(8,
-            series("Connections by TLS", [(rate("outrider_connections_total", W, "direction tls"), "{{direction}} {{tls}}")], "ops", "none: clear text. mutual: both have shown an identity.", ""),
+            series("Connections by TLS", [(rate("outrider_connections_total", W, "direction tls"), "{{direction}} {{tls}}")], "ops", "none: clear text. mutual: both have shown an identity.", "Inbound with none: callers without identity.dir, let in because identity.mtls is permissive."),
             series("Judged by authorization", [(rate("outrider_authorization_total", W, "rule verdict mode"), "{{rule}} {{verdict}} ({{mode}})")], "ops",
                    "By the rule whose word it was; shadow rules only count.", "`outrider authz FROM TO` says it beforehand."),
             series("Requests by who asks", [(rate("outrider_peer_requests_total", W, "direction peer"), "{{direction}} {{peer}}")], "reqps",

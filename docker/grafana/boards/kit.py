@@ -71,7 +71,9 @@ def fixed(colors):
 
 def panel(kind, title, what, then, unit, options, queries, defaults=None, overrides=(), **more):
     """`what` is shown, and `then` is what to do about it: together the text behind the panel's (i)."""
-    return {"type": kind, "title": title, "description": f"{what} {then}".strip(), "datasource": SOURCE,
+    if not what or not then:
+        raise ValueError(f"{title}: say what is shown, and what to do about it")
+    return {"type": kind, "title": title, "description": f"{what} {then}", "datasource": SOURCE,
             "fieldConfig": {"defaults": {**({"unit": unit} if unit else {}), **(defaults or {})}, "overrides": list(overrides)},
             "options": options, "targets": queries, **more}
 

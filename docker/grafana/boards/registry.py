@@ -66,7 +66,7 @@ def board():
             series("Bytes by proxy", [(rate("outrider_registry_bytes_total", W, "job pod"), EACH)], "Bps", "Bytes of registry packets both ways, by proxy.", "One far above the rest: a seed, or who is flooded."),
             series("Registry loop lag p99", [(quantile(0.99, "outrider_event_loop_lag_seconds", join(W, 'loop="registry"'), "job"), "{{job}}")], "s",
                    "How long a turn of the registry's event loop took.", "A proxy starved of CPU falls out of the DHT."),
-            series("Registry memory", [(gauge("outrider_memory_bytes", join(W, 'subsystem="registry"'), "job pod"), EACH)], "bytes", "Memory the registry holds.", ""))
+            series("Registry memory", [(gauge("outrider_memory_bytes", join(W, 'subsystem="registry"'), "job pod"), EACH)], "bytes", "Memory the registry holds.", "A rise: records of services that come and go, or a flood; Bytes by proxy."))
 
     it.row("Who takes part")
     it.line(10, table(

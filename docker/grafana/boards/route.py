@@ -29,7 +29,7 @@ def board():
     it.line(8,
             series("Success rate", [(success(W, PER), EACH)], "percentunit", WHAT_FAILED, "Low: statuses and flags below.",
                    least=("lastNotNull", "min"), line=(0.999, "red"), top=1),
-            series("Request rate", [(requests(W, PER), EACH)], "reqps", "Requests that ended, per second.", ""),
+            series("Request rate", [(requests(W, PER), EACH)], "reqps", "Requests that ended, per second.", "A rule without any: another one before it takes them; `outrider route METHOD URL` says which."),
             series("Latency p95", [(duration(0.95, W, PER), EACH)], "s", "95 of 100 requests were answered in full within this time.",
                    "Near the rule's timeout: 504 is next.", exemplars=True))
     it.line(8,
@@ -52,5 +52,5 @@ def board():
             series("Rate limited", [(rate("outrider_rate_limited_total", join(POD, ROUTE), "route scope"), "{{route}} ({{scope}})")], "reqps",
                    "Requests that came too often, by whose limit it was: mesh is counted together with others.", "A client of yours: it should heed retry-after."),
             series("Bytes", [(rate("outrider_request_bytes_total", W, PER), EACH + " requests"), (rate("outrider_response_bytes_total", W, PER), EACH + " responses")], "Bps",
-                   "Body bytes of requests and responses.", ""))
+                   "Body bytes of requests and responses.", "A jump without more requests: larger answers."))
     return it

@@ -75,7 +75,7 @@ def board():
     it.line(8,
             series("Success rate by cluster", [(success(OUT, "cluster"), "{{cluster}}")], "percentunit", WHAT_FAILED, "Low: open the cluster.",
                    least=("lastNotNull", "min"), line=(0.999, "red"), top=1),
-            series("Request rate by cluster", [(requests(OUT, "cluster"), "{{cluster}}")], "reqps", "Requests that ended, per second.", ""),
+            series("Request rate by cluster", [(requests(OUT, "cluster"), "{{cluster}}")], "reqps", "Requests that ended, per second.", "More than come in: this service asks several times for each."),
             series("Latency p95 by cluster", [(duration(0.95, OUT, "cluster"), "{{cluster}}")], "s", "95 of 100 requests were answered in full within this time.",
                    "High where this service is slow, too: it waits for that cluster."))
 
@@ -107,7 +107,7 @@ def board():
                    "As many as requests: clients that do not keep theirs."),
             series("Closed connections by reason", [(rate("outrider_connections_closed_total", where, "reason"), "{{reason}}")], "cps",
                    "Connections from clients that have ended, by why.", "too_many, too_fast: a limit of the listener refuses."),
-            series("Connection life", quantiles("outrider_connection_duration_seconds", where), "s", "How long connections from clients were open.", ""))
+            series("Connection life", quantiles("outrider_connection_duration_seconds", where), "s", "How long connections from clients were open.", "Near nothing: clients that do not keep theirs, and pay for each handshake."))
     it.line(7, series("Bytes", [(rate("outrider_request_bytes_total", DC), "requests"), (rate("outrider_response_bytes_total", DC), "responses"),
                                 (rate("outrider_tcp_bytes_total", DC, "way"), "TCP {{way}}")], "Bps",
                       "Bodies of requests and responses, and what is relayed for TCP connections and tunnels; out is to the client.",
