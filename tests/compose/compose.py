@@ -278,7 +278,7 @@ def main():
     arguments = parser.parse_args()
     compose, outrider = Compose(arguments.root.resolve()), arguments.outrider.resolve()
     if INSIDE not in os.environ:
-        findings = list(read_everything(compose, arguments.root, outrider))
+        findings = list(read_everything(compose, outrider))
         print("\n".join(findings) or f"{len(compose.services)} services, as they are written")
         if findings:
             return 1

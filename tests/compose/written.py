@@ -1,4 +1,5 @@
 """docker/compose.yaml and what it names, as they are written: read, and held against each other."""
+import functools
 import json
 import os
 import pathlib
@@ -49,7 +50,7 @@ class Compose:
         return None
 
 
-def read_everything(compose, root, outrider):
+def read_everything(compose, outrider):
     """Findings."""
     for name, service in compose.services.items():
         for source, _, _ in compose.mounts(service):
@@ -108,13 +109,23 @@ def read_everything(compose, root, outrider):
 
 def lacking_libraries(image, outrider):
     """Of the Debian packages the program is linked with directly, those the image does not install."""
+    for library, owner in owners_of_libraries(outrider):
+        if owner and owner not in image.packages | {"libc6", "libgcc-s1"}:
+            yield f"Dockerfile: {library} is of {owner}, which is not installed"
+
+
+@functools.cache
+def owners_of_libraries(outrider):
+    """(library, Debian package) of all it is linked with directly; empty where Debian's tools are not."""
     if not shutil.which("dpkg") or not shutil.which("readelf"):
-        return
+        return []
+
     def output(*words):
         return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE).stdout
+    found = []
     paths = dict(re.findall(r"(\S+) => (/\S+)", output("ldd", outrider)))
     for library in re.findall(r"\(NEEDED\).*\[(\S+)\]", output("readelf", "-d", outrider)):
         path = os.path.realpath(paths.get(library, ""))
         owner = next((line.split(":")[0] for name in (path, path.removeprefix("/usr")) for line in [output("dpkg", "-S", name)] if line), None)
-        if owner and owner not in image.packages | {"libc6", "libgcc-s1"}:
-            yield f"Dockerfile: {library} is of {owner}, which is not installed"
+        found.append((library, owner))
+    return found
