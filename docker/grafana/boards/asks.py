@@ -56,6 +56,17 @@ def classes(where):
         (requests(join(where, 'code="other"')), "no status")]
 
 
+def been_proxies(where):
+    """Of everything Prometheus scrapes, what has been a proxy within the last hour."""
+    return f" and on (job, instance) count by (job, instance) (max_over_time(outrider_build_info{{{where}}}[1h]))"
+
+
+def share_of_registry(where, label):
+    """Of the proxies, those whose packets are `sealed` or whose records are `signed`."""
+    true = join(where, f'{label}="true"')
+    return f"(count(outrider_registry_info{{{true}}}) or vector(0)) / count(outrider_registry_info{{{where}}})"
+
+
 def only(*queries):
     """Of many that are mostly nothing those that are not, and a line at the bottom where there is none."""
     return [(f"{expr} > 0", legend) for expr, legend in queries] + [("vector(0)", "none")]

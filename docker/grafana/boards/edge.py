@@ -2,16 +2,16 @@ from asks import *
 from kit import *
 
 E = join(POD, 'direction="edge"')
+HERE = join(E, ROUTE)
 
 
 def board():
     it = Board("edge", "Edge gateway", "What comes in from outside: requests, connections, TLS, and what is refused and why.",
                [NAMESPACE, service(), PODS, routes(join(MESH, 'direction="edge"'))], [CHANGED])
-    R_ = join(E, ROUTE)
     it.line(4,
-            success_stat(R_, "Red: by route below, then the cluster it leads to."),
-            (rate_stat(R_, "Requests that ended, per second."), 3),
-            (latency_stat(R_, "Red: what the gateway calls; its own share is Proxy overhead in Proxy fleet."), 5),
+            success_stat(HERE, "Red: by route below, then the cluster it leads to."),
+            (rate_stat(HERE, "Requests that ended, per second."), 3),
+            (latency_stat(HERE, "Red: what the gateway calls; its own share is Proxy overhead in Proxy fleet."), 5),
             (stat("Open connections", gauge("outrider_connections_active", E), "none", "Connections from clients that are open.",
                   "Near listeners.NAME.limits: the next are refused.", PLAIN, 0), 3),
             (stat("Handshakes that fail", or_zero(rate("outrider_tls_handshakes_total", join(POD, 'side="client"', 'result!="ok"'))), "ops",
@@ -22,11 +22,11 @@ def board():
                   "Of the certificates that are shown to clients and endpoints, the first to end.", "Red: put a new file in its place; it is used within a second. Identity names it.",
                   DAYS, 1, graph=False), 3))
     it.line(8,
-            answers(R_, "5xx: flags beside this say whether the gateway or what it calls."),
-            flags(R_, "malformed, too_large, denied: clients; the others: what is called."),
-            series("Latency", quantiles("outrider_request_duration_seconds", R_), "s", "First byte of a request to the last byte of its response.",
+            answers(HERE, "5xx: flags beside this say whether the gateway or what it calls."),
+            flags(HERE, "malformed, too_large, denied: clients; the others: what is called."),
+            series("Latency", quantiles("outrider_request_duration_seconds", HERE), "s", "First byte of a request to the last byte of its response.",
                    "High with a low time to first byte: slow clients.", exemplars=True),
-            series("Success rate by route", [(success(R_, "route"), "{{route}}")], "percentunit", WHAT_FAILED, "Low: Route has more.",
+            series("Success rate by route", [(success(HERE, "route"), "{{route}}")], "percentunit", WHAT_FAILED, "Low: Route has more.",
                    least=("lastNotNull", "min"), line=(0.999, "red"), top=1,
                    links=[("Route", to("route", namespace="=", service="=", route="${__field.labels.route}"))]))
 
@@ -62,7 +62,7 @@ def board():
                    "Requests and connections that a filter has refused, or could not judge.", "authz_unavailable, no_keys: what the filter asks is away."),
             series("Malformed requests", [(rate("outrider_malformed_requests_total", POD, "reason"), "{{reason}}")], "reqps",
                    "Requests refused because their form breaks the protocol or a limit.", "Many of one kind: an attack, or listeners.NAME.http is too strict for a client of yours."),
-            series("Bodies and heads too large", [(requests(join(R_, 'flag="too_large"'), "code"), "{{code}}")], "reqps",
+            series("Bodies and heads too large", [(requests(join(HERE, 'flag="too_large"'), "code"), "{{code}}")], "reqps",
                    "413 for bodies, 431 for heads.", "listeners.NAME.http.max_body, and its limits of heads."))
 
     it.row("What filters depend on")

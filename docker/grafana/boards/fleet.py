@@ -13,7 +13,7 @@ def process(metric, labels, how="sum", counter=False):
 def board():
     it = Board("fleet", "Proxy fleet", "The proxies themselves: which versions and configurations they run, what they cost, and whether they cope.",
                [NAMESPACE, service(), PODS], [CHANGED])
-    seen = f" and on (job, instance) count by (job, instance) (max_over_time(outrider_build_info{{{W}}}[1h]))"
+    seen = been_proxies(W)
     it.line(4,
             stat("Proxies up", f"sum(up{{{W}}}{seen})", "none", "Proxies whose last scrape worked.", "Red: /targets of Prometheus.", SOME, 0),
             stat("Proxies down", or_zero(f"count((up{{{W}}} == 0){seen})"), "none", "Proxies that were scraped in the last hour and do not answer now.",

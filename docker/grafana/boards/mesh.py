@@ -3,8 +3,6 @@ from kit import *
 
 D = join(MESH, DIRECTION)
 IN = join(MESH, 'direction="inbound"')
-# Of everything Prometheus scrapes, what has been a proxy within the last hour.
-PROXIES = f" and on (job, instance) count by (job, instance) (max_over_time(outrider_build_info{{{MESH}}}[1h]))"
 MUTUAL = rate("outrider_peer_requests_total", IN)
 
 
@@ -41,9 +39,9 @@ def board():
             (stat("By mutual TLS", share(MUTUAL, requests(IN)), "percentunit",
                   "Share of requests to sidecars whose caller has shown an identity.",
                   "Less than all: give the callers an identity (identity.dir); Identity shows who comes in clear text.", ALL, 1), 3),
-            (stat("Proxies up", f"sum(up{{{MESH}}}{PROXIES})",
+            (stat("Proxies up", f"sum(up{{{MESH}}}{been_proxies(MESH)})",
                   "none", "Proxies whose last scrape worked.", "Red: nothing is scraped; look at /targets of Prometheus.", SOME, 0), 3),
-            (stat("Proxies down", or_zero(f"count((up{{{MESH}}} == 0){PROXIES})"),
+            (stat("Proxies down", or_zero(f"count((up{{{MESH}}} == 0){been_proxies(MESH)})"),
                   "none", "Proxies that were scraped in the last hour and do not answer now.",
                   "Red: `outrider health` beside each; one that was stopped on purpose is counted until its target is gone.", NONE, 0), 3),
             (stat("Clusters in panic", or_zero(gauge("outrider_cluster_panic", join(MESH, CLUSTER))), "none",
@@ -97,23 +95,22 @@ def board():
                    "Connections to endpoints that did not come about, by reason.", "`outrider endpoints CLUSTER` names the endpoints."))
 
     it.row("Registry")
-    registry = MESH
     it.line(4,
-            stat("DHT peers, fewest", gauge("outrider_registry_peers", registry, "", "min"), "none",
+            stat("DHT peers, fewest", gauge("outrider_registry_peers", MESH, "", "min"), "none",
                  "The fewest DHT nodes that answer one proxy.", "Zero: that proxy is alone and serves what it knew; check registry.bootstrap and the mesh key.", SOME, 0, graph=False),
-            stat("Records", gauge("outrider_registry_records", join(registry, 'state="valid"')), "none",
+            stat("Records", gauge("outrider_registry_records", join(MESH, 'state="valid"')), "none",
                  "Valid records of instances that are held, over all proxies.", "A fall: replicas went, or the registry is cut off.", PLAIN, 0),
-            stat("Propagation p99", quantile(0.99, "outrider_registry_propagation_seconds", registry, "", "[$__range]"), "s",
+            stat("Propagation p99", quantile(0.99, "outrider_registry_propagation_seconds", MESH, "", "[$__range]"), "s",
                  "Time from the issue of a record until a proxy saw it, in the time shown.", "Red: the Registry dashboard; clocks that differ show here, too.",
                  steps("green", (5, "orange"), (30, "red")), 1, graph=False, mappings=when_nan("none")),
-            stat("Staleness, worst", gauge("outrider_registry_staleness_seconds", join(registry, CLUSTER), "", "max"), "s",
+            stat("Staleness, worst", gauge("outrider_registry_staleness_seconds", join(MESH, CLUSTER), "", "max"), "s",
                  "How long ago the registry last confirmed a cluster's endpoints, for the worst cluster.", "Red: `outrider endpoints CLUSTER` there; do the seeds answer?", STALE, 0),
-            stat("Rejected", or_zero(rate("outrider_registry_rejected_total", registry)), "pps",
+            stat("Rejected", or_zero(rate("outrider_registry_rejected_total", MESH)), "pps",
                  "Records and packets that were not believed, per second.", "More than nothing: the Registry dashboard has the reasons.", FEW, 2),
-            stat("Sealed", f"(count(outrider_registry_info{{{registry}, sealed=\"true\"}}) or vector(0)) / count(outrider_registry_info{{{registry}}})", "percentunit",
+            stat("Sealed", share_of_registry(MESH, "sealed"), "percentunit",
                  "Share of proxies whose registry packets are sealed with the mesh key.", "Less than all: `outrider identity mesh-key`, and registry.key everywhere.", ALL, 0, graph=False),
-            stat("Signed", f"(count(outrider_registry_info{{{registry}, signed=\"true\"}}) or vector(0)) / count(outrider_registry_info{{{registry}}})", "percentunit",
+            stat("Signed", share_of_registry(MESH, "signed"), "percentunit",
                  "Share of proxies that sign their records with the workload's key.", "Less than all: give the others identity.dir.", ALL, 0, graph=False),
-            stat("Certificate ends in", f"min(outrider_identity_expiry_timestamp_seconds{{{registry}}} > 0) - time()", "s",
+            stat("Certificate ends in", f"min(outrider_identity_expiry_timestamp_seconds{{{MESH}}} > 0) - time()", "s",
                  "Time until the first certificate of a proxy expires.", "Red: `outrider identity show DIR` there; who renews it?", LIFE, 1, graph=False))
     return it

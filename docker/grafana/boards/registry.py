@@ -11,9 +11,9 @@ def board():
     C = join(W, CLUSTER)
     it.line(4,
             stat("Proxies in the registry", gauge("outrider_registry_info", W, "", "count"), "none", "Proxies that run a registry.", "Fewer than there are: some are down.", PLAIN, 0),
-            stat("Sealed", f"(count(outrider_registry_info{{{W}, sealed=\"true\"}}) or vector(0)) / count(outrider_registry_info{{{W}}})", "percentunit",
+            stat("Sealed", share_of_registry(W, "sealed"), "percentunit",
                  "Share of proxies whose packets are sealed with the mesh key.", "Less than all: anybody on the network can read and join; `outrider identity mesh-key`.", ALL, 0, graph=False),
-            stat("Signed", f"(count(outrider_registry_info{{{W}, signed=\"true\"}}) or vector(0)) / count(outrider_registry_info{{{W}}})", "percentunit",
+            stat("Signed", share_of_registry(W, "signed"), "percentunit",
                  "Share of proxies that sign their records.", "Less than all: those that verify refuse the records of the others; give them identity.dir.", ALL, 0, graph=False),
             stat("Peers, fewest", gauge("outrider_registry_peers", W, "", "min"), "none", "The fewest DHT nodes that answer one proxy.",
                  "Zero: it is alone and serves what it knew; registry.bootstrap, the mesh key, the network.", SOME, 0, graph=False),
