@@ -233,6 +233,7 @@ std::string Supervisor::open_pages() {
   if (admin_) {
     admin_->only_owner();
     admin::add_admin_pages(*admin_, view_, *catalog_);
+    if (!document_.admin.debug) admin::keep_health_alone(*admin_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
   }
   if (health_) admin::add_health_pages(*health_, view_);

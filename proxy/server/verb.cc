@@ -118,6 +118,15 @@ constexpr Verb kVerbs[] = {
      "  outrider config show sidecar.yaml --defaults                   values nobody set too\n"
      "  outrider config show --listen :8080 --to 127.0.0.1:9001        what a one-line form stands for\n",
      kShow, 1, config_show},
+    {"config schema",
+     "",
+     "a JSON Schema of the configuration, for editors",
+     "Of draft-07, as yaml-language-server reads it: keys, words, units and what each key does. The first line of a file then is\n"
+     "  # yaml-language-server: $schema=./outrider.schema.json\n\n"
+     "  outrider config schema > outrider.schema.json\n",
+     {},
+     0,
+     config_schema},
     {"identity dev-ca", "DIR [--for DURATION]", "a throw-away certificate authority, for trying and for tests",
      "Writes ca.crt and ca.key (0600).\n\n  outrider identity dev-ca ./ca\n", kDevCa, 1, identity_dev_ca},
     {"identity issue", "--ca DIR --id SPIFFE_ID --out DIR [--dns NAME]... [--ip ADDRESS]... [--for DURATION]",

@@ -35,6 +35,7 @@ int run_proxy(const Arguments&);
 int run_dht(const Arguments&);
 int config_validate(const Arguments&);
 int config_show(const Arguments&);
+int config_schema(const Arguments&);
 int show_services(const Arguments&);
 int show_endpoints(const Arguments&);
 int show_stat(const Arguments&);

@@ -384,7 +384,7 @@ constexpr Row kRows[] = {
 
     {"admin.address", S, "127.0.0.1:15000", "off"},
     {"admin.health", S, ":15021", "off"},
-    {"admin.debug", L, "true", "off"},
+    {"admin.debug", S, "true", "off"},
 
     {"defaults.cluster", S, "{}", "{lb: random}"},
     {"defaults.route", S, "{}", "{timeout: 1s}"},
