@@ -150,7 +150,8 @@ class Making {
     const KeyDoc doc = doc_of(described_as(place.path));
     std::string about = doc.about;
     const Key* const key = place.forms.empty() ? nullptr : place.forms.front();
-    if (key && !key->supported) about = "Not supported yet in this version: anything but its default is an error or has no effect";
+    if (key && !key->supported)
+      about = "Not supported yet in this version: anything but its default is an error or has no effect";
     if (!doc.range.empty()) about += (about.empty() ? "Range: " : ". Range: ") + doc.range;
     const bool default_worth_saying = key && key->supported && !key->standard.empty() && key->type != "name or list";
     if (default_worth_saying) about += (about.empty() ? "Default: " : ". Default: ") + key->standard;

@@ -22,9 +22,7 @@ Node json_object(std::vector<std::pair<std::string, Node>> entries) {
   return out;
 }
 
-Node json_ref(const std::string& definition) {
-  return json_object({{"$ref", json_text("#/definitions/" + definition)}});
-}
+Node json_ref(const std::string& definition) { return json_object({{"$ref", json_text("#/definitions/" + definition)}}); }
 
 Node any_of(std::vector<Node> forms) {
   if (forms.size() == 1) return std::move(forms.front());
@@ -128,7 +126,8 @@ Node list_of(const std::string& form = {}) {
 
 // Of addresses: a number is none.
 Node addresses() {
-  return any_of({strict_text(".*[:.].*"), json_object({{"type", type_of({"array", "null"})}, {"items", strict_text(".*[:.].*")}})});
+  return any_of(
+      {strict_text(".*[:.].*"), json_object({{"type", type_of({"array", "null"})}, {"items", strict_text(".*[:.].*")}})});
 }
 
 Node map_of(Node value) {
@@ -147,32 +146,33 @@ struct TextType {
   const char* form;  // empty: any
 };
 
-constexpr TextType kTexts[] = {{"text", ""},
-                               {"name", ""},
-                               {"names", ""},
-                               {"file", ""},
-                               {"folder", ""},
-                               {"folder or off", ""},
-                               {"regex", ""},
-                               {"host", ""},
-                               {"host or host:port", ""},
-                               {"cluster", ""},
-                               {"cluster or service", ""},
-                               {"service of gRPC", ""},
-                               {"table/rule", ".+/.+"},
-                               {"stdout, stderr or file", ""},
-                               {"domain", "[A-Za-z0-9._-]+"},
-                               {"IP address", "[0-9a-fA-F:.]+|localhost"},
-                               {"SPIFFE ID", "spiffe://.+"},
-                               {"path", "/.*"},
-                               {"connect", "connect"},
-                               {"original_dst", "original_dst"},
-                               {"http or https", "https?"},
-                               {"status range", kStatus},
-                               {"number/s", "[0-9]+/s|0"},
-                               {"header.NAME or off", "header\\..+|off"},
-                               {"cookie.NAME, header.NAME, source or identity", kNamed},
-                               {"source, identity, host, path, header.NAME or cookie.NAME", "(header|cookie)\\..+|source|identity|host|path"}};
+constexpr TextType kTexts[] = {
+    {"text", ""},
+    {"name", ""},
+    {"names", ""},
+    {"file", ""},
+    {"folder", ""},
+    {"folder or off", ""},
+    {"regex", ""},
+    {"host", ""},
+    {"host or host:port", ""},
+    {"cluster", ""},
+    {"cluster or service", ""},
+    {"service of gRPC", ""},
+    {"table/rule", ".+/.+"},
+    {"stdout, stderr or file", ""},
+    {"domain", "[A-Za-z0-9._-]+"},
+    {"IP address", "[0-9a-fA-F:.]+|localhost"},
+    {"SPIFFE ID", "spiffe://.+"},
+    {"path", "/.*"},
+    {"connect", "connect"},
+    {"original_dst", "original_dst"},
+    {"http or https", "https?"},
+    {"status range", kStatus},
+    {"number/s", "[0-9]+/s|0"},
+    {"header.NAME or off", "header\\..+|off"},
+    {"cookie.NAME, header.NAME, source or identity", kNamed},
+    {"source, identity, host, path, header.NAME or cookie.NAME", "(header|cookie)\\..+|source|identity|host|path"}};
 
 constexpr TextType kLists[] = {{"texts", ""},
                                {"hosts", ""},
@@ -269,9 +269,10 @@ std::vector<std::pair<std::string, Node>> shared_definitions() {
                             {"minProperties", json_word("1")},
                             {"maxProperties", json_word("1")},
                             {"additionalProperties", json_word("false")}});
-  Node headers = json_object({{"type", type_of({"object", "null"})},
-                              {"properties", json_object({{"set", map_of(text())}, {"add", map_of(text())}, {"remove", list_of()}})},
-                              {"additionalProperties", json_word("false")}});
+  Node headers =
+      json_object({{"type", type_of({"object", "null"})},
+                   {"properties", json_object({{"set", map_of(text())}, {"add", map_of(text())}, {"remove", list_of()}})},
+                   {"additionalProperties", json_word("false")}});
   return {{"variable", json_object({{"type", json_text("string")},
                                     {"pattern", json_text("\\$\\{")},
                                     {"description", json_text("A variable of the environment: ${NAME} or ${NAME:-default}")}})},

@@ -1,5 +1,6 @@
 #pragma once
-// Secrets that lie in files: `file:/path`. What is in them is for whoever uses them; others are shown that it is the same, or not.
+// Secrets that lie in files: `file:/path`. What is in them is for whoever uses them; others are shown that it is the same, or
+// not.
 
 #include <string>
 #include <string_view>

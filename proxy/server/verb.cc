@@ -32,6 +32,7 @@ constexpr Flag kShow[] = {kConfig,
                           {"--origin", "", "behind each value where it came from"},
                           {"--defaults", "", "values nobody set too"},
                           kJson};
+constexpr Flag kDiff[] = {kSet, kAdmin, kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kRoute[] = {kConfig,
@@ -118,6 +119,19 @@ constexpr Verb kVerbs[] = {
      "  outrider config show sidecar.yaml --defaults                   values nobody set too\n"
      "  outrider config show --listen :8080 --to 127.0.0.1:9001        what a one-line form stands for\n",
      kShow, 1, config_show},
+    {"config diff", "OLD [NEW] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
+     "what another configuration does to traffic, what breaks first",
+     "Compares what takes effect, with presets and defaults, not what is written. OLD and NEW are files, - for standard input, or\n"
+     "`running`, which asks the proxy at --admin; one file alone is compared with what is running. Each line says how bad it is:\n"
+     "  breaks    somebody loses access, or gets no answer where there was one\n"
+     "  risk      some requests may fail or wait that did not, or something is let in that was not\n"
+     "  changes   traffic goes elsewhere, or is treated otherwise\n"
+     "  note      no request notices\n"
+     "Exit 0 no difference, 1 differences, 2 errors.\n\n"
+     "  outrider config diff old.yaml new.yaml\n"
+     "  outrider config diff new.yaml                       with what is running\n"
+     "  git show HEAD:edge.yaml | outrider config diff - edge.yaml\n",
+     kDiff, 2, config_diff},
     {"config schema",
      "",
      "a JSON Schema of the configuration, for editors",

@@ -36,6 +36,7 @@ int run_dht(const Arguments&);
 int config_validate(const Arguments&);
 int config_show(const Arguments&);
 int config_schema(const Arguments&);
+int config_diff(const Arguments&);
 int show_services(const Arguments&);
 int show_endpoints(const Arguments&);
 int show_stat(const Arguments&);
