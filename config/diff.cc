@@ -37,8 +37,14 @@ class Whole {
     diff_access(before_, after_, out_);
     clusters();
     service();
-    for (const auto& [section, kind] : {std::pair{"identity", Kind::Identity}, {"registry", Kind::Registry}, {"overload", Kind::Process},
-                                        {"lifecycle", Kind::Process}, {"config", Kind::Process}, {"telemetry", Kind::Process}, {"admin", Kind::Process}, {"node", Kind::Process}})
+    for (const auto& [section, kind] : {std::pair{"identity", Kind::Identity},
+                                        {"registry", Kind::Registry},
+                                        {"overload", Kind::Process},
+                                        {"lifecycle", Kind::Process},
+                                        {"config", Kind::Process},
+                                        {"telemetry", Kind::Process},
+                                        {"admin", Kind::Process},
+                                        {"node", Kind::Process}})
       section_of(section, kind);
     diff_values(before_.effective.find("authorization"), after_.effective.find("authorization"),
                 {Kind::Access, "authorization: ", {"authorization"}, 1, {"allow", "deny"}}, out_);
@@ -62,7 +68,8 @@ class Whole {
   }
 
   void section_of(const char* section, Kind kind) {
-    diff_values(before_.effective.find(section), after_.effective.find(section), {kind, std::string(section) + ": ", {section}, 1}, out_);
+    diff_values(before_.effective.find(section), after_.effective.find(section),
+                {kind, std::string(section) + ": ", {section}, 1}, out_);
   }
 
   // What else is others' is said one by one.
@@ -90,7 +97,8 @@ class Whole {
     }
     for (const Listener& fresh : after_.listeners)
       if (!named(before_.listeners, fresh.name))
-        add(Kind::Listener, join_path("listeners", fresh.name), "listener " + fresh.name + " is new, on " + addresses_of(fresh), Impact::Note);
+        add(Kind::Listener, join_path("listeners", fresh.name), "listener " + fresh.name + " is new, on " + addresses_of(fresh),
+            Impact::Note);
   }
 
   static Chain joined_chain(const Listener& l) {
@@ -109,9 +117,14 @@ class Whole {
     std::vector<std::string> lost;
     for (const std::string& address : old.addresses)
       if (!listening(address)) lost.push_back(address);
-    if (!lost.empty()) return add(Kind::Listener, path, "listener " + old.name + " is gone: nobody listens on " + joined(lost) + " any more", Impact::Breaks);
+    if (!lost.empty())
+      return add(Kind::Listener, path, "listener " + old.name + " is gone: nobody listens on " + joined(lost) + " any more",
+                 Impact::Breaks);
     const Listener* const other = old.addresses.empty() ? nullptr : listening(old.addresses.front());
-    add(Kind::Listener, path, "listener " + old.name + " is gone" + (other ? ": " + addresses_of(old) + " is listener " + other->name + "'s now, with its rules" : std::string()), Impact::Risk);
+    add(Kind::Listener, path,
+        "listener " + old.name + " is gone" +
+            (other ? ": " + addresses_of(old) + " is listener " + other->name + "'s now, with its rules" : std::string()),
+        Impact::Risk);
   }
 
   void addresses(const Listener& old, const Listener& fresh, const std::string& path, const std::string& subject) {
@@ -122,9 +135,11 @@ class Whole {
       if (std::find(old.addresses.begin(), old.addresses.end(), address) == old.addresses.end()) come.push_back(address);
     std::string text;
     if (!lost.empty()) text = "no longer on " + joined(lost);
-    if (!come.empty()) text += (text.empty() ? "" : ", but ") + std::string("on ") + joined(come) + (lost.empty() ? " as well" : "");
+    if (!come.empty())
+      text += (text.empty() ? "" : ", but ") + std::string("on ") + joined(come) + (lost.empty() ? " as well" : "");
     if (text.empty()) text = "its addresses are in another order";
-    add(Kind::Listener, path, subject + text + (lost.empty() ? "" : ": who calls there is refused"), lost.empty() ? Impact::Note : Impact::Breaks);
+    add(Kind::Listener, path, subject + text + (lost.empty() ? "" : ": who calls there is refused"),
+        lost.empty() ? Impact::Note : Impact::Breaks);
   }
 
   bool service_differs() const {
@@ -177,7 +192,8 @@ class Whole {
 
   void endpoints(const Cluster& old, const Cluster& fresh, const std::string& path) {
     const auto at = [](const Cluster& c, const std::string& address) {
-      const auto found = std::find_if(c.endpoints.begin(), c.endpoints.end(), [&](const Endpoint& e) { return e.address == address; });
+      const auto found =
+          std::find_if(c.endpoints.begin(), c.endpoints.end(), [&](const Endpoint& e) { return e.address == address; });
       return found == c.endpoints.end() ? nullptr : &*found;
     };
     const std::string subject = "cluster " + fresh.name + ": ";
@@ -189,7 +205,8 @@ class Whole {
     const auto are = [](const std::vector<std::string>& all) { return all.size() == 1 ? " is " : " are "; };
     const std::string left = std::to_string(fresh.endpoints.size()) + (fresh.endpoints.size() == 1 ? " is left" : " are left");
     if (!gone.empty())
-      add(Kind::Endpoint, path, subject + joined(gone) + are(gone) + "gone" + (come.empty() ? ", " + left : ", " + joined(come) + are(come) + "new"),
+      add(Kind::Endpoint, path,
+          subject + joined(gone) + are(gone) + "gone" + (come.empty() ? ", " + left : ", " + joined(come) + are(come) + "new"),
           gone.size() == old.endpoints.size() || come.empty() ? Impact::Risk : Impact::Changes);
     else if (!come.empty()) add(Kind::Endpoint, path, subject + joined(come) + are(come) + "new", Impact::Changes);
     for (const Endpoint& e : fresh.endpoints) {
@@ -197,7 +214,10 @@ class Whole {
       if (!was) continue;
       const std::string where = subject + "endpoint " + e.address + ": ";
       if (was->weight != e.weight)
-        add(Kind::Endpoint, path, where + "weight " + std::to_string(was->weight) + " -> " + std::to_string(e.weight) + (e.weight ? "" : ": it is drained"), e.weight ? Impact::Changes : Impact::Risk);
+        add(Kind::Endpoint, path,
+            where + "weight " + std::to_string(was->weight) + " -> " + std::to_string(e.weight) +
+                (e.weight ? "" : ": it is drained"),
+            e.weight ? Impact::Changes : Impact::Risk);
       if (was->zone != e.zone || was->priority != e.priority || was->labels != e.labels)
         add(Kind::Endpoint, path, where + "its zone, priority or labels are others", Impact::Changes);
     }
@@ -205,10 +225,14 @@ class Whole {
 
   void experiments() {
     for (const Experiment& e : before_.experiments)
-      if (!named(after_.experiments, e.name)) add(Kind::Experiment, join_path("experiments", e.name), "experiment " + e.name + " is over", Impact::Note);
+      if (!named(after_.experiments, e.name))
+        add(Kind::Experiment, join_path("experiments", e.name), "experiment " + e.name + " is over", Impact::Note);
     for (const Experiment& e : after_.experiments) {
-      const std::string path = join_path("experiments", e.name), about = e.cluster.empty() ? "rule " + e.route : "cluster " + e.cluster;
-      if (!named(before_.experiments, e.name)) add(Kind::Experiment, path, "experiment " + e.name + " begins, at " + about + ": requests are made to wait or fail", Impact::Risk);
+      const std::string path = join_path("experiments", e.name),
+                        about = e.cluster.empty() ? "rule " + e.route : "cluster " + e.cluster;
+      if (!named(before_.experiments, e.name))
+        add(Kind::Experiment, path, "experiment " + e.name + " begins, at " + about + ": requests are made to wait or fail",
+            Impact::Risk);
       else
         diff_values(below(before_, "experiments", e.name), below(after_, "experiments", e.name),
                     {Kind::Experiment, "experiment " + e.name + ": ", {"experiments", e.name}, 2}, out_);

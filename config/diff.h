@@ -14,7 +14,19 @@ struct Difference {
   // Breaks: somebody loses access, or gets no answer where there was one. Risk: some requests may fail or wait that did not, or
   // something is let in that was not. Changes: traffic goes elsewhere, or is treated otherwise. Note: no request notices.
   enum class Severity : uint8_t { Breaks, Risk, Changes, Note };
-  enum class Kind : uint8_t { Listener, Route, Filter, Cluster, Endpoint, Access, Identity, Registry, Service, Experiment, Process };
+  enum class Kind : uint8_t {
+    Listener,
+    Route,
+    Filter,
+    Cluster,
+    Endpoint,
+    Access,
+    Identity,
+    Registry,
+    Service,
+    Experiment,
+    Process
+  };
   Kind kind;
   std::string path;      // of the key, in the new configuration or, of what is gone, in the old: "clusters.cart.timeout"
   std::string sentence;  // "cluster cart: timeout 1s -> 250ms: slower answers will be 504"

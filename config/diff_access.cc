@@ -72,7 +72,8 @@ struct Spoken {
   }
   void name(const std::string& pattern, const std::string& home) {
     std::string id = whole(pattern, home);
-    if (id.ends_with("/*")) id.replace(id.size() - 1, 1, pattern == "*" ? std::string("ns/") + kSomebody + "/sa/" + kSomebody : kSomebody);
+    if (id.ends_with("/*"))
+      id.replace(id.size() - 1, 1, pattern == "*" ? std::string("ns/") + kSomebody + "/sa/" + kSomebody : kSomebody);
     who.emplace(id, pattern == "*" ? "everybody else" : pattern.ends_with("/*") ? "everybody else of " + pattern : pattern);
   }
 };
@@ -113,7 +114,8 @@ std::string what_of(const std::vector<Question>& questions, const Spoken& spoken
     std::string text;
     if (methods.size() < spoken.methods.size()) {
       std::vector<std::string> named;
-      for (const auto& method : methods) named.push_back(method.empty() ? "use other methods than " + known_methods(spoken) : method);
+      for (const auto& method : methods)
+        named.push_back(method.empty() ? "use other methods than " + known_methods(spoken) : method);
       text = joined(named, " or ");
     }
     if (paths.size() < spoken.paths.size()) text += (text.empty() ? "ask for " : " ") + places(paths, spoken);
@@ -137,11 +139,13 @@ void diff_access(const Document& before, const Document& after, Differences& out
   spoken.add(after);
   for (const Document* d : {&before, &after}) spoken.name("*", d->identity.trust_domain);
   const auto add = [&](std::string sentence, Impact severity) {
-    if (after.authorization.mode == Authorization::Mode::Shadow && severity != Impact::Risk) severity = Impact::Note, sentence += " (it is only counted: mode shadow)";
+    if (after.authorization.mode == Authorization::Mode::Shadow && severity != Impact::Risk)
+      severity = Impact::Note, sentence += " (it is only counted: mode shadow)";
     out.push_back({Difference::Kind::Access, "authorization", "authorization: " + std::move(sentence), severity});
   };
   if (spoken.who.size() * spoken.methods.size() * spoken.paths.size() * spoken.ports.size() > kMostQuestions)
-    return add("its rules are others, too many to say who may no longer ask for what (outrider authz answers that)", Impact::Risk);
+    return add("its rules are others, too many to say who may no longer ask for what (outrider authz answers that)",
+               Impact::Risk);
   for (const auto& [id, name] : spoken.who) {
     Changed changed;
     for (const auto& method : spoken.methods)

@@ -18,16 +18,17 @@ struct Known {
 };
 
 // Those that keep somebody out.
-constexpr Known kGuards[] = {{"api_key", "nobody is asked for a key", "who has no key gets 401"},
-                             {"basic_auth", "nobody is asked for a password", "who has no password gets 401"},
-                             {"jwt", "nobody is asked for a token", "who has no token gets 401"},
-                             {"ext_authz", "nobody is asked whether it may be", "what is not allowed there is refused"},
-                             {"csrf", "pages of other origins may change something", "pages of other origins are refused what changes something"},
-                             {"ip", "whoever comes is let in, whatever the address", "who comes from other addresses is refused"},
-                             {"cors", "pages of other origins may not read answers", "pages of these origins may read answers"},
-                             {"rate_limit", "nothing limits how often somebody asks", "who asks more often gets 429"},
-                             {"body_limit", "bodies may be as long as they like", "longer bodies get 413"},
-                             {"fault", "nothing is made to fail there any more", "requests are made to fail or wait"}};
+constexpr Known kGuards[] = {
+    {"api_key", "nobody is asked for a key", "who has no key gets 401"},
+    {"basic_auth", "nobody is asked for a password", "who has no password gets 401"},
+    {"jwt", "nobody is asked for a token", "who has no token gets 401"},
+    {"ext_authz", "nobody is asked whether it may be", "what is not allowed there is refused"},
+    {"csrf", "pages of other origins may change something", "pages of other origins are refused what changes something"},
+    {"ip", "whoever comes is let in, whatever the address", "who comes from other addresses is refused"},
+    {"cors", "pages of other origins may not read answers", "pages of these origins may read answers"},
+    {"rate_limit", "nothing limits how often somebody asks", "who asks more often gets 429"},
+    {"body_limit", "bodies may be as long as they like", "longer bodies get 413"},
+    {"fault", "nothing is made to fail there any more", "requests are made to fail or wait"}};
 
 const Known* guard(const std::string& name) {
   for (const Known& each : kGuards)
@@ -52,9 +53,10 @@ std::vector<const FilterUse*> not_in(const Chain& chain, const Chain& other) {
 Chain own_filters(const Listener& listener, const Route& route) {
   Chain own;
   for (const FilterUse& use : route.filters) {
-    if (use.path.starts_with("experiments.")) continue;           // said of the experiment
+    if (use.path.starts_with("experiments.")) continue;            // said of the experiment
     if (use.path.find(".filters") == std::string::npos) continue;  // request_headers, mirror: keys of the rule, said as such
-    const bool shared = std::any_of(listener.filters.begin(), listener.filters.end(), [&](const FilterUse& each) { return each.path == use.path; });
+    const bool shared = std::any_of(listener.filters.begin(), listener.filters.end(),
+                                    [&](const FilterUse& each) { return each.path == use.path; });
     if (!shared) own.push_back(use);
   }
   return own;
@@ -80,12 +82,17 @@ void diff_chain(const Chain& before, const Chain& after, const std::string& subj
     const Known* const known = guard(use->name);
     if (same == gone.end()) {
       const std::string means = known ? std::string(": ") + known->fresh : std::string();
-      add(use->path, "filter " + use->name + " is new" + means, !known ? Impact::Changes : use->name == "cors" ? Impact::Changes : Impact::Breaks);
+      add(use->path, "filter " + use->name + " is new" + means,
+          !known                ? Impact::Changes
+          : use->name == "cors" ? Impact::Changes
+                                : Impact::Breaks);
       continue;
     }
     Differences options;
-    diff_values(&(*same)->options, &use->options, {Difference::Kind::Filter, "filter " + use->name + ": ", {"filters"}, 1, {}, "its default"}, options);
-    for (const Difference& each : options) add(use->path + each.path.substr(7), each.sentence, known ? Impact::Risk : Impact::Changes);
+    diff_values(&(*same)->options, &use->options,
+                {Difference::Kind::Filter, "filter " + use->name + ": ", {"filters"}, 1, {}, "its default"}, options);
+    for (const Difference& each : options)
+      add(use->path + each.path.substr(7), each.sentence, known ? Impact::Risk : Impact::Changes);
     gone.erase(same);
   }
   for (const FilterUse* use : gone) {

@@ -92,7 +92,8 @@ std::vector<bool> in_order(const std::vector<size_t>& pair) {
   std::vector<size_t> ends, before(pair.size(), kNone);
   for (size_t i = 0; i < pair.size(); ++i) {
     if (pair[i] == kNone) continue;
-    const auto at = std::lower_bound(ends.begin(), ends.end(), pair[i], [&](size_t end, size_t value) { return pair[end] < value; });
+    const auto at =
+        std::lower_bound(ends.begin(), ends.end(), pair[i], [&](size_t end, size_t value) { return pair[end] < value; });
     if (at != ends.begin()) before[i] = *(at - 1);
     at == ends.end() ? ends.push_back(i) : void(*at = i);
   }
@@ -154,26 +155,37 @@ class Comparison {
 
   // "goes to web", "is answered here with 503".
   static std::string fate(const Route& rule, const char* now) {
-    if (rule.action == Route::Action::Respond) return "is " + std::string(now) + "answered here with " + std::to_string(rule.respond.status);
+    if (rule.action == Route::Action::Respond)
+      return "is " + std::string(now) + "answered here with " + std::to_string(rule.respond.status);
     return now + ("goes to " + target_of(rule));
   }
 
   void gone(const Route& rule) {
     const Route* const taker = takers_.of(rule);
     const std::string start = "rule " + name_of_rule(rule) + " is gone: ";
-    if (!taker) return add(rule, start + "what it took (" + requests_of(rule) + ") is taken by no rule as a whole: what none of them takes is refused", Impact::Breaks);
+    if (!taker)
+      return add(
+          rule,
+          start + "what it took (" + requests_of(rule) + ") is taken by no rule as a whole: what none of them takes is refused",
+          Impact::Breaks);
     const std::string whose = name_of_rule(*taker) + (taker->implied || taker->path.empty() ? "" : " (" + match_of(*taker) + ")");
-    if (same_target(rule, *taker)) return add(rule, start + "what it took falls to " + whose + ", which leads to the same", Impact::Note);
-    add(rule, start + "what it took (" + requests_of(rule) + ") now falls to " + whose + " and " + fate(*taker, "") + " instead of " + target_of(rule),
+    if (same_target(rule, *taker))
+      return add(rule, start + "what it took falls to " + whose + ", which leads to the same", Impact::Note);
+    add(rule,
+        start + "what it took (" + requests_of(rule) + ") now falls to " + whose + " and " + fate(*taker, "") + " instead of " +
+            target_of(rule),
         refuses(*taker) ? Impact::Breaks : Impact::Changes);
   }
 
   void added(const Route& rule) {
     const Route* const former = former_.of(rule);
     const std::string start = requests_of(rule) + " " + fate(rule, "now ") + " (new rule " + name_of_rule(rule) + ")";
-    if (!former) return add(rule, start + (refuses(rule) ? "" : "; no rule took all of it before"), refuses(rule) ? Impact::Risk : Impact::Note);
+    if (!former)
+      return add(rule, start + (refuses(rule) ? "" : "; no rule took all of it before"),
+                 refuses(rule) ? Impact::Risk : Impact::Note);
     if (same_target(rule, *former)) return add(rule, start + ", as it did by " + name_of_rule(*former), Impact::Note);
-    add(rule, start + " instead of " + target_of(*former) + " (" + name_of_rule(*former) + ")", refuses(rule) && !refuses(*former) ? Impact::Breaks : Impact::Changes);
+    add(rule, start + " instead of " + target_of(*former) + " (" + name_of_rule(*former) + ")",
+        refuses(rule) && !refuses(*former) ? Impact::Breaks : Impact::Changes);
   }
 
   // Does it take what another took, or the other way round, now that they have changed places?
@@ -188,10 +200,15 @@ class Comparison {
       const Route& first = now_first ? rule : other;
       const Route& second = now_first ? other : rule;
       if (!overlap(first, second)) continue;
-      return add(rule, "rule " + name_of_rule(rule) + " stands " + (now_first ? "before " : "behind ") + name_of_rule(other) + " now: what both take (" + requests_of(covers(first, second, by) ? second : first) + ") goes to " + target_of(first) + " instead of " + target_of(second),
+      return add(rule,
+                 "rule " + name_of_rule(rule) + " stands " + (now_first ? "before " : "behind ") + name_of_rule(other) +
+                     " now: what both take (" + requests_of(covers(first, second, by) ? second : first) + ") goes to " +
+                     target_of(first) + " instead of " + target_of(second),
                  refuses(first) ? Impact::Breaks : Impact::Changes);
     }
-    add(rule, "rule " + name_of_rule(rule) + " (" + requests_of(rule) + ") stands elsewhere now, and no request goes elsewhere by that", Impact::Note);
+    add(rule,
+        "rule " + name_of_rule(rule) + " (" + requests_of(rule) + ") stands elsewhere now, and no request goes elsewhere by that",
+        Impact::Note);
   }
 
   void same(size_t from, size_t to) {
@@ -203,13 +220,20 @@ class Comparison {
     else if (!(was.respond.body == is.respond.body && was.respond.headers == is.respond.headers))
       add(is, requests_of(is) + " is answered here with another text or other headers", Impact::Changes);
     if (!was.implied && !is.implied && was.name != is.name && old_.listener.table == fresh_.listener.table && from == to)
-      add(is, "rule " + name_of_rule(is) + " is called " + is.name + " in metrics and logs now, no longer " + was.name, Impact::Note);
+      add(is, "rule " + name_of_rule(is) + " is called " + is.name + " in metrics and logs now, no longer " + was.name,
+          Impact::Note);
     if (was.implied != is.implied || !old_.nodes[from] || !fresh_.nodes[to]) return;
     const std::string subject = prefix_ + requests_of(is) + ": ";
     Differences found;
     // The path in the sentences is the rule's: these are keys of it.
     diff_values(old_.nodes[from], fresh_.nodes[to],
-                {Kind::Route, subject, {"rule"}, 1, {"name", "match", "cluster", "split", "redirect", "respond", "passthrough", "filters"}, "as the cluster has it"}, found);
+                {Kind::Route,
+                 subject,
+                 {"rule"},
+                 1,
+                 {"name", "match", "cluster", "split", "redirect", "respond", "passthrough", "filters"},
+                 "as the cluster has it"},
+                found);
     for (Difference& each : found) {
       each.path = is.path + each.path.substr(4);
       weigh(each);
@@ -229,13 +253,17 @@ class Comparison {
   // Filters of the listener that the rule switches off: `{jwt: off}`.
   void taken_out(const Route& was, const Route& is, const std::string& subject) {
     const auto before = without_filters(old_.listener, was), after = without_filters(fresh_.listener, is);
-    const auto missing = [](const std::vector<std::string>& in, const std::string& name) { return std::find(in.begin(), in.end(), name) == in.end(); };
+    const auto missing = [](const std::vector<std::string>& in, const std::string& name) {
+      return std::find(in.begin(), in.end(), name) == in.end();
+    };
     for (const std::string& name : after)
       if (missing(before, name))
-        out_.push_back({Kind::Filter, is.path + ".filters", subject + "the listener's filter " + name + " no longer looks at it", Impact::Risk});
+        out_.push_back({Kind::Filter, is.path + ".filters", subject + "the listener's filter " + name + " no longer looks at it",
+                        Impact::Risk});
     for (const std::string& name : before)
       if (missing(after, name))
-        out_.push_back({Kind::Filter, is.path + ".filters", subject + "the listener's filter " + name + " looks at it now", Impact::Risk});
+        out_.push_back(
+            {Kind::Filter, is.path + ".filters", subject + "the listener's filter " + name + " looks at it now", Impact::Risk});
   }
 
   static const uint32_t* weight(const Route& route, const std::string& name) {
@@ -276,8 +304,7 @@ class Comparison {
       return add(is, what + ": " + joined(parts), Impact::Changes);
     }
     const bool lost = refuses(is) && !refuses(was);
-    add(is, what + " " + fate(is, "now ") + " instead of " + target_of(was),
-        lost ? Impact::Breaks : Impact::Changes);
+    add(is, what + " " + fate(is, "now ") + " instead of " + target_of(was), lost ? Impact::Breaks : Impact::Changes);
   }
 
   const Table old_, fresh_;

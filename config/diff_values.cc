@@ -32,7 +32,11 @@ struct Meaning {
 constexpr auto B = Impact::Breaks, R = Impact::Risk, C = Impact::Changes, N = Impact::Note;
 
 constexpr Meaning kMeanings[] = {
-    {"listeners.*.tls.min", false, {R, "older versions of TLS are accepted"}, {B, "clients that know no newer one are refused"}, "TLS minimum"},
+    {"listeners.*.tls.min",
+     false,
+     {R, "older versions of TLS are accepted"},
+     {B, "clients that know no newer one are refused"},
+     "TLS minimum"},
     {"listeners.*.tls.client_ca", false, {B, "clients need a certificate of one of these authorities"}, {}, "TLS client_ca"},
     {"listeners.*.tls.ciphers", false, {R, "clients that have none of these are refused"}, {}, "TLS ciphers"},
     {"listeners.*.tls.curves", false, {R, "clients that have none of these are refused"}, {}, "TLS curves"},
@@ -53,15 +57,24 @@ constexpr Meaning kMeanings[] = {
     {"listeners.*.http.max_streams", false, {C, ""}, {N, ""}},
     {"listeners.*.http.http10", false, {B, "HTTP/1.0 is answered with 505"}, {N, ""}},
     {"listeners.*.http.websocket", false, {B, "WebSockets are answered with 403"}, {N, ""}},
-    {"listeners.*.http.strict", false, {R, "requests that can be read in two ways are let through"}, {R, "requests that can be read in two ways are refused"}},
+    {"listeners.*.http.strict",
+     false,
+     {R, "requests that can be read in two ways are let through"},
+     {R, "requests that can be read in two ways are refused"}},
     {"listeners.*.http.escaped_slash", false, {R, ""}, {}},
     {"listeners.*.http.forwarded", false, {R, "endpoints are told otherwise who the client is"}, {}},
     {"listeners.*.timeouts.*", true, {R, "who is slower is cut off"}, {N, ""}},
     {"clusters.*.timeout", true, {R, "slower answers will be 504"}, {N, ""}},
     {"clusters.*.connect_timeout", false, {R, "endpoints that take longer to connect count as failed"}, {N, ""}},
-    {"clusters.*.retry.attempts", false, {R, "failures that a retry hid will be seen"}, {C, "endpoints that fail are asked more often"}},
+    {"clusters.*.retry.attempts",
+     false,
+     {R, "failures that a retry hid will be seen"},
+     {C, "endpoints that fail are asked more often"}},
     {"clusters.*.retry.per_try_timeout", true, {R, "slower tries are given up"}, {N, ""}},
-    {"clusters.*.retry.budget", false, {R, "failures that a retry hid will be seen"}, {C, "endpoints that fail are asked more often"}},
+    {"clusters.*.retry.budget",
+     false,
+     {R, "failures that a retry hid will be seen"},
+     {C, "endpoints that fail are asked more often"}},
     {"clusters.*.retry", false, {R, ""}, {}},
     {"clusters.*.retry.when", false, {R, ""}, {}},
     {"clusters.*.circuit_breaker.*", false, {R, "what is beyond is refused with 503"}, {N, ""}},
@@ -100,7 +113,11 @@ constexpr Meaning kMeanings[] = {
     {"identity.dir", false, {R, "another certificate is shown"}, {}},
     {"identity.workload_api", false, {R, "another certificate is shown"}, {}},
     {"identity.trust.*", false, {R, "who is vouched for there is another"}, {}},
-    {"identity.tls.min", false, {R, "older versions of TLS are accepted"}, {B, "sidecars that know no newer one are refused"}, "TLS minimum between sidecars"},
+    {"identity.tls.min",
+     false,
+     {R, "older versions of TLS are accepted"},
+     {B, "sidecars that know no newer one are refused"},
+     "TLS minimum between sidecars"},
     {"identity.tls.*", false, {R, "sidecars that have none of these are refused"}, {}},
     {"authorization.mode", false, {R, ""}, {}},
     {"registry.kind", false, {B, "services are found elsewhere, or not at all"}, {}},
@@ -149,7 +166,8 @@ std::optional<double> measure(const Node& value) {
   if (!value.is_scalar()) return {};
   const std::string& text = value.text();
   if (const auto on = switch_of(text)) return *on ? 1 : 0;
-  if (const auto number = parse_decimal(text.ends_with("/s") ? std::string_view(text).substr(0, text.size() - 2) : text)) return number;
+  if (const auto number = parse_decimal(text.ends_with("/s") ? std::string_view(text).substr(0, text.size() - 2) : text))
+    return number;
   if (const auto duration = duration_of(text)) return double(duration->count());
   if (const auto size = size_of(text)) return double(*size);
   if (const auto share = share_of(text)) return *share;
@@ -165,7 +183,8 @@ bool is_more(const Node& before, const Node& after, bool zero_is_none) {
 
 // The few of which the words say more than the values.
 std::optional<Effect> special(const Keys& keys, const Node* before, const Node* after) {
-  const std::string from = before && before->is_scalar() ? before->text() : "", to = after && after->is_scalar() ? after->text() : "";
+  const std::string from = before && before->is_scalar() ? before->text() : "",
+                    to = after && after->is_scalar() ? after->text() : "";
   const std::string path = joined(keys, ".");
   if (path == "identity.mtls") {
     if (to == "strict") return Effect{B, "who comes without mutual TLS is refused"};
@@ -177,16 +196,20 @@ std::optional<Effect> special(const Keys& keys, const Node* before, const Node* 
                            : Effect{R, "what it denies is only counted, and let in"};
   if (path == "service.weight" && to == "0") return Effect{B, "it is drained: callers send it nothing more"};
   if (is_of("listeners.*.tls", keys) && (is_off(from) || is_off(to)))
-    return is_off(from) ? Effect{B, "clients that speak clear text are refused"} : Effect{B, "clients that speak TLS are not understood"};
+    return is_off(from) ? Effect{B, "clients that speak clear text are refused"}
+                        : Effect{B, "clients that speak TLS are not understood"};
   if (is_of("listeners.*.tls.client_ca", keys) && to.empty()) return Effect{R, "clients need no certificate any more"};
   if (is_of("clusters.*.retry", keys) && is_off(to)) return Effect{R, "failures that a retry hid will be seen"};
   if (is_of("clusters.*.outlier_detection", keys) && is_off(to)) return Effect{R, "endpoints that fail keep getting requests"};
   if (is_of("clusters.*.health_check", keys) && is_off(from)) return Effect{C, "endpoints that do not answer it are left out"};
-  if (is_of("clusters.*.health_check", keys) && is_off(to)) return Effect{R, "endpoints are no longer asked whether they are well"};
+  if (is_of("clusters.*.health_check", keys) && is_off(to))
+    return Effect{R, "endpoints are no longer asked whether they are well"};
   return {};
 }
 
-bool is_nothing(const Node* node) { return !node || node->is_null() || ((node->is_map() || node->is_list()) && node->size() == 0); }
+bool is_nothing(const Node* node) {
+  return !node || node->is_null() || ((node->is_map() || node->is_list()) && node->size() == 0);
+}
 
 std::string flow_text(const Node& value);
 
@@ -219,7 +242,8 @@ std::string flow_text(const Node& value) {
 }
 
 bool scalars_alone(const Node& list) {
-  return list.is_list() && std::none_of(list.items().begin(), list.items().end(), [](const Node& item) { return !item.is_scalar(); });
+  return list.is_list() &&
+         std::none_of(list.items().begin(), list.items().end(), [](const Node& item) { return !item.is_scalar(); });
 }
 
 // "a -> b"; of lists what has come and what has gone.
@@ -248,7 +272,11 @@ void one(const Node* before, const Node* after, const Compared& what, Difference
   const Meaning* const meaning = meaning_of(what.path);
   Effect effect = usual(what.path);
   if (const auto found = special(what.path, before, after)) effect = *found;
-  else if (meaning) effect = before && after && is_more(*before, *after, meaning->zero_is_none) && (*meaning->more.text || meaning->more.severity != C) ? meaning->more : meaning->less;
+  else if (meaning)
+    effect =
+        before && after && is_more(*before, *after, meaning->zero_is_none) && (*meaning->more.text || meaning->more.severity != C)
+            ? meaning->more
+            : meaning->less;
   std::string name = meaning && meaning->called ? meaning->called : "";
   for (size_t i = what.named; name.empty() && i < what.path.size(); ++i)
     for (size_t j = i; j < what.path.size(); ++j) name += (j == i ? "" : ".") + what.path[j];

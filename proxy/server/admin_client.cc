@@ -16,7 +16,7 @@ namespace outrider::server {
 
 namespace {
 
-constexpr int kLimitSeconds = 5, kFirstSeconds = 15;
+constexpr int kFirstSeconds = 15;
 
 struct Socket {
   explicit Socket(int f) : fd(f) {}
@@ -85,12 +85,12 @@ std::string admin_address(const std::string& given) {
   return named && *named ? named : "127.0.0.1:15000";
 }
 
-std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error) {
-  const Socket socket(ask(admin, path, kLimitSeconds, error));
+std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error, int limit_seconds) {
+  const Socket socket(ask(admin, path, limit_seconds, error));
   std::string text;
   for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {
     n = receive(socket.fd, text);
-    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(kLimitSeconds) + " s";
+    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(limit_seconds) + " s";
   }
   if (!error.empty()) return {};
   auto answer = parse(text);

@@ -13,8 +13,10 @@ struct AdminAnswer {
   std::string body;
 };
 
-// `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within 5 s.
-std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error);
+// `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within `limit_seconds`.
+constexpr int kAdminSeconds = 5;
+std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error,
+                                     int limit_seconds = kAdminSeconds);
 
 // The same for a page that goes on: each line as it comes, without its end, until `on_line` says false or there are no more;
 // `body` stays empty then. Any other answer than 200 is as above. Null: no answer began within 15 s.

@@ -54,7 +54,8 @@ void add_flag(RunningConfig& running, const std::string& from) {
   if (auto set = argument("--set ")) return add_once(running.set, std::move(*set));
   const auto add = [&](const std::vector<config::Setting>& settings) {
     for (const auto& setting : settings)
-      if (setting.origin == from && std::none_of(running.flags.begin(), running.flags.end(), [&](const auto& each) { return each.path == setting.path; }))
+      if (setting.origin == from &&
+          std::none_of(running.flags.begin(), running.flags.end(), [&](const auto& each) { return each.path == setting.path; }))
         running.flags.push_back(setting);
   };
   if (const auto service = argument("--service ")) add(config::service_flag(*service));
@@ -94,7 +95,8 @@ RunningConfig running_config(const std::string& text, const config::Sources& bas
 
 void RunningConfig::add_to(config::Sources& other) const {
   std::erase_if(other.environment, [&](const auto& variable) {
-    return decides(variable.first) || std::any_of(environment.begin(), environment.end(), [&](const auto& own) { return own.first == variable.first; });
+    return decides(variable.first) ||
+           std::any_of(environment.begin(), environment.end(), [&](const auto& own) { return own.first == variable.first; });
   });
   other.environment.insert(other.environment.end(), environment.begin(), environment.end());
   other.set.insert(other.set.begin(), set.begin(), set.end());  // what is given now has the last word

@@ -32,6 +32,7 @@ constexpr Flag kShow[] = {kConfig,
                           {"--origin", "", "behind each value where it came from"},
                           {"--defaults", "", "values nobody set too"},
                           kJson};
+constexpr Flag kCheck[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kDiff[] = {kSet, kAdmin, kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
@@ -107,6 +108,14 @@ constexpr Verb kVerbs[] = {
      kTap, 32, show_tap},
     {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
      "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kRead, 0, check_health},
+    {"check", "[-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
+     "what this machine and this configuration lack, and how to mend it",
+     "Looks at the kernel, limits, ports, redirection, clock, identity, registry, DNS and the app; with a configuration (-c), else with\n"
+     "that of the proxy that runs. Works without one, and says what it leaves out then. Exit 0 fine, or only things to look at, 1\n"
+     "something is wrong, 2 wrong use.\n\n"
+     "  outrider check -c sidecar.yaml\n"
+     "  outrider check --json --admin unix:/run/outrider.sock\n",
+     kCheck, 0, run_check},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"
@@ -157,6 +166,16 @@ constexpr Verb kVerbs[] = {
      identity_mesh_key},
     {"identity show", "DIR [--json]", "what an identity directory holds", "  outrider identity show /run/identity\n", kJsonOnly,
      1, identity_show},
+    {"completion",
+     "SHELL",
+     "completion of this command line for bash, zsh or fish",
+     "Verbs, flags and files, and the clusters and services that the proxy at --admin knows.\n\n"
+     "  source <(outrider completion bash)                                             in ~/.bashrc\n"
+     "  source <(outrider completion zsh)                                              in ~/.zshrc, behind compinit\n"
+     "  outrider completion fish > ~/.config/fish/completions/outrider.fish            once\n",
+     {},
+     1,
+     show_completion},
     {"version", "[--json]", "version and licence", "  outrider version\n", kJsonOnly, 0, show_version},
 };
 
@@ -263,11 +282,11 @@ int run_command(std::vector<std::string> words) {
   std::string error;
   const Arguments arguments = Arguments::parse(words, verb->flags, error);
   if (!error.empty()) return usage_error(verb->name, error);
-  const bool takes_command = verb->run == run_proxy;
+  const bool takes_command = verb->run == run_proxy, takes_words = takes_command || verb->run == show_completion;
   if (arguments.words().size() > verb->words)
     return usage_error(verb->name, "\"" + arguments.words()[verb->words] + "\" is not expected here" +
                                        (takes_command ? " (a command goes behind --)" : ""));
-  if (own_end != words.end() && !takes_command) return usage_error(verb->name, "\"--\" is not expected here");
+  if (own_end != words.end() && !takes_words) return usage_error(verb->name, "\"--\" is not expected here");
   return verb->run(arguments);
 }
 

@@ -48,6 +48,8 @@ int identity_show(const Arguments&);
 int show_authorization(const Arguments&);
 int show_route(const Arguments&);
 int show_tap(const Arguments&);
+int show_completion(const Arguments&);
+int run_check(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

@@ -34,8 +34,10 @@ std::string told(const std::string& before, const std::string& after) {
 TEST(Diff, TheSameInOtherWordsIsNoDifference) {
   EXPECT_EQ(told(edge(), "# said otherwise\n" + edge("overload: {threads: auto}\nx-mine: 1\n")), "");
   EXPECT_EQ(told(edge("defaults: {cluster: {timeout: 3s}}\n"), edge("defaults: {cluster: {timeout: 3000ms}}\n")), "");
-  const std::string by_default = "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web}]}\ndefaults: {cluster: {lb: random}}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n";
-  const std::string by_item = "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: {cluster: web}}\nclusters: {web: {endpoints: \"127.0.0.1:9001\", lb: random}}\n";
+  const std::string by_default =
+      "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web}]}\ndefaults: {cluster: {lb: random}}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n";
+  const std::string by_item =
+      "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: {cluster: web}}\nclusters: {web: {endpoints: \"127.0.0.1:9001\", lb: random}}\n";
   EXPECT_EQ(told(by_default, by_item), "");
   for (const auto& entry : std::filesystem::directory_iterator(std::string(OUTRIDER_SOURCE_DIR) + "/config/examples")) {
     std::ostringstream text;
@@ -64,11 +66,13 @@ TEST(Diff, ARulesTarget) {
 }
 
 TEST(Diff, ARuleThatIsGoneSaysWhoTakesItsRequests) {
-  const std::string all = "{match: {prefix: /a}, cluster: cart}, {match: {prefix: /b}, cluster: cart-2}, {match: {prefix: /}, cluster: web}";
+  const std::string all =
+      "{match: {prefix: /a}, cluster: cart}, {match: {prefix: /b}, cluster: cart-2}, {match: {prefix: /}, cluster: web}";
   EXPECT_EQ(told(rules(all), rules("{match: {prefix: /b}, cluster: cart-2}, {match: {prefix: /}, cluster: web}")),
             "changes rule edge[0] is gone: what it took (/a) now falls to edge[1] (prefix /) and goes to web instead of cart\n");
-  EXPECT_EQ(told(rules(all), rules("{match: {prefix: /a}, cluster: cart}, {match: {prefix: /b}, cluster: cart-2}")),
-            "breaks rule edge[2] is gone: what it took (everything) is taken by no rule as a whole: what none of them takes is refused\n");
+  EXPECT_EQ(
+      told(rules(all), rules("{match: {prefix: /a}, cluster: cart}, {match: {prefix: /b}, cluster: cart-2}")),
+      "breaks rule edge[2] is gone: what it took (everything) is taken by no rule as a whole: what none of them takes is refused\n");
   EXPECT_EQ(told(rules("{match: {prefix: /a}, cluster: web}, {cluster: web}"), rules("{cluster: web}")),
             "note rule edge[0] is gone: what it took falls to edge[0] (everything), which leads to the same\n");
 }
@@ -76,13 +80,15 @@ TEST(Diff, ARuleThatIsGoneSaysWhoTakesItsRequests) {
 TEST(Diff, ANewRuleSaysWhoTookItsRequests) {
   EXPECT_EQ(told(rules("{cluster: web}"), rules("{match: {prefix: /a}, cluster: cart}, {cluster: web}")),
             "changes /a now goes to cart (new rule edge[0]) instead of web (edge[0])\n");
-  EXPECT_EQ(told(rules("{match: {prefix: /a}, cluster: cart}"), rules("{match: {prefix: /a}, cluster: cart}, {match: {host: x.test}, cluster: web}")),
+  EXPECT_EQ(told(rules("{match: {prefix: /a}, cluster: cart}"),
+                 rules("{match: {prefix: /a}, cluster: cart}, {match: {host: x.test}, cluster: web}")),
             "note x.test now goes to web (new rule edge[1]); no rule took all of it before\n");
 }
 
 // Not as if everything behind it were different.
 TEST(Diff, ARuleThatMovesIsOneDifferenceAndOnlyBadWhereItTakesWhatOthersTook) {
-  const std::string a = "{match: {prefix: /a}, cluster: cart}", b = "{match: {prefix: /b}, cluster: cart-2}", c = "{match: {prefix: /c}, cluster: web}";
+  const std::string a = "{match: {prefix: /a}, cluster: cart}", b = "{match: {prefix: /b}, cluster: cart-2}",
+                    c = "{match: {prefix: /c}, cluster: web}";
   EXPECT_EQ(told(rules(a + ", " + b + ", " + c), rules(c + ", " + a + ", " + b)),
             "note rule edge[0] (/c) stands elsewhere now, and no request goes elsewhere by that\n");
   const std::string wide = "{match: {prefix: /}, cluster: web}", narrow = "{match: {host: x.test, prefix: /b}, cluster: cart-2}";
@@ -92,7 +98,8 @@ TEST(Diff, ARuleThatMovesIsOneDifferenceAndOnlyBadWhereItTakesWhatOthersTook) {
 
 TEST(Diff, AThousandRulesOfWhichOneMovesAreOneDifference) {
   std::vector<std::string> all;
-  for (int i = 0; i < 1000; ++i) all.push_back("{name: r" + std::to_string(i) + ", match: {prefix: /p" + std::to_string(i) + "}, cluster: web}");
+  for (int i = 0; i < 1000; ++i)
+    all.push_back("{name: r" + std::to_string(i) + ", match: {prefix: /p" + std::to_string(i) + "}, cluster: web}");
   const auto text = [](const std::vector<std::string>& some) {
     std::string out;
     for (const auto& each : some) out += (out.empty() ? "" : ", ") + each;
@@ -100,11 +107,13 @@ TEST(Diff, AThousandRulesOfWhichOneMovesAreOneDifference) {
   };
   const std::string before = text(all);
   std::rotate(all.begin(), all.begin() + 900, all.begin() + 901);
-  EXPECT_EQ(told(before, text(all)), "note rule edge[0] (r900) (/p900) stands elsewhere now, and no request goes elsewhere by that\n");
+  EXPECT_EQ(told(before, text(all)),
+            "note rule edge[0] (r900) (/p900) stands elsewhere now, and no request goes elsewhere by that\n");
 }
 
 TEST(Diff, ARulesOtherKeys) {
-  EXPECT_EQ(told(rules("{cluster: web, timeout: 2s}"), rules("{cluster: web, timeout: 1s}")), "risk everything: timeout 2s -> 1s\n");
+  EXPECT_EQ(told(rules("{cluster: web, timeout: 2s}"), rules("{cluster: web, timeout: 1s}")),
+            "risk everything: timeout 2s -> 1s\n");
   EXPECT_EQ(told(rules("{cluster: web}"), rules("{cluster: web, retry: {attempts: 1}}")),
             "risk everything: retry as the cluster has it -> {attempts: 1}\n");
   EXPECT_EQ(told(rules("{cluster: web}"), rules("{cluster: web, access_log: off}")), "note everything: access_log on -> off\n");
@@ -113,7 +122,10 @@ TEST(Diff, ARulesOtherKeys) {
 }
 
 TEST(Diff, Listeners) {
-  const auto with = [](const std::string& keys) { return "version: 1\nlisteners: {edge: {address: \"127.0.0.1:8080\"" + keys + "}}\nroutes: {edge: [{cluster: web}]}\n" + kClusters; };
+  const auto with = [](const std::string& keys) {
+    return "version: 1\nlisteners: {edge: {address: \"127.0.0.1:8080\"" + keys + "}}\nroutes: {edge: [{cluster: web}]}\n" +
+           kClusters;
+  };
   EXPECT_EQ(told(with(", tls: {cert: a, key: b}"), with(", tls: {cert: a, key: b, min: \"1.3\"}")),
             "breaks listener edge: TLS minimum 1.2 -> 1.3: clients that know no newer one are refused\n");
   EXPECT_EQ(told(with(", tls: {cert: a, key: b, min: \"1.3\"}"), with(", tls: {cert: a, key: b}")),
@@ -123,58 +135,80 @@ TEST(Diff, Listeners) {
   EXPECT_EQ(told(with(", limits: {per_ip: 0}"), with(", limits: {per_ip: 5}")),
             "risk listener edge: limits.per_ip 0 -> 5: one more from the same address is refused\n");
   EXPECT_EQ(told(with(", limits: {per_ip: 5}"), with(", limits: {per_ip: 0}")), "note listener edge: limits.per_ip 5 -> 0\n");
-  const std::string moved = "version: 1\nlisteners: {edge: {address: [\"127.0.0.1:8080\", \"127.0.0.1:8081\"]}}\nroutes: {edge: [{cluster: web}]}\n" + kClusters;
+  const std::string moved =
+      "version: 1\nlisteners: {edge: {address: [\"127.0.0.1:8080\", \"127.0.0.1:8081\"]}}\nroutes: {edge: [{cluster: web}]}\n" +
+      kClusters;
   EXPECT_EQ(told(with(""), moved), "note listener edge: on 127.0.0.1:8081 as well\n");
   EXPECT_EQ(told(moved, with("")), "breaks listener edge: no longer on 127.0.0.1:8081: who calls there is refused\n");
-  const std::string other = "version: 1\nlisteners: {door: {address: \"127.0.0.1:8080\"}}\nroutes: {door: [{cluster: web}]}\n" + kClusters;
-  EXPECT_EQ(told(with(""), other),
-            "risk listener edge is gone: 127.0.0.1:8080 is listener door's now, with its rules\nnote listener door is new, on 127.0.0.1:8080\n");
+  const std::string other =
+      "version: 1\nlisteners: {door: {address: \"127.0.0.1:8080\"}}\nroutes: {door: [{cluster: web}]}\n" + kClusters;
+  EXPECT_EQ(
+      told(with(""), other),
+      "risk listener edge is gone: 127.0.0.1:8080 is listener door's now, with its rules\nnote listener door is new, on 127.0.0.1:8080\n");
 }
 
 TEST(Diff, Clusters) {
-  const auto with = [](const std::string& cluster) { return "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: cart}]}\nclusters: {cart: {" + cluster + "}}\n"; };
+  const auto with = [](const std::string& cluster) {
+    return "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: cart}]}\nclusters: {cart: {" +
+           cluster + "}}\n";
+  };
   const std::string at = "endpoints: [\"10.0.0.1:80\", \"10.0.0.2:80\"]";
-  EXPECT_EQ(told(with(at + ", timeout: 1s"), with(at + ", timeout: 250ms")), "risk cluster cart: timeout 1s -> 250ms: slower answers will be 504\n");
+  EXPECT_EQ(told(with(at + ", timeout: 1s"), with(at + ", timeout: 250ms")),
+            "risk cluster cart: timeout 1s -> 250ms: slower answers will be 504\n");
   EXPECT_EQ(told(with(at + ", timeout: 1s"), with(at + ", timeout: 0")), "note cluster cart: timeout 1s -> 0\n");
   EXPECT_EQ(told(with(at), with("endpoints: [\"10.0.0.1:80\"]")), "risk cluster cart: 10.0.0.2:80 is gone, 1 is left\n");
-  EXPECT_EQ(told(with(at), with("endpoints: [\"10.0.0.1:80\", \"10.0.0.3:80\"]")), "changes cluster cart: 10.0.0.2:80 is gone, 10.0.0.3:80 is new\n");
+  EXPECT_EQ(told(with(at), with("endpoints: [\"10.0.0.1:80\", \"10.0.0.3:80\"]")),
+            "changes cluster cart: 10.0.0.2:80 is gone, 10.0.0.3:80 is new\n");
   EXPECT_EQ(told(with(at), with("endpoints: [\"10.0.0.1:80\", {address: \"10.0.0.2:80\", weight: 0}]")),
             "risk cluster cart: endpoint 10.0.0.2:80: weight 100 -> 0: it is drained\n");
 }
 
 std::string shop(const std::string& authorization) {
-  return "version: 1\nservice: {name: shop, port: 8080}\nidentity: {dir: /run/id}\nregistry: {kind: none}\nauthorization: {" + authorization + "}\n";
+  return "version: 1\nservice: {name: shop, port: 8080}\nidentity: {dir: /run/id}\nregistry: {kind: none}\nauthorization: {" +
+         authorization + "}\n";
 }
 
 // By what comes of all rules together: which of them are others is nobody's question.
 TEST(Diff, Access) {
-  EXPECT_EQ(told(shop("allow: [{from: [shop/web], to: {method: [GET, DELETE]}}]"), shop("allow: [{from: [shop/web], to: {method: [GET]}}]")),
+  EXPECT_EQ(told(shop("allow: [{from: [shop/web], to: {method: [GET, DELETE]}}]"),
+                 shop("allow: [{from: [shop/web], to: {method: [GET]}}]")),
             "breaks authorization: shop/web may no longer DELETE\n");
   EXPECT_EQ(told(shop("allow: [{from: [shop/web]}]"), shop("allow: [{from: [shop/web]}, {from: [ops/a]}]")),
             "risk authorization: ops/a may now ask for anything\n");
-  EXPECT_EQ(told(shop("allow: [{from: [shop/web]}]"), shop("allow: [{from: [shop/web], to: {prefix: /api}}, {from: [shop/web], to: {prefix: /}}]")), "");
-  EXPECT_EQ(told(shop("allow: [{from: [\"*\"]}]"), shop("allow: [{from: [\"*\"]}], deny: [{from: [\"shop/*\"], to: {prefix: /admin}}]")),
+  EXPECT_EQ(told(shop("allow: [{from: [shop/web]}]"),
+                 shop("allow: [{from: [shop/web], to: {prefix: /api}}, {from: [shop/web], to: {prefix: /}}]")),
+            "");
+  EXPECT_EQ(told(shop("allow: [{from: [\"*\"]}]"),
+                 shop("allow: [{from: [\"*\"]}], deny: [{from: [\"shop/*\"], to: {prefix: /admin}}]")),
             "breaks authorization: everybody else of shop/* may no longer ask for /admin\n");
   EXPECT_EQ(told(shop("allow: [{from: [shop/web]}]"), shop("mode: shadow, allow: [{from: [shop/web], to: {method: [GET]}}]")),
             "risk authorization: mode enforce -> shadow: what it denies is only counted, and let in\n"
             "note authorization: shop/web may no longer use other methods than GET (it is only counted: mode shadow)\n");
-  EXPECT_EQ(told(shop(""), shop("allow: [{from: [shop/web]}]")), "breaks authorization: everybody else may no longer ask for anything\n");
+  EXPECT_EQ(told(shop(""), shop("allow: [{from: [shop/web]}]")),
+            "breaks authorization: everybody else may no longer ask for anything\n");
 }
 
 TEST(Diff, Filters) {
   const auto with = [](const std::string& chain) { return rules("{cluster: web}", "filters: {edge: [" + chain + "]}\n"); };
-  EXPECT_EQ(told(with("{rate_limit: {rate: 100/s}}"), with("{rate_limit: {rate: 10/s}}")), "risk listener edge: filter rate_limit: rate 100/s -> 10/s\n");
-  EXPECT_EQ(told(with("{rate_limit: {rate: 100/s}}"), with("")), "risk listener edge: filter rate_limit is gone: nothing limits how often somebody asks\n");
-  EXPECT_EQ(told(with(""), with("{jwt: {jwks: file:/k}}")), "breaks listener edge: filter jwt is new: who has no token gets 401\n");
-  EXPECT_EQ(told(with("{compress: {}}, {headers: {request: {set: {a: b}}}}"), with("{headers: {request: {set: {a: b}}}}, {compress: {}}")),
+  EXPECT_EQ(told(with("{rate_limit: {rate: 100/s}}"), with("{rate_limit: {rate: 10/s}}")),
+            "risk listener edge: filter rate_limit: rate 100/s -> 10/s\n");
+  EXPECT_EQ(told(with("{rate_limit: {rate: 100/s}}"), with("")),
+            "risk listener edge: filter rate_limit is gone: nothing limits how often somebody asks\n");
+  EXPECT_EQ(told(with(""), with("{jwt: {jwks: file:/k}}")),
+            "breaks listener edge: filter jwt is new: who has no token gets 401\n");
+  EXPECT_EQ(told(with("{compress: {}}, {headers: {request: {set: {a: b}}}}"),
+                 with("{headers: {request: {set: {a: b}}}}, {compress: {}}")),
             "changes listener edge: filters are in another order\n");
-  EXPECT_EQ(told(with("{jwt: {jwks: file:/k}}"), rules("{cluster: web, filters: [{jwt: off}]}", "filters: {edge: [{jwt: {jwks: file:/k}}]}\n")),
+  EXPECT_EQ(told(with("{jwt: {jwks: file:/k}}"),
+                 rules("{cluster: web, filters: [{jwt: off}]}", "filters: {edge: [{jwt: {jwks: file:/k}}]}\n")),
             "risk everything: the listener's filter jwt no longer looks at it\n");
 }
 
 TEST(Diff, NoSecretIsInASentence) {
-  const std::string text = "version: 1\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web, request_headers: {set: {authorization: \"Bearer ${TOKEN}\"}}, timeout: \"${TIME}\"}]}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n";
-  const auto found = diff(must_load({text, {}, {{"TOKEN", "tell-nobody"}, {"TIME", "771s"}}}), must_load({text, {}, {{"TOKEN", "tell-no-one"}, {"TIME", "772s"}}}));
+  const std::string text =
+      "version: 1\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web, request_headers: {set: {authorization: \"Bearer ${TOKEN}\"}}, timeout: \"${TIME}\"}]}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n";
+  const auto found = diff(must_load({text, {}, {{"TOKEN", "tell-nobody"}, {"TIME", "771s"}}}),
+                          must_load({text, {}, {{"TOKEN", "tell-no-one"}, {"TIME", "772s"}}}));
   ASSERT_EQ(found.size(), 2u);
   for (const Difference& each : found) {
     for (const char* secret : {"tell-n", "771", "772"}) EXPECT_EQ(each.sentence.find(secret), std::string::npos) << each.sentence;
@@ -183,8 +217,9 @@ TEST(Diff, NoSecretIsInASentence) {
 }
 
 TEST(Diff, WhatBreaksFirstComesFirst) {
-  const auto found = diff(must_load({rules("{cluster: web}", "telemetry: {log: {level: debug}}\n")}),
-                          must_load({rules("{match: {prefix: /a}, respond: {status: 503}}, {cluster: web}", "overload: {connections: 5}\n")}));
+  const auto found =
+      diff(must_load({rules("{cluster: web}", "telemetry: {log: {level: debug}}\n")}),
+           must_load({rules("{match: {prefix: /a}, respond: {status: 503}}, {cluster: web}", "overload: {connections: 5}\n")}));
   EXPECT_GT(found.size(), 2u);
   EXPECT_TRUE(std::is_sorted(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.severity < b.severity; }));
   EXPECT_EQ(found.front().severity, Severity::Breaks);
@@ -199,8 +234,10 @@ TEST(Diff, AnyTwoTablesOfRules) {
     for (size_t n = 1 + random() % 6; n > 0; --n) {
       static constexpr const char* kPaths[] = {"/", "/a", "/a/b", "/c", "/d"};
       static constexpr const char* kMore[] = {"", ", method: [GET]", ", host: x.test", ", header: {a: b}", ", percent: 50%"};
-      static constexpr const char* kTargets[] = {"cluster: web", "cluster: cart", "respond: {status: 404}", "split: {web: 1, cart: 1}"};
-      out += (out.empty() ? "" : ", ") + std::string("{match: {prefix: ") + kPaths[random() % 5] + kMore[random() % 5] + "}, " + kTargets[random() % 4] + "}";
+      static constexpr const char* kTargets[] = {"cluster: web", "cluster: cart", "respond: {status: 404}",
+                                                 "split: {web: 1, cart: 1}"};
+      out += (out.empty() ? "" : ", ") + std::string("{match: {prefix: ") + kPaths[random() % 5] + kMore[random() % 5] + "}, " +
+             kTargets[random() % 4] + "}";
     }
     return must_load({rules(out)});
   };
