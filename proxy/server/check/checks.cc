@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <set>
 #include <thread>
 
@@ -77,7 +78,8 @@ std::string resolve_by_system(const std::string& host) {
     if (list) freeaddrinfo(list);
     answer->set_value(status == 0 ? "" : gai_strerror(status));
   }).detach();
-  if (waiting.wait_for(kPatience) != std::future_status::ready) return "no answer within " + std::to_string(kPatience.count()) + " s";
+  if (waiting.wait_for(kPatience) != std::future_status::ready)
+    return "no answer within " + std::to_string(kPatience.count()) + " s";
   return waiting.get();
 }
 
@@ -109,7 +111,9 @@ Fact check_version(const RunningProxy& proxy) {
   const std::string own = ours.version + " (" + ours.revision + ")";
   if (!proxy) return fine(name, own);
   const std::string theirs = proxy.version + " (" + proxy.revision + ")";
-  if (theirs != own) return warning(name, "the proxy that runs is " + theirs + ", this program is " + own, "restart the proxy to have it run what is installed");
+  if (theirs != own)
+    return warning(name, "the proxy that runs is " + theirs + ", this program is " + own,
+                   "restart the proxy to have it run what is installed");
   return fine(name, own + ", as the proxy that runs");
 }
 
@@ -139,19 +143,29 @@ Fact check_identity(const config::Document& document, WallTime now) {
   }
   if (own.dir.empty()) {
     if (document.mode == config::Mode::Edge) return skipped(name, "none is configured: a gateway needs none to serve strangers");
-    return warning(name, "none: traffic between sidecars is clear text, and registrations are unsigned", "identity.dir: a folder with tls.crt, tls.key and ca.crt (outrider identity dev-ca and issue make some)");
+    return warning(name, "none: traffic between sidecars is clear text, and registrations are unsigned",
+                   "identity.dir: a folder with tls.crt, tls.key and ca.crt (outrider identity dev-ca and issue make some)");
   }
   const auto found = identity::describe(own.dir, now);
-  if (!found) return wrong(name, found.why(), "identity.dir: " + own.dir + " needs tls.crt, its key tls.key, and ca.crt with the authority");
-  if (!found->problem.empty()) return wrong(name, own.dir + "/" + found->problem, "a new certificate there; it is used within a second");
+  if (!found)
+    return wrong(name, found.why(),
+                 "identity.dir: " + own.dir + " needs tls.crt, its key tls.key, and ca.crt with the authority");
+  if (!found->problem.empty())
+    return wrong(name, own.dir + "/" + found->problem, "a new certificate there; it is used within a second");
   const std::string domain = "spiffe://" + own.trust_domain + "/";
-  if (!found->id.starts_with(domain)) return wrong(name, found->id + " is not of the trust domain " + own.trust_domain, "a certificate for " + domain + "..., or identity.trust_domain");
-  if (found->key_open) return wrong(name, own.dir + "/tls.key can be read by others than its owner", "chmod 600 " + own.dir + "/tls.key, and another key: this one may be known");
+  if (!found->id.starts_with(domain))
+    return wrong(name, found->id + " is not of the trust domain " + own.trust_domain,
+                 "a certificate for " + domain + "..., or identity.trust_domain");
+  if (found->key_open)
+    return wrong(name, own.dir + "/tls.key can be read by others than its owner",
+                 "chmod 600 " + own.dir + "/tls.key, and another key: this one may be known");
   std::string who = found->id + ", for " + time_left(now, found->not_after) + " yet";
   if (!own.spiffe_id.empty() && document.service && found->id != own.spiffe_id)
-    return warning(name, found->id + " is shown, and identity.spiffe_id is " + own.spiffe_id, "a certificate for that, or identity.spiffe_id: " + found->id);
+    return warning(name, found->id + " is shown, and identity.spiffe_id is " + own.spiffe_id,
+                   "a certificate for that, or identity.spiffe_id: " + found->id);
   const auto loaded = identity::Identity::load(own.dir);
-  if (const std::string soon = loaded ? loaded->warning(now, own.warn_before) : ""; !soon.empty()) return warning(name, who + "; " + soon, "renew it; whoever issues it should long have");
+  if (const std::string soon = loaded ? loaded->warning(now, own.warn_before) : ""; !soon.empty())
+    return warning(name, who + "; " + soon, "renew it; whoever issues it should long have");
   return fine(name, who);
 }
 
@@ -160,7 +174,8 @@ Fact check_files(const config::Document& document) {
   TlsFiles files;
   std::optional<WorkloadTls> workload;
   if (document.identity.mtls != config::Identity::Mtls::Off) {
-    auto own = document.identity.dir.empty() ? identity::Outcome<identity::Identity>(identity::Failure{"no folder"}) : identity::Identity::load(document.identity.dir);
+    auto own = document.identity.dir.empty() ? identity::Outcome<identity::Identity>(identity::Failure{"no folder"})
+                                             : identity::Identity::load(document.identity.dir);
     if (!own) return skipped(name, "without an identity they are not read");
     workload.emplace(std::move(*own), terms_of(document.identity.tls));
   }
@@ -174,7 +189,9 @@ Fact check_registry(const config::Document& document, const RunningProxy& proxy,
   const config::Registry& own = document.registry;
   if (own.kind == config::Registry::Kind::None) return skipped(name, "none is configured");
   std::vector<std::string> bad, odd, good, fixes;
-  if (own.bootstrap.empty()) odd.push_back("there are no seeds: it finds others only once they come to it"), fixes.push_back("registry.bootstrap: [HOST:4222]");
+  if (own.bootstrap.empty())
+    odd.push_back("there are no seeds: it finds others only once they come to it"),
+        fixes.push_back("registry.bootstrap: [HOST:4222]");
   size_t resolved = 0;
   for (const std::string& seed : own.bootstrap) {
     const std::string host = host_of(seed), why = is_number(host) ? "" : resolve(host);
@@ -182,9 +199,12 @@ Fact check_registry(const config::Document& document, const RunningProxy& proxy,
     else odd.push_back("seed " + seed + ": " + why), fixes.push_back("a name that DNS has, of `outrider dht` or another sidecar");
   }
   if (!own.bootstrap.empty() && resolved == 0) bad.push_back("no seed can be found"), fixes.push_back("registry.bootstrap");
-  if (own.key.empty()) odd.push_back("packets are not sealed"), fixes.push_back("registry.key: a file of `outrider identity mesh-key`");
-  else if (access(own.key.c_str(), R_OK) != 0) bad.push_back("the mesh key " + own.key + " cannot be read: " + std::strerror(errno)), fixes.push_back("registry.key");
-  if (!document.identity && document.service && document.service.do_register) odd.push_back("records are not signed"), fixes.push_back("identity.dir");
+  if (own.key.empty())
+    odd.push_back("packets are not sealed"), fixes.push_back("registry.key: a file of `outrider identity mesh-key`");
+  else if (access(own.key.c_str(), R_OK) != 0)
+    bad.push_back("the mesh key " + own.key + " cannot be read: " + std::strerror(errno)), fixes.push_back("registry.key");
+  if (!document.identity && document.service && document.service.do_register)
+    odd.push_back("records are not signed"), fixes.push_back("identity.dir");
   if (proxy && !proxy.registry.empty()) {
     const auto answer = parsed(proxy.registry);
     std::vector<std::string> silent;
@@ -193,9 +213,14 @@ Fact check_registry(const config::Document& document, const RunningProxy& proxy,
       for (const auto& seed : answer["seeds"].GetArray())
         text_of(seed, "state") == "answers" ? void(++answering) : silent.push_back(text_of(seed, "address"));
     const uint64_t peers = count_of(answer, "peers");
-    if (!own.bootstrap.empty() && answering == 0 && peers == 0) bad.push_back("no seed answers (" + joined(silent) + ")"), fixes.push_back("UDP between here and there, the same registry.key and registry.network on both");
-    else if (!silent.empty()) odd.push_back("not all seeds answer: " + joined(silent)), fixes.push_back("start them, or take them out of registry.bootstrap");
-    if (peers == 0 && bad.empty()) odd.push_back("no peers yet"), fixes.push_back("wait a moment; or others do not come to " + own.bind + " (UDP)");
+    if (!own.bootstrap.empty() && answering == 0 && peers == 0)
+      bad.push_back("no seed answers (" + joined(silent) + ")"),
+          fixes.push_back("UDP between here and there, the same registry.key and registry.network on both");
+    else if (!silent.empty())
+      odd.push_back("not all seeds answer: " + joined(silent)),
+          fixes.push_back("start them, or take them out of registry.bootstrap");
+    if (peers == 0 && bad.empty())
+      odd.push_back("no peers yet"), fixes.push_back("wait a moment; or others do not come to " + own.bind + " (UDP)");
     good.push_back(plural(peers, "peer"));
     if (answering) good.push_back(plural(answering, "seed") + (answering == 1 ? " answers" : " answer"));
   } else {
@@ -215,7 +240,8 @@ Fact check_names(const config::Document& document, const Resolve& resolve) {
   const std::string name = "DNS";
   std::set<std::string> hosts;
   for (const config::Cluster& cluster : document.clusters) {
-    if (cluster.discovery == config::Cluster::Discovery::Dns && cluster.dns.type != config::Dns::Type::Srv && cluster.dns.servers.empty())
+    if (cluster.discovery == config::Cluster::Discovery::Dns && cluster.dns.type != config::Dns::Type::Srv &&
+        cluster.dns.servers.empty())
       hosts.insert(cluster.dns.name.empty() ? cluster.name : cluster.dns.name);
     for (const config::Endpoint& endpoint : cluster.endpoints)
       if (!endpoint.address.starts_with("unix:") && !is_number(host_of(endpoint.address)))
@@ -245,7 +271,8 @@ Fact check_app(const config::Document& document) {
   const int why = errno;
   if (fd >= 0) ::close(fd);
   if (there) return fine(name, service.name + " answers at " + where);
-  return wrong(name, service.name + " does not answer at " + where + ": " + std::strerror(why == EINPROGRESS ? ETIMEDOUT : why), "start it, or say where it listens: service.port, service.address");
+  return wrong(name, service.name + " does not answer at " + where + ": " + std::strerror(why == EINPROGRESS ? ETIMEDOUT : why),
+               "start it, or say where it listens: service.port, service.address");
 }
 
 Fact check_folders(const config::Document& document) {
@@ -254,7 +281,8 @@ Fact check_folders(const config::Document& document) {
     std::string key, path;
   };
   std::vector<Wanted> wanted;
-  if (document.registry.kind != config::Registry::Kind::None && !document.registry.snapshot.empty()) wanted.push_back({"registry.snapshot", document.registry.snapshot});
+  if (document.registry.kind != config::Registry::Kind::None && !document.registry.snapshot.empty())
+    wanted.push_back({"registry.snapshot", document.registry.snapshot});
   const config::Node* at = &document.effective;
   for (const char* key : {"config", "history", "dir"}) at = at && at->is_map() ? at->find(key) : nullptr;
   if (at && at->is_scalar() && !at->text().empty()) wanted.push_back({"config.history.dir", at->text()});
@@ -267,27 +295,34 @@ Fact check_folders(const config::Document& document) {
     if (access(there_is(each.path).c_str(), W_OK) == 0) good.push_back(each.path);
     else bad.push_back(each.key + " (" + each.path + "): " + std::strerror(errno));
   }
-  const std::string fix = "a folder that user " + std::to_string(geteuid()) + " may write to, or `off` where nothing is to be kept";
+  const std::string fix =
+      "a folder that user " + std::to_string(geteuid()) + " may write to, or `off` where nothing is to be kept";
   if (bad.empty()) return fine(name, joined(good) + " can be written to");
   return to_file && access(there_is(log.to).c_str(), W_OK) != 0 ? wrong(name, "cannot be written to: " + joined(bad), fix)
-                                                                 : warning(name, "cannot be written to: " + joined(bad), fix);
+                                                                : warning(name, "cannot be written to: " + joined(bad), fix);
 }
 
 namespace {
 
+// Port 0 is whichever is free, and says nothing.
 std::vector<Door> doors_of(const config::Document& d) {
   std::vector<Door> doors;
+  const auto look = [&](const std::string& key, const std::string& address, bool datagrams) {
+    if (!address.empty() && !address.ends_with(":0")) doors.push_back(look_at_door(key, address, datagrams));
+  };
   for (const config::Listener& listener : d.listeners)
-    for (const std::string& address : listener.addresses) doors.push_back(look_at_door("listeners." + listener.name + ".address", address, false));
-  for (const auto& [key, address] : {std::pair{"admin.address", d.admin.address}, {"admin.health", d.admin.health}, {"telemetry.metrics.address", d.metrics.address}})
-    if (!address.empty()) doors.push_back(look_at_door(key, address, false));
-  if (d.registry.kind == config::Registry::Kind::Dht) doors.push_back(look_at_door("registry.bind", d.registry.bind, true));
+    for (const std::string& address : listener.addresses) look("listeners." + listener.name + ".address", address, false);
+  look("admin.address", d.admin.address, false);
+  look("admin.health", d.admin.health, false);
+  look("telemetry.metrics.address", d.metrics.address, false);
+  if (d.registry.kind == config::Registry::Kind::Dht) look("registry.bind", d.registry.bind, true);
   return doors;
 }
 
 std::vector<std::string> addresses_of(const config::Document& d) {
   std::vector<std::string> out{d.admin.address, d.admin.health, d.metrics.address, d.registry.bind};
-  for (const config::Listener& listener : d.listeners) out.insert(out.end(), listener.addresses.begin(), listener.addresses.end());
+  for (const config::Listener& listener : d.listeners)
+    out.insert(out.end(), listener.addresses.begin(), listener.addresses.end());
   return out;
 }
 
@@ -318,9 +353,10 @@ std::vector<Fact> check_all(const std::string& file, const std::optional<config:
   facts.push_back(check_readiness(proxy));
   static const config::Document kNone;
   const config::Document* const d = outcome && outcome->document ? &*outcome->document : nullptr;
-  const bool ipv6 = d && std::any_of(d->listeners.begin(), d->listeners.end(), [](const config::Listener& l) {
-                      return std::any_of(l.addresses.begin(), l.addresses.end(), [](const std::string& at) { return at.starts_with("["); });
-                    });
+  const bool ipv6 =
+      d && std::any_of(d->listeners.begin(), d->listeners.end(), [](const config::Listener& l) {
+        return std::any_of(l.addresses.begin(), l.addresses.end(), [](const std::string& at) { return at.starts_with("["); });
+      });
   facts.push_back(judge(look_at_kernel(), ipv6));
   facts.push_back(judge(look_at_open_files(d ? d->overload.connections : kNone.overload.connections)));
   facts.push_back(judge_memory(CgroupMemory::own().read(), d ? d->overload.memory : kNone.overload.memory));

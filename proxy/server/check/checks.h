@@ -18,9 +18,9 @@ struct RunningProxy {
   std::string admin, error;  // whom we asked; why there is no answer
   bool wanted = false;       // somebody said where it is: it should be there
   std::string version, revision;
-  std::string ready, registry;                   // JSON
-  std::string config;                            // YAML
-  std::optional<uint64_t> refused_for_time;      // records of peers; none: not known
+  std::string ready, registry;               // JSON
+  std::string config;                        // YAML
+  std::optional<uint64_t> refused_for_time;  // records of peers; none: not known
   explicit operator bool() const { return error.empty(); }
 };
 RunningProxy ask_running_proxy(const std::string& admin, bool wanted);

@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -27,8 +29,9 @@ struct Listening {
 std::optional<Listening> listening(uint16_t port, bool datagrams) {
   char wanted[8];
   std::snprintf(wanted, sizeof wanted, ":%04X", unsigned(port));
-  for (const char* table : datagrams ? std::initializer_list<const char*>{"/proc/net/udp", "/proc/net/udp6"}
-                                     : std::initializer_list<const char*>{"/proc/net/tcp", "/proc/net/tcp6"}) {
+  const std::vector<const char*> tables = datagrams ? std::vector<const char*>{"/proc/net/udp", "/proc/net/udp6"}
+                                                    : std::vector<const char*>{"/proc/net/tcp", "/proc/net/tcp6"};
+  for (const char* table : tables) {
     std::ifstream lines(table);
     for (std::string line; std::getline(lines, line);) {
       std::istringstream fields(line);
@@ -104,17 +107,23 @@ Door look_at_door(const std::string& key, const std::string& address, bool datag
 
 Fact judge_doors(const std::vector<Door>& doors, const std::vector<std::string>& running) {
   const std::string name = "ports";
-  if (doors.empty()) return skipped(name, "there is nothing to listen on");
+  if (doors.empty()) return skipped(name, "none is fixed");
   std::string free, held, trouble, fix;
   const auto add = [](std::string& to, const std::string& more) { to += (to.empty() ? "" : ", ") + more; };
   for (const Door& door : doors) {
     const bool ours = std::find(running.begin(), running.end(), door.address) != running.end();
     const std::string what = door.key + " (" + door.address + ")";
     switch (door.state) {
-      case Door::State::Free: ours ? (add(trouble, what + " should be held by the proxy that runs, and nobody listens there"), add(fix, "look at its log")) : add(free, door.address); break;
+      case Door::State::Free:
+        ours ? (add(trouble, what + " should be held by the proxy that runs, and nobody listens there"),
+                add(fix, "look at its log"))
+             : add(free, door.address);
+        break;
       case Door::State::Taken:
         if (ours) add(held, door.address);
-        else add(trouble, what + " is taken" + (door.holder.empty() ? "" : " by " + door.holder)), add(fix, "end who listens on " + door.address + ", or another " + door.key);
+        else
+          add(trouble, what + " is taken" + (door.holder.empty() ? "" : " by " + door.holder)),
+              add(fix, "end who listens on " + door.address + ", or another " + door.key);
         break;
       case Door::State::NotAllowed:
         add(trouble, what + " may not be listened on by this user");

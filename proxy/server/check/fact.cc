@@ -51,12 +51,14 @@ std::string text_of(const std::vector<Fact>& facts, bool unicode) {
   size_t number = 0;
   for (const Fact& fact : facts) {
     const std::string digits = std::to_string(++number);
-    out += std::string(digits.size() < 2 ? 1 : 0, ' ') + digits + " " + mark_of(fact.state, unicode) + " " + padded(fact.name, width + 2);
+    out += std::string(digits.size() < 2 ? 1 : 0, ' ') + digits + " " + mark_of(fact.state, unicode) + " " +
+           padded(fact.name, width + 2);
     out += fact.text + "\n";
     if (!fact.fix.empty()) out += std::string(indent, ' ') + (unicode ? "→ " : "> ") + fact.fix + "\n";
   }
-  out += "\n" + std::to_string(count(facts, State::Fine)) + " fine, " + std::to_string(count(facts, State::Warning)) + " to look at, " +
-         std::to_string(count(facts, State::Wrong)) + " wrong, " + std::to_string(count(facts, State::Skipped)) + " skipped\n";
+  out += "\n" + std::to_string(count(facts, State::Fine)) + " fine, " + std::to_string(count(facts, State::Warning)) +
+         " to look at, " + std::to_string(count(facts, State::Wrong)) + " wrong, " +
+         std::to_string(count(facts, State::Skipped)) + " skipped\n";
   return out;
 }
 

@@ -16,8 +16,12 @@ struct Fact {
 const char* name_of(Fact::State state);  // "ok", "warning", "failed", "skipped"
 
 inline Fact fine(std::string name, std::string text) { return {Fact::State::Fine, std::move(name), std::move(text), {}}; }
-inline Fact warning(std::string name, std::string text, std::string fix) { return {Fact::State::Warning, std::move(name), std::move(text), std::move(fix)}; }
-inline Fact wrong(std::string name, std::string text, std::string fix) { return {Fact::State::Wrong, std::move(name), std::move(text), std::move(fix)}; }
+inline Fact warning(std::string name, std::string text, std::string fix) {
+  return {Fact::State::Warning, std::move(name), std::move(text), std::move(fix)};
+}
+inline Fact wrong(std::string name, std::string text, std::string fix) {
+  return {Fact::State::Wrong, std::move(name), std::move(text), std::move(fix)};
+}
 inline Fact skipped(std::string name, std::string why) { return {Fact::State::Skipped, std::move(name), std::move(why), {}}; }
 
 // Numbered, with √, ‼ and ×, or in ASCII; a summary behind them.

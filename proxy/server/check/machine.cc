@@ -78,15 +78,24 @@ Fact judge(const Kernel& kernel, bool wants_ipv6) {
   constexpr uint64_t kFewPages = 1024, kFewWaiting = 512;
   const std::string name = "kernel", what = "Linux " + kernel.release;
   if (!kernel.reuse_port)
-    return wrong(name, what + " does not let several sockets share a port (SO_REUSEPORT)", "Linux 3.9 or later is needed, and a sandbox that lets it be asked for");
+    return wrong(name, what + " does not let several sockets share a port (SO_REUSEPORT)",
+                 "Linux 3.9 or later is needed, and a sandbox that lets it be asked for");
   if (wants_ipv6 && !kernel.ipv6)
-    return wrong(name, what + " has no IPv6, and a listener is on [::]", "listeners.inbound.address: 0.0.0.0:15006 and the like, or IPv6 in the kernel");
+    return wrong(name, what + " has no IPv6, and a listener is on [::]",
+                 "listeners.inbound.address: 0.0.0.0:15006 and the like, or IPv6 in the kernel");
   if (!kernel.splice)
-    return warning(name, what + " does not splice: TCP is relayed through memory, at a higher cost", "a sandbox (seccomp, gVisor) that allows splice(2)");
+    return warning(name, what + " does not splice: TCP is relayed through memory, at a higher cost",
+                   "a sandbox (seccomp, gVisor) that allows splice(2)");
   if (!kernel.root && kernel.pipe_pages && kernel.pipe_pages < kFewPages)
-    return warning(name, what + ": pipes of a user may hold " + std::to_string(kernel.pipe_pages) + " pages; relayed TCP gets small ones beyond", "sysctl fs.pipe-user-pages-soft=16384");
+    return warning(
+        name,
+        what + ": pipes of a user may hold " + std::to_string(kernel.pipe_pages) + " pages; relayed TCP gets small ones beyond",
+        "sysctl fs.pipe-user-pages-soft=16384");
   if (kernel.backlog && kernel.backlog < kFewWaiting)
-    return warning(name, what + ": of new connections " + std::to_string(kernel.backlog) + " may wait at a port; those of a burst beyond are lost", "sysctl net.core.somaxconn=4096");
+    return warning(
+        name,
+        what + ": of new connections " + std::to_string(kernel.backlog) + " may wait at a port; those of a burst beyond are lost",
+        "sysctl net.core.somaxconn=4096");
   return fine(name, what + ": ports can be shared, sockets spliced" + (kernel.ipv6 ? ", IPv6" : ""));
 }
 
@@ -107,18 +116,23 @@ Fact judge(const OpenFiles& files) {
                           ", LimitNOFILE= of a unit; or overload.connections: " + std::to_string(most);
   if (files.limit < 2 * kOwn) return wrong(name, "a process may have " + limit + ": too few for a proxy", fix);
   if (files.wanted > most)
-    return warning(name, "a process may have " + limit + ": about " + std::to_string(most) + " requests at once, each from a client and to an endpoint, and overload.connections is " + wanted, fix);
+    return warning(name,
+                   "a process may have " + limit + ": about " + std::to_string(most) +
+                       " requests at once, each from a client and to an endpoint, and overload.connections is " + wanted,
+                   fix);
   return fine(name, limit + ", enough for overload.connections (" + wanted + ")");
 }
 
 Fact judge_memory(const std::optional<MemoryUse>& memory, double shed_at) {
   constexpr uint64_t kFew = 64 << 20;
   const std::string name = "memory";
-  if (!memory) return fine(name, "no limit of a cgroup" + std::string(shed_at > 0 ? ": overload.memory has nothing to go by" : ""));
+  if (!memory)
+    return fine(name, "no limit of a cgroup" + std::string(shed_at > 0 ? ": overload.memory has nothing to go by" : ""));
   const auto mib = [](uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
   const std::string text = mib(memory->used) + " of " + mib(memory->limit) + " are used in this cgroup";
   if (shed_at > 0 && memory->share() >= shed_at)
-    return wrong(name, text + ": from " + config::share_text(shed_at) + " on requests are refused", "a larger limit (resources.limits.memory, MemoryMax=), or less beside the proxy");
+    return wrong(name, text + ": from " + config::share_text(shed_at) + " on requests are refused",
+                 "a larger limit (resources.limits.memory, MemoryMax=), or less beside the proxy");
   if (memory->limit < kFew) return warning(name, text + ": that is little for a proxy under load", "64 MiB or more");
   return fine(name, text);
 }
@@ -145,12 +159,15 @@ Cpus look_at_cpus(uint32_t threads) {
 Fact judge(const Cpus& cpus) {
   const std::string name = "CPU";
   const double most = cpus.quota > 0 ? std::min(cpus.quota, double(cpus.allowed)) : double(cpus.allowed);
-  const std::string text = cpus.quota > 0 ? rounded(cpus.quota) + " CPUs by the cgroup's quota, of " + std::to_string(cpus.allowed)
-                                          : std::to_string(cpus.allowed) + (cpus.allowed == 1 ? " CPU" : " CPUs") + ", no quota";
+  const std::string text = cpus.quota > 0
+                               ? rounded(cpus.quota) + " CPUs by the cgroup's quota, of " + std::to_string(cpus.allowed)
+                               : std::to_string(cpus.allowed) + (cpus.allowed == 1 ? " CPU" : " CPUs") + ", no quota";
   if (double(cpus.threads) > std::ceil(most))
-    return warning(name, text + ", and overload.threads is " + std::to_string(cpus.threads) + ": they stand in each other's way", "overload.threads: " + std::to_string(int(std::ceil(most))) + ", or auto");
+    return warning(name, text + ", and overload.threads is " + std::to_string(cpus.threads) + ": they stand in each other's way",
+                   "overload.threads: " + std::to_string(int(std::ceil(most))) + ", or auto");
   if (cpus.quota > 0 && cpus.quota < 0.1)
-    return warning(name, text + ": whoever has used it up waits for the next period, up to 100 ms", "a larger limit (resources.limits.cpu, CPUQuota=)");
+    return warning(name, text + ": whoever has used it up waits for the next period, up to 100 ms",
+                   "a larger limit (resources.limits.cpu, CPUQuota=)");
   return fine(name, text);
 }
 
@@ -167,7 +184,10 @@ Clock look_at_clock() {
 Fact judge(const Clock& clock) {
   const std::string name = "clock", ntp = "chrony, systemd-timesyncd or ntpd on this machine (of a container: on its host)";
   if (clock.refused_peers && *clock.refused_peers > 0)
-    return wrong(name, std::to_string(*clock.refused_peers) + " records of peers were refused for their time: this clock is wrong, or theirs is", ntp + ", and on theirs");
+    return wrong(
+        name,
+        std::to_string(*clock.refused_peers) + " records of peers were refused for their time: this clock is wrong, or theirs is",
+        ntp + ", and on theirs");
   const std::string peers = clock.refused_peers ? ", and no peer's time is too far from it" : "";
   if (!clock.known) return skipped(name, "the kernel does not say whether it is synchronised");
   if (!clock.synchronised)

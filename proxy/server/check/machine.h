@@ -1,6 +1,6 @@
 #pragma once
-// What this machine gives a proxy: how it is looked at, and what is thought of what was seen. Each look is its own, so that a test
-// can show the judge what no test machine has.
+// What this machine gives a proxy: how it is looked at, and what is thought of what was seen. Each look is its own, so that a
+// test can show the judge what no test machine has.
 
 #include <cstdint>
 #include <optional>
@@ -42,7 +42,7 @@ Fact judge(const Cpus& cpus);
 
 struct Clock {
   bool known = true, synchronised = false;
-  double error_s = 0;                    // at most, as the kernel thinks
+  double error_s = 0;                     // at most, as the kernel thinks
   std::optional<uint64_t> refused_peers;  // records whose time was too far from ours, as the proxy counted
 };
 Clock look_at_clock();
@@ -62,8 +62,8 @@ std::optional<uint32_t> user_listening(uint16_t port);  // on TCP
 
 // Rules of the kernel that redirect connections.
 struct Rules {
-  std::string text;  // of nft and iptables; empty with `why`
-  std::string why;   // they cannot be read
+  std::string text;   // of nft and iptables; empty with `why`
+  std::string why;    // they cannot be read
   uint32_t user = 0;  // that the proxy runs as
 };
 Rules look_at_rules(uint32_t user);

@@ -84,8 +84,8 @@ bool leaves_out(const std::string& rules, uint32_t user) {
     const auto has = [&](const char* text) { return line.find(text) != line.npos; };
     if (has_number(line, "skuid != " + id) || has_number(line, "! --uid-owner " + id)) return true;
     const bool lets_go = has("return") || has("accept") || has("RETURN") || has("ACCEPT");
-    return lets_go && (has_number(line, "skuid " + id) || has_number(line, "skuid == " + id) || has_number(line, "--uid-owner " + id) ||
-                       has("skgid ") || has("--gid-owner "));
+    return lets_go && (has_number(line, "skuid " + id) || has_number(line, "skuid == " + id) ||
+                       has_number(line, "--uid-owner " + id) || has("skgid ") || has("--gid-owner "));
   });
 }
 
@@ -95,9 +95,13 @@ Rules look_at_rules(uint32_t user) {
   Rules rules;
   rules.user = user;
   bool any = false;
-  for (const auto& words : {std::vector<const char*>{"nft", "--numeric", "list", "ruleset"}, {"iptables-save", "-t", "nat"}, {"ip6tables-save", "-t", "nat"}})
+  for (const auto& words : {std::vector<const char*>{"nft", "--numeric", "list", "ruleset"},
+                            {"iptables-save", "-t", "nat"},
+                            {"ip6tables-save", "-t", "nat"}})
     any |= output_of(words, rules.text);
-  if (!any) rules.why = geteuid() == 0 ? "neither nft nor iptables-save is installed here" : "only root may read the rules of nft and iptables";
+  if (!any)
+    rules.why =
+        geteuid() == 0 ? "neither nft nor iptables-save is installed here" : "only root may read the rules of nft and iptables";
   return rules;
 }
 
@@ -111,13 +115,19 @@ Fact judge(const Rules& rules, const Redirected& wanted) {
     if (port) add(redirects_to(rules.text, *port) ? there : missing, std::string(what) + " to port " + std::to_string(*port));
   const std::string id = std::to_string(rules.user);
   if (there.empty())
-    return warning(name, "no rule of nft or iptables redirects here: only what is sent to the proxy's own ports comes to it",
-                   "none, if the app calls the proxy itself; else rules such as `meta skuid " + id + " return; meta l4proto tcp redirect to :" +
-                       std::to_string(wanted.outbound.value_or(wanted.inbound.value_or(0))) + "` in a nat chain of the hook output");
+    return warning(
+        name, "no rule of nft or iptables redirects here: only what is sent to the proxy's own ports comes to it",
+        "none, if the app calls the proxy itself; else rules such as `meta skuid " + id +
+            " return; meta l4proto tcp redirect to :" + std::to_string(wanted.outbound.value_or(wanted.inbound.value_or(0))) +
+            "` in a nat chain of the hook output");
   if (wanted.outbound && redirects_to(rules.text, *wanted.outbound) && !leaves_out(rules.text, rules.user))
-    return wrong(name, there + " is redirected, and so is what the proxy itself sends (user " + id + "): its connections come back to it, and are refused",
+    return wrong(name,
+                 there + " is redirected, and so is what the proxy itself sends (user " + id +
+                     "): its connections come back to it, and are refused",
                  "`meta skuid " + id + " return` before the redirection (iptables: -m owner --uid-owner " + id + " -j RETURN)");
-  if (!missing.empty()) return warning(name, there + " is redirected; " + missing + " is not", "a rule for it too, if that is meant to go through the proxy");
+  if (!missing.empty())
+    return warning(name, there + " is redirected; " + missing + " is not",
+                   "a rule for it too, if that is meant to go through the proxy");
   return fine(name, there + " is redirected, but for user " + id + ", the proxy's own");
 }
 

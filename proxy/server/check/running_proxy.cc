@@ -55,7 +55,8 @@ RunningProxy ask_running_proxy(const std::string& admin, bool wanted) {
   if (!version) return proxy;
   rapidjson::Document said;
   said.Parse<rapidjson::kParseIterativeFlag>(version->body.c_str());
-  if (version->status != 200 || said.HasParseError() || !said.IsObject()) return proxy.error = "what answers at " + admin + " is not an outrider admin port", proxy;
+  if (version->status != 200 || said.HasParseError() || !said.IsObject())
+    return proxy.error = "what answers at " + admin + " is not an outrider admin port", proxy;
   proxy.version = text_of(said, "version");
   proxy.revision = text_of(said, "revision");
   proxy.ready = page("/ready?json");

@@ -1,8 +1,8 @@
 // check: what this machine and this configuration lack.
 
+#include <langinfo.h>
 #include <clocale>
 #include <cstdio>
-#include <langinfo.h>
 
 #include "server/admin_client.h"
 #include "server/check/checks.h"
@@ -14,9 +14,7 @@ namespace outrider::server {
 
 namespace {
 
-bool terminal_knows_unicode() {
-  return std::setlocale(LC_CTYPE, "") && std::string_view(nl_langinfo(CODESET)) == "UTF-8";
-}
+bool terminal_knows_unicode() { return std::setlocale(LC_CTYPE, "") && std::string_view(nl_langinfo(CODESET)) == "UTF-8"; }
 
 // A configuration that is given somehow: by -c, --set, or the environment.
 bool gives_configuration(const Arguments& arguments, const config::Sources& sources) {

@@ -54,7 +54,8 @@ _outrider() {
 if [[ ${funcstack[1]} == _outrider ]]; then _outrider "$@"; else compdef _outrider outrider; fi
 )";
 
-constexpr const char* kFish = R"(# outrider: completion for fish, once:  outrider completion fish > ~/.config/fish/completions/outrider.fish
+constexpr const char* kFish =
+    R"(# outrider: completion for fish, once:  outrider completion fish > ~/.config/fish/completions/outrider.fish
 function __outrider_words
     set -l words (commandline -opc)
     set -l current (commandline -ct)
@@ -81,7 +82,9 @@ int show_completion(const Arguments& arguments) {
   const std::string shell = arguments.words().empty() ? "" : arguments.words()[0];
   if (shell == "words") return std::fputs(complete(arguments.behind()).c_str(), stdout), kOk;
   const char* const script = shell == "bash" ? kBash : shell == "zsh" ? kZsh : shell == "fish" ? kFish : nullptr;
-  if (!script) return usage_error("completion", shell.empty() ? "for which shell? bash, zsh or fish" : "\"" + shell + "\" is none of bash, zsh, fish");
+  if (!script)
+    return usage_error("completion",
+                       shell.empty() ? "for which shell? bash, zsh or fish" : "\"" + shell + "\" is none of bash, zsh, fish");
   std::fputs(script, stdout);
   return kOk;
 }
