@@ -50,6 +50,9 @@ class Whole {
                 {Kind::Access, "authorization: ", {"authorization"}, 1, {"allow", "deny"}}, out_);
     experiments();
     mode();
+    for (Difference& each : out_)  // what was written may hold anything; a sentence is one line of a terminal
+      std::replace_if(
+          each.sentence.begin(), each.sentence.end(), [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; }, ' ');
     std::stable_sort(out_.begin(), out_.end(), [](const Difference& a, const Difference& b) { return a.severity < b.severity; });
     return std::move(out_);
   }

@@ -33,35 +33,44 @@ struct Table {
 
 constexpr size_t kNone = SIZE_MAX;
 
+// Of each host, or each path, a rule that asks for that alone.
+std::vector<Route> one_each(const std::vector<std::string>& values, std::vector<std::string> Route::*field) {
+  std::vector<Route> out;
+  for (const auto& value : values) (out.emplace_back().*field) = {value};
+  return out;
+}
+
+bool any_covers(std::vector<Route> one, std::vector<Route> other) {
+  if (one.empty() || other.empty()) return true;
+  std::string by;
+  return std::any_of(one.begin(), one.end(), [&](const Route& a) {
+    return std::any_of(other.begin(), other.end(), [&](const Route& b) { return covers(a, b, by) || covers(b, a, by); });
+  });
+}
+
 // Whether there may be a request that both match, but for headers and the like.
 bool overlap(const Route& a, const Route& b) {
-  const auto shares = [](const std::vector<std::string>& one, const std::vector<std::string>& other) {
-    return one.empty() || other.empty() || std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) != one.end();
+  const auto paths = [](const Route& r) {
+    return r.prefixes.empty() ? one_each(r.paths, &Route::paths) : one_each(r.prefixes, &Route::prefixes);
   };
-  if (!shares(a.conditions.methods, b.conditions.methods)) return false;
-  // One host and one path of each at a time.
-  const auto parts = [](const Route& route) {
-    std::vector<Route> out;
-    for (const auto& host : route.hosts.empty() ? std::vector<std::string>{""} : route.hosts)
-      for (const auto* paths : {&route.prefixes, &route.paths})
-        for (const auto& path : *paths) {
-          Route part;
-          if (!host.empty()) part.hosts = {host};
-          (paths == &route.prefixes ? part.prefixes : part.paths) = {path};
-          out.push_back(std::move(part));
-        }
-    Route hosts_alone;
-    hosts_alone.hosts = route.hosts;
-    if (out.empty()) out.push_back(std::move(hosts_alone));
-    for (Route& part : out) part.server_names = route.server_names;
-    return out;
-  };
-  const auto others = parts(b);
+  const auto &one = a.conditions.methods, &other = b.conditions.methods;
+  const bool methods =
+      one.empty() || other.empty() || std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) != one.end();
+  return methods && any_covers(one_each(a.hosts, &Route::hosts), one_each(b.hosts, &Route::hosts)) &&
+         any_covers(paths(a), paths(b)) &&
+         any_covers(one_each(a.server_names, &Route::server_names), one_each(b.server_names, &Route::server_names));
+}
+
+// What both take: the narrower one, or the host of one with the path of the other.
+Route both_of(const Route& a, const Route& b) {
   std::string by;
-  for (const Route& one : parts(a))
-    for (const Route& other : others)
-      if (covers(one, other, by) || covers(other, one, by)) return true;
-  return false;
+  if (covers(a, b, by)) return b;
+  Route out = a;
+  if (covers(b, a, by)) return out;
+  if (out.hosts.empty()) out.hosts = b.hosts;
+  if (out.prefixes.empty() && out.paths.empty()) out.prefixes = b.prefixes, out.paths = b.paths;
+  if (out.conditions.methods.empty()) out.conditions.methods = b.conditions.methods;
+  return out;
 }
 
 // For each old rule its new one: by the name it was given, else by what it matches.
@@ -153,6 +162,15 @@ class Comparison {
 
   static bool same_target(const Route& a, const Route& b) { return a.action == b.action && target_of(a) == target_of(b); }
 
+  // Besides where they lead: filters, and how long and how often it is tried.
+  static bool same_treatment(const Route& a, const Route& b) {
+    const auto same_filter = [](const FilterUse& one, const FilterUse& other) {
+      return one.name == other.name && one.options == other.options;
+    };
+    return a.timeout == b.timeout && a.own_tries == b.own_tries && a.priority == b.priority &&
+           std::equal(a.filters.begin(), a.filters.end(), b.filters.begin(), b.filters.end(), same_filter);
+  }
+
   // "goes to web", "is answered here with 503".
   static std::string fate(const Route& rule, const char* now) {
     if (rule.action == Route::Action::Respond)
@@ -169,8 +187,13 @@ class Comparison {
           start + "what it took (" + requests_of(rule) + ") is taken by no rule as a whole: what none of them takes is refused",
           Impact::Breaks);
     const std::string whose = name_of_rule(*taker) + (taker->implied || taker->path.empty() ? "" : " (" + match_of(*taker) + ")");
-    if (same_target(rule, *taker))
-      return add(rule, start + "what it took falls to " + whose + ", which leads to the same", Impact::Note);
+    if (same_target(rule, *taker)) {
+      const bool same = same_treatment(rule, *taker);
+      return add(
+          rule,
+          start + "what it took falls to " + whose + ", which leads to the same" + (same ? "" : ", with other filters or limits"),
+          same ? Impact::Note : Impact::Risk);
+    }
     add(rule,
         start + "what it took (" + requests_of(rule) + ") now falls to " + whose + " and " + fate(*taker, "") + " instead of " +
             target_of(rule),
@@ -183,7 +206,11 @@ class Comparison {
     if (!former)
       return add(rule, start + (refuses(rule) ? "" : "; no rule took all of it before"),
                  refuses(rule) ? Impact::Risk : Impact::Note);
-    if (same_target(rule, *former)) return add(rule, start + ", as it did by " + name_of_rule(*former), Impact::Note);
+    if (same_target(rule, *former)) {
+      const bool same = same_treatment(rule, *former);
+      return add(rule, start + ", as it did by " + name_of_rule(*former) + (same ? "" : ", with other filters or limits"),
+                 same ? Impact::Note : Impact::Risk);
+    }
     add(rule, start + " instead of " + target_of(*former) + " (" + name_of_rule(*former) + ")",
         refuses(rule) && !refuses(*former) ? Impact::Breaks : Impact::Changes);
   }
@@ -191,11 +218,11 @@ class Comparison {
   // Does it take what another took, or the other way round, now that they have changed places?
   void moved(size_t from, size_t to) {
     const Route& rule = fresh_.rules()[to];
-    std::string by;
     for (size_t i = 0; i < pair_.size(); ++i) {
       if (pair_[i] == kNone || i == from || (i < from) == (pair_[i] < to)) continue;
       const Route& other = fresh_.rules()[pair_[i]];
-      if (same_target(rule, other)) continue;
+      const bool same = same_target(rule, other);
+      if (same && same_treatment(rule, other)) continue;
       const bool now_first = to < pair_[i];
       const Route& first = now_first ? rule : other;
       const Route& second = now_first ? other : rule;
@@ -206,10 +233,10 @@ class Comparison {
                    Impact::Changes);
       --looks_left_;
       if (!overlap(first, second)) continue;
-      return add(rule,
-                 "rule " + name_of_rule(rule) + " stands " + (now_first ? "before " : "behind ") + name_of_rule(other) +
-                     " now: what both take (" + requests_of(covers(first, second, by) ? second : first) + ") goes to " +
-                     target_of(first) + " instead of " + target_of(second),
+      const std::string start = "rule " + name_of_rule(rule) + " stands " + (now_first ? "before " : "behind ") +
+                                name_of_rule(other) + " now: what both take (" + requests_of(both_of(first, second)) + ") ";
+      if (same) return add(rule, start + "has the filters and limits of " + name_of_rule(first), Impact::Risk);
+      return add(rule, start + fate(first, "") + " instead of " + target_of(second),
                  refuses(first) ? Impact::Breaks : Impact::Changes);
     }
     add(rule,

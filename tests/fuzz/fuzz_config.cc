@@ -63,7 +63,8 @@ void check_diff(const config::Document& document) {
   must(config::diff(document, document).empty(), "a difference from itself", config::show(document));
   if (before)
     for (const auto& each : config::diff(*before, document))
-      must(!each.path.empty() && !each.sentence.empty(), "a difference without a sentence", config::show(document));
+      must(!each.path.empty() && !each.sentence.empty() && each.sentence.find('\n') == each.sentence.npos,
+           "a difference without a sentence", config::show(document));
   before = document;
 }
 

@@ -30,8 +30,11 @@ class ConfigVerbs : public testing::Test {
   std::string file(const std::string& name, const std::string& text) { return folder_.write(name, text); }
   std::string edge(const std::string& more = {}) const {
     return "version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: web}]}\n"
-           "clusters: {web: {endpoints: [\"" + origin_->text() + "\"]}}\nadmin: {address: \"127.0.0.1:0\", health: off}\n"
-           "telemetry: {metrics: {address: \"127.0.0.1:0\"}}\n" + more;
+           "clusters: {web: {endpoints: [\"" +
+           origin_->text() +
+           "\"]}}\nadmin: {address: \"127.0.0.1:0\", health: off}\n"
+           "telemetry: {metrics: {address: \"127.0.0.1:0\"}}\n" +
+           more;
   }
   identity::TemporaryFolder folder_;
   std::unique_ptr<Origin> origin_ = Origin::answering("fine");
@@ -51,7 +54,8 @@ TEST_F(ConfigVerbs, DiffSaysWhatIsDifferentAndItsExitCodeWhether) {
   said = run({"config", "diff", one, other, "--json"});
   EXPECT_EQ(said.code, 1);
   EXPECT_TRUE(is_json(said.text)) << said.text;
-  EXPECT_TRUE(contains(said.text, "{\"severity\": \"risk\", \"kind\": \"process\", \"path\": \"overload.connections\", ")) << said.text;
+  EXPECT_TRUE(contains(said.text, "{\"severity\": \"risk\", \"kind\": \"process\", \"path\": \"overload.connections\", "))
+      << said.text;
   EXPECT_EQ(run({"config", "diff", one, folder_.path("nowhere.yaml")}).code, 2);
   EXPECT_EQ(run({"config", "diff", one, file("wrong.yaml", "version: 1\nmode: egde\n")}).code, 2);
   EXPECT_EQ(run({"config", "diff"}).code, 2);
@@ -102,8 +106,11 @@ TEST_F(ConfigVerbs, CheckOfAProxyThatRuns) {
 TEST_F(ConfigVerbs, CheckFindsWhatIsWrongWithoutAProxy) {
   const std::string nobody = refusing_address().text();
   const std::string port = nobody.substr(nobody.rfind(':') + 1);
-  const std::string bad = file("bad.yaml", "version: 1\nservice: {name: web, port: " + port + "}\nidentity: {dir: " + folder_.path("none") + "}\nregistry: {kind: none}\n"
-                               "admin: {address: \"" + origin_->text() + "\", health: off}\ntelemetry: {metrics: off}\n");
+  const std::string bad =
+      file("bad.yaml", "version: 1\nservice: {name: web, port: " + port + "}\nidentity: {dir: " + folder_.path("none") +
+                           "}\nregistry: {kind: none}\n"
+                           "admin: {address: \"" +
+                           origin_->text() + "\", health: off}\ntelemetry: {metrics: off}\n");
   const Said said = run({"check", "-c", bad});
   EXPECT_EQ(said.code, 1);
   EXPECT_TRUE(contains(said.text, "admin.address (" + origin_->text() + ") is taken by ")) << said.text;

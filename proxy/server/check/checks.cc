@@ -53,11 +53,16 @@ rapidjson::Document parsed(const std::string& json) {
   return document;
 }
 
-// The nearest folder that is there, which is where new ones would be made.
-std::string there_is(std::string path) {
+// Whether a file, or a folder with what is in it, could be made there: empty, or why not. The nearest folder that is there
+// decides.
+std::string cannot_write(std::string path) {
   std::error_code failed;
-  while (!path.empty() && path != "/" && !std::filesystem::exists(path, failed)) path = std::filesystem::path(path).parent_path();
-  return path.empty() ? "." : path;
+  bool itself = true;
+  for (; !path.empty() && path != "/" && !std::filesystem::exists(path, failed); itself = false)
+    path = std::filesystem::path(path).parent_path();
+  if (path.empty()) path = ".";
+  if (!itself && !std::filesystem::is_directory(path, failed)) return path + " is no folder";
+  return access(path.c_str(), W_OK) == 0 ? std::string() : std::strerror(errno);
 }
 
 std::string time_left(WallTime now, WallTime until) {
@@ -292,14 +297,14 @@ Fact check_folders(const config::Document& document) {
   if (wanted.empty()) return skipped(name, "nothing is kept on disk");
   std::vector<std::string> bad, good;
   for (const Wanted& each : wanted) {
-    if (access(there_is(each.path).c_str(), W_OK) == 0) good.push_back(each.path);
-    else bad.push_back(each.key + " (" + each.path + "): " + std::strerror(errno));
+    const std::string why = cannot_write(each.path);
+    why.empty() ? good.push_back(each.path) : bad.push_back(each.key + " (" + each.path + "): " + why);
   }
   const std::string fix =
       "a folder that user " + std::to_string(geteuid()) + " may write to, or `off` where nothing is to be kept";
   if (bad.empty()) return fine(name, joined(good) + " can be written to");
-  return to_file && access(there_is(log.to).c_str(), W_OK) != 0 ? wrong(name, "cannot be written to: " + joined(bad), fix)
-                                                                : warning(name, "cannot be written to: " + joined(bad), fix);
+  const std::string text = "cannot be written to: " + joined(bad);  // without its access log no proxy starts
+  return to_file && !cannot_write(log.to).empty() ? wrong(name, text, fix) : warning(name, text, fix);
 }
 
 namespace {

@@ -96,6 +96,17 @@ TEST(Diff, ARuleThatMovesIsOneDifferenceAndOnlyBadWhereItTakesWhatOthersTook) {
             "changes rule edge[2] stands behind edge[1] now: what both take (x.test/b) goes to web instead of cart-2\n");
 }
 
+// Where both lead to the same, a filter may be what is lost.
+TEST(Diff, ARuleThatMovesBehindOneWithoutItsFiltersIsARisk) {
+  const std::string guarded = "{match: {prefix: /admin}, cluster: web, filters: [{jwt: {jwks: file:/k}}]}",
+                    open = "{match: {host: x.test}, cluster: web}";
+  EXPECT_EQ(told(rules(guarded + ", " + open), rules(open + ", " + guarded)),
+            "risk rule edge[1] stands behind edge[0] now: what both take (x.test/admin) has the filters and limits of edge[0]\n");
+  EXPECT_EQ(
+      told(rules(guarded + ", {cluster: web}"), rules("{cluster: web}")),
+      "risk rule edge[0] is gone: what it took falls to edge[0] (everything), which leads to the same, with other filters or limits\n");
+}
+
 TEST(Diff, AThousandRulesOfWhichOneMovesAreOneDifference) {
   std::vector<std::string> all;
   for (int i = 0; i < 1000; ++i)
