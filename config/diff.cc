@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
 #include "config/differences.h"
 #include "config/reader.h"
 
@@ -26,6 +27,43 @@ const T* named(const std::vector<T>& all, const std::string& name) {
   const auto found = std::find_if(all.begin(), all.end(), [&](const T& each) { return each.name == name; });
   return found == all.end() ? nullptr : &*found;
 }
+
+// What variables hold may be secret, and rules, addresses and names are told as they are in force: in sentences the variable
+// stands in the place of its value.
+class Masks {
+ public:
+  explicit Masks(std::initializer_list<const Document*> documents) {
+    for (const Document* d : documents) gather(d->effective);
+    std::stable_sort(all_.begin(), all_.end(), [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  }
+  void apply(std::string& sentence) const {
+    for (const auto& [value, variable] : all_)
+      for (size_t at = 0; (at = sentence.find(value, at)) != sentence.npos;) {
+        const size_t end = at + value.size();
+        // A short one, "80" or "on", is a part of other words as well.
+        const bool whole = !is_word(at ? sentence[at - 1] : ' ') && !is_word(end < sentence.size() ? sentence[end] : ' ');
+        if (value.size() >= kLong || whole) sentence.replace(at, value.size(), variable), at += variable.size();
+        else at = end;
+      }
+  }
+
+ private:
+  static constexpr size_t kLong = 6;
+  static bool is_word(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
+  void gather(const Node& node) {
+    if (node.is_scalar() && !node.written().empty()) {
+      add(node.text(), node.written());
+      for (const Node& item : items_of(node)) add(item.text(), node.written());  // a list in one variable
+    }
+    for (const Node& item : node.items()) gather(item);
+    for (const auto& entry : node.entries()) gather(entry.value);
+  }
+  void add(const std::string& value, const std::string& variable) {
+    const std::pair both(value, variable);
+    if (!value.empty() && std::find(all_.begin(), all_.end(), both) == all_.end()) all_.push_back(both);
+  }
+  std::vector<std::pair<std::string, std::string>> all_;  // the longest first
+};
 
 // One diff().
 class Whole {
@@ -50,6 +88,8 @@ class Whole {
                 {Kind::Access, "authorization: ", {"authorization"}, 1, {"allow", "deny"}}, out_);
     experiments();
     mode();
+    const Masks masks{&before_, &after_};
+    for (Difference& each : out_) masks.apply(each.sentence);
     for (Difference& each : out_)  // what was written may hold anything; a sentence is one line of a terminal
       std::replace_if(
           each.sentence.begin(), each.sentence.end(), [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; }, ' ');

@@ -294,8 +294,6 @@ Compared below(const Compared& what, const std::string& key) {
   return deeper;
 }
 
-bool same(const Node& a, const Node& b) { return a == b; }
-
 // A map that can be switched off, or be given as a word.
 bool has_two_forms(const Node* a, const Node* b) { return a && b && a->is_map() != b->is_map(); }
 
@@ -303,7 +301,7 @@ bool has_two_forms(const Node* a, const Node* b) { return a && b && a->is_map() 
 
 void diff_values(const Node* before, const Node* after, const Compared& what, Differences& out) {
   if (is_nothing(before) && is_nothing(after)) return;
-  if (before && after && same(*before, *after)) return;
+  if (before && after && *before == *after) return;
   const bool maps = (is_nothing(before) || before->is_map()) && (is_nothing(after) || after->is_map());
   if (!maps || has_two_forms(before, after)) return one(before, after, what, out);
   // One has it and the other has nothing of it: one sentence, where it is not the whole section.

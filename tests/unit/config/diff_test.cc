@@ -227,6 +227,25 @@ TEST(Diff, NoSecretIsInASentence) {
   }
 }
 
+// Addresses, hosts and identities are told as they are in force, and still not what a variable holds.
+TEST(Diff, WhatAVariableHoldsIsNotToldWhereverItStands) {
+  const std::string text =
+      "version: 1\nservice: {name: shop, port: 8080}\nidentity: {dir: /run/id}\nregistry: {kind: none}\n"
+      "listeners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{match: {host: \"${HOST}\"}, cluster: web}, {respond: {status: 404}}]}\n"
+      "clusters: {web: {endpoints: \"${ENDPOINTS}\"}}\nauthorization: {allow: [{from: \"${WHO}\"}]}\n";
+  const auto with = [&](const std::string& host, const std::string& endpoints, const std::string& who) {
+    return must_load({text, {}, {{"HOST", host}, {"ENDPOINTS", endpoints}, {"WHO", who}}});
+  };
+  const auto found =
+      diff(with("secret.test", "10.1.2.3:80,10.1.2.4:80", "ns1/alice"), with("hidden.test", "10.1.2.5:80", "ns1/bobby"));
+  EXPECT_GE(found.size(), 4u);
+  for (const Difference& each : found) {
+    for (const char* secret : {"secret.test", "hidden.test", "10.1.2.", "alice", "bobby"})
+      EXPECT_EQ(each.sentence.find(secret), std::string::npos) << each.sentence;
+    EXPECT_NE(each.sentence.find("${"), std::string::npos) << each.sentence;
+  }
+}
+
 TEST(Diff, WhatBreaksFirstComesFirst) {
   const auto found =
       diff(must_load({rules("{cluster: web}", "telemetry: {log: {level: debug}}\n")}),
