@@ -30,7 +30,6 @@ class Completion {
       if (verb->run == run_proxy) behind + 2 == words_.end() ? add(kCommands) : add(kFiles);
       return take();
     }
-    if (words_.size() == taken_) return offer_verbs({}), take();  // still at the verb itself
     if (const Flag* flag = flag_before(*verb)) return offer_value(flag->value, ""), take();
     const size_t equals = last_.starts_with("--") ? last_.find('=') : last_.npos;
     if (equals != last_.npos) {
@@ -164,7 +163,9 @@ class Completion {
       if (!answer) return;
       rapidjson::Document document;
       document.Parse<rapidjson::kParseIterativeFlag>(answer->body.c_str());
-      if (answer->status != 200 || document.HasParseError() || !document.IsObject() || !document.HasMember(list)) continue;
+      if (answer->status != 200 || document.HasParseError() || !document.IsObject() || !document.HasMember(list) ||
+          !document[list].IsArray())
+        continue;
       for (const auto& each : document[list].GetArray())
         if (const std::string name = text_of(each, "name"); !name.empty()) add(before + name);
     }
