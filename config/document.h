@@ -424,6 +424,7 @@ struct Log {
 struct Admin {
   std::string address = "127.0.0.1:15000";  // empty: off
   std::string health = ":15021";            // empty: off
+  bool debug = true;                        // pages that show what is configured and who is where
 };
 
 struct Document {

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "config/parse.h"
+#include "config/secret.h"
 
 extern char** environ;
 
@@ -159,6 +160,8 @@ bool Loading::expand(std::string& text, int depth, std::string& wrong) const {
 }
 
 void Loading::expand(Node& node) {
+  // What `config show` has printed is a configuration, too.
+  if (const auto written = written_secret(node.text()); written.size() < node.text().size()) node.set_text(std::string(written));
   if (node.text().find("${") == std::string::npos) return;
   std::string text = node.text(), wrong;
   if (!expand(text, 0, wrong)) return reading_.error(node, "", wrong);

@@ -213,6 +213,7 @@ void read_access_log(Fields& top, AccessLog& log, const Sources& sources) {
   if (value ? value->is_scalar() : !top.reading().catalog) return top.choice("access_log", log.format, words);
   Fields fields = top.map("access_log");
   if (value) log.format = Format::Json;
+  top.also("access_log", "off, json or text");
   fields.choice("format", log.format, words);
   fields.text("to", log.to, "stdout, stderr or file");
   read_log_fields(fields, log);
@@ -301,10 +302,9 @@ Node read_defaults(Fields& top, Document& document, const Layers& layers) {
   for (const Node* from : {layers.preset.find("defaults"), user})
     if (from) merged.merge(*from);
   top.hand("defaults", "", "");
-  if (top.reading().catalog) {  // each has the keys of its item; listed there
-    top.reading().catalog->pop_back();
-    return {};
-  }
+  std::vector<Key>* const catalog = top.reading().catalog;
+  if (catalog) catalog->pop_back();
+  const size_t before = catalog ? catalog->size() : 0;
   Fields fields(top.reading(), &merged, "defaults");
   {
     Fields f = fields.map("cluster");
@@ -318,6 +318,7 @@ Node read_defaults(Fields& top, Document& document, const Layers& layers) {
     Fields f = fields.map("listener");
     read_listener(f, listener, false, document.identity);
   }
+  for (size_t i = before; catalog && i < catalog->size(); ++i) (*catalog)[i].listed = false;  // it is with the item
   return fields.take();
 }
 
@@ -418,7 +419,7 @@ Document read_document(Reading& reading, Layers& layers) {
     Fields admin = top.map("admin");
     admin.address("address", d.admin.address, {}, true);
     admin.address("health", d.admin.health, {}, true);
-    admin.later("debug", {"on"});
+    admin.flag("debug", d.admin.debug);
   }
   top.keep("defaults", std::move(defaults));
   each_named(top, layers, "experiments", "experiment", [&](Fields& item, const std::string& name, Where) {
@@ -434,6 +435,12 @@ Document read_document(Reading& reading, Layers& layers) {
 }
 
 std::vector<Key> all_keys() {
+  std::vector<Key> keys = all_forms();
+  std::erase_if(keys, [](const Key& key) { return !key.listed; });
+  return keys;
+}
+
+std::vector<Key> all_forms() {
   std::vector<Key> keys;
   Reading reading;
   reading.catalog = &keys;

@@ -83,5 +83,6 @@ uint64_t digest_of(const Node& node);
 
 // Every key, for the README and its test.
 std::vector<Key> all_keys();
+std::vector<Key> all_forms();  // and what else is understood in their place, for the schema
 
 }  // namespace outrider::config

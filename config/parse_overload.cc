@@ -20,6 +20,7 @@ std::string check_priority_field(std::string& text) {
 void read_admission(Fields& fields, Service& service) {
   using Concurrency = Service::Concurrency;
   const Node* value = fields.hand("concurrency", "auto, off or number", "off");
+  if (fields.reading().catalog) fields.reading().catalog->back().range = {1, 1'000'000};
   fields.keep("concurrency", value ? *value : Node::scalar("off"));
   const std::string text = value && value->is_scalar() ? value->text() : "";
   if (const auto number = parse_number(text); number && *number >= 1 && *number <= 1'000'000) {

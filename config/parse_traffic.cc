@@ -105,6 +105,7 @@ void check_names(Fields& fields, const Node& value, const ListenerTls& tls) {
 
 void read_tls(Fields& fields, ListenerTls& tls, const Identity& home) {
   if (fields.off("tls", !fields.given("tls"))) return;
+  for (const char* form : {"identity", "list"}) fields.also("tls", form);
   const Node* value = fields.given("tls");
   if (value && value->is_scalar() && value->text() == "identity") {
     fields.hand("tls", "", "");

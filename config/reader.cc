@@ -155,6 +155,10 @@ void Fields::know(std::string_view key, const std::string& type, const std::stri
   if (reading_.catalog) reading_.catalog->push_back({path(key), type, standard, supported});
 }
 
+void Fields::also(std::string_view key, const std::string& type) {
+  if (reading_.catalog) reading_.catalog->push_back({path(key), type, "", true, false});
+}
+
 void Fields::keep_text(std::string_view key, const Node& from, std::string text) {
   Node value = Node::scalar(std::move(text), from.quoted());
   value.set_origin(from.shared_origin());
@@ -301,6 +305,7 @@ void Fields::address(std::string_view key, std::string& field, AddressRule rule,
 
 void Fields::read_number(std::string_view key, uint64_t& field, uint64_t least, uint64_t most) {
   const Node* given = scalar(key, "number", std::to_string(field));
+  if (reading_.catalog) reading_.catalog->back().range = {least, most};
   if (!given) return;
   const auto read = parse_number(given->text());
   if (!read || *read < least || *read > most)
@@ -312,6 +317,7 @@ void Fields::read_number(std::string_view key, uint64_t& field, uint64_t least, 
 
 size_t Fields::read_choice(std::string_view key, const std::vector<std::string_view>& names, size_t standard, Texts later) {
   const Node* value = scalar(key, listed(names), std::string(names[standard]));
+  if (reading_.catalog) reading_.catalog->back().words.assign(names.begin(), names.end());
   if (!value) return standard;
   std::string word = value->text();
   if (word == "false") word = "off";
@@ -379,10 +385,12 @@ void Fields::number_or_auto(std::string_view key, uint32_t& field, uint64_t leas
   const Node* value = given(key);
   if (value && !(value->is_scalar() && value->text() == "auto")) return number(key, field, least, most);
   hand(key, "auto or number", "auto");
+  if (reading_.catalog) reading_.catalog->back().range = {least, most};
   keep(key, value ? *value : Node::scalar("auto"));
 }
 
 bool Fields::off(std::string_view key, bool by_default) {
+  also(key, "off");
   const Node* value = given(key);
   const bool is = value ? value->is_scalar() && is_off(value->text()) : by_default;
   if (is && !reading_.catalog) {

@@ -19,6 +19,9 @@ namespace outrider::config {
 struct Key {
   std::string path, type, standard;  // standard: its default
   bool supported = true;
+  bool listed = true;  // false: another form of what is listed (`off` for a map), or of its item (under `defaults`)
+  std::vector<std::string> words = {};                      // of a choice
+  std::optional<std::pair<uint64_t, uint64_t>> range = {};  // of a number
 };
 
 // What one load() gathers while it reads.
@@ -102,6 +105,8 @@ class Fields {
   void number_or_auto(std::string_view key, uint32_t& field, uint64_t least, uint64_t most);  // `auto` leaves the field as it is
   // Read by hand: the node, or null. The key, its type and default are known from here on.
   const Node* hand(std::string_view key, const std::string& type, const std::string& standard);
+  // For the catalog: what this map may be instead, in the words of a type: "off", "identity", "list".
+  void also(std::string_view key, const std::string& type);
   void keep(std::string_view key, Node value) { effective_.put(std::string(key), std::move(value)); }
   // True when the key is `off` instead of a map.
   bool off(std::string_view key, bool by_default);

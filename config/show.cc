@@ -1,6 +1,7 @@
 #include "config/show.h"
 
 #include "base/text.h"
+#include "config/secret.h"
 
 namespace outrider::config {
 
@@ -79,7 +80,7 @@ class Writer {
     };
     switch (node.kind()) {
       case Node::Kind::Null: out_ += "{}"; break;
-      case Node::Kind::Scalar: out_ += node.written().empty() ? quote_value(node.text()) : quote(node.written()); break;
+      case Node::Kind::Scalar: out_ += text(node); break;
       case Node::Kind::List:
         out_ += "[";
         for (const Node& item : node.items()) {
@@ -97,6 +98,11 @@ class Writer {
         }
         out_ += "}";
     }
+  }
+
+  static std::string text(const Node& node) {
+    if (!node.written().empty()) return quote(node.written());
+    return quote_value(is_secret(node.text()) ? shown_secret(node.text()) : node.text());
   }
 
   // `on` and `off` are the language's own words, and read the same plain. A "${" that stands here is no variable.

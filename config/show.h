@@ -10,8 +10,9 @@ struct ShowOptions {
   bool defaults = false;  // values nobody set too
 };
 
-// Reads back as the same configuration. Values that came from a variable are shown as that variable. Begins with comments on what
-// its reader should know (clear text).
+// Reads back as the same configuration. Values that came from a variable are shown as that variable, secrets in files as
+// <file:/path sha256:ab12>, which tells one content from another. Begins with comments on what its reader should know (clear
+// text).
 std::string show(const Document& document, ShowOptions options = {});
 
 }  // namespace outrider::config

@@ -105,6 +105,15 @@ void AdminServer::action(std::string path, Make make) {
   page(std::move(path), http::Method::Post, std::make_unique<MadePage>(std::move(make)), From::Local);
 }
 
+void AdminServer::only(std::set<std::string, std::less<>> paths, std::string reason) {
+  only_ = std::move(paths);
+  closed_because_ = std::move(reason);
+}
+
+bool AdminServer::closed(std::string_view path, http::Method method) const {
+  return !closed_because_.empty() && method != http::Method::Post && !only_.contains(path);
+}
+
 // Full: the connection that has been idle longest makes room, so that connections nobody uses cannot keep a probe out.
 void AdminServer::on_accept(int fd, const net::Address& peer) {
   if (sessions_.size() >= kMostConnections) {
@@ -143,6 +152,7 @@ Reply AdminServer::not_found() const {
   Reply reply{.status = 404, .body = "There is no such page here. There are:\n"};
   for (const auto& [path, methods] : pages_) {
     for (const auto& [method, entry] : methods) {
+      if (closed(path, method)) continue;
       std::string verb = text_of(method);
       verb.resize(5, ' ');
       reply.body += "  " + verb + path + "\n";
@@ -167,6 +177,8 @@ void AdminServer::visit(Session& session) {
     reply.body = ask.path + " answers " + reply.allow + ".\n";
     return session.reply(std::move(reply));
   }
+  if (closed(ask.path, ask.method))
+    return session.reply({.status = 403, .body = ask.path + " is not shown here: " + closed_because_ + "\n"});
   if (entry->second.from == From::Local && (!ask.local || session.passed_on()))
     return session.reply({.status = 403, .body = ask.path + " answers this machine only, and nothing that is passed on.\n"});
   session.wait_for(*entry->second.page);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -73,6 +74,8 @@ class AdminServer : net::ListenerEvents {
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
   void page(std::string path, Make make);    // the short form: GET from anywhere
   void action(std::string path, Make make);  // POST, only from this machine
+  // Of what is asked by GET only these are answered, whatever is added later; the others are 403, because of `reason`.
+  void only(std::set<std::string, std::less<>> paths, std::string reason);
   net::Loop& loop() { return loop_; }
   size_t connections() const { return sessions_.size(); }
 
@@ -86,12 +89,15 @@ class AdminServer : net::ListenerEvents {
   void on_accept(int fd, const net::Address& peer) override;
   void visit(class Session& session);  // finds the page, or answers 403, 404, 405
   Reply not_found() const;
+  bool closed(std::string_view path, http::Method method) const;
   void ended(class Session& session);
   net::Loop& loop_;
   bool only_owner_ = false, told_of_stranger_ = false;
   size_t most_body_ = 64 * 1024;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;
+  std::set<std::string, std::less<>> only_;
+  std::string closed_because_;  // empty: all pages are open
   std::unordered_map<const void*, std::unique_ptr<class Session>> sessions_;
 };
 

@@ -286,6 +286,11 @@ void add_health_pages(AdminServer& server, Facts& facts) {
   server.page("/ready", [&facts](const Ask& ask) { return ready_page(facts, ask); });
 }
 
+void keep_health_alone(AdminServer& server) {
+  server.only({"/", "/live", "/ready", "/version", "/stat", "/metrics"},
+              "admin.debug is off. There are /ready, /live, /stat and /version; admin.debug: on shows the rest.");
+}
+
 void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog) {
   add_health_pages(server, facts);
   server.page("/", [&facts](const Ask&) { return index_page(facts); });

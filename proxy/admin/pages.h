@@ -10,6 +10,7 @@ namespace outrider::admin {
 // Facts and catalog outlive the server.
 void add_health_pages(AdminServer& server, Facts& facts);                                // /live /ready
 void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog);  // those and all below
+void keep_health_alone(AdminServer& server);  // admin.debug: off; pages that are added later are closed as well
 
 bool is_asked(const std::string& name, const std::string& only);  // "cart" is also "shop/cart"; "" is all
 

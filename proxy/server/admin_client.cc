@@ -16,7 +16,7 @@ namespace outrider::server {
 
 namespace {
 
-constexpr int kLimitSeconds = 5, kFirstSeconds = 15, kChangeSeconds = 30;
+constexpr int kFirstSeconds = 15, kChangeSeconds = 30;
 
 struct Socket {
   explicit Socket(int f) : fd(f) {}
@@ -100,8 +100,8 @@ std::string admin_address(const std::string& given) {
   return named && *named ? named : "127.0.0.1:15000";
 }
 
-std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error) {
-  return whole_answer(admin, get(path), kLimitSeconds, error);
+std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error, int limit_seconds) {
+  return whole_answer(admin, get(path), limit_seconds, error);
 }
 
 std::optional<AdminAnswer> tell_admin(const std::string& admin, const std::string& path, const std::string& body,

@@ -13,8 +13,10 @@ struct AdminAnswer {
   std::string body;
 };
 
-// `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within 5 s.
-std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error);
+// `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within `limit_seconds`.
+constexpr int kAdminSeconds = 5;
+std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error,
+                                     int limit_seconds = kAdminSeconds);
 
 // The same for what changes something: POST, with a body that may be empty; within 30 s.
 std::optional<AdminAnswer> tell_admin(const std::string& admin, const std::string& path, const std::string& body,

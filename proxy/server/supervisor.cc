@@ -291,6 +291,7 @@ std::string Supervisor::open_pages() {
   if (admin_) {
     admin_->only_owner();
     admin::add_admin_pages(*admin_, view_, *catalog_);
+    if (!document_.admin.debug) admin::keep_health_alone(*admin_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
     if (reloader_) add_config_pages(*admin_, *reloader_);
     add_runtime_pages(*admin_, {[this](config::Log::Level level) { return set_log(level); },

@@ -32,6 +32,8 @@ constexpr Flag kShow[] = {kConfig,
                           {"--origin", "", "behind each value where it came from"},
                           {"--defaults", "", "values nobody set too"},
                           kJson};
+constexpr Flag kCheck[] = {kConfig, kSet, kAdmin, kJson};
+constexpr Flag kDiff[] = {kSet, kAdmin, kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
 constexpr Flag kTell[] = {kAdmin};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
@@ -116,6 +118,14 @@ constexpr Verb kVerbs[] = {
      kTell, 1, set_weight},
     {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served", "  outrider drain\n", kTell, 0, drain},
     {"quit", "[--admin ADDRESS]", "drain a running proxy and end it", "  outrider quit\n", kTell, 0, quit},
+    {"check", "[-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
+     "what this machine and this configuration lack, and how to mend it",
+     "Looks at the kernel, limits, ports, redirection, clock, identity, registry, DNS and the app; with a configuration (-c), else with\n"
+     "that of the proxy that runs. Works without one, and says what it leaves out then. Exit 0 fine, or only things to look at, 1\n"
+     "something is wrong, 2 wrong use.\n\n"
+     "  outrider check -c sidecar.yaml\n"
+     "  outrider check --json --admin unix:/run/outrider.sock\n",
+     kCheck, 0, run_check},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"
@@ -139,6 +149,28 @@ constexpr Verb kVerbs[] = {
      "Without N the one before. The file stays as it is: mend it before the proxy starts the next time.\n\n"
      "  outrider config rollback\n  outrider config rollback 3\n",
      kRead, 1, config_rollback},
+    {"config diff", "OLD [NEW] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
+     "what another configuration does to traffic, what breaks first",
+     "Compares what takes effect, with presets and defaults, not what is written. OLD and NEW are files, - for standard input, or\n"
+     "`running`, which asks the proxy at --admin; one file alone is compared with what is running. Each line says how bad it is:\n"
+     "  breaks    somebody loses access, or gets no answer where there was one\n"
+     "  risk      some requests may fail or wait that did not, or something is let in that was not\n"
+     "  changes   traffic goes elsewhere, or is treated otherwise\n"
+     "  note      no request notices\n"
+     "Exit 0 no difference, 1 differences, 2 errors.\n\n"
+     "  outrider config diff old.yaml new.yaml\n"
+     "  outrider config diff new.yaml                       with what is running\n"
+     "  git show HEAD:edge.yaml | outrider config diff - edge.yaml\n",
+     kDiff, 2, config_diff},
+    {"config schema",
+     "",
+     "a JSON Schema of the configuration, for editors",
+     "Of draft-07, as yaml-language-server reads it: keys, words, units and what each key does. The first line of a file then is\n"
+     "  # yaml-language-server: $schema=./outrider.schema.json\n\n"
+     "  outrider config schema > outrider.schema.json\n",
+     {},
+     0,
+     config_schema},
     {"identity dev-ca", "DIR [--for DURATION]", "a throw-away certificate authority, for trying and for tests",
      "Writes ca.crt and ca.key (0600).\n\n  outrider identity dev-ca ./ca\n", kDevCa, 1, identity_dev_ca},
     {"identity issue", "--ca DIR --id SPIFFE_ID --out DIR [--dns NAME]... [--ip ADDRESS]... [--for DURATION]",
@@ -155,6 +187,16 @@ constexpr Verb kVerbs[] = {
      identity_mesh_key},
     {"identity show", "DIR [--json]", "what an identity directory holds", "  outrider identity show /run/identity\n", kJsonOnly,
      1, identity_show},
+    {"completion",
+     "SHELL",
+     "completion of this command line for bash, zsh or fish",
+     "Verbs, flags and files, and the clusters and services that the proxy at --admin knows.\n\n"
+     "  source <(outrider completion bash)                                             in ~/.bashrc\n"
+     "  source <(outrider completion zsh)                                              in ~/.zshrc, behind compinit\n"
+     "  outrider completion fish > ~/.config/fish/completions/outrider.fish            once\n",
+     {},
+     1,
+     show_completion},
     {"version", "[--json]", "version and licence", "  outrider version\n", kJsonOnly, 0, show_version},
 };
 
@@ -261,11 +303,11 @@ int run_command(std::vector<std::string> words) {
   std::string error;
   const Arguments arguments = Arguments::parse(words, verb->flags, error);
   if (!error.empty()) return usage_error(verb->name, error);
-  const bool takes_command = verb->run == run_proxy;
+  const bool takes_command = verb->run == run_proxy, takes_words = takes_command || verb->run == show_completion;
   if (arguments.words().size() > verb->words)
     return usage_error(verb->name, "\"" + arguments.words()[verb->words] + "\" is not expected here" +
                                        (takes_command ? " (a command goes behind --)" : ""));
-  if (own_end != words.end() && !takes_command) return usage_error(verb->name, "\"--\" is not expected here");
+  if (own_end != words.end() && !takes_words) return usage_error(verb->name, "\"--\" is not expected here");
   return verb->run(arguments);
 }
 

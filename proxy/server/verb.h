@@ -42,6 +42,8 @@ int quit(const Arguments&);
 int config_apply(const Arguments&);
 int config_history(const Arguments&);
 int config_rollback(const Arguments&);
+int config_schema(const Arguments&);
+int config_diff(const Arguments&);
 int show_services(const Arguments&);
 int show_endpoints(const Arguments&);
 int show_stat(const Arguments&);
@@ -53,6 +55,8 @@ int identity_show(const Arguments&);
 int show_authorization(const Arguments&);
 int show_route(const Arguments&);
 int show_tap(const Arguments&);
+int show_completion(const Arguments&);
+int run_check(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

@@ -1,13 +1,16 @@
 // Configurations from strangers. The input is a file; behind each byte 0x1f stands one more `--set`. Loading never ends
-// the process, every error has its place and is one line, and what is shown loads to the same thing again.
+// the process, every error has its place and is one line, what is shown loads to the same thing again, and nothing differs from
+// itself.
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "base/text.h"
+#include "config/diff.h"
 #include "config/load.h"
 #include "config/show.h"
 #include "filters/all.h"
@@ -54,6 +57,17 @@ void check_shown(const config::Document& document, config::ShowOptions options) 
        text + config::show(*again.document, {.defaults = true}));
 }
 
+// Never of the same; of the one before it whatever it is, each with its key and as one line.
+void check_diff(const config::Document& document) {
+  static std::optional<config::Document> before;
+  must(config::diff(document, document).empty(), "a difference from itself", config::show(document));
+  if (before)
+    for (const auto& each : config::diff(*before, document))
+      must(!each.path.empty() && !each.sentence.empty() && each.sentence.find('\n') == each.sentence.npos,
+           "a difference without a sentence", config::show(document));
+  before = document;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -64,6 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto outcome = config::load(sources);
   check_complaints(outcome);
   if (!outcome.document) return 0;
+  check_diff(*outcome.document);
   check_shown(*outcome.document, {});
   check_shown(*outcome.document, {.origin = true});
   check_shown(*outcome.document, {.defaults = true});

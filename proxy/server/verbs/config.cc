@@ -1,9 +1,11 @@
-// Verbs on configurations: config validate, show.
+// Verbs on one configuration: config validate, show; and on their language: config schema.
 
 #include <cstdio>
 
 #include "admin/json.h"
+#include "config/schema.h"
 #include "config/show.h"
+#include "filters/all.h"
 #include "server/sources.h"
 #include "server/verb.h"
 
@@ -42,6 +44,11 @@ int config_show(const Arguments& arguments) {
   admin::Json json;
   json.object().field("digest", outcome.document->digest).field("file", outcome.document->file).field("yaml", text).close();
   std::fputs(json.take().c_str(), stdout);
+  return kOk;
+}
+
+int config_schema(const Arguments&) {
+  std::fputs(config::schema(filters::names()).c_str(), stdout);
   return kOk;
 }
 

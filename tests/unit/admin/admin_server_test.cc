@@ -432,5 +432,27 @@ TEST_F(AdminServerTest, AllPagesAreReached) {
   EXPECT_EQ(facts.quits, 1);
 }
 
+// admin.debug: off. A page that somebody adds later is closed before anybody thinks of it.
+TEST_F(AdminServerTest, HealthIsLeftAloneWhereNothingElseIsToBeShown) {
+  SomeFacts facts;
+  stats::Catalog catalog;
+  add_admin_pages(*server, facts, catalog);
+  keep_health_alone(*server);
+  server->page("/later", [](const Ask&) { return Reply{.body = "secret\n"}; });
+  run([&] {
+    Client client(at());
+    for (const char* path : {"/", "/live", "/ready", "/ready?json", "/stat", "/version"})
+      EXPECT_EQ(client.get(path).status, 200) << path;
+    for (const char* path : {"/config", "/clusters", "/services", "/route", "/authz", "/registry", "/hello", "/later"}) {
+      const Answer answer = client.get(path);
+      EXPECT_EQ(answer.status, 403) << path;
+      EXPECT_TRUE(answer.body.starts_with(std::string(path) + " is not shown here: admin.debug is off.")) << answer.body;
+    }
+    EXPECT_EQ(client.get("/nowhere").body.find("/config"), std::string::npos);
+    EXPECT_EQ(client.post("/echo", "abc").body, "abc");
+    EXPECT_EQ(client.post("/drain", "").status, 202);
+  });
+}
+
 }  // namespace
 }  // namespace outrider::admin

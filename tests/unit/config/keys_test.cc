@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "config/diff.h"
 #include "config/parse.h"
 #include "loading.h"
 
@@ -386,7 +387,7 @@ constexpr Row kRows[] = {
 
     {"admin.address", S, "127.0.0.1:15000", "off"},
     {"admin.health", S, ":15021", "off"},
-    {"admin.debug", L, "true", "off"},
+    {"admin.debug", S, "true", "off"},
 
     {"defaults.cluster", S, "{}", "{lb: random}"},
     {"defaults.route", S, "{}", "{timeout: 1s}"},
@@ -502,6 +503,27 @@ TEST(Keys, WhatIsSupportedIsAccepted) {
     const auto outcome = load(given(row, row.other));
     EXPECT_TRUE(outcome.document) << row.key << "=" << row.other << "\n" << print(outcome.complaints);
   }
+}
+
+// Whatever the key: where it makes a difference to what is in force, `config diff` has a sentence, and where not, none.
+TEST(Keys, AnotherValueIsADifferenceThatIsTold) {
+  OUTRIDER_NEEDS_DHT();
+  size_t told = 0;
+  for (const Row& row : kRows) {
+    if (row.state != S || !row.standard) continue;
+    const auto before = load(given(row, row.standard)), after = load(given(row, row.other));
+    if (!before.document || !after.document) continue;  // the others say so
+    const auto found = diff(*before.document, *after.document);
+    const bool elsewhere = std::string(row.key) == "listeners.edge.routes";  // the same rules, written at the listener
+    EXPECT_EQ(found.empty(), elsewhere || before.document->digest == after.document->digest) << row.key << ": " << row.standard << " -> " << row.other;
+    EXPECT_TRUE(diff(*before.document, *before.document).empty()) << row.key;
+    told += !found.empty();
+    for (const Difference& each : found) {
+      EXPECT_FALSE(each.path.empty()) << each.sentence;
+      EXPECT_EQ(each.sentence.find("nothing -> nothing"), std::string::npos) << each.sentence;
+    }
+  }
+  EXPECT_GT(told, 200u);
 }
 
 TEST(Keys, WhatIsNotSupportedYetIsAnErrorThatSaysSo) {

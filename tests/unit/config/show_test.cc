@@ -1,5 +1,10 @@
 // The configuration in force, as text: complete, explained, and the same thing when it is loaded again.
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
 #include "loading.h"
 
 namespace outrider::config {
@@ -80,6 +85,27 @@ TEST(Show, WhatCameFromAVariableIsShownAsThatVariable) {
     EXPECT_EQ(again.digest, d.digest) << shown;
     EXPECT_EQ(again.clusters.at(0).endpoints.size(), 2u);
   }
+}
+
+// Which secret it is can be seen, and that it has changed; what it is cannot.
+TEST(Show, ASecretInAFileIsShownByItsDigestAndReadsBack) {
+  const std::string folder = std::filesystem::temp_directory_path() / ("outrider-secret-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  const std::string file = folder + "/keys";
+  const auto write = [&](const std::string& content) { std::ofstream(file) << content; };
+  write("tell-nobody");
+  const auto d = must_load({edge("filters: {edge: [{api_key: {keys: \"file:" + file + "\"}}]}\n")});
+  for (const ShowOptions options : {ShowOptions{}, {.origin = true}, {.defaults = true}}) {
+    const std::string shown = show(d, options);
+    EXPECT_NE(shown.find("\"<file:" + file + " sha256:dad1>\""), shown.npos) << shown;
+    EXPECT_EQ(shown.find("tell-nobody"), shown.npos) << shown;
+    EXPECT_EQ(must_load({shown}).digest, d.digest) << shown;
+  }
+  write("another");
+  EXPECT_EQ(show(d).find("sha256:dad1"), std::string::npos);
+  std::filesystem::remove_all(folder);
+  EXPECT_NE(show(d).find("\"<file:" + file + " unreadable>\""), std::string::npos) << show(d);
+  EXPECT_EQ(must_load({show(d)}).digest, d.digest);
 }
 
 TEST(Show, AComplaintNamesTheVariableAndNotItsValue) {
