@@ -23,6 +23,7 @@ admin::Reply reply_of(const Reloader& reloader, const Reloader::Done& done, bool
   if (!json_wanted) {
     std::string text = refused ? done.why : config::print(done.complaints);
     if (!text.empty() && text.back() != '\n') text += '\n';
+    for (const auto& change : done.changes) text += std::string(config::name_of(change.severity)) + ": " + change.sentence + "\n";
     if (!refused) text += std::string(name_of(done.result)) + ": version " + std::to_string(done.number) + " is served\n";
     return {.status = status, .body = std::move(text)};
   }
@@ -32,7 +33,15 @@ admin::Reply reply_of(const Reloader& reloader, const Reloader::Done& done, bool
       .field("version", done.number)
       .field("why", done.why)
       .field("trouble", reloader.trouble())
-      .close();
+      .key("changes")
+      .array();
+  for (const auto& change : done.changes)
+    json.object(admin::Json::Shape::OneLine)
+        .field("severity", config::name_of(change.severity))
+        .field("path", change.path)
+        .field("sentence", change.sentence)
+        .close();
+  json.close().close();
   return {.status = status, .type = "application/json", .body = json.take()};
 }
 

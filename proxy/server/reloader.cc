@@ -34,6 +34,15 @@ std::string owner_of(const std::string& path) {
   return "uid " + std::to_string(file.st_uid);
 }
 
+constexpr size_t kMostCompared = 4000;  // rules, of both: more would keep the control loop for too long
+constexpr size_t kMostLogged = 20;
+
+size_t rules_of(const config::Document& document) {
+  size_t rules = 0;
+  for (const auto& listener : document.listeners) rules += listener.routes.size();
+  return rules;
+}
+
 bool is_error(const config::Complaint& complaint) { return complaint.severity == config::Severity::Error; }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -181,6 +190,9 @@ Reloader::Done Reloader::serve(const std::string& text, Asked asked) {
     trouble_.clear();
     return {Result::Unchanged, current_, {}, std::move(outcome.complaints)};
   }
+  std::vector<config::Difference> changes;
+  if (rules_of(*outcome.document) + rules_of(target_.document()) <= kMostCompared)
+    changes = config::diff(target_.document(), *outcome.document);
   if (auto problem = target_.apply(std::move(*outcome.document)); !problem.empty())
     return refuse(asked, sources.file.value_or("the configuration") + ": " + problem, std::move(outcome.complaints));
   if (guard_.watching()) history_.judge(current_, "replaced");
@@ -194,9 +206,12 @@ Reloader::Done Reloader::serve(const std::string& text, Asked asked) {
     trouble_ = "version " + std::to_string(current_) + " is served (" + asked.source + "), the file is left as it is";
   log::info("a new configuration is served",
             {{"version", current_}, {"source", asked.source}, {"digest", target_.document().digest}});
+  for (size_t i = 0; i < std::min(changes.size(), kMostLogged); ++i)
+    log::info("change", {{"version", current_}, {"severity", config::name_of(changes[i].severity)}, {"what", changes[i].sentence}});
+  if (changes.size() > kMostLogged) log::info("more changes", {{"version", current_}, {"count", changes.size() - kMostLogged}});
   guard_.follow(upkeep.guard);
   guard_.watch();
-  return {Result::Applied, current_, {}, std::move(outcome.complaints)};
+  return {Result::Applied, current_, {}, std::move(outcome.complaints), std::move(changes)};
 }
 
 // The newest one before what is served that has not failed and is another.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/diff.h"
 #include "config/load.h"
 #include "identity/file_mark.h"
 #include "net/loop.h"
@@ -42,6 +43,7 @@ class Reloader final : GuardEvents {
     uint32_t number = 0;                          // in the history, of what is served now
     std::string why;                              // it was refused, for people; a line at least
     std::vector<config::Complaint> complaints = {};  // warnings too
+    std::vector<config::Difference> changes = {};    // what it does to traffic; of very large configurations none
   };
   Reloader(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, Settings settings, ReloadTarget& target);
   ~Reloader();
