@@ -403,6 +403,7 @@ struct Upkeep {  // `config`: how the configuration itself is looked after
 struct Metrics {
   std::string address = ":15020";  // empty: off
   uint32_t max_series = 5000;
+  milliseconds idle{600'000};  // 0: never
   bool endpoint_metrics = false;
   std::vector<microseconds> buckets;  // filled in: 0.5 ms to 30 s
   Metrics();

@@ -241,8 +241,9 @@ void read_telemetry(Fields& top, Document& d, const Sources& sources) {
     Fields metrics = fields.map("metrics");
     metrics.address("address", d.metrics.address, {}, true);
     metrics.later("path", {"/metrics"});
-    metrics.number("max_series", d.metrics.max_series, 100, 1000000);
-    metrics.later("idle", {}, {"10m"});
+    metrics.number("max_series", d.metrics.max_series, 500, 1000000);
+    if (metrics.off("idle", false)) d.metrics.idle = milliseconds(0);
+    else metrics.duration("idle", d.metrics.idle);
     metrics.flag("endpoint_metrics", d.metrics.endpoint_metrics);
     read_buckets(metrics, d.metrics);
   }

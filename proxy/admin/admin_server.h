@@ -17,12 +17,14 @@ namespace outrider::admin {
 struct Reply {
   uint16_t status = 200;
   std::string type = "text/plain; charset=utf-8", body;
-  std::string allow;  // with 405
+  std::string allow;   // with 405
+  std::string coding;  // of the body: gzip; empty: as it is
 };
 
 struct Ask {                                // one request to a page, as far as pages care; valid until it is answered
   http::Method method = http::Method::Get;  // Get or Post; HEAD is asked as Get and its body left out
   std::string path, query, body;
+  std::string accept, accept_encoding;
   bool local = false;                              // from this machine: a loopback address or a unix socket
   std::string value(std::string_view name) const;  // of a query parameter, percent-decoded; "" without or without value
   bool has(std::string_view name) const;

@@ -30,7 +30,8 @@ struct ClusterView {
   std::string from;   // where its endpoints are from: "DNS: A of web.example.com"
   std::string why;    // nobody is found or confirmed; empty: all is well
   bool panic = false;
-  bool labelled = true;  // its name may be a metrics label
+  bool labelled = true;                // its name may be a metrics label
+  std::optional<double> retries_left;  // of its budget, 1: all; none: nothing is tried again
   std::vector<EndpointView> endpoints;
 };
 

@@ -1,10 +1,8 @@
 #include "admin/metrics_page.h"
 
-#include <prometheus/text_serializer.h>
 #include <uv.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <utility>
 
@@ -16,7 +14,9 @@ struct MetricsPage::Job {
   uv_work_t work;
   std::shared_ptr<stats::Collector> collector;  // kept alive while the pool works on it
   MetricsPage* page;                            // null: nobody waits any more
-  std::string text;
+  Format format;
+  bool packs;
+  Text text;
 };
 
 MetricsPage::MetricsPage(net::Loop& loop, std::shared_ptr<stats::Collector> collector, milliseconds keep)
@@ -27,24 +27,28 @@ MetricsPage::~MetricsPage() {
 }
 
 void MetricsPage::on_visit(Visit& visit) {
-  if (!text_.empty() && loop_.now() - rendered_ < keep_)
-    return visit.reply({.type = "text/plain; version=0.0.4; charset=utf-8", .body = text_});
+  const Format format = format_for(visit.ask().accept);
+  const Text& known = texts_[size_t(format)];
+  if (!known.plain.empty() && loop_.now() - known.rendered < keep_) return answer(visit, format);
   waiting_.push_back(&visit);
-  if (!job_) start();
+  if (!job_) start(format);
 }
 
 void MetricsPage::on_gone(Visit& visit) { std::erase(waiting_, &visit); }
 
-void MetricsPage::start() {
-  collector_->prepare();
-  job_ = new Job{{}, collector_, this, {}};
+void MetricsPage::start(Format format) {
+  collector_->prepare(loop_.now());
+  const bool packs =
+      std::any_of(waiting_.begin(), waiting_.end(), [](Visit* visit) { return takes_gzip(visit->ask().accept_encoding); });
+  job_ = new Job{{}, collector_, this, format, packs, {}};
   job_->work.data = job_;
   const auto render = [](uv_work_t* work) {
     auto& job = *static_cast<Job*>(work->data);
     try {
-      job.text = prometheus::TextSerializer().Serialize(job.collector->Collect());
+      job.text.plain = text_of(job.collector->scrape(job.format == Format::OpenMetrics), job.format);
+      if (job.packs) job.text.packed = gzip(job.text.plain);
     } catch (const std::exception&) {
-      job.text.clear();  // said as 500 on the loop
+      job.text = {};  // said as 500 on the loop
     }
   };
   const auto done = [](uv_work_t* work, int status) {
@@ -56,28 +60,45 @@ void MetricsPage::start() {
   finish(*job, true);
 }
 
+void MetricsPage::answer(Visit& visit, Format format) const {
+  const Text& text = texts_[size_t(format)];
+  const bool packed = !text.packed.empty() && takes_gzip(visit.ask().accept_encoding);
+  visit.reply({.type = kFormats[size_t(format)], .body = packed ? text.packed : text.plain, .coding = packed ? "gzip" : ""});
+}
+
+// Those who want another format are next.
 void MetricsPage::finish(Job& job, bool failed) {
   job_ = nullptr;
   ++renderings_;
-  rendered_ = loop_.now();
-  text_ = std::move(job.text);
-  failed |= text_.empty();
+  job.text.rendered = loop_.now();
+  failed |= job.text.plain.empty();
+  texts_[size_t(job.format)] = std::move(job.text);
+  std::vector<Visit*> others;
   for (Visit* visit : std::exchange(waiting_, {})) {
-    if (failed) visit->reply({.status = 500, .body = "The metrics could not be rendered.\n"});
-    else visit->reply({.type = "text/plain; version=0.0.4; charset=utf-8", .body = text_});
+    if (format_for(visit->ask().accept) != job.format) others.push_back(visit);
+    else if (failed) visit->reply({.status = 500, .body = "The metrics could not be rendered.\n"});
+    else answer(*visit, job.format);
   }
+  waiting_.insert(waiting_.begin(), others.begin(), others.end());
+  if (!waiting_.empty() && !job_) start(format_for(waiting_.front()->ask().accept));
 }
 
 void endpoint_samples(const Facts& facts, bool each_endpoint, stats::Samples& samples) {
   using stats::Label;
   constexpr std::array kStates = {EndpointState::Ready,     EndpointState::Draining, EndpointState::Ejected,
                                   EndpointState::Unhealthy, EndpointState::Unknown,  EndpointState::Stale};
-  for (const ClusterView& cluster : facts.clusters()) {
+  const std::vector<ClusterView> clusters = facts.clusters();
+  const bool all = clusters.size() * (kStates.size() + 1) <= samples.room();
+  for (const ClusterView& cluster : clusters) {
     if (!cluster.labelled) continue;
+    if (cluster.retries_left && (all || *cluster.retries_left < 1))
+      samples.add(stats::names::kClusterRetryBudget, *cluster.retries_left, {{"cluster", cluster.name}});
     std::array<uint32_t, kStates.size()> count{};
     for (const EndpointView& endpoint : cluster.endpoints) ++count[size_t(endpoint.state)];
     for (EndpointState state : kStates)
-      samples.add(stats::names::kClusterEndpoints, count[size_t(state)], {{"cluster", cluster.name}, {"state", name_of(state)}});
+      if (all || count[size_t(state)] > 0)
+        samples.add(stats::names::kClusterEndpoints, count[size_t(state)],
+                    {{"cluster", cluster.name}, {"state", name_of(state)}});
     if (!each_endpoint) continue;
     for (const EndpointView& endpoint : cluster.endpoints) {
       const std::vector<Label> labels = {{"cluster", cluster.name}, {"endpoint", endpoint.address}};

@@ -59,6 +59,8 @@ void Session::on_head(bool end) {
   ask_.path = std::string(next_part(rest, '?'));
   ask_.query = std::string(rest);
   ask_.local = local_;
+  ask_.accept = std::string(head_.headers.value(http::HeaderId::Accept));
+  ask_.accept_encoding = std::string(head_.headers.value("accept-encoding"));
   if (end) return request_complete();
   if (list_contains(head_.headers.value(http::HeaderId::Expect), "100-continue")) {
     http::ResponseHead go_on(arena_);
@@ -97,6 +99,7 @@ void Session::send_head(const Reply& of, std::optional<size_t> length) {
   if (length) head.headers.add("content-length", std::to_string(*length));
   head.headers.add("cache-control", "no-store");
   if (!of.allow.empty()) head.headers.add("allow", of.allow);
+  if (!of.coding.empty()) head.headers.add("content-encoding", of.coding);
   if (close_behind_) head.headers.add("connection", "close");
   connection_->codec().send_response(stream_, head, head_only_ || length == 0);
 }

@@ -167,6 +167,12 @@ stats::Slot ConnectionCounters::handshake(std::string_view result, std::string_v
   });
 }
 
+stats::Slot ConnectionCounters::handshake_duration() {
+  if (handshake_duration_ == stats::kNowhere)
+    handshake_duration_ = catalog_.slot(names::kTlsHandshakeDuration, {{"side", "client"}});
+  return handshake_duration_;
+}
+
 stats::Slot ConnectionCounters::tls_refused(const char* reason) {
   return tls_refused_.find(reason, [&] {
     return catalog_.slot(names::kTlsRefused, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});

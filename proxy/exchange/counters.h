@@ -157,8 +157,9 @@ class ConnectionCounters {
   stats::Slot malformed(const char* reason);                                 // a literal
   stats::Slot recognized(http::Voice voice);                                 // Unknown: the server spoke first
   stats::Slot handshake(std::string_view result, std::string_view version);  // literals
-  stats::Slot tls_refused(const char* reason);                               // a literal
-  stats::Slot not_passed_on(const char* reason);                             // a literal
+  stats::Slot handshake_duration();
+  stats::Slot tls_refused(const char* reason);    // a literal
+  stats::Slot not_passed_on(const char* reason);  // a literal
   stats::Slot total, active, duration;
   stats::Slot clear_total, clear_active;  // after tell_clear_text()
 
@@ -166,6 +167,7 @@ class ConnectionCounters {
   stats::Catalog& catalog_;
   std::string direction_, listener_;
   Slots<std::pair<std::string_view, std::string_view>> handshakes_;
+  stats::Slot handshake_duration_ = stats::kNowhere;
   Slots<Ending> closed_;
   Slots<std::string_view> malformed_, tls_refused_, not_passed_on_;
   Slots<http::Voice> recognized_;

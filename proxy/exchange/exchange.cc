@@ -106,8 +106,8 @@ bool Exchange::step() {
 
     case Phase::RequestFilters:
       switch (chain().run_head(*this, Way::Request, request_pipe_)) {
-        case Verdict::Pause: return false;    // resume() brings us back here
-        case Verdict::Answered: return true;  // respond() has moved the phase on
+        case Verdict::Pause: return begin_wait();  // resume() brings us back here
+        case Verdict::Answered: return true;       // respond() has moved the phase on
         case Verdict::Continue: break;
       }
       if (route_->action != Route::Action::Cluster) return act(), true;
@@ -115,7 +115,7 @@ bool Exchange::step() {
       phase_ = admission_ ? Phase::Admit : Phase::Discover;
       return true;
 
-    case Phase::Admit: return admit();
+    case Phase::Admit: return admit() || begin_wait();
 
     case Phase::Discover:  // first look-up of a name nobody called before
       if (cluster_->known() == Known::NotYet) {
@@ -123,7 +123,7 @@ bool Exchange::step() {
           cluster_->await_set(place_);
           const int patience = route_->onward && session_->meant_for() ? 1 : 5;  // there is another way
           if (!wait_limit_.armed()) site_.loop.arm(wait_limit_, cluster_->plan().pool.connect_timeout * patience);
-          return false;
+          return begin_wait();
         }
         if (!goes_onward_after_all()) return fail({Code::NoEndpoint, Side::Upstream, Retry::No, 0, "discovery_timeout"}), true;
       }
@@ -144,6 +144,7 @@ bool Exchange::step() {
       return true;
 
     case Phase::Pick:  // never waits
+      if (waits_since_ != TimePoint{}) end_wait();
       if (!start_try())
         return fail(tries_ ? last_error_ : cluster_->plan().by_destination ? kTooManyDestinations : kNoEndpoint), true;
       phase_ = Phase::AwaitResponse;
@@ -205,6 +206,13 @@ bool Exchange::step() {
   }
   return false;
 }
+
+bool Exchange::begin_wait() {
+  if (waits_since_ == TimePoint{}) waits_since_ = net::Loop::clock();
+  return false;
+}
+
+void Exchange::end_wait() { waited_ += net::Loop::clock() - std::exchange(waits_since_, {}); }
 
 bool Exchange::start_try() {
   const auto key = cluster_->plan().hash_by.of(request_, asker_of(peer_));

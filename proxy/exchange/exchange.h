@@ -128,6 +128,9 @@ class Exchange final : public filter::Call,
   std::string_view other_end() const;
   void count(TimePoint now);
   void count_retry(const char* result);
+  uint64_t own_time(TimePoint now) const;  // in microseconds: what was spent in the proxy itself
+  bool begin_wait();                       // for somebody else, before an endpoint is asked; false, as a step says it
+  void end_wait();
   bool spend();  // of the budget of retries
   bool spend_budget(const char* reason);
   bool may_wait(const http::ResponseHead* answer);
@@ -226,6 +229,8 @@ class Exchange final : public filter::Call,
   milliseconds asked_to_wait_{0};             // by its answer
   bool dropped_ = false;                      // a fresh connection closed over this request
   bool request_gone_ = false;                 // to the endpoint now asked, all of it: nothing is left to pump
+  TimePoint waits_since_{};                   // for somebody else than the endpoint
+  TimePoint::duration waited_{0};             // likewise, in all
   bool hedge_due_ = false, racing_ = false;   // two tries are under way: the last two
   const upstream::Attempt* hedge_ = nullptr;  // the later of them, whatever has become of it
   const char* hedge_result_ = nullptr;        // null: there is none

@@ -100,10 +100,16 @@ void Exchange::count(TimePoint now) {
   if (first_byte_ == TimePoint{}) return;
   shard.observe(counters_->first_byte, microseconds(started_, first_byte_));
   if (hedge_) return;  // what was waited for the first of two is not ours
-  // What was not spent waiting for the endpoint: from arrival to the head handed over, and from its answer to the end
-  // of ours where the response came in one piece.
-  const uint64_t away = tries_ ? microseconds(attempt()->opened_at(), first_byte_) : 0;
-  shard.observe(counters_->overhead, microseconds(started_, first_byte_) - std::min(away, microseconds(started_, first_byte_)));
+  shard.observe(counters_->overhead, own_time(now));
+}
+
+// From arrival until the first endpoint was asked, or a connection to it was waited for, without what somebody else was waited
+// for before; and from the answer to the end of ours, where that is one turn: else the endpoint, or the client, was waited for.
+uint64_t Exchange::own_time(TimePoint now) const {
+  const TimePoint asked = attempts_[0]->asked_at();
+  TimePoint::duration own = (asked == TimePoint{} ? first_byte_ : asked) - started_ - waited_;
+  if (site_.loop.now() <= first_byte_) own += now - first_byte_;
+  return microseconds(TimePoint{}, TimePoint{} + own);
 }
 
 // Each further try, once it is known how it ended.
@@ -210,6 +216,8 @@ void Exchange::reset_for_reuse() {
   client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = load_asked_ = false;
   retry_reason_ = nullptr;
   seen_ = spent_ = false;
+  waits_since_ = {};
+  waited_ = {};
   hedge_due_ = racing_ = request_gone_ = false;
   hedge_ = nullptr;
   hedge_result_ = nullptr;

@@ -116,7 +116,10 @@ void HttpSession::on_connected() {
   if (plan().mutual_tls && tcp_too() && connection_.transport().tls()->protocol() == net::kMeshProtocol)
     connection_.presume_raw();
   else expect_first();
-  site_.shard.add(door_->counters.handshake("ok", connection_.transport().tls()->version()));
+  const net::TlsEngine& tls = *connection_.transport().tls();
+  site_.shard.add(door_->counters.handshake("ok", tls.version()));
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - tls.began());
+  site_.shard.observe(door_->counters.handshake_duration(), uint64_t(took.count()));
 }
 
 std::shared_ptr<const net::TlsContext> HttpSession::for_sidecars() { return plan().permissive ? plan().tls->get() : nullptr; }

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <utility>
 
+#include "net/loop.h"
 #include "net/tls_sessions.h"
 
 namespace outrider::net {
@@ -167,6 +168,7 @@ bool TlsEngine::has_input() const { return broken_ || !input.empty() || SSL_pend
 
 Result<bool> TlsEngine::handshake() {
   forget_errors();
+  if (began_ == TimePoint{}) began_ = Loop::clock();
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     if (context_->checks_identity()) note_peer();

@@ -28,6 +28,7 @@ class TlsEngine {
   TlsEngine& operator=(const TlsEngine&) = delete;
   Buffer input, output;  // records that have come, and that are to go
   bool established() const { return established_; }
+  TimePoint began() const { return began_; }  // its handshake
   bool has_input() const;                     // bytes may be had without another record
   Result<bool> handshake();                   // one step; true: it is over
   Result<size_t> read(std::span<char> into);  // 0: more records are needed, or ended()
@@ -63,6 +64,7 @@ class TlsEngine {
   const char* refusal_ = nullptr;  // of the peer's certificate
   std::shared_ptr<const TlsContext> judged_by_;
   bool trusted_ = true;
+  TimePoint began_{};
   std::string name_, expected_, peer_, trouble_;
 };
 

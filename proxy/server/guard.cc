@@ -103,15 +103,11 @@ void Guard::follow(const config::Upkeep::Guard& limits) {
 }
 
 Ended Guard::total() {
-  if (const size_t all = catalog_.series_count(); all != seen_) {
-    seen_ = all;
-    outcomes_.clear();
-    durations_.clear();
-    for (const stats::Series* series : catalog_.series()) {
-      const std::string_view name = series->name.name;
-      if (name == stats::names::kRequests.name) outcomes_.push_back(series);
-      if (name == stats::names::kRequestDuration.name) durations_.push_back(series);
-    }
+  for (const stats::Series* series : catalog_.series(seen_)) {
+    ++seen_;
+    const std::string_view name = series->name.name;
+    if (name == stats::names::kRequests.name) outcomes_.push_back(series);
+    if (name == stats::names::kRequestDuration.name) durations_.push_back(series);
   }
   Ended ended;
   for (const stats::Series* series : outcomes_) {

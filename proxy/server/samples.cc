@@ -1,6 +1,10 @@
 #include "server/samples.h"
 
+#include <algorithm>
+#include <unordered_set>
+
 #include "admin/metrics_page.h"
+#include "base/hash.h"
 #include "server/build.h"
 #include "server/sandbox.h"
 #include "stats/names.h"
@@ -32,6 +36,52 @@ void add_process(const State& state, stats::Samples& samples) {
     samples.add(names::kServiceUp, state.app_up ? 1 : 0, {{"service", state.document->service.name}});
 }
 
+// Of an app whose limit, or whose number of slots, is known.
+void add_utilization(const State& state, const stats::Catalog& catalog, stats::Samples& samples) {
+  if (!state.services || state.local_cluster.empty()) return;
+  const auto group = state.services->all().find(state.local_cluster);
+  if (group == state.services->all().end() || !group->second.limits || !group->second.plan) return;
+  const upstream::Limits& limits = *group->second.limits;
+  double takes = group->second.plan->admission.slots;
+  if (takes == 0) takes = double(catalog.total(names::kServiceConcurrencyLimit));
+  if (takes > 0) samples.add(names::kServiceUtilization, (limits.inside.now() + limits.waiting.now()) / takes);
+}
+
+// Whether nobody has the name of a label any more.
+class Departures {
+ public:
+  explicit Departures(const State& state) : state_(state) {}
+  bool operator()(std::string_view label, std::string_view value) {
+    if (label == "peer") return true;  // who has not come for so long
+    if (label == "cluster") return !value.empty() && !value.starts_with("__") && !is_cluster(value);
+    if (label == "listener") return !is_listener(value);
+    return label == "route" && value != "none" && !is_route(value);
+  }
+
+ private:
+  bool is_cluster(std::string_view name) const {
+    if (!state_.services) return true;
+    const auto group = state_.services->all().find(name);
+    return group != state_.services->all().end() && (group->second.configured || !group->second.workers.empty());
+  }
+  bool is_listener(std::string_view name) const {
+    const auto& all = state_.document->listeners;
+    return std::any_of(all.begin(), all.end(), [&](const auto& listener) { return listener.name == name; });
+  }
+  bool is_route(std::string_view name) {
+    if (digest_ != state_.document->digest) {
+      digest_ = state_.document->digest;
+      routes_.clear();
+      for (const auto& listener : state_.document->listeners)
+        for (const auto& route : listener.routes) routes_.insert(route.name);
+    }
+    return routes_.find(name) != routes_.end();
+  }
+  const State& state_;
+  std::string digest_;  // of the configuration that routes_ are of
+  std::unordered_set<std::string, StringHash, std::equal_to<>> routes_;
+};
+
 uint64_t microseconds(milliseconds time) { return uint64_t(time.count()) * 1000; }
 
 constexpr milliseconds kSecond{1000};
@@ -60,11 +110,13 @@ void add_sources(stats::Collector& collector, const stats::Catalog& catalog, con
     add_identity(state, samples);
     files.add_samples(samples);
     add_process(state, samples);
+    add_utilization(state, catalog, samples);
     samples.add(names::kMemory, double(catalog.memory_bytes()), {{"subsystem", "stats"}});
     samples.add(names::kMemory, double(logs.queued_bytes()), {{"subsystem", "access_log"}});
     samples.add(names::kAccessLogDropped, double(logs.dropped_lines()));
     admin::endpoint_samples(view, each_endpoint, samples);
   });
+  collector.expire_by(Departures(state));
 }
 
 }  // namespace outrider::server

@@ -73,7 +73,8 @@ std::string cannot_listen(const std::string& key, const net::Address& at, const 
 
 Supervisor::Supervisor(Settings settings)
     : settings_(std::move(settings)), document_(std::shared_ptr<void>(), &settings_.document), catalog_(catalog_for(document_->metrics)),
-      shard_(catalog_->make_shard()), collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_->metrics))),
+      shard_(catalog_->make_shard()),
+      collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_->metrics), document_->metrics.idle)),
       credentials_(control_, *catalog_, *shard_, *document_, settings_.file_look,
                    [this](const identity::Identity& fresh) {
                      const bool trusts_others = !(state_.identity->trust == fresh.trust);

@@ -85,6 +85,16 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   return view;
 }
 
+// As workers reckon it, each for itself, but of all of them together.
+double retries_left(const upstream::ClusterPlan& plan, const upstream::Limits& limits,
+                    const std::vector<admin::EndpointView>& endpoints) {
+  double in_flight = 0;
+  for (const auto& endpoint : endpoints) in_flight += double(endpoint.in_flight);
+  const double workers = std::max(1u, limits.clusters.load(std::memory_order_relaxed));
+  const double budget = std::max(plan.tries.budget_min * workers, plan.tries.budget * in_flight);
+  return budget > 0 ? std::max(0.0, 1 - limits.retries.load(std::memory_order_relaxed) / budget) : 0;
+}
+
 }  // namespace
 
 std::vector<admin::Part> View::readiness() const {
@@ -140,6 +150,8 @@ std::vector<admin::ClusterView> View::clusters() const {
     if (group.set)
       for (const auto& member : group.set->members) view.endpoints.push_back(view_of(member, group, now));
     view.labelled = group.configured || group.seen;
+    if (group.limits && group.plan->tries.retries > 0)
+      view.retries_left = retries_left(*group.plan, *group.limits, view.endpoints);
     view.panic = group.limits && group.limits->panic.lit();
     views.push_back(std::move(view));
   }

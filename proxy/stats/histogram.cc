@@ -10,6 +10,11 @@ void Histogram::merge(const Histogram& other) {
   sum_ += other.sum_;
 }
 
+void Histogram::subtract(const Histogram& earlier) {
+  for (uint32_t i = 0; i < kBuckets; ++i) counts_[i] -= earlier.counts_[i];
+  sum_ -= earlier.sum_;
+}
+
 uint64_t Histogram::count() const {
   uint64_t all = 0;
   for (uint64_t n : counts_) all += n;

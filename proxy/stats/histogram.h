@@ -38,6 +38,7 @@ class Histogram {
     sum_ += sum;
   }
   void merge(const Histogram& other);
+  void subtract(const Histogram& earlier);  // of the same series
   uint64_t count() const;
   uint64_t at(uint32_t bucket) const { return counts_[bucket]; }
   uint64_t sum() const { return sum_; }  // exact

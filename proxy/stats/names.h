@@ -71,6 +71,10 @@ inline constexpr Name kConnectionsClosed{  // direction, listener, reason
 inline constexpr Name kTlsHandshakes{  // result, side, version
     "outrider_tls_handshakes_total", "Handshakes of TLS with clients and with endpoints, by how they ended.", Kind::Counter};
 
+inline constexpr Name kTlsHandshakeDuration{  // side
+    "outrider_tls_handshake_duration_seconds", "From the first word of a handshake of TLS to its end, of those that succeeded.",
+    Kind::Histogram, kMicro, Range::Fine};
+
 // Files of certificates, by where the configuration names them. owner: *. file: *. result: success, failure.
 inline constexpr Name kTlsCertificateExpiry{  // owner, file
     "outrider_tls_certificate_expiry_timestamp_seconds", "When a certificate that is shown expires.", Kind::Gauge};
@@ -111,6 +115,9 @@ inline constexpr Name kClusterPending{  // cluster
     "outrider_cluster_pending_requests", "Requests that wait for a connection.", Kind::Gauge};
 inline constexpr Name kClusterRetries{  // cluster, reason, result
     "outrider_cluster_retries_total", "Further tries of requests, by why and how they ended.", Kind::Counter};
+inline constexpr Name kClusterRetryBudget{  // cluster
+    "outrider_cluster_retry_budget_remaining_ratio", "How much of the retries that the cluster may have under way is left.",
+    Kind::Gauge};
 inline constexpr Name kClusterEjections{  // cluster, reason
     "outrider_cluster_ejections_total", "Endpoints that were left out for a time, by what they had done.", Kind::Counter};
 inline constexpr Name kClusterBreakerOpen{  // cluster, limit
@@ -165,6 +172,9 @@ inline constexpr Name kServiceQueueWait{
     "outrider_service_queue_wait_seconds", "How long requests that had to wait, and were let in, waited for that.", Kind::Histogram, kMicro};
 inline constexpr Name kServiceShed{  // priority, reason
     "outrider_service_shed_total", "Requests refused so that others are served, by what they are worth and why.", Kind::Counter};
+
+inline constexpr Name kServiceUtilization{
+    "outrider_service_utilization_ratio", "Requests in the local application and before it, by how many it takes at once.", Kind::Gauge};
 
 // Registry. record state: valid, stale, tombstone. rejected reason: bad_signature, unknown_ca, no_certificate,
 // wrong_identity, not_owner, expired, skew, replayed, oversized, unsealed, malformed, muted, quota. publish result: success, failure.
@@ -282,7 +292,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

@@ -6,7 +6,9 @@
 #include <unordered_map>
 
 #include "base/hash.h"
+#include "stats/exemplars.h"
 #include "stats/histogram.h"
+#include "stats/reader.h"
 
 namespace outrider::stats {
 
@@ -26,7 +28,24 @@ std::string key_of(const Name& name, std::vector<Label> labels) {
   return key;
 }
 
+constexpr std::string_view kOpenLabels[] = {"cluster", "endpoint", "file",    "listener", "owner", "peer",
+                                            "route",   "rule",     "service", "source",   "store", "trust_domain"};
+
 }  // namespace
+
+bool is_open(std::string_view label) {
+  return std::find(std::begin(kOpenLabels), std::end(kOpenLabels), label) != std::end(kOpenLabels);
+}
+
+bool to_other(std::vector<Label>& labels) {
+  bool any = false;
+  for (Label& label : labels) {
+    if (!is_open(label.name)) continue;
+    label.value = kOther;
+    any = true;
+  }
+  return any;
+}
 
 // What a catalog and its shards share. Two locks, so that a name found at run time does not wait for a scrape: `names`
 // for the table, `shards` for who is there. Taken together only in that order: shards, then names.
@@ -39,8 +58,13 @@ struct Ledger {
     }
     series.push_back({name, std::move(labels), Slot(next)});
     next += width;
-    count += name.kind == Kind::Histogram ? series_per_histogram : 1;
+    name.kind == Kind::Histogram ? ++histograms[name.name] : ++scalars;
     return by_key[std::move(key)] = series.back().slot;
+  }
+
+  bool full(const Name& name) {
+    if (name.kind == Kind::Histogram) return histograms[name.name] >= std::max(1u, max_series / series_per_histogram);
+    return scalars >= Catalog::kKept * max_series;
   }
 
   void leave(const Shard& shard) {
@@ -62,7 +86,8 @@ struct Ledger {
   std::deque<Series> series;  // only grows: a Series stays where it is
   std::unordered_map<std::string, Slot, StringHash, std::equal_to<>> by_key;
   uint64_t next = Histogram::kSlots;  // the first are kNowhere, wide enough for a histogram
-  uint32_t count = 0;
+  uint64_t scalars = 0;
+  std::unordered_map<std::string_view, uint32_t> histograms;  // by name
   std::atomic<uint64_t> dropped{0};
   std::mutex shards_mutex;
   std::vector<const Shard*> shards;
@@ -72,6 +97,13 @@ struct Ledger {
 Shard::~Shard() {
   if (auto home = home_.lock()) home->leave(*this);
   for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
+  delete exemplars_.load(std::memory_order_relaxed);
+}
+
+void Shard::leave_exemplar(Slot histogram, uint64_t microseconds, const TraceId& trace, uint64_t unix_microseconds) {
+  ExemplarTable* table = exemplars_.load(std::memory_order_relaxed);
+  if (!table) exemplars_.store(table = new ExemplarTable, std::memory_order_release);
+  table->leave({histogram, microseconds, unix_microseconds, trace});
 }
 
 Shard::Chunk* Shard::grow(size_t which) {
@@ -108,10 +140,8 @@ Slot Catalog::slot(const Name& name, std::vector<Label> labels) {
   std::lock_guard hold(ledger_->names_mutex);
   auto known = ledger_->by_key.find(key);
   if (known != ledger_->by_key.end()) return known->second;
-  uint32_t cost = name.kind == Kind::Histogram ? ledger_->series_per_histogram : 1;
-  if (!labels.empty() && ledger_->count + cost > ledger_->max_series - room_for_samples()) {
+  if (ledger_->full(name) && to_other(labels)) {
     ledger_->dropped.fetch_add(1, std::memory_order_relaxed);
-    for (Label& label : labels) label.value = "__other__";
     key = key_of(name, labels);
     known = ledger_->by_key.find(key);
     if (known != ledger_->by_key.end()) return known->second;
@@ -127,36 +157,56 @@ std::unique_ptr<Shard> Catalog::make_shard() {
   return shard;
 }
 
-std::vector<const Series*> Catalog::series() const {
+std::vector<const Series*> Catalog::series(size_t from) const {
   std::lock_guard hold(ledger_->names_mutex);
   std::vector<const Series*> result;
-  result.reserve(ledger_->series.size());
-  for (const Series& one : ledger_->series) result.push_back(&one);
+  if (from < ledger_->series.size()) result.reserve(ledger_->series.size() - from);
+  for (size_t i = from; i < ledger_->series.size(); ++i) result.push_back(&ledger_->series[i]);
   return result;
 }
 
-uint64_t Catalog::total(const Series& series) const {
-  std::lock_guard hold(ledger_->shards_mutex);
-  uint64_t sum = ledger_->gone.read(series.slot);
-  for (const Shard* shard : ledger_->shards) sum += shard->read(series.slot);
-  return sum;
+uint64_t Catalog::total(const Series& series) const { return Reader(*this).total(series.slot); }
+
+uint64_t Catalog::total(const Name& unlabelled) const {
+  Slot slot = kNowhere;
+  {
+    std::lock_guard hold(ledger_->names_mutex);
+    const auto known = ledger_->by_key.find(std::string_view(unlabelled.name));
+    if (known == ledger_->by_key.end()) return 0;
+    slot = known->second;
+  }
+  return Reader(*this).total(slot);
 }
 
 Histogram Catalog::histogram(const Series& series) const {
   Histogram result;
-  auto merge = [&](const Shard& shard) {
-    result.add(0, 0, shard.read(series.slot));
-    for (uint32_t i = 0; i < Histogram::kBuckets; ++i) result.add(i, shard.read(series.slot + 1 + i), 0);
-  };
-  std::lock_guard hold(ledger_->shards_mutex);
-  merge(ledger_->gone);
-  for (const Shard* shard : ledger_->shards) merge(*shard);
+  Reader(*this).add_to(result, series.slot);
   return result;
 }
 
-uint32_t Catalog::series_count() const {
-  std::lock_guard hold(ledger_->names_mutex);
-  return ledger_->count;
+Reader::Reader(const Catalog& catalog) : ledger_(*catalog.ledger_), hold_(ledger_.shards_mutex) {}
+
+uint64_t Reader::total(Slot slot) const {
+  uint64_t sum = ledger_.gone.read(slot);
+  for (const Shard* shard : ledger_.shards) sum += shard->read(slot);
+  return sum;
+}
+
+void Reader::add_to(Histogram& sum, Slot slot) const {
+  const auto merge = [&](const Shard& shard) {
+    sum.add(0, 0, shard.read(slot));
+    for (uint32_t i = 0; i < Histogram::kBuckets; ++i)
+      if (const uint64_t count = shard.read(slot + 1 + i)) sum.add(i, count, 0);
+  };
+  merge(ledger_.gone);
+  for (const Shard* shard : ledger_.shards) merge(*shard);
+}
+
+std::vector<Exemplar> Reader::exemplars() const {
+  std::vector<Exemplar> all;
+  for (const Shard* shard : ledger_.shards)
+    if (const ExemplarTable* table = shard->exemplars_.load(std::memory_order_acquire)) table->append_to(all);
+  return all;
 }
 
 size_t Catalog::memory_bytes() const {
@@ -167,8 +217,7 @@ size_t Catalog::memory_bytes() const {
 }
 
 uint32_t Catalog::max_series() const { return ledger_->max_series; }
-uint32_t Catalog::room_for_samples() const { return ledger_->max_series / 5; }
 uint64_t Catalog::dropped() const { return ledger_->dropped.load(std::memory_order_relaxed); }
-void Catalog::count_dropped() { ledger_->dropped.fetch_add(1, std::memory_order_relaxed); }
+void Catalog::count_dropped(uint64_t times) { ledger_->dropped.fetch_add(times, std::memory_order_relaxed); }
 
 }  // namespace outrider::stats

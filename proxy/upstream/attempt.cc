@@ -46,6 +46,8 @@ void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Proto
   cluster.pool(*seat_).acquire(*this);
 }
 
+void Attempt::on_queued() { queued_at_ = net::Loop::clock(); }
+
 void Attempt::on_lease(Lease lease) {
   lease_ = lease;
   state_ = State::Open;
@@ -244,7 +246,7 @@ void Attempt::reset_for_reuse() {
   resend_ = resent_ = 0;
   error_ = {};
   told_load_ = {};
-  opened_at_ = headed_at_ = {};
+  queued_at_ = opened_at_ = headed_at_ = {};
 }
 
 AttemptPool::~AttemptPool() {

@@ -69,6 +69,9 @@ class Attempt final : Waiter, http::StreamEvents {
   Cluster* cluster() const { return cluster_; }
   // Loop::clock() when the request's head was handed to the codec, and when the response's had come.
   TimePoint opened_at() const { return opened_at_; }
+  TimePoint asked_at() const {
+    return queued_at_ != TimePoint{} ? queued_at_ : opened_at_;
+  }  // for a connection, which may have been there
   TimePoint headed_at() const { return headed_at_; }
   http::Pipe body;  // the response's: arrived and not yet gone on
   uint32_t holders = 0;
@@ -79,6 +82,7 @@ class Attempt final : Waiter, http::StreamEvents {
   void reset_for_reuse();
   Protocol protocol() const override { return protocol_; }
   http::StreamEvents& events() override { return *this; }
+  void on_queued() override;
   void on_lease(Lease lease) override;  // sends head and first bytes
   void on_no_lease(const Error& why) override;
   http::ResponseHead* response_head() override { return &response_; }
@@ -107,7 +111,7 @@ class Attempt final : Waiter, http::StreamEvents {
   uint64_t bytes_before_ = 0;       // what the connection had received when the stream was opened
   Error error_{};
   std::string_view told_load_;  // by the endpoint's sidecar; in the arena
-  TimePoint opened_at_{}, headed_at_{};
+  TimePoint queued_at_{}, opened_at_{}, headed_at_{};
   net::BoundTimer<Attempt, &Attempt::on_limit> limit_{*this};
 };
 

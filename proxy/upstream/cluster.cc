@@ -43,7 +43,6 @@ ClusterStats::ClusterStats(stats::Catalog& catalog, std::string_view label) {
     return catalog.slot(names::kClusterBreakerOpen, {{"cluster", cluster}, {"limit", limit}});
   };
   connections_active = one(names::kClusterConnectionsActive);
-  connect_duration = one(names::kClusterConnectDuration);
   connect_refused = failed("refused");
   connect_timeout = failed("timeout");
   connect_unreachable = failed("unreachable");
@@ -83,6 +82,7 @@ Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan
     const milliseconds idle = plan_->pool.idle_timeout;
     destinations_ = std::make_unique<Destinations>(context.loop, plan_->max_destinations, idle.count() ? idle : kUsualIdle);
   }
+  limits_->clusters.fetch_add(1, std::memory_order_relaxed);
   if (plan_->admission.any()) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
 }
 
@@ -90,6 +90,7 @@ Cluster::~Cluster() {
   seats_.clear();
   destinations_.reset();
   if (panicking_) set_lamp(limits_->panic, false, stats_.panic);
+  limits_->clusters.fetch_sub(1, std::memory_order_relaxed);
 }
 
 // Its seats go first, so that whatever they retire stands before this in the list of the retired.
@@ -110,6 +111,7 @@ void Cluster::adopt(std::shared_ptr<const EndpointSet> set) {
   set_ = std::move(set);
   if (plan_->found && !seen_ && !set_->members.empty()) {
     seen_ = true;
+    connect_duration_ = stats::kNowhere;
     stats_ = ClusterStats(context_.catalog, label());  // without endpoints nothing has been counted that must be taken back
   }
   rebuild();
@@ -281,7 +283,19 @@ Ref<Seat> Cluster::seat_at(const net::Address& to) {
 bool Cluster::begin_retry(const TryPlan& by) {
   if (retries_ >= std::max(double(by.budget_min), by.budget * in_flight_)) return false;
   ++retries_;
+  limits_->retries.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+void Cluster::end_retry() {
+  --retries_;
+  limits_->retries.fetch_sub(1, std::memory_order_relaxed);
+}
+
+stats::Slot Cluster::connect_duration() {
+  if (connect_duration_ == stats::kNowhere)
+    connect_duration_ = context_.catalog.slot(names::kClusterConnectDuration, {{"cluster", std::string(label())}});
+  return connect_duration_;
 }
 
 std::optional<milliseconds> Cluster::usual_first_byte(double quantile, uint32_t least) {

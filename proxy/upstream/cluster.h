@@ -30,8 +30,8 @@ struct Context {
 
 struct ClusterStats {  // slots of outrider_cluster_*{cluster=...}, found once
   ClusterStats(stats::Catalog& catalog, std::string_view label);
-  stats::Slot connections_active, connect_duration, connect_refused, connect_timeout, connect_unreachable, connect_closed,
-      connect_tls, connect_overload, pending, panic, breaker_connections, breaker_pending, breaker_requests;
+  stats::Slot connections_active, connect_refused, connect_timeout, connect_unreachable, connect_closed, connect_tls,
+      connect_overload, pending, panic, breaker_connections, breaker_pending, breaker_requests;
   std::array<stats::Slot, 3> picks;  // by Locality
 };
 
@@ -57,7 +57,7 @@ class Cluster {
   // The budget of retries that an endpoint may see: a share of what this worker has under way, of all retries here. False: there
   // is no more.
   bool begin_retry(const TryPlan& by);
-  void end_retry() { --retries_; }
+  void end_retry();
   // Within what time the share `quantile` of answers began of late, as this worker saw them; none: fewer than `least` have come.
   // Kept from the first time on that somebody asks.
   std::optional<milliseconds> usual_first_byte(double quantile, uint32_t least);
@@ -70,6 +70,7 @@ class Cluster {
   void on_answer(Seat& seat, uint16_t status);  // has begun, of a seat on trial
   void leave_trial(Seat& seat);                 // undecided: another request is to show it
   void on_connected(Endpoint& endpoint);        // from its pool: ejected for connections that failed, it is so no longer
+  stats::Slot connect_duration();               // a histogram, and so not of clusters that nobody connects to
   // `trouble`: what a person should know of it beyond the reason.
   void on_connect_failure(Endpoint& endpoint, const Error& why, std::string_view trouble = {});
   // Breakers. False: full, and the gauge says so until there is room again.
@@ -115,6 +116,7 @@ class Cluster {
   std::shared_ptr<Limits> limits_;
   bool seen_ = false;  // has had endpoints; the label of stats_ hangs on it
   ClusterStats stats_;
+  stats::Slot connect_duration_ = stats::kNowhere;
   std::shared_ptr<const EndpointSet> set_;
   std::vector<Ref<Seat>> seats_;
   std::vector<Seat*> usable_;

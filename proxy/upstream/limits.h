@@ -30,6 +30,8 @@ struct Breaker {
 struct Limits {
   Breaker connections, pending, requests;
   Lamp panic;
+  std::atomic<uint32_t> retries{0};     // under way, of those that an endpoint may see
+  std::atomic<uint32_t> clusters{0};    // of how many workers: each has a budget of its own for them
   Tally inside;                         // the application: of service.concurrency, and for sidecars that ask
   Tally waiting;                        // to be let in there
   Lamp shown;                           // that number, by one worker

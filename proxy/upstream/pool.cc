@@ -43,6 +43,10 @@ stats::Slot reason_slot(const ClusterStats& stats, Code code) {
   }
 }
 
+uint64_t microseconds_since(TimePoint then) {
+  return uint64_t(std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - then).count());
+}
+
 }  // namespace
 
 using Doing = PooledConnection::Doing;
@@ -61,6 +65,7 @@ void Pool::acquire(Waiter& waiter) {
   if (!cluster_.enter(cluster_.limits().pending, cluster_.plan().max_pending, cluster_.stats().breaker_pending))
     return waiter.on_no_lease(kQueueFull);
   cluster_.context().shard.add(cluster_.stats().pending);
+  waiter.on_queued();
   waiting_.push_back(waiter);
   ++waiting_count_[size_t(asked_by(waiter))];
   open_for_waiters();
@@ -226,12 +231,13 @@ void Pool::note_own(PooledConnection& connection) {
 
 void Pool::on_connected(PooledConnection& connection) {
   const auto& stats = cluster_.stats();
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - connection.began);
-  cluster_.context().shard.observe(stats.connect_duration, uint64_t(took.count()));
+  cluster_.context().shard.observe(cluster_.connect_duration(), microseconds_since(connection.began));
   cluster_.context().shard.add(stats.connections_active);
   connection.established = true;
   if (const auto* tls = connection.connection->transport().tls()) {
     count_handshake("ok", tls->version());
+    auto& [loop, catalog, shard] = cluster_.context();
+    shard.observe(catalog.slot(stats::names::kTlsHandshakeDuration, {{"side", "endpoint"}}), microseconds_since(tls->began()));
     if (connection.protocol == Protocol::Either) chooses_http1_ = connection.wire() == http::Wire::Http1;
   }
   const milliseconds alive = cluster_.plan().pool.tcp_keepalive;

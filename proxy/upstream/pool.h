@@ -30,6 +30,7 @@ struct Lease {
 struct Waiter : ListHook<Waiter> {
   virtual Protocol protocol() const = 0;
   virtual http::StreamEvents& events() = 0;
+  virtual void on_queued() {}  // no connection is free: it waits for one
   virtual void on_lease(Lease lease) = 0;
   virtual void on_no_lease(const Error& why) = 0;
 

@@ -3,7 +3,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "config/load.h"
 #include "exchange/door.h"
@@ -86,6 +88,8 @@ class World {
       counting = false;
       if (!origin_) origin_ = Fd(::accept4(origin_listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!asked && received(origin_) > 0) {
+        if (auto first = std::exchange(before_answer, nullptr)) first();
+        if (!origin_) continue;
         asked = true;
         origin_.write_some(answer);
       }
@@ -93,6 +97,9 @@ class World {
     }
     return answered;
   }
+
+  void drop_origin() { origin_.close(); }  // it asks anew
+  std::function<void()> before_answer;     // once, when a request has come; may be empty
 
   net::Loop loop;
   stats::Catalog catalog;

@@ -37,7 +37,7 @@ void scrape(benchmark::State& state) {
   Catalog catalog(200'000);
   Collector collector(catalog);
   const auto shard = catalog.make_shard();
-  for (int64_t i = 0; catalog.series_count() < uint32_t(state.range(0)); ++i) {
+  for (int64_t i = 0; int64_t(catalog.series().size()) < state.range(0); ++i) {
     const std::string route = "route-" + std::to_string(i);
     shard->observe(catalog.slot(names::kRequestDuration, {{"route", route}}), uint64_t(i));
     for (const char* code : {"200", "404", "503"}) shard->add(catalog.slot(names::kRequests, {{"route", route}, {"code", code}}));

@@ -399,6 +399,44 @@ TEST_F(AdminServerTest, MetricsAreRenderedOnceForACrowd) {
   EXPECT_EQ(metrics.renderings(), 1u);
 }
 
+TEST_F(AdminServerTest, MetricsComeInTheFormatAndThePackingThatIsAskedFor) {
+  stats::Catalog catalog;
+  auto collector = std::make_shared<stats::Collector>(catalog);
+  catalog.make_shard()->add(catalog.slot(stats::names::kRequests, {{"route", "a"}}), 7);
+  auto page = std::make_unique<MetricsPage>(loop, collector, seconds(60));
+  const MetricsPage& metrics = *page;
+  server->page("/metrics", http::Method::Get, std::move(page));
+  run([&] {
+    Client text(at()), open(at());
+    // All at once: one waits for the rendering of the other's format.
+    text.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    open.send("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n");
+    const Answer plain = text.read(), marked = open.read();
+    EXPECT_NE(plain.head.find("content-type: text/plain; version=0.0.4"), std::string::npos);
+    EXPECT_EQ(plain.body.find("# EOF"), std::string::npos);
+    EXPECT_EQ(plain.head.find("content-encoding"), std::string::npos);
+    EXPECT_NE(marked.head.find("content-type: application/openmetrics-text; version=1.0.0"), std::string::npos);
+    EXPECT_TRUE(marked.body.ends_with("# EOF\n"));
+    EXPECT_NE(marked.body.find("outrider_requests_total{route=\"a\"} 7\n"), std::string::npos);
+  });
+  EXPECT_EQ(metrics.renderings(), 2u);
+}
+
+TEST_F(AdminServerTest, MetricsArePackedForWhoTakesThat) {
+  stats::Catalog catalog;
+  server->page("/metrics", http::Method::Get,
+               std::make_unique<MetricsPage>(loop, std::make_shared<stats::Collector>(catalog), seconds(60)));
+  run([&] {
+    Client packed(at()), plain(at());
+    packed.send("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n");
+    const Answer answer = packed.read();
+    EXPECT_NE(answer.head.find("content-encoding: gzip"), std::string::npos);
+    EXPECT_TRUE(answer.body.starts_with("\x1f\x8b"));
+    plain.send("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\n\r\n");
+    EXPECT_TRUE(plain.read().body.starts_with("# HELP "));
+  });
+}
+
 TEST_F(AdminServerTest, AScrapeThatIsUnderWayMayLoseItsPageAndItsServer) {
   stats::Catalog catalog;
   auto collector = std::make_shared<stats::Collector>(catalog);

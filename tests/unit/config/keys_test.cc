@@ -367,8 +367,8 @@ constexpr Row kRows[] = {
 
     {"telemetry.metrics.address", S, ":15020", "off"},
     {"telemetry.metrics.path", L, "/metrics", "/m"},
-    {"telemetry.metrics.max_series", S, "5000", "100"},
-    {"telemetry.metrics.idle", L, "10m", "1m"},
+    {"telemetry.metrics.max_series", S, "5000", "500"},
+    {"telemetry.metrics.idle", S, "10m", "off"},
     {"telemetry.metrics.endpoint_metrics", S, "false", "on"},
     {"telemetry.metrics.buckets", S, "[0.5ms, 1ms, 2.5ms, 5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2.5s, 5s, 10s, 30s]", "[1ms, 1s]"},
     {"telemetry.access_log", S, "off", "json"},

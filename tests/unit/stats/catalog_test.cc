@@ -28,7 +28,7 @@ TEST(Catalog, TheSameNameAndLabelsGiveTheSameSlotInAnyOrder) {
   EXPECT_EQ(catalog.slot(names::kClusterEndpoints, {{"state", "ready"}, {"cluster", "web"}}), slot);
   EXPECT_NE(catalog.slot(names::kClusterEndpoints, {{"cluster", "web"}, {"state", "stale"}}), slot);
   EXPECT_NE(catalog.slot(names::kClusterPanic, {{"cluster", "web"}}), slot);
-  EXPECT_EQ(catalog.series_count(), 3u);
+  EXPECT_EQ(catalog.series().size(), 3u);
 }
 
 TEST(Catalog, SlotsOfHistogramsDoNotOverlapOthers) {
@@ -84,26 +84,33 @@ TEST(Catalog, AShardMayOutliveItsCatalog) {
   EXPECT_EQ(shard->read(slot), 7u);
 }
 
-TEST(Catalog, AboveTheCapSeriesOfANameShareItsOther) {
+TEST(Catalog, MoreIsKeptThanShownAndAboveThatSeriesOfANameShareItsOther) {
   Catalog catalog(3);
-  for (const char* route : {"a", "b", "c"}) catalog.slot(names::kRequests, {{"route", route}});
+  const auto slot = [&](uint64_t route) {
+    return catalog.slot(names::kRequests, {{"route", std::to_string(route)}, {"code", "200"}});
+  };
+  const uint64_t most = 3 * Catalog::kKept;
+  for (uint64_t i = 0; i < most; ++i) slot(i);
   EXPECT_EQ(catalog.dropped(), 0u);
-  Slot other = catalog.slot(names::kRequests, {{"route", "d"}});
-  EXPECT_EQ(catalog.slot(names::kRequests, {{"route", "e"}}), other);
+  const Slot other = slot(most);
+  EXPECT_EQ(slot(most + 1), other);
   EXPECT_EQ(catalog.dropped(), 2u);
-  EXPECT_EQ(find(catalog, other)->labels, (std::vector<Label>{{"route", "__other__"}}));
-  EXPECT_EQ(catalog.series_count(), 4u);  // one more for each name at most
-  EXPECT_NE(catalog.slot(names::kRequests, {{"route", "a"}}), other) << "known ones keep their slot";
+  EXPECT_EQ(find(catalog, other)->labels, (std::vector<Label>{{"route", "__other__"}, {"code", "200"}}));
+  EXPECT_NE(slot(0), other) << "known ones keep their slot";
+  EXPECT_EQ(catalog.dropped(), 2u);
+  const Slot closed = catalog.slot(names::kMemory, {{"subsystem", "stats"}});
+  EXPECT_EQ(find(catalog, closed)->labels[0].value, "stats") << "what has no open label always fits";
+  catalog.slot(names::kRegistryPeers);
   EXPECT_EQ(catalog.dropped(), 2u);
 }
 
-TEST(Catalog, AHistogramCountsAsAllItsLinesAndANameWithoutLabelsAlwaysFits) {
-  Catalog catalog(25, 18);
-  catalog.slot(names::kRequestDuration, {{"route", "a"}});
-  EXPECT_EQ(catalog.series_count(), 18u);
-  Slot other = catalog.slot(names::kRequestDuration, {{"route", "b"}});
+TEST(Catalog, OfEachHistogramAsManyAreKeptAsCouldBeShownOfIt) {
+  Catalog catalog(36, 18);
+  for (const char* route : {"a", "b"}) catalog.slot(names::kRequestDuration, {{"route", route}});
+  EXPECT_EQ(catalog.dropped(), 0u);
+  const Slot other = catalog.slot(names::kRequestDuration, {{"route", "c"}});
   EXPECT_EQ(find(catalog, other)->labels[0].value, "__other__");
-  catalog.slot(names::kRegistryPeers);
+  EXPECT_EQ(find(catalog, catalog.slot(names::kFirstByte, {{"route", "c"}}))->labels[0].value, "c") << "each name by itself";
   EXPECT_EQ(catalog.dropped(), 1u);
 }
 

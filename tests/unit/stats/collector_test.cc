@@ -17,8 +17,8 @@ namespace {
 std::string text_of(const Collector& collector) { return prometheus::TextSerializer().Serialize(collector.Collect()); }
 
 // Lines of the exposition format 0.0.4: `name{labels} value`; comments say what a name is.
-struct Scrape {
-  explicit Scrape(const std::string& text) {
+struct Lines {
+  explicit Lines(const std::string& text) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
       if (line.empty()) continue;
@@ -43,7 +43,7 @@ TEST(Collector, ShowsCountersGaugesAndHistogramsInTheirUnits) {
   shard->set(catalog.slot(names::kRegistryStaleness, {{"cluster", "a"}}), 1500);
   Slot duration = catalog.slot(names::kRequestDuration, {{"route", "a"}});
   for (uint64_t us : {400, 2000, 40'000'000}) shard->observe(duration, us);
-  Scrape scrape(text_of(collector));
+  Lines scrape(text_of(collector));
   EXPECT_EQ(scrape.values.at("outrider_requests_total{direction=\"inbound\",code=\"200\"}"), 3);
   EXPECT_EQ(scrape.values.at("outrider_cluster_pending_requests{cluster=\"a\"}"), -2);
   EXPECT_EQ(scrape.values.at("outrider_registry_staleness_seconds{cluster=\"a\"}"), 1.5);
@@ -68,7 +68,7 @@ TEST(Collector, EveryNameHasOneHelpAndOneType) {
       continue;  // the collector's own
     for (const char* cluster : {"a", "b"}) catalog.slot(*name, {{"cluster", cluster}});
   }
-  Scrape scrape(text_of(collector));
+  Lines scrape(text_of(collector));
   for (const Name* name : names::kAll) {
     EXPECT_EQ(scrape.comments["HELP " + std::string(name->name)], 1) << name->name;
     EXPECT_EQ(scrape.comments["TYPE " + std::string(name->name)], 1) << name->name;
@@ -80,7 +80,7 @@ TEST(Collector, BoundsCanBeConfigured) {
   Catalog catalog;
   Collector collector(catalog, Bounds{.usual = {0.1, 2}});
   catalog.make_shard()->observe(catalog.slot(names::kFirstByte), 50'000);
-  Scrape scrape(text_of(collector));
+  Lines scrape(text_of(collector));
   EXPECT_EQ(scrape.values.at("outrider_response_first_byte_seconds_bucket{le=\"0.1\"}"), 1);
   EXPECT_EQ(scrape.values.at("outrider_response_first_byte_seconds_bucket{le=\"2\"}"), 1);
   EXPECT_EQ(scrape.values.count("outrider_response_first_byte_seconds_bucket{le=\"1\"}"), 0u);
@@ -103,33 +103,93 @@ TEST(Collector, SourcesRunInPrepareAndTheirSamplesJoinTheFamily) {
     samples.add(names::kClusterEndpoints, 2, {{"cluster", "a"}, {"state", "ready"}});
   });
   catalog.slot(names::kClusterEndpoints, {{"cluster", "b"}, {"state", "ready"}});
-  EXPECT_EQ(Scrape(text_of(collector)).values.count("outrider_registry_peers"), 0u);
+  EXPECT_EQ(Lines(text_of(collector)).values.count("outrider_registry_peers"), 0u);
   collector.prepare();
   peers = 9;
-  Scrape scrape(text_of(collector));
+  Lines scrape(text_of(collector));
   EXPECT_EQ(runs, 1);
   EXPECT_EQ(scrape.values.at("outrider_registry_peers"), 3);
   EXPECT_EQ(scrape.values.at("outrider_cluster_endpoints{cluster=\"a\",state=\"ready\"}"), 2);
   EXPECT_EQ(scrape.values.at("outrider_cluster_endpoints{cluster=\"b\",state=\"ready\"}"), 0);
-  EXPECT_EQ(scrape.values.at("outrider_metrics_series"), 3);
+  EXPECT_EQ(scrape.values.at("outrider_metrics_series"), double(scrape.values.size()));
 }
 
-TEST(Collector, SourcesAreHeldToTheCapToo) {
-  Catalog catalog(10);
+TEST(Collector, SourcesAreHeldToTheirPartAndToWhatNobodyElseWants) {
+  Catalog catalog(50);
   Collector collector(catalog);
   catalog.slot(names::kRequests, {{"route", "a"}});
   collector.add_source([](Samples& samples) {
-    for (int i = 0; i < 12; ++i) samples.add(names::kEndpointInFlight, i, {{"endpoint", std::to_string(i)}});
+    for (int i = 0; i < 60; ++i) samples.add(names::kEndpointInFlight, i, {{"endpoint", std::to_string(i)}});
+    samples.add(names::kBuildInfo, 1, {{"version", "1"}});
   });
   collector.prepare();
-  Scrape scrape(text_of(collector));
-  EXPECT_EQ(scrape.values.at("outrider_metrics_series"), 10);
-  EXPECT_EQ(scrape.values.at("outrider_metrics_dropped_series_total"), 3);
+  const auto endpoints = [](const Lines& lines) {
+    return std::count_if(lines.values.begin(), lines.values.end(),
+                         [](const auto& line) { return line.first.starts_with("outrider_endpoint"); });
+  };
+  Lines first(text_of(collector));
+  EXPECT_EQ(endpoints(first), 10);
+  EXPECT_EQ(first.values.at("outrider_metrics_dropped_series_total"), 50);
+  collector.prepare();
+  Lines second(text_of(collector));
+  EXPECT_GT(endpoints(second), 30);
+  EXPECT_LE(second.values.size(), 50u);
+  EXPECT_EQ(second.values.count("outrider_build_info{version=\"1\"}"), 1u) << "no part of that";
+  for (int i = 0; i < 100; ++i) catalog.slot(names::kRequests, {{"route", std::to_string(i)}});
+  for (int i = 0; i < 3; ++i) {
+    Lines(text_of(collector));
+    collector.prepare();
+  }
+  EXPECT_EQ(endpoints(Lines(text_of(collector))), 10) << "others want it now";
+}
+
+// A configuration that is too large by far: what the proxy says of itself is there, and no line too many.
+TEST(Collector, NeverShowsMoreThanMaxSeries) {
+  for (const uint32_t most : {500u, 1000u, 5000u}) {
+    Catalog catalog(most);
+    Collector collector(catalog);
+    auto shard = catalog.make_shard();
+    uint64_t requests = 0;
+    for (int i = 0; i < 3000; ++i) {
+      const std::vector<Label> labels = {
+          {"direction", "edge"}, {"route", std::to_string(i)}, {"cluster", std::to_string(i % 300)}};
+      auto with_code = labels;
+      with_code.push_back({"code", i % 7 ? "200" : "503"});
+      shard->add(catalog.slot(names::kRequests, with_code));
+      ++requests;
+      shard->add(catalog.slot(names::kRequestBytes, labels), 100);
+      shard->observe(catalog.slot(names::kRequestDuration, labels), uint64_t(i));
+      shard->observe(catalog.slot(names::kFirstByte, labels), uint64_t(i));
+      shard->observe(catalog.slot(names::kClusterConnectDuration, {{"cluster", std::to_string(i % 300)}}), uint64_t(i));
+    }
+    collector.add_source([](Samples& samples) {
+      samples.add(names::kBuildInfo, 1, {{"version", "1"}});
+      for (int i = 0; i < 2000; ++i)
+        samples.add(names::kClusterEndpoints, i, {{"cluster", std::to_string(i)}, {"state", "ready"}});
+    });
+    for (int i = 0; i < 3; ++i) {
+      collector.prepare(TimePoint{} + seconds(60 * i));
+      Lines scrape(text_of(collector));
+      EXPECT_LE(scrape.values.size(), most);
+      EXPECT_GT(scrape.values.size(), most * 3 / 4) << "and not much less";
+      EXPECT_EQ(scrape.values.at("outrider_metrics_series"), double(scrape.values.size()));
+      EXPECT_EQ(scrape.values.count("outrider_build_info{version=\"1\"}"), 1u);
+      EXPECT_EQ(scrape.values.count("process_cpu_seconds_total"), 1u);
+      EXPECT_GT(scrape.values.at("outrider_metrics_dropped_series_total"), 0);
+      double shown = 0, answers = 0;
+      for (const auto& [key, value] : scrape.values) {
+        if (key.starts_with("outrider_requests_total")) shown += value;
+        if (key.starts_with("outrider_request_duration_seconds_count")) answers += value;
+      }
+      EXPECT_EQ(shown, double(requests));
+      EXPECT_EQ(answers, double(requests));
+    }
+  }
 }
 
 TEST(Collector, TellsOfTheProcess) {
   Catalog catalog;
-  Scrape scrape(text_of(Collector(catalog)));
+  Lines scrape(text_of(Collector(catalog)));
   EXPECT_GT(scrape.values.at("process_resident_memory_bytes"), 1e5);
   EXPECT_GT(scrape.values.at("process_virtual_memory_bytes"), scrape.values.at("process_resident_memory_bytes"));
   EXPECT_GE(scrape.values.at("process_open_fds"), 3);
