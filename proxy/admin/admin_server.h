@@ -16,13 +16,16 @@ namespace outrider::admin {
 struct Reply {
   uint16_t status = 200;
   std::string type = "text/plain; charset=utf-8", body;
-  std::string allow;  // with 405
+  std::string allow;               // with 405
+  std::string cache = "no-store";  // its Cache-Control
+  std::vector<std::pair<std::string_view, std::string>> fields;  // further ones
 };
 
 struct Ask {                                // one request to a page, as far as pages care; valid until it is answered
   http::Method method = http::Method::Get;  // Get or Post; HEAD is asked as Get and its body left out
   std::string path, query, body;
   bool local = false;                              // from this machine: a loopback address or a unix socket
+  std::string accept, if_none_match;               // those fields
   std::string value(std::string_view name) const;  // of a query parameter, percent-decoded; "" without or without value
   bool has(std::string_view name) const;
   std::vector<std::pair<std::string, std::string>> parameters() const;  // all, in order and decoded
@@ -66,12 +69,16 @@ class AdminServer : net::ListenerEvents {
   AdminServer& operator=(const AdminServer&) = delete;
   Result<Done> listen(const net::Address& at);  // Config/os_error as open_listener says it
   void only_owner() { only_owner_ = true; }     // on a unix socket: the user this process runs as, and root
+  // A web page whose name was made to stand for this machine's address reads nothing here (DNS rebinding): on a port, whoever
+  // asks must have called it localhost or by an address.
+  void only_local_names() { only_local_names_ = true; }
   void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
   void page(std::string path, Make make);    // the short form: GET from anywhere
   void action(std::string path, Make make);  // POST, only from this machine
   net::Loop& loop() { return loop_; }
+  std::vector<std::string> paths() const;
   size_t connections() const { return sessions_.size(); }
 
  private:
@@ -86,7 +93,7 @@ class AdminServer : net::ListenerEvents {
   Reply not_found() const;
   void ended(class Session& session);
   net::Loop& loop_;
-  bool only_owner_ = false, told_of_stranger_ = false;
+  bool only_owner_ = false, only_local_names_ = false, told_of_stranger_ = false;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;
   std::unordered_map<const void*, std::unique_ptr<class Session>> sessions_;

@@ -130,6 +130,7 @@ std::string Supervisor::start() {
     if (feed->download())
       if (const auto problem = downloads_->add(feed, tls_files_); !problem.empty()) return "filters: " + problem;
   }
+  state_.files = &tls_files_;
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
@@ -232,6 +233,7 @@ std::string Supervisor::open_pages() {
   }
   if (admin_) {
     admin_->only_owner();
+    admin_->only_local_names();
     admin::add_admin_pages(*admin_, view_, *catalog_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
   }

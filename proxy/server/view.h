@@ -14,6 +14,7 @@
 namespace outrider::server {
 
 class OverloadWatch;
+class TlsFiles;
 
 // What the supervisor knows of itself. Owned and kept up to date by it; control loop.
 struct State {
@@ -22,6 +23,7 @@ struct State {
   const Mesh* mesh = nullptr;
   Services* services = nullptr;
   const OverloadWatch* overload = nullptr;
+  const TlsFiles* files = nullptr;
   std::string local_cluster;  // of the app beside us; empty: there is none
   std::string announced_as;   // service in the registry; empty: not announced
   size_t listeners = 0, listening = 0;
@@ -31,6 +33,9 @@ struct State {
   WallTime since_wall{};
   std::function<void()> drain, quit;
 };
+
+// Per trust domain, when the last of its authorities expires.
+std::vector<std::pair<std::string, WallTime>> authority_ends(const identity::Identity& identity);
 
 // Owned by the supervisor beside its State; control loop.
 class View final : public admin::Facts {
@@ -44,6 +49,7 @@ class View final : public admin::Facts {
   admin::RegistryView registry() const override;
   admin::AuthorizationView authorization(const admin::AuthorizationQuestion& question) const override;
   admin::RouteView route(const admin::RouteQuestion& question) const override;
+  admin::ProcessView process() const override;
   admin::Build build() const override;
   std::string name() const override;
   double uptime_s() const override;
