@@ -9,6 +9,8 @@ namespace {
 
 using stats::Series;
 
+constexpr std::string_view kUntold = "__other__";  // of series beyond the most there may be
+
 std::string label(const Series& series, std::string_view name) {
   for (const stats::Label& one : series.labels)
     if (one.name == name) return one.value;
@@ -25,7 +27,7 @@ void add_requests(Traffic& traffic, const std::string& code, const std::string& 
   const bool known = is_status(code);
   traffic.requests += count;
   if (count) traffic.codes[known ? std::string{code[0], 'x', 'x'} : "other"] += count;
-  if (known ? code[0] == '5' : flag != "none") traffic.failures += count;
+  if (known ? code[0] == '5' : flag != "none" && code != kUntold) traffic.failures += count;
 }
 
 // Of a peer only the code is counted: there is no telling why a TCP connection ended.

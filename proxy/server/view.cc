@@ -74,6 +74,8 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   view.zone = facts.zone;
   view.priority = facts.priority;
   view.version = facts.version;
+  for (const auto& [name, value] : facts.labels)
+    if (view.version.empty() && name == "version") view.version = value;
   view.identity = endpoint.identity;
   view.instance = facts.instance;
   view.in_flight = endpoint.in_flight.load(std::memory_order_relaxed);

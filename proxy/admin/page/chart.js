@@ -12,11 +12,11 @@ function ceiling(number) {
 }
 
 // Oldest first: [x, value] for what is still on the chart.
-function points(model, values) {
+function points(model, values, shown = kShown) {
   const all = [], last = model.tick, now = model.times[((last % kKept) + kKept) % kKept];
   for (let tick = Math.max(0, last - kKept + 1); tick <= last; ++tick) {
     const age = now - model.times[tick % kKept];
-    if (age <= kShown) all.push([kWide * (1 - age / kShown), values[tick % kKept], age]);
+    if (age <= shown) all.push([kWide * (1 - age / shown), values[tick % kKept], age]);
   }
   return all;
 }
@@ -34,7 +34,7 @@ function line(all, height) {
 
 export class Chart {
   // series: [field, label] each; write: a figure as text; range: from the largest and the smallest to [lowest, highest].
-  constructor({ title, series, write, range = (most) => [0, ceiling(most)] }) {
+  constructor({ title, series, write, range = (most) => [0, ceiling(Math.max(1, most))] }) {
     Object.assign(this, { series, write, range });
     this.values = series.map(([field, label]) => {
       const value = el('b', {}, '–');
@@ -89,7 +89,7 @@ export class Chart {
   }
 }
 
-// A line without words, for a row.
+// A line without words, of the last minute, for a row.
 export class Spark {
   constructor(field) {
     this.field = field;
@@ -99,7 +99,7 @@ export class Spark {
   }
 
   update(model, track) {
-    const all = points(model, track[this.field]);
+    const all = points(model, track[this.field], 60);
     const most = ceiling(Math.max(1, ...all.map(([, value]) => value).filter(Number.isFinite)));
     setAttribute(this.path, 'd', line(all, (value) => 19 - 18 * Math.min(1, value / most)));
   }

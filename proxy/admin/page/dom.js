@@ -18,7 +18,7 @@ export function svg(tag, attributes = {}, ...children) {
 
 // Both write only what is another: a page that looks every second changes little each time.
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  if (node.said !== text) node.textContent = node.said = text;
 }
 
 export function setAttribute(node, name, value) {

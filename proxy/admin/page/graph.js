@@ -2,7 +2,7 @@
 
 import { el, rate, setAttribute, setText, svg } from './dom.js';
 
-const kMost = 12, kStep = 30, kTop = 14;
+const kMost = 8, kStep = 34, kTop = 17;
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text);
 
@@ -50,7 +50,7 @@ export class Graph {
     Object.assign(this, { model, services, chosen });
     if (!this.wide) return;
     const left = few(callers(model));
-    const right = few(services.filter((each) => each.state !== 'listed' && each.name !== '').map((each) => ({ ...each, rate: each.track.now.rate })));
+    const right = few(services.filter((each) => each.cluster).map((each) => ({ ...each, rate: each.track.now.rate })));
     const shape = JSON.stringify([this.wide, left.map((each) => [each.key, each.label]), right.map((each) => [each.key, each.label])]);
     if (shape !== this.drawn) this.build(left, right);
     this.drawn = shape;
@@ -72,10 +72,10 @@ export class Graph {
     const part = (each, x, y, toRight) => {
       const outer = toRight ? x : x + side, inner = toRight ? centre + half : centre - half, bend = (outer + inner) / 2;
       const edge = svg('path', { class: 'edge', d: `M${inner} ${middle}C${bend} ${middle} ${bend} ${y} ${outer} ${y}` });
-      const text = svg('text', { x: x + 10, y: y - 1, class: 'label' }, cut(each.label, letters));
-      const figure = svg('text', { x: x + 10, y: y + 10, class: 'figure' });
+      const text = svg('text', { x: x + 10, y: y - 2, class: 'label' }, cut(each.label, letters));
+      const figure = svg('text', { x: x + 10, y: y + 11, class: 'figure' });
       const node = svg('g', { class: 'node', 'data-key': each.key }, svg('title', {}, each.label),
-        svg('rect', { x, y: y - 13, width: side, height: 26, rx: 5 }), svg('rect', { class: 'side', x, y: y - 13, width: 4, height: 26, rx: 2 }), text, figure);
+        svg('rect', { x, y: y - 15, width: side, height: 30, rx: 5 }), svg('rect', { class: 'side', x, y: y - 15, width: 4, height: 30, rx: 2 }), text, figure);
       if (each.cluster) node.addEventListener('click', () => this.choose(each.key));
       edges.append(edge);
       nodes.append(node);

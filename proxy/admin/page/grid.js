@@ -2,12 +2,14 @@
 
 import { el, setAttribute, setText } from './dom.js';
 
-// columns: {title, class, make(): node, write(node, item)}. A row is made once per key and moves only when the order is another.
+// columns: {title, class, write(item): text}, or with make(): node and write(node, item); `seen`: what is drawn only where it can be
+// seen. A row is made once per key and moves only when the order is another.
 export class Grid {
   constructor({ label, columns, most, choose }) {
     Object.assign(this, { columns, most, choose });
     this.rows = new Map();
     this.chosen = null;
+    this.watch = new IntersectionObserver((all) => all.forEach(({ target, isIntersecting }) => this.onSeen(target, isIntersecting)), { rootMargin: '100px' });
     const titles = columns.map((each) => el('span', { role: 'columnheader', class: each.class }, each.title));
     this.body = el('div', { role: 'rowgroup', class: 'rows' });
     this.more = el('p', { class: 'empty', hidden: '' });
@@ -21,7 +23,23 @@ export class Grid {
   row(item) {
     const cells = this.columns.map((each) => el('span', { role: 'gridcell', class: each.class }, ...(each.make ? [each.make()] : [])));
     const node = el('div', { role: 'row', class: 'row', tabindex: -1, 'data-key': item.key, 'data-name': item.name }, ...cells);
-    return { node, cells };
+    this.watch.observe(node);
+    return { node, cells, seen: false };
+  }
+
+  onSeen(node, seen) {
+    const row = this.rows.get(node.dataset.key);
+    if (!row) return;
+    row.seen = seen;
+    if (seen) this.write(row);
+  }
+
+  write({ cells, item, seen }) {
+    this.columns.forEach((each, c) => {
+      if (each.seen && !seen) return;
+      if (each.make) each.write(cells[c].firstChild, item);
+      else setText(cells[c], each.write(item));
+    });
   }
 
   update(items, empty) {
@@ -29,13 +47,15 @@ export class Grid {
     shown.forEach((item, i) => {
       if (!this.rows.has(item.key)) this.rows.set(item.key, this.row(item));
       left.delete(item.key);
-      const { node, cells } = this.rows.get(item.key);
+      const row = this.rows.get(item.key), { node } = row;
+      row.item = item;
       if (this.body.children[i] !== node) this.place(node, i);
       setAttribute(node, 'data-level', item.level);
       setAttribute(node, 'aria-selected', String(item.key === this.chosen));
-      this.columns.forEach((each, c) => (each.make ? each.write(cells[c].firstChild, item) : setText(cells[c], each.write(item))));
+      this.write(row);
     });
     for (const key of left) {
+      this.watch.unobserve(this.rows.get(key).node);
       this.rows.get(key).node.remove();
       this.rows.delete(key);
     }

@@ -27,7 +27,7 @@ const why = {
 
 const figure = (title, field, write) => ({ title, class: `figure ${field}`, write: (item) => write(item.track.now[field]) });
 const spark = (model, title, field) => ({
-  title, class: `line-of ${field}`, make: () => new Spark(field).node, write: (node, item) => node.spark.update(model, item.track),
+  title, class: `line-of ${field}`, seen: true, make: () => new Spark(field).node, write: (node, item) => node.spark.update(model, item.track),
 });
 
 const signals = [

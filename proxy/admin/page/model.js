@@ -65,6 +65,8 @@ export class Track {
   }
 }
 
+const kSilent = new Track();   // of whom nothing is known
+
 function sum(all) {
   const times = new Map(), total = { at: 0, requests: 0, ended: 0, failed: 0, inFlight: 0, waiting: 0 };
   for (const raw of all) {
@@ -105,6 +107,13 @@ function judgeService(cluster, track) {
   if (success < kGood) return ['warn', 'degraded', failing(success)];
   return ['ok', 'ok', cluster.why];
 }
+
+// What is counted and is no cluster.
+const kLabels = { '': 'led nowhere', __other__: 'all others' };
+const kNoService = {
+  '': ['none', 'no cluster', 'no rule led anywhere'],
+  __other__: ['none', 'together', 'beyond telemetry.metrics.max_series they are counted together'],
+};
 
 // --------------------------------------------------------------------------------------------------------------------
 
@@ -162,17 +171,17 @@ export class Model {
     this.all.add(tick, { ...sum([...traffic.values()].flatMap((each) => each.raw)), at, waiting: [...waiting.values()].reduce((a, b) => a + b, 0) });
     this.services = [];
     this.endpoints = [];
-    const add = (name, cluster) => {
-      const { raw = [], directions = [] } = traffic.get(name) ?? {};
+    // What is counted of endpoints stands in for services beyond telemetry.metrics.max_series, which have no counters of their own.
+    const add = (name, cluster, ofEndpoints = []) => {
+      const { raw = ofEndpoints, directions = [] } = traffic.get(name) ?? {};
       traffic.delete(name);
       const key = `service ${name}`, track = this.track(key);
       track.add(tick, { ...sum(raw), at, waiting: waiting.get(name) ?? 0 });
-      const [level, state, why] = cluster ? judgeService(cluster, track) : ['none', 'no cluster', 'no rule led anywhere'];
-      this.services.push({ key, name, label: name || 'led nowhere', cluster, track, directions, level, state, why });
+      const [level, state, why] = cluster ? judgeService(cluster, track) : kNoService[name] ?? ['none', 'gone', 'it is configured no more'];
+      this.services.push({ key, name, label: kLabels[name] ?? name, cluster, track, directions, level, state, why });
     };
     for (const cluster of clusters) {
-      for (const endpoint of cluster.endpoints) this.takeEndpoint(tick, at, cluster.name, endpoint);
-      add(cluster.name, cluster);
+      add(cluster.name, cluster, cluster.endpoints.map((endpoint) => this.takeEndpoint(tick, at, cluster.name, endpoint)));
     }
     for (const name of [...traffic.keys()])
       if (traffic.get(name).raw.some((each) => each.requests > 0)) add(name, null);
@@ -180,18 +189,20 @@ export class Model {
     for (const each of listed ?? [])
       if (!known.has(each.name) && each.role !== 'announced')
         this.services.push({ key: `service ${each.name}`, name: each.name, label: each.name, cluster: null, directions: [], level: 'none',
-          track: new Track(), state: 'listed', why: 'nobody here has asked for it' });
+          track: kSilent, state: 'listed', why: 'nobody here has asked for it' });
     this.services.sort(byTrouble);
     this.endpoints.sort(byTrouble);
   }
 
   takeEndpoint(tick, at, service, endpoint) {
-    const key = `endpoint ${service} ${endpoint.address}`, track = this.track(key);
+    const key = `endpoint ${service} ${endpoint.address} ${endpoint.identity}`, track = this.track(key);
     const answers = endpoint.first_byte_ms.reduce((all, [, count]) => all + count, 0);
-    track.add(tick, { at, requests: endpoint.requests, ended: answers + endpoint.unanswered, failed: endpoint.errors + endpoint.unanswered,
-      inFlight: endpoint.in_flight, times: endpoint.first_byte_ms });
+    const raw = { at, requests: endpoint.requests, ended: answers + endpoint.unanswered, failed: endpoint.errors + endpoint.unanswered,
+      inFlight: endpoint.in_flight, times: endpoint.first_byte_ms };
+    track.add(tick, raw);
     const [level, state, why] = judgeEndpoint(endpoint, track);
     this.endpoints.push({ key, service, name: endpoint.address, label: endpoint.address, endpoint, track, level, state, why });
+    return raw;
   }
 
   takePeers(tick, at, peers) {

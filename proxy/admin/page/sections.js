@@ -102,7 +102,7 @@ export function yaml(text) {
 }
 
 export function about({ version, revision, mode, uptime_s: uptime, config }) {
-  const rows = { version: [version, revision].filter(Boolean).join(' '), mode, up: span(uptime), config: config.slice(0, 12) };
+  const rows = { version: [version, revision].filter(Boolean).join(' '), mode, config: config.slice(0, 12), up: span(uptime) };
   const node = byId('about');
   if (!node.children.length) node.append(...Object.keys(rows).map((name) => el('div', {}, el('dt', {}, name), el('dd', { 'data-of': name }))));
   for (const [name, text] of Object.entries(rows)) setText(node.querySelector(`[data-of=${name}]`), text);
