@@ -23,6 +23,12 @@ class Replica {
     }));
   }
 
+  // Where it was before.
+  again() {
+    this.server = http.createServer(this.server.listeners('request')[0]);
+    return this.start(Number(this.address.split(':')[1]));
+  }
+
   // As a machine that loses power, but that its kernel says so.
   kill() {
     this.server.closeAllConnections();
