@@ -29,10 +29,10 @@ double Histogram::quantile(double q) const {
 }
 
 // The harmonic mean of the edges: off by the same share whichever end the value was at.
-double Histogram::figure(uint32_t bucket) {
+double Histogram::figure(uint32_t bucket, uint32_t width) {
   const double low = double(lower(bucket));
   if (bucket < kSub || bucket == kBuckets - 1) return low;
-  const double high = double(lower(bucket + 1) - 1);
+  const double high = double(lower(bucket + width) - 1);
   return 2 * low * high / (low + high);
 }
 

@@ -40,7 +40,7 @@ class Histogram {
   void merge(const Histogram& other);
   uint64_t count() const;
   uint64_t count(uint32_t bucket) const { return counts_[bucket]; }
-  static double figure(uint32_t bucket);  // what we say for whatever is in it
+  static double figure(uint32_t bucket, uint32_t width = 1);  // what we say for whatever is in it, or in so many from there on
   uint64_t sum() const { return sum_; }  // exact
   double quantile(double q) const;       // nearest rank, q in [0, 1]; 0 when empty
 

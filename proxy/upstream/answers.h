@@ -29,7 +29,7 @@ class Answers {
     std::vector<std::pair<double, uint32_t>> all;
     for (uint32_t i = 0; i < kBuckets; ++i)
       if (const uint32_t count = times_[i].load(std::memory_order_relaxed))
-        all.emplace_back(stats::Histogram::figure(2 * i) / 1000, count);
+        all.emplace_back(stats::Histogram::figure(2 * i, 2) / 1000, count);
     return all;
   }
 

@@ -98,6 +98,7 @@ function judgeService(cluster, track) {
   const all = cluster.endpoints, ready = all.filter((each) => each.state === 'ready').length;
   const out = all.filter((each) => kEndpointLevels[each.state] === 'bad').length, { success } = track.now;
   if (all.length === 0 && cluster.known === 'not_yet') return ['none', 'waiting', 'not looked up yet'];
+  if (all.length === 0 && cluster.known === 'fixed') return ['none', 'idle', 'its endpoints are whatever is called'];
   if (all.length === 0) return ['bad', 'nobody', cluster.why || 'it has no endpoints'];
   if (ready === 0 && out > 0) return ['bad', 'down', cluster.why || `none of ${all.length} is ready`];
   if (cluster.panic) return ['bad', 'panic', 'so few are well that all are asked'];

@@ -62,7 +62,7 @@ function draw() {
   endpoints.update(below, subject ? 'It has no endpoints.' : filter ? 'No endpoint fits the filter.' : 'There are no endpoints.');
   setText(byId('endpoints-note'), `${subject ? `of ${service}: ` : ''}${tell('', below, below).replace(/ (?=,|$)/, '')}`);
   graph.update(model, shown, services.chosen);
-  byId('services').classList.toggle('few', shown.length < 8);
+  byId('main').classList.toggle('few', model.services.length < 6);
 }
 
 // --- what is said of it -----------------------------------------------------------------------------------------------
