@@ -168,7 +168,8 @@ void AdminServer::visit(Session& session) {
   if (session.visitor().stranger)
     return session.reply({.status = 403, .body = "This socket answers the user that the proxy runs as, and root.\n"});
   if (only_local_names_ && !session.visitor().by_path && !is_local_name(session.host()))
-    return session.reply({.status = 421, .body = "These pages answer by localhost or an address, not as " + session.host() + ".\n"});
+    return session.reply(
+        {.status = 421, .body = "These pages answer by localhost or an address, not as " + session.host() + ".\n"});
   const Ask& ask = session.ask();
   const auto found = pages_.find(ask.path);
   if (found == pages_.end()) return session.reply(not_found());

@@ -16,8 +16,8 @@ namespace outrider::admin {
 struct Reply {
   uint16_t status = 200;
   std::string type = "text/plain; charset=utf-8", body;
-  std::string allow;               // with 405
-  std::string cache = "no-store";  // its Cache-Control
+  std::string allow;                                             // with 405
+  std::string cache = "no-store";                                // its Cache-Control
   std::vector<std::pair<std::string_view, std::string>> fields;  // further ones
 };
 
@@ -72,7 +72,7 @@ class AdminServer : net::ListenerEvents {
   // A web page whose name was made to stand for this machine's address reads nothing here (DNS rebinding): on a port, whoever
   // asks must have called it localhost or by an address.
   void only_local_names() { only_local_names_ = true; }
-  void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
+  void listen(int fd);  // a listening descriptor that was opened elsewhere; owned from now on
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
   void page(std::string path, Make make);    // the short form: GET from anywhere

@@ -21,10 +21,10 @@ struct EndpointView {
   std::string zone, version, identity, instance;
   uint64_t in_flight = 0, requests = 0;  // as seen by this proxy
   double ewma_ms = 0;
-  uint32_t errors = 0, unanswered = 0;                      // answers of 5xx, and tries without one
+  uint32_t errors = 0, unanswered = 0;                     // answers of 5xx, and tries without one
   std::vector<std::pair<double, uint32_t>> first_byte_ms;  // how many answers took about so long, rising
-  std::optional<double> load;          // as it last said of itself; 1: full
-  std::optional<double> lease_left_s;  // none: the endpoint does not come from a registry
+  std::optional<double> load;                              // as it last said of itself; 1: full
+  std::optional<double> lease_left_s;                      // none: the endpoint does not come from a registry
 };
 
 struct ClusterView {
@@ -105,7 +105,8 @@ struct RouteView {
 };
 
 struct CertificateView {
-  std::string owner, what;  // "identity" and who that is, "authorities" and of which trust domain, "listeners.edge.tls" and its file
+  std::string owner,
+      what;  // "identity" and who that is, "authorities" and of which trust domain, "listeners.edge.tls" and its file
   double left_s = 0;
 };
 

@@ -13,8 +13,8 @@ void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& ca
 
 bool is_asked(const std::string& name, const std::string& only);  // "cart" is also "shop/cart"; "" is all
 
-double short_of(double number);                                 // three decimals are enough for people
-void parts(class Json& json, const std::vector<Part>& all);      // "ready" and "parts" of an object
+double short_of(double number);                              // three decimals are enough for people
+void parts(class Json& json, const std::vector<Part>& all);  // "ready" and "parts" of an object
 
 Reply live_page(const Facts& facts);                   // 200, or 503
 Reply ready_page(const Facts& facts, const Ask& ask);  // 200 or 503 with every part; ?json

@@ -19,12 +19,10 @@ std::string label(const Series& series, std::string_view name) {
 
 bool is(const Series& series, const stats::Name& name) { return std::string_view(series.name.name) == name.name; }
 
-bool is_status(const std::string& code) { return code.size() == 3 && code[0] >= '1' && code[0] <= '5'; }
-
 // A 5xx, or no answer where there should have been one, is a failure; what the client did wrong is not ours. A TCP
 // connection has no code, and no flag when all went well.
 void add_requests(Traffic& traffic, const std::string& code, const std::string& flag, uint64_t count) {
-  const bool known = is_status(code);
+  const bool known = code.size() == 3 && code[0] >= '1' && code[0] <= '5';
   traffic.requests += count;
   if (count) traffic.codes[known ? std::string{code[0], 'x', 'x'} : "other"] += count;
   if (known ? code[0] == '5' : flag != "none" && code != kUntold) traffic.failures += count;

@@ -301,9 +301,11 @@ TEST_F(Tap, WhatMakesNoSenseOrComesFromElsewhereIsRefused) {
     EXPECT_EQ(answer.body, why);
   }
   for (const char* field : {"X-Forwarded-For: 192.0.2.1", "Origin: http://evil.example", "Forwarded: for=192.0.2.1"})
-    EXPECT_EQ(request(proxy_->address("admin"), std::string("GET /tap HTTP/1.1\r\nHost: localhost\r\n") + field + "\r\n\r\n").status(),
-              403);
-  EXPECT_EQ(request(proxy_->address("admin"), "POST /tap HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status(), 405);
+    EXPECT_EQ(
+        request(proxy_->address("admin"), std::string("GET /tap HTTP/1.1\r\nHost: localhost\r\n") + field + "\r\n\r\n").status(),
+        403);
+  EXPECT_EQ(request(proxy_->address("admin"), "POST /tap HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status(),
+            405);
   expect_nobody();
 }
 

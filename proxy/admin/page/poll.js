@@ -5,7 +5,7 @@ const kEvery = 1000, kLimit = 5000;   // milliseconds
 async function ask(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(kLimit), cache: 'no-store' });
   if (answer.status === 404) return null;
-  if (!answer.ok && answer.status !== 503) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer;
 }
 

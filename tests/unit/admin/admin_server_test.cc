@@ -130,9 +130,11 @@ TEST_F(AdminServerTest, OnlyLocalNamesAreAnsweredWhereThatIsAskedAndAWebPageHasN
   };
   server->only_local_names();
   run([&] {
-    for (const char* ours : {"localhost", "localhost:15000", "LOCALHOST", "admin.localhost:1", "127.0.0.1", "127.0.0.1:15000", "[::1]:15000", "192.0.2.7:80"})
+    for (const char* ours : {"localhost", "localhost:15000", "LOCALHOST", "admin.localhost:1", "127.0.0.1", "127.0.0.1:15000",
+                             "[::1]:15000", "192.0.2.7:80"})
       EXPECT_EQ(status(std::string("Host: ") + ours + "\r\n").status, 200) << ours;
-    for (const char* other : {"evil.example", "evil.example:15000", "localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example", "x"}) {
+    for (const char* other :
+         {"evil.example", "evil.example:15000", "localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example", "x"}) {
       const Answer answer = status(std::string("Host: ") + other + "\r\n");
       EXPECT_EQ(answer.status, 421) << other;
       EXPECT_NE(answer.body.find("localhost"), std::string::npos) << answer.body;
@@ -362,8 +364,8 @@ TEST_F(AdminServerTest, AllPagesAreReached) {
   add_admin_pages(*server, facts, catalog);
   run([&] {
     Client client(at());
-    for (const char* path :
-         {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry", "/stat", "/overview", "/version"})
+    for (const char* path : {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry", "/stat",
+                             "/overview", "/version"})
       EXPECT_EQ(client.get(path).status, 200) << path;
     EXPECT_EQ(client.post("/drain", "").status, 202);
     EXPECT_EQ(client.post("/quitquitquit", "").status, 202);

@@ -56,10 +56,12 @@ TEST(PageFiles, AskNobodyElseAndMakeNoMarkupOfText) {
 }
 
 TEST(PrefersHtml, IsWhatABrowserDoesAndCurlDoesNot) {
-  for (const char* accept : {kChromium, "text/html", "TEXT/HTML;q=0.5, */*;q=0.1", "text/plain;q=0.2, text/*;q=0.9", "text/html;level=1"})
+  for (const char* accept :
+       {kChromium, "text/html", "TEXT/HTML;q=0.5, */*;q=0.1", "text/plain;q=0.2, text/*;q=0.9", "text/html;level=1"})
     EXPECT_TRUE(prefers_html(accept)) << accept;
-  for (const char* accept : {"", "*/*", "text/plain", "application/json", "text/*", "text/html;q=0", "text/html;q=0.3, text/plain;q=0.3",
-                             "text/html;q=0.1, */*;q=0.5", "text/html;q=nonsense", ",;,=", "text/htmlx"})
+  for (const char* accept :
+       {"", "*/*", "text/plain", "application/json", "text/*", "text/html;q=0", "text/html;q=0.3, text/plain;q=0.3",
+        "text/html;q=0.1, */*;q=0.5", "text/html;q=nonsense", ",;,=", "text/htmlx"})
     EXPECT_FALSE(prefers_html(accept)) << accept;
 }
 
@@ -92,8 +94,10 @@ TEST_F(BrowserPage, IsForBrowsersAndTextIsForOthers) {
 }
 
 TEST_F(BrowserPage, EveryFileHasItsTypeAndThePolicyThatAllowsNothingElse) {
-  const std::map<std::string, std::string> types{
-      {".html", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"}, {".svg", "image/svg+xml"}};
+  const std::map<std::string, std::string> types{{".html", "text/html; charset=utf-8"},
+                                                 {".css", "text/css; charset=utf-8"},
+                                                 {".js", "text/javascript; charset=utf-8"},
+                                                 {".svg", "image/svg+xml"}};
   run([&] {
     Client client(at());
     for (const PageFile& file : page_files()) {
@@ -105,11 +109,12 @@ TEST_F(BrowserPage, EveryFileHasItsTypeAndThePolicyThatAllowsNothingElse) {
       EXPECT_TRUE(has(answer, "cache-control: no-cache")) << path;
       EXPECT_TRUE(has(answer, "x-content-type-options: nosniff")) << path;
       EXPECT_TRUE(has(answer, "cross-origin-resource-policy: same-origin")) << path;
-      for (const char* part : {"content-security-policy: default-src 'none';", "script-src 'self';", "connect-src 'self';", "frame-ancestors 'none'",
-                               "require-trusted-types-for 'script'"})
+      for (const char* part : {"content-security-policy: default-src 'none';", "script-src 'self';", "connect-src 'self';",
+                               "frame-ancestors 'none'", "require-trusted-types-for 'script'"})
         EXPECT_NE(answer.head.find(part), std::string::npos) << path << ": " << part;
       for (const char* never : {"unsafe", "http:", "*"})
-        EXPECT_EQ(answer.head.substr(answer.head.find("content-security")).find(never), std::string::npos) << path << ": " << never;
+        EXPECT_EQ(answer.head.substr(answer.head.find("content-security")).find(never), std::string::npos)
+            << path << ": " << never;
     }
   });
 }

@@ -197,7 +197,10 @@ TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
 TEST(Pages, OverviewHasWhatThePageForBrowsersLooksAtEachSecond) {
   SomeFacts facts;
   facts.parts.push_back({.name = "overload", .ok = true, .detail = "level 1", .warning = true});
-  facts.process_view = {.mode = "sidecar", .config = "abc", .overload_level = 1, .overload = "level 1, memory",
+  facts.process_view = {.mode = "sidecar",
+                        .config = "abc",
+                        .overload_level = 1,
+                        .overload = "level 1, memory",
                         .certificates = {{"identity", "spiffe://a/ns/b/sa/c", 86400.4}}};
   stats::Catalog catalog;
   auto shard = catalog.make_shard();
@@ -208,7 +211,8 @@ TEST(Pages, OverviewHasWhatThePageForBrowsersLooksAtEachSecond) {
   shard->add(requests("200", "none"), 7);
   shard->add(requests("503", "no_endpoint"), 2);
   shard->add(requests("__other__", "__other__"), 1);  // nobody knows of what is counted together
-  const auto duration = catalog.slot(stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
+  const auto duration =
+      catalog.slot(stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
   for (const uint64_t us : {1000, 1000, 250'000}) shard->observe(duration, us);
   shard->add(catalog.slot(stats::names::kClusterPending, {{"cluster", "cart"}}), 4);
   const auto peer = [&](const char* code) {

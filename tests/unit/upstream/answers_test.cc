@@ -18,7 +18,8 @@ TEST(Answers, ATimeIsOffByANinthAtMost) {
 
 TEST(Answers, TimesRiseAndWhatNothingIsInIsLeftOut) {
   Answers answers;
-  for (const uint64_t us : {uint64_t(50'000), uint64_t(1), uint64_t(700), uint64_t(50'000), uint64_t(1) << 40}) answers.answered(us, false);
+  for (const uint64_t us : {uint64_t(50'000), uint64_t(1), uint64_t(700), uint64_t(50'000), uint64_t(1) << 40})
+    answers.answered(us, false);
   const auto times = answers.times();
   ASSERT_EQ(times.size(), 4u);
   EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
