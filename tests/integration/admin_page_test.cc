@@ -22,18 +22,19 @@ Message ask(Proxy& proxy, const std::string& path, const std::string& fields) {
 const std::string kGet = "GET /a HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
 
 TEST(AdminPage, ABrowserGetsAPageACurlTextAndAStrangersNameNothing) {
-  Proxy proxy(Proxy::edge({"127.0.0.1:1"}));
+  Proxy proxy(Proxy::edge({refusing_address().text()}));
   EXPECT_TRUE(ask(proxy, "/", "Host: 127.0.0.1\r\nAccept: text/html,*/*;q=0.8\r\n").body.starts_with("<!doctype html>"));
   EXPECT_TRUE(ask(proxy, "/", "Host: localhost\r\nAccept: */*\r\n").body.starts_with("outrider "));
   for (const char* path : {"/", "/config", "/overview", "/page/page.js", "/nothing"})
     EXPECT_EQ(ask(proxy, path, "Host: rebound.example:15000\r\nAccept: text/html\r\n").status(), 421) << path;
-  const auto scrape = request(proxy.address("metrics"), "GET /metrics HTTP/1.1\r\nHost: outrider.example\r\nConnection: close\r\n\r\n");
+  const auto scrape =
+      request(proxy.address("metrics"), "GET /metrics HTTP/1.1\r\nHost: outrider.example\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(scrape.status(), 200) << "others may call the metrics what they like";
 }
 
 TEST(AdminPage, TheOverviewCountsWhatHasPassedAndTheEndpointsSayHowTheyAnswered) {
   const auto origin = Origin::answering([](const Message& message) {
-    return message.target() == "/bad" ? response("503 Service Unavailable", "no") : ok("hello");
+    return message.start.starts_with("GET /bad") ? "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n" : ok("hello");
   });
   Proxy proxy(Proxy::edge({origin->text()}, "retry: off, outlier_detection: off"));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(request(proxy.address(), kGet).status(), 200);
@@ -62,7 +63,7 @@ TEST(AdminPage, TheOverviewCountsWhatHasPassedAndTheEndpointsSayHowTheyAnswered)
 }
 
 TEST(AdminPage, WhoDoesNotAnswerIsCounted) {
-  Proxy proxy(Proxy::edge({"127.0.0.1:1"}, "retry: off, outlier_detection: off"));
+  Proxy proxy(Proxy::edge({refusing_address().text()}, "retry: off, outlier_detection: off"));
   EXPECT_EQ(request(proxy.address(), kGet).status(), 503);
   proxy.expect_metric(1, "outrider_requests_total");
   const auto clusters = parsed(proxy.get("/clusters").body);
@@ -71,7 +72,7 @@ TEST(AdminPage, WhoDoesNotAnswerIsCounted) {
 
 TEST(AdminPage, CertificatesSayHowLongTheyLast) {
   Certificates certificates;
-  Proxy proxy(Proxy::edge({"127.0.0.1:1"}, "", certificates.listener()));
+  Proxy proxy(Proxy::edge({refusing_address().text()}, "", certificates.listener()));
   const auto overview = parsed(proxy.get("/overview").body);
   ASSERT_EQ(overview["certificates"].Size(), 1u);
   EXPECT_STREQ(overview["certificates"][0]["owner"].GetString(), "listeners.edge.tls");

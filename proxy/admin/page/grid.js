@@ -60,6 +60,7 @@ export class Grid {
       this.rows.delete(key);
     }
     setAttribute(this.grid, 'aria-rowcount', items.length + 1);
+    this.grid.classList.toggle('long', shown.length > 60);
     const hidden = items.length - shown.length;
     setText(this.more, hidden > 0 ? `and ${hidden} more: filter to see them` : items.length ? '' : empty);
     this.more.hidden = !this.more.textContent;

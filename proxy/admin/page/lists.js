@@ -43,10 +43,9 @@ export const serviceColumns = (model) => [
 
 export const endpointColumns = (model) => [
   state, name('Endpoint'), { title: 'Service', class: 'of', write: (item) => item.service },
-  spark(model, 'Requests', 'rate'), ...signals, spark(model, 'p95', 'p95'),
+  spark(model, 'Requests', 'rate'), ...signals, why, spark(model, 'p95', 'p95'),
   { title: 'load', class: 'figure load', write: ({ endpoint }) => percent(endpoint.load) },
   { title: 'weight', class: 'figure weight', write: ({ endpoint }) => String(endpoint.weight) },
   { title: 'Version', class: 'version', write: ({ endpoint }) => [endpoint.version, endpoint.zone].filter(Boolean).join(' · ') },
   { title: 'since', class: 'figure since', write: ({ endpoint }) => span(endpoint.since_s) },
-  why,
 ];
