@@ -4,6 +4,7 @@
 #include <rapidjson/document.h>
 
 #include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 #include "tests/support/tls.h"
 
 namespace outrider::test {
