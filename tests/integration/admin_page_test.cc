@@ -65,7 +65,7 @@ TEST(AdminPage, TheOverviewCountsWhatHasPassedAndTheEndpointsSayHowTheyAnswered)
 
 TEST(AdminPage, WhoDoesNotAnswerIsCounted) {
   Proxy proxy(Proxy::edge({refusing_address().text()}, "retry: off, outlier_detection: off"));
-  EXPECT_EQ(request(proxy.address(), kGet).status(), 503);
+  EXPECT_EQ(request(proxy.address(), kGet).status(), 502);
   proxy.expect_metric(1, "outrider_requests_total");
   const auto clusters = parsed(proxy.get("/clusters").body);
   EXPECT_EQ(clusters["clusters"][0]["endpoints"][0]["unanswered"].GetInt(), 1);
