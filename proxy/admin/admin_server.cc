@@ -49,6 +49,13 @@ std::optional<std::string_view> parameter(std::string_view query, std::string_vi
   return std::nullopt;
 }
 
+// What a web page cannot have for its own name. No host at all is what HTTP/1.0 has, and no browser.
+bool is_local_name(std::string_view authority) {
+  if (authority.empty() || authority.starts_with('[')) return true;
+  const std::string name = to_lower(next_part(authority, ':'));
+  return name == "localhost" || name.ends_with(".localhost") || net::Address::parse(name + ":1");
+}
+
 // Whose process is at the other end of a unix socket; nothing when the kernel does not say.
 std::optional<uid_t> user_of(int fd) {
   ucred who{};
@@ -135,7 +142,7 @@ void AdminServer::on_accept(int fd, const net::Address& peer) {
     if (stranger && !std::exchange(told_of_stranger_, true))
       log::warn("admin: another user was refused", {{"uid", user ? int64_t(*user) : int64_t(-1)}});
   }
-  auto session = std::make_unique<Session>(*this, fd, by_path || peer.is_loopback(), stranger);
+  auto session = std::make_unique<Session>(*this, fd, Session::Visitor{by_path || peer.is_loopback(), by_path, stranger});
   const void* key = session.get();
   sessions_.emplace(key, std::move(session));
 }
@@ -146,6 +153,12 @@ void AdminServer::ended(Session& session) {
   Session* gone = found->second.release();  // it may be on the stack
   sessions_.erase(found);
   loop_.retire(*gone);
+}
+
+std::vector<std::string> AdminServer::paths() const {
+  std::vector<std::string> all;
+  for (const auto& [path, unused] : pages_) all.push_back(path);
+  return all;
 }
 
 Reply AdminServer::not_found() const {
@@ -162,8 +175,11 @@ Reply AdminServer::not_found() const {
 }
 
 void AdminServer::visit(Session& session) {
-  if (session.stranger())
+  if (session.visitor().stranger)
     return session.reply({.status = 403, .body = "This socket answers the user that the proxy runs as, and root.\n"});
+  if (only_local_names_ && !session.visitor().by_path && !is_local_name(session.host()))
+    return session.reply(
+        {.status = 421, .body = "These pages answer by localhost or an address, not as " + session.host() + ".\n"});
   const Ask& ask = session.ask();
   const auto found = pages_.find(ask.path);
   if (found == pages_.end()) return session.reply(not_found());

@@ -17,8 +17,10 @@ namespace outrider::admin {
 struct Reply {
   uint16_t status = 200;
   std::string type = "text/plain; charset=utf-8", body;
-  std::string allow;   // with 405
-  std::string coding;  // of the body: gzip; empty: as it is
+  std::string allow;                                             // with 405
+  std::string coding;                                            // of the body: gzip; empty: as it is
+  std::string cache = "no-store";                                // its Cache-Control
+  std::vector<std::pair<std::string_view, std::string>> fields;  // further ones
 };
 
 struct Ask {                                // one request to a page, as far as pages care; valid until it is answered
@@ -26,6 +28,7 @@ struct Ask {                                // one request to a page, as far as 
   std::string path, query, body;
   std::string accept, accept_encoding;
   bool local = false;                              // from this machine: a loopback address or a unix socket
+  std::string if_none_match;                       // that field
   std::string value(std::string_view name) const;  // of a query parameter, percent-decoded; "" without or without value
   bool has(std::string_view name) const;
   std::vector<std::pair<std::string, std::string>> parameters() const;  // all, in order and decoded
@@ -71,7 +74,10 @@ class AdminServer : net::ListenerEvents {
   void only_owner() { only_owner_ = true; }     // on a unix socket: the user this process runs as, and root
   void take_bodies(size_t most) { most_body_ = most; }
   size_t most_body() const { return most_body_; }
-  void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
+  // A web page whose name was made to stand for this machine's address reads nothing here (DNS rebinding): on a port, whoever
+  // asks must have called it localhost or by an address.
+  void only_local_names() { only_local_names_ = true; }
+  void listen(int fd);  // a listening descriptor that was opened elsewhere; owned from now on
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
   void page(std::string path, Make make);    // the short form: GET from anywhere
@@ -79,6 +85,7 @@ class AdminServer : net::ListenerEvents {
   // Of what is asked by GET only these are answered, whatever is added later; the others are 403, because of `reason`.
   void only(std::set<std::string, std::less<>> paths, std::string reason);
   net::Loop& loop() { return loop_; }
+  std::vector<std::string> paths() const;
   size_t connections() const { return sessions_.size(); }
 
  private:
@@ -94,7 +101,7 @@ class AdminServer : net::ListenerEvents {
   bool closed(std::string_view path, http::Method method) const;
   void ended(class Session& session);
   net::Loop& loop_;
-  bool only_owner_ = false, told_of_stranger_ = false;
+  bool only_owner_ = false, only_local_names_ = false, told_of_stranger_ = false;
   size_t most_body_ = 64 * 1024;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace outrider::admin {
@@ -20,8 +21,10 @@ struct EndpointView {
   std::string zone, version, identity, instance;
   uint64_t in_flight = 0, requests = 0;  // as seen by this proxy
   double ewma_ms = 0;
-  std::optional<double> load;          // as it last said of itself; 1: full
-  std::optional<double> lease_left_s;  // none: the endpoint does not come from a registry
+  uint32_t errors = 0, unanswered = 0;                     // answers of 5xx, and tries without one
+  std::vector<std::pair<double, uint32_t>> first_byte_ms;  // how many answers took about so long, rising
+  std::optional<double> load;                              // as it last said of itself; 1: full
+  std::optional<double> lease_left_s;                      // none: the endpoint does not come from a registry
 };
 
 struct ClusterView {
@@ -102,6 +105,19 @@ struct RouteView {
   std::vector<EndpointView> endpoints;                 // in the order in which they come into question
 };
 
+struct CertificateView {
+  std::string owner,
+      what;  // "identity" and who that is, "authorities" and of which trust domain, "listeners.edge.tls" and its file
+  double left_s = 0;
+};
+
+struct ProcessView {
+  std::string mode, config;  // "sidecar" or "edge"; the configuration's digest
+  unsigned overload_level = 0;
+  std::string overload;  // why there is one, and what it means; empty: there is none
+  std::vector<CertificateView> certificates;
+};
+
 struct Build {
   std::string version, revision;
 };
@@ -118,6 +134,7 @@ class Facts {
   virtual RegistryView registry() const = 0;
   virtual AuthorizationView authorization(const AuthorizationQuestion& question) const = 0;
   virtual RouteView route(const RouteQuestion& question) const = 0;
+  virtual ProcessView process() const = 0;
   virtual Build build() const = 0;
   virtual std::string name() const = 0;  // of this proxy: service or node id
   virtual double uptime_s() const = 0;

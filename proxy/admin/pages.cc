@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "admin/browser_page.h"
 #include "admin/json.h"
 
 namespace outrider::admin {
@@ -13,15 +14,12 @@ constexpr const char* kJson = "application/json";
 
 Reply json_reply(Json& json, uint16_t status = 200) { return {.status = status, .type = kJson, .body = json.take()}; }
 
-// Three decimals are enough for people, and keep a line short.
-double short_of(double number) { return std::round(number * 1000) / 1000; }
-
 void seconds(Json& json, std::string_view name, const std::optional<double>& value) {
   json.key(name);
   value ? json.value(short_of(*value)) : json.null();
 }
 
-void endpoint(Json& json, const EndpointView& one) {
+void endpoint(Json& json, const EndpointView& one, bool with_times) {
   json.object(Json::Shape::OneLine)
       .field("address", one.address)
       .field("state", name_of(one.state))
@@ -38,10 +36,17 @@ void endpoint(Json& json, const EndpointView& one) {
       .field("version", one.version)
       .field("identity", one.identity)
       .field("instance", one.instance)
-      .close();
+      .field("errors", one.errors)
+      .field("unanswered", one.unanswered);
+  if (with_times) {
+    json.key("first_byte_ms").array();
+    for (const auto& [time, count] : one.first_byte_ms) json.array().value(short_of(time)).value(count).close();
+    json.close();
+  }
+  json.close();
 }
 
-void cluster(Json& json, const ClusterView& one) {
+void cluster(Json& json, const ClusterView& one, bool with_times) {
   const auto ready = std::count_if(one.endpoints.begin(), one.endpoints.end(),
                                    [](const EndpointView& each) { return each.state == EndpointState::Ready; });
   json.object()
@@ -54,7 +59,7 @@ void cluster(Json& json, const ClusterView& one) {
       .field("ready", int64_t(ready))
       .key("endpoints")
       .array();
-  for (const EndpointView& each : one.endpoints) endpoint(json, each);
+  for (const EndpointView& each : one.endpoints) endpoint(json, each, with_times);
   json.close().close();
 }
 
@@ -97,6 +102,20 @@ std::string duration(double s) {
 
 }  // namespace
 
+double short_of(double number) { return std::round(number * 1000) / 1000; }
+
+void parts(Json& json, const std::vector<Part>& all) {
+  json.field("ready", ready(all)).key("parts").array();
+  for (const Part& part : all)
+    json.object(Json::Shape::OneLine)
+        .field("name", part.name)
+        .field("ok", part.ok)
+        .field("warning", part.warning)
+        .field("detail", part.detail)
+        .close();
+  json.close();
+}
+
 std::string authorization_json(const AuthorizationView& view) {
   Json json;
   json.object(Json::Shape::OneLine)
@@ -132,19 +151,13 @@ Reply live_page(const Facts& facts) {
 }
 
 Reply ready_page(const Facts& facts, const Ask& ask) {
-  const std::vector<Part> parts = facts.readiness();
-  const uint16_t status = ready(parts) ? 200 : 503;
-  if (!ask.has("json")) return {.status = status, .body = ready_text(parts)};
+  const std::vector<Part> all = facts.readiness();
+  const uint16_t status = ready(all) ? 200 : 503;
+  if (!ask.has("json")) return {.status = status, .body = ready_text(all)};
   Json json;
-  json.object().field("ready", status == 200).key("parts").array();
-  for (const Part& part : parts)
-    json.object(Json::Shape::OneLine)
-        .field("name", part.name)
-        .field("ok", part.ok)
-        .field("warning", part.warning)
-        .field("detail", part.detail)
-        .close();
-  json.close().close();
+  json.object();
+  parts(json, all);
+  json.close();
   return json_reply(json, status);
 }
 
@@ -164,9 +177,10 @@ Reply index_page(const Facts& facts) {
       "\n"
       "  GET  /ready          what it takes to be ready, part by part (?json)\n"
       "  GET  /live           whether the process turns\n"
-      "  GET  /clusters       every endpoint: state and why, weight, load, lease (?cluster=NAME)\n"
+      "  GET  /clusters       every endpoint: state and why, weight, load, lease (?cluster=NAME, ?times)\n"
       "  GET  /services       services announced, watched and listed; complete once the list is read (?service=NAME)\n"
       "  GET  /registry       peers, seeds and our own records\n"
+      "  GET  /overview       all of that in short, as the page for browsers asks for it\n"
       "  GET  /stat           requests, success, p50 p95 p99 (?cluster=NAME)\n"
       "  GET  /route          which rule, cluster and endpoints a request would have (?method=&url=&from=&listener=&headers=)\n"
       "  GET  /authz          may FROM ask TO for that, and by which rule (?from=&to=&method=&path=)\n"
@@ -197,7 +211,7 @@ Reply clusters_page(const Facts& facts, const Ask& ask) {
       continue;
     }
     found = true;
-    cluster(json, each);
+    cluster(json, each, ask.has("times"));
   }
   json.close().close();
   if (!found) return {.status = 404, .body = there_is_no("cluster", only, others)};
@@ -293,7 +307,8 @@ void keep_health_alone(AdminServer& server) {
 
 void add_admin_pages(AdminServer& server, Facts& facts, const stats::Catalog& catalog) {
   add_health_pages(server, facts);
-  server.page("/", [&facts](const Ask&) { return index_page(facts); });
+  add_browser_page(server, [&facts](const Ask&) { return index_page(facts); });
+  server.page("/overview", [&](const Ask&) { return overview_page(facts, catalog, server.paths()); });
   server.page("/config", [&facts](const Ask&) { return config_page(facts); });
   server.page("/clusters", [&facts](const Ask& ask) { return clusters_page(facts, ask); });
   server.page("/services", [&facts](const Ask& ask) { return services_page(facts, ask); });

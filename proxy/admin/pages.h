@@ -14,11 +14,14 @@ void keep_health_alone(AdminServer& server);  // admin.debug: off; pages that ar
 
 bool is_asked(const std::string& name, const std::string& only);  // "cart" is also "shop/cart"; "" is all
 
+double short_of(double number);                              // three decimals are enough for people
+void parts(class Json& json, const std::vector<Part>& all);  // "ready" and "parts" of an object
+
 Reply live_page(const Facts& facts);                   // 200, or 503
 Reply ready_page(const Facts& facts, const Ask& ask);  // 200 or 503 with every part; ?json
 Reply index_page(const Facts& facts);
 Reply config_page(const Facts& facts);
-Reply clusters_page(const Facts& facts, const Ask& ask);       // ?cluster=NAME
+Reply clusters_page(const Facts& facts, const Ask& ask);       // ?cluster=NAME, ?times: how long their answers took
 Reply services_page(const Facts& facts, const Ask& ask);       // ?service=NAME
 Reply authorization_page(const Facts& facts, const Ask& ask);  // ?from=&to=, and for HTTP &method=&path=
 std::string authorization_json(const AuthorizationView& view);
@@ -32,5 +35,9 @@ Reply quit_page(Facts& facts);
 // stat_page.cc: counters and quantiles since the start, per direction and cluster; ?cluster=NAME. Who wants rates asks
 // twice and divides by the difference of uptime_s.
 Reply stat_page(const Facts& facts, const stats::Catalog& catalog, const Ask& ask);
+
+// overview_page.cc: process, readiness, and counters since the start with the histograms they were counted into; `pages` are
+// those there are.
+Reply overview_page(const Facts& facts, const stats::Catalog& catalog, const std::vector<std::string>& pages);
 
 }  // namespace outrider::admin

@@ -18,8 +18,8 @@ http::CodecLimits limits() {
 
 }  // namespace
 
-Session::Session(AdminServer& server, int fd, bool local, bool stranger)
-    : server_(server), local_(local), stranger_(stranger), body_(server.loop().blocks()), since_(server.loop().now()) {
+Session::Session(AdminServer& server, int fd, Visitor visitor)
+    : server_(server), visitor_(visitor), body_(server.loop().blocks()), since_(server.loop().now()) {
   wire::ConnectionOwner& self = *this;
   connection_ = std::make_unique<wire::HttpConnection>(server.loop(), self);
   server_.loop().arm(deadline_, kForRequest);
@@ -58,9 +58,10 @@ void Session::on_head(bool end) {
   std::string_view rest = head_.path;
   ask_.path = std::string(next_part(rest, '?'));
   ask_.query = std::string(rest);
-  ask_.local = local_;
+  ask_.local = visitor_.local;
   ask_.accept = std::string(head_.headers.value(http::HeaderId::Accept));
   ask_.accept_encoding = std::string(head_.headers.value("accept-encoding"));
+  ask_.if_none_match = std::string(head_.headers.value("If-None-Match"));
   if (end) return request_complete();
   if (list_contains(head_.headers.value(http::HeaderId::Expect), "100-continue")) {
     http::ResponseHead go_on(arena_);
@@ -91,17 +92,20 @@ void Session::request_complete() {
   server_.visit(*this);
 }
 
-void Session::send_head(const Reply& of, std::optional<size_t> length) {
+void Session::send_head(const Reply& of, std::optional<size_t> length, bool end) {
   http::ResponseHead head(arena_);
   head.status = of.status;
   head.reason = http::reason_of(of.status);
   head.headers.add("content-type", of.type);
   if (length) head.headers.add("content-length", std::to_string(*length));
-  head.headers.add("cache-control", "no-store");
+  head.headers.add("cache-control", of.cache);
+  head.headers.add("x-content-type-options", "nosniff");
+  head.headers.add("cross-origin-resource-policy", "same-origin");
   if (!of.allow.empty()) head.headers.add("allow", of.allow);
   if (!of.coding.empty()) head.headers.add("content-encoding", of.coding);
+  for (const auto& [name, value] : of.fields) head.headers.add(name, value);
   if (close_behind_) head.headers.add("connection", "close");
-  connection_->codec().send_response(stream_, head, head_only_ || length == 0);
+  connection_->codec().send_response(stream_, head, end);
 }
 
 void Session::reply(Reply whole) {
@@ -109,8 +113,8 @@ void Session::reply(Reply whole) {
   if (!connection_) return;
   become(State::Sending);
   server_.loop().arm(deadline_, kForReply);
-  send_head(whole, whole.body.size());
   const bool empty = head_only_ || whole.body.empty();
+  send_head(whole, whole.status == 304 ? std::nullopt : std::optional(whole.body.size()), empty);
   if (!empty) body_.append(whole.body);
   empty ? become(State::Idle) : send_body();
   if (close_behind_) connection_->close_after_flush();
@@ -121,7 +125,7 @@ bool Session::begin(Reply head) {
   if (!connection_) return false;
   become(head_only_ ? State::Idle : State::Streaming);
   if (head_only_) server_.loop().arm(deadline_, kForReply);
-  send_head(head, std::nullopt);
+  send_head(head, std::nullopt, head_only_);
   return !head_only_;
 }
 

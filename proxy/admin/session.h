@@ -11,7 +11,11 @@ namespace outrider::admin {
 // whole request, asks the server for the page, sends the whole reply, and is there for the next.
 class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, public net::Retired {
  public:
-  Session(AdminServer& server, int fd, bool local, bool stranger);
+  struct Visitor {
+    bool local = false, by_path = false;  // from this machine; on a unix socket
+    bool stranger = false;                // another user's process: it gets no page at all
+  };
+  Session(AdminServer& server, int fd, Visitor visitor);
   ~Session();
   const Ask& ask() const override { return ask_; }
   void reply(Reply whole) override;
@@ -19,7 +23,8 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   bool send(std::string_view piece) override;
   void end() override;
   void wait_for(Page& page) { page_ = &page; }  // who is to be told if the connection goes first
-  bool stranger() const { return stranger_; }   // another user's process: it gets no page at all
+  const Visitor& visitor() const { return visitor_; }
+  std::string host() const { return std::string(head_.authority); }  // as it was asked for
   bool passed_on() const { return passed_on_; }
   bool idle() const { return state_ == State::Idle; }
   TimePoint since() const { return since_; }  // when its state changed last
@@ -43,14 +48,14 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   void on_retired() override { delete this; }
   void on_deadline();
   void request_complete();
-  void send_head(const Reply& of, std::optional<size_t> length);
+  void send_head(const Reply& of, std::optional<size_t> length, bool end);
   void send_body();
   void become(State state);
   void forget_page();
 
   AdminServer& server_;
   std::unique_ptr<wire::HttpConnection> connection_;  // null once it is gone
-  const bool local_, stranger_;
+  const Visitor visitor_;
   State state_ = State::Idle;
   bool head_only_ = false, passed_on_ = false, close_behind_ = false;
   http::StreamId stream_ = 0;

@@ -20,7 +20,7 @@ Ended minus(const Ended& later, const Ended& earlier) {
   Ended ended{later.requests - earlier.requests, later.failed - earlier.failed, {}};
   // Buckets only grow.
   for (uint32_t i = 0; i < stats::Histogram::kBuckets; ++i)
-    ended.durations.add(i, later.durations.at(i) - earlier.durations.at(i), 0);
+    ended.durations.add(i, later.durations.count(i) - earlier.durations.count(i), 0);
   return ended;
 }
 
@@ -76,7 +76,7 @@ std::string worse(const Ended& before, const Ended& after, const config::Upkeep:
   const double most = std::max(usual_p99 * limits.p99, usual_p99 + double(kLeastGrowthUs));
   uint64_t slower = 0;
   for (uint32_t i = 0; i < stats::Histogram::kBuckets; ++i)
-    if (double(stats::Histogram::lower(i)) > most) slower += after.durations.at(i);
+    if (double(stats::Histogram::lower(i)) > most) slower += after.durations.count(i);
   if (tail(slower, after.durations.count(), 0.01) >= kChance) return {};
   return "p99 is " + milli(after.durations.quantile(0.99)) + ", before it was " + milli(usual_p99);
 }

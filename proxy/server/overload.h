@@ -55,6 +55,7 @@ class OverloadWatch {
   };
   OverloadWatch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, const config::Overload& limits, Sources sources,
                 std::shared_ptr<exchange::Pressure> pressure);
+  unsigned level() const { return unsigned(ladder_.level()); }
   std::string describe() const;  // for people: the level and its cause; empty while there is none
 
  private:

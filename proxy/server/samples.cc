@@ -18,12 +18,8 @@ namespace {
 void add_identity(const State& state, stats::Samples& samples) {
   if (!state.identity) return;
   samples.add(names::kIdentityExpiry, double(to_ms(state.identity->leaf.not_after())) / 1000);
-  for (const auto& [domain, roots] : state.identity->trust.domains()) {
-    WallTime last{};
-    for (const auto& root : roots) last = std::max(last, root.not_after());
-    samples.add(names::kAuthorityExpiry, double(to_ms(last)) / 1000,
-                {{"trust_domain", domain.empty() ? std::string(state.identity->id.trust_domain()) : domain}});
-  }
+  for (const auto& [domain, last] : authority_ends(*state.identity))
+    samples.add(names::kAuthorityExpiry, double(to_ms(last)) / 1000, {{"trust_domain", domain}});
   samples.add(names::kIdentityInfo, 1, {{"spiffe_id", state.identity->id.text()}, {"issuer", state.identity->leaf.issuer()}});
 }
 

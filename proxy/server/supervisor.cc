@@ -125,6 +125,7 @@ std::string Supervisor::start() {
   downloads_ = std::make_unique<Downloads>(control_, *catalog_, *shard_);
   shared_limits_ = std::make_unique<SharedLimits>(control_, *catalog_, *shard_);
   if (const auto problem = downloads_->begin(snapshot_->feeds, tls_files_); !problem.empty()) return "filters: " + problem;
+  state_.files = &tls_files_;
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_->identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(*document_); ++i) {
@@ -291,8 +292,9 @@ std::string Supervisor::open_pages() {
   }
   if (admin_) {
     admin_->only_owner();
+    admin_->only_local_names();
     admin::add_admin_pages(*admin_, view_, *catalog_);
-    if (!document_.admin.debug) admin::keep_health_alone(*admin_);
+    if (!document_->admin.debug) admin::keep_health_alone(*admin_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
     if (reloader_) add_config_pages(*admin_, *reloader_);
     add_runtime_pages(*admin_, {[this](config::Log::Level level) { return set_log(level); },

@@ -130,11 +130,15 @@ void TlsFiles::look() {
   }
 }
 
-void TlsFiles::add_samples(stats::Samples& samples) const {
+void TlsFiles::each_shown(const std::function<void(const std::string&, const std::string&, WallTime)>& see) const {
   for (const auto& each : watched_)
-    for (const auto& shown : each.shown)
-      samples.add(stats::names::kTlsCertificateExpiry, double(to_ms(shown.until)) / 1000,
-                  {{"owner", each.owner}, {"file", shown.file}});
+    for (const auto& shown : each.shown) see(each.owner, shown.file, shown.until);
+}
+
+void TlsFiles::add_samples(stats::Samples& samples) const {
+  each_shown([&](const std::string& owner, const std::string& file, WallTime until) {
+    samples.add(stats::names::kTlsCertificateExpiry, double(to_ms(until)) / 1000, {{"owner", owner}, {"file", file}});
+  });
 }
 
 }  // namespace outrider::server

@@ -29,6 +29,7 @@ class TlsFiles {
   identity::Outcome<Slot> client(const std::string& owner, net::TlsClientSettings settings);
   void watch(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard, milliseconds look);  // from here on
   void add_samples(stats::Samples& samples) const;
+  void each_shown(const std::function<void(const std::string& owner, const std::string& file, WallTime until)>& see) const;
 
  private:
   using Made = identity::Outcome<std::shared_ptr<const net::TlsContext>>;

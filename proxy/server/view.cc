@@ -9,6 +9,7 @@
 #include "server/dry_run.h"
 #include "server/overload.h"
 #include "server/reloader.h"
+#include "server/tls_files.h"
 
 namespace outrider::server {
 
@@ -74,11 +75,16 @@ admin::EndpointView view_of(const upstream::Member& member, const Services::Grou
   view.zone = facts.zone;
   view.priority = facts.priority;
   view.version = facts.version;
+  for (const auto& [name, value] : facts.labels)
+    if (view.version.empty() && name == "version") view.version = value;
   view.identity = endpoint.identity;
   view.instance = facts.instance;
   view.in_flight = endpoint.in_flight.load(std::memory_order_relaxed);
   view.requests = endpoint.picks.load(std::memory_order_relaxed);
   if (const float load = endpoint.load.load(std::memory_order_relaxed); load >= 0) view.load = load;
+  view.errors = endpoint.answers.errors();
+  view.unanswered = endpoint.answers.without_answer();
+  view.first_byte_ms = endpoint.answers.times();
   view.ewma_ms = double(endpoint.ewma_us.load(std::memory_order_relaxed)) / 1000;
   if (const WallTime expires = group.expires(member); expires != WallTime::max())
     view.lease_left_s = std::max(0.0, double(to_ms(expires) - to_ms(now)) / 1000);
@@ -96,6 +102,16 @@ double retries_left(const upstream::ClusterPlan& plan, const upstream::Limits& l
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, WallTime>> authority_ends(const identity::Identity& identity) {
+  std::vector<std::pair<std::string, WallTime>> all;
+  for (const auto& [domain, roots] : identity.trust.domains()) {
+    WallTime last{};
+    for (const auto& root : roots) last = std::max(last, root.not_after());
+    all.emplace_back(domain.empty() ? std::string(identity.id.trust_domain()) : domain, last);
+  }
+  return all;
+}
 
 std::vector<admin::Part> View::readiness() const {
   std::vector<admin::Part> parts;
@@ -189,6 +205,24 @@ admin::RouteView View::route(const admin::RouteQuestion& question) const {
   for (auto& cluster : clusters())
     if (!view.cluster.empty() && cluster.name == view.cluster) view.endpoints = std::move(cluster.endpoints);
   in_order(view.endpoints, state_.document->node.zone);
+  return view;
+}
+
+admin::ProcessView View::process() const {
+  admin::ProcessView view{config::name_of(state_.document->mode), state_.document->digest};
+  if (state_.overload) {
+    view.overload_level = state_.overload->level();
+    view.overload = state_.overload->describe();
+  }
+  const auto now = net::Loop::wall();
+  const auto add = [&](const std::string& owner, const std::string& what, WallTime until) {
+    view.certificates.push_back({owner, what, double(to_ms(until) - to_ms(now)) / 1000});
+  };
+  if (state_.identity) {
+    add("identity", state_.identity->id.text(), state_.identity->leaf.not_after());
+    for (const auto& [domain, until] : authority_ends(*state_.identity)) add("authorities", domain, until);
+  }
+  if (state_.files) state_.files->each_shown(add);
   return view;
 }
 

@@ -15,6 +15,7 @@ namespace outrider::server {
 
 class OverloadWatch;
 class Reloader;
+class TlsFiles;
 
 // What the supervisor knows of itself. Owned and kept up to date by it; control loop.
 struct State {
@@ -25,6 +26,7 @@ struct State {
   const OverloadWatch* overload = nullptr;
   const Reloader* reloader = nullptr;  // null: the configuration stays as it is
   uint64_t version = 1;                // of the configuration, since the start
+  const TlsFiles* files = nullptr;
   std::string local_cluster;  // of the app beside us; empty: there is none
   std::string announced_as;   // service in the registry; empty: not announced
   size_t listeners = 0, listening = 0;
@@ -34,6 +36,9 @@ struct State {
   WallTime since_wall{};
   std::function<void()> drain, quit;
 };
+
+// Per trust domain, when the last of its authorities expires.
+std::vector<std::pair<std::string, WallTime>> authority_ends(const identity::Identity& identity);
 
 // Owned by the supervisor beside its State; control loop.
 class View final : public admin::Facts {
@@ -47,6 +52,7 @@ class View final : public admin::Facts {
   admin::RegistryView registry() const override;
   admin::AuthorizationView authorization(const admin::AuthorizationQuestion& question) const override;
   admin::RouteView route(const admin::RouteQuestion& question) const override;
+  admin::ProcessView process() const override;
   admin::Build build() const override;
   std::string name() const override;
   double uptime_s() const override;

@@ -30,10 +30,14 @@ double Histogram::quantile(double q) const {
     seen += counts_[bucket];
     if (seen >= rank) break;
   }
-  double low = double(lower(bucket));
+  return figure(bucket);
+}
+
+// The harmonic mean of the edges: off by the same share whichever end the value was at.
+double Histogram::figure(uint32_t bucket, uint32_t width) {
+  const double low = double(lower(bucket));
   if (bucket < kSub || bucket == kBuckets - 1) return low;
-  double high = double(lower(bucket + 1) - 1);
-  // The harmonic mean of the edges: off by the same share whichever end the value was at.
+  const double high = double(lower(bucket + width) - 1);
   return 2 * low * high / (low + high);
 }
 

@@ -40,9 +40,10 @@ class Histogram {
   void merge(const Histogram& other);
   void subtract(const Histogram& earlier);  // of the same series
   uint64_t count() const;
-  uint64_t at(uint32_t bucket) const { return counts_[bucket]; }
-  uint64_t sum() const { return sum_; }  // exact
-  double quantile(double q) const;       // nearest rank, q in [0, 1]; 0 when empty
+  uint64_t count(uint32_t bucket) const { return counts_[bucket]; }
+  static double figure(uint32_t bucket, uint32_t width = 1);  // what we say for whatever is in it, or in so many from there on
+  uint64_t sum() const { return sum_; }                       // exact
+  double quantile(double q) const;                            // nearest rank, q in [0, 1]; 0 when empty
 
   // How many values are at most each bound; bounds rise. A bucket that a bound cuts is shared out by length, so the
   // counts rise with the bounds and, since buckets only grow, with time as well.

@@ -314,10 +314,22 @@ void Cluster::begin(Seat& seat) {
   seat.member.endpoint->in_flight.fetch_add(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+// What ended for a reason of our own says nothing of the endpoint.
+void note(Answers& answers, const Outcome& outcome, const Error* failure) {
+  if (!outcome.judges() || (failure && failure->side == Side::Local)) return;
+  if (failure) answers.unanswered();
+  else answers.answered(outcome.first_byte_us, outcome.status >= 500);
+}
+
+}  // namespace
+
 void Cluster::report(Seat& seat, const Outcome& outcome, const Error* failure) {
   --in_flight_;
   --seat.in_flight;
   seat.member.endpoint->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  note(seat.member.endpoint->answers, outcome, failure);
   balancer_->on_done(seat, outcome, context_.loop.now());
   if (recent_ && (outcome.kind == Outcome::Kind::Ok || outcome.kind == Outcome::Kind::Outrun))
     recent_->observe(outcome.first_byte_us, context_.loop.now());

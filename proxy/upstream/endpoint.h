@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "discovery/registry.h"
 #include "net/address.h"
+#include "upstream/answers.h"
 
 namespace outrider::upstream {
 
@@ -44,6 +45,7 @@ struct Endpoint {
   // Where a success rate is asked for: of the interval that ends then, on the steady clock.
   std::atomic<int64_t> interval_ends_ms{0};
   std::atomic<uint32_t> asked{0}, failed{0};
+  Answers answers;
 };
 
 inline constexpr milliseconds kLongestEjection = std::chrono::hours(1);  // that may be configured

@@ -5,12 +5,10 @@
 'use strict';
 
 const crypto = require('crypto');
-const path = require('path');
 const { Proxy, kHost } = require('../support/proxy.js');
 const { option, skip, packages, check, until, main } = require('../support/script.js');
+const { kLimit, launch } = require('./launch.js');
 const { GrpcOrigin, Origin } = require('./origin.js');
-
-const kLimit = 60000;   // of any wait for a browser: only a hang meets it
 
 // --- what runs inside the page --------------------------------------------------------------------------------------
 
@@ -135,11 +133,7 @@ main(async (folder) => {
   }
   await until('the server knows of both ends', () => origin.closes.length === 2);
   origin.closes.splice(0);
-  // Debian's Chromium cannot build its sandbox inside most containers; what it visits here is ours.
-  const browser = await puppeteer.launch({
-    executablePath: option('chromium'), userDataDir: path.join(folder, 'profile'), timeout: kLimit, protocolTimeout: kLimit,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--no-proxy-server'],
-  });
+  const browser = await launch(puppeteer, folder);
   for (const [way, port] of ways) await browse(browser, origin, port, way);
   await call(browser, folder);
   await browser.close();

@@ -23,7 +23,7 @@ constexpr const char* kShown = "outrider_tap_exchanges_total";
 class Watcher {
  public:
   explicit Watcher(Proxy& proxy, const std::string& query = {}) : stream_(proxy.connect("admin")) {
-    stream_.send("GET /tap?" + query + " HTTP/1.0\r\nHost: x\r\n\r\n");
+    stream_.send("GET /tap?" + query + " HTTP/1.0\r\nHost: localhost\r\n\r\n");
     head = stream_.read_until("\r\n\r\n").value_or("");
   }
   std::string line() {
@@ -142,16 +142,16 @@ TEST_F(Tap, EndsAtItsLimitAndWhenItsTimeIsOver) {
 TEST_F(Tap, OverHttp11ItIsChunkedAndTheConnectionServesOn) {
   start();
   Stream stream = proxy_->connect("admin");
-  stream.send("HEAD /tap HTTP/1.1\r\nHost: x\r\n\r\n");
+  stream.send("HEAD /tap HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(stream.read_message(true)->status(), 200);
   expect_nobody();
-  stream.send("GET /tap?for=1ms HTTP/1.1\r\nHost: x\r\n\r\n");
+  stream.send("GET /tap?for=1ms HTTP/1.1\r\nHost: localhost\r\n\r\n");
   auto answer = stream.read_message();
   ASSERT_TRUE(answer);
   EXPECT_TRUE(answer->whole);
   EXPECT_EQ(answer->field("transfer-encoding"), "chunked");
   EXPECT_EQ(answer->body, "{\"end\":\"duration\",\"shown\":0}\n");
-  stream.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n");
+  stream.send("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n");
   answer = stream.read_message();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status(), 200);
@@ -301,9 +301,11 @@ TEST_F(Tap, WhatMakesNoSenseOrComesFromElsewhereIsRefused) {
     EXPECT_EQ(answer.body, why);
   }
   for (const char* field : {"X-Forwarded-For: 192.0.2.1", "Origin: http://evil.example", "Forwarded: for=192.0.2.1"})
-    EXPECT_EQ(request(proxy_->address("admin"), std::string("GET /tap HTTP/1.1\r\nHost: x\r\n") + field + "\r\n\r\n").status(),
-              403);
-  EXPECT_EQ(request(proxy_->address("admin"), "POST /tap HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").status(), 405);
+    EXPECT_EQ(
+        request(proxy_->address("admin"), std::string("GET /tap HTTP/1.1\r\nHost: localhost\r\n") + field + "\r\n\r\n").status(),
+        403);
+  EXPECT_EQ(request(proxy_->address("admin"), "POST /tap HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status(),
+            405);
   expect_nobody();
 }
 

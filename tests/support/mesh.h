@@ -85,7 +85,7 @@ class Mesh : public testing::Test {
       Stream stream(fd);
       const auto at = *net::Address::parse("unix:" + admin_of(name));
       if (::connect(fd, at.raw(), at.length()) != 0) return false;
-      stream.send("GET /registry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      stream.send("GET /registry HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
       const auto page = stream.read_message();
       found = page ? text_in(page->body, "address") : "";
       return !found.empty();

@@ -63,7 +63,7 @@ std::string Proxy::edge(const std::vector<std::string>& endpoints, const std::st
 }
 
 Message Proxy::get(const std::string& path, std::string_view port) {
-  return request(address(port), "GET " + path + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+  return request(address(port), "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 }
 
 // On one kept connection: a wait for a value must not use up the machine's ports.

@@ -37,8 +37,7 @@ class Proxy {
   async start(endpoints, cluster = '', filters = '[]', more = '') {
     this.port = await freePort();
     this.metricsPort = await freePort();
-    const file = path.join(this.folder, `${this.port}.yaml`);
-    fs.writeFileSync(file, `
+    return this.run(`
 version: 1
 registry: {kind: none}
 listeners: {edge: {address: "${kHost}:${this.port}", http: {max_body: off}}}
@@ -50,6 +49,13 @@ admin: {address: off, health: off}
 lifecycle: {drain: {delay: 0}}
 overload: {threads: 1}
 ${more}`);
+  }
+
+  // By a configuration of the test's own, which has `metricsPort`.
+  async run(configuration) {
+    this.metricsPort ??= await freePort();
+    const file = path.join(this.folder, `${this.metricsPort}.yaml`);
+    fs.writeFileSync(file, typeof configuration === 'function' ? configuration(this) : configuration);
     this.process = begin(option('outrider'), ['run', '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] });
     this.process.on('exit', (code, signal) => { this.exited = signal || String(code); });
     await until('the proxy listens', () => {

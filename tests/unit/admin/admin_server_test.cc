@@ -1,115 +1,20 @@
 #include "admin/admin_server.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <future>
-#include <thread>
 
 #include "admin/metrics_page.h"
 #include "admin/pages.h"
-#include "base/text.h"
+#include "ground.h"
 #include "some_facts.h"
 #include "stats/names.h"
 
 namespace outrider::admin {
 namespace {
-
-struct Answer {
-  int status = 0;  // 0: the connection ended first
-  std::string head, body;
-};
-
-// A blocking client, used on a thread of its own. A read that takes ten seconds fails the test.
-class Client {
- public:
-  explicit Client(const net::Address& to) : fd_(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    timeval limit{.tv_sec = 10, .tv_usec = 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    EXPECT_EQ(::connect(fd_, to.raw(), to.length()), 0);
-  }
-  ~Client() { ::close(fd_); }
-  Client(const Client&) = delete;
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n <= 0) return;
-      bytes.remove_prefix(size_t(n));
-    }
-  }
-  Answer read(bool head_only = false) {
-    Answer answer;
-    while (got_.find("\r\n\r\n") == std::string::npos)
-      if (!more()) return answer;
-    const size_t end = got_.find("\r\n\r\n") + 4;
-    answer.head = to_lower(got_.substr(0, end));
-    got_.erase(0, end);
-    size_t length = 0;
-    if (size_t at = answer.head.find("content-length: "); at != std::string::npos)
-      length = std::stoul(answer.head.substr(at + 16));
-    while (!head_only && got_.size() < length)
-      if (!more()) return answer;
-    answer.body = got_.substr(0, head_only ? 0 : length);
-    got_.erase(0, answer.body.size());
-    answer.status = std::stoi(answer.head.substr(9, 3));
-    return answer;
-  }
-  Answer get(const std::string& path) {
-    send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
-    return read();
-  }
-  Answer post(const std::string& path, const std::string& body, const std::string& fields = {}) {
-    send("POST " + path + " HTTP/1.1\r\nHost: x\r\n" + fields + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-         body);
-    return read();
-  }
-  void until(std::string_view mark) {
-    while (got_.find(mark) == std::string::npos && more()) {}
-  }
-  std::string rest() {
-    while (more()) {}
-    return std::exchange(got_, {});
-  }
-  bool ended() { return got_.empty() && !more(); }
-  int fd() const { return fd_; }
-
- private:
-  bool more() {
-    char bytes[65536];
-    ssize_t n = ::recv(fd_, bytes, sizeof bytes, 0);
-    if (n > 0) got_.append(bytes, size_t(n));
-    return n > 0;
-  }
-  int fd_;
-  std::string got_;
-};
-
-class AdminServerTest : public testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(server->listen(net::Address::loopback(0)));
-    server->page("/hello", [](const Ask& ask) { return Reply{.body = "hello " + ask.value("who") + "\n"}; });
-    server->action("/echo", [](const Ask& ask) { return Reply{.body = ask.body}; });
-  }
-  // The client on a thread of its own, the server on this one until the client has ended.
-  template <class F>
-  void run(F client) {
-    std::thread thread([&] {
-      client();
-      loop.stop();
-    });
-    loop.run();
-    thread.join();
-  }
-  net::Address at() const { return server->local(); }
-  net::Loop loop;
-  std::unique_ptr<AdminServer> server = std::make_unique<AdminServer>(loop);
-};
 
 TEST_F(AdminServerTest, ServesRequestAfterRequestOnAConnection) {
   run([&] {
@@ -212,6 +117,44 @@ TEST_F(AdminServerTest, AUnixSocketWorksAndIsThisMachine) {
     EXPECT_EQ(client.get("/hello?who=a").body, "hello a\n");
     EXPECT_EQ(client.post("/echo", "abc").body, "abc");
   });
+  server.reset();
+  ::unlink(path.c_str());
+  ::rmdir(directory);
+}
+
+TEST_F(AdminServerTest, OnlyLocalNamesAreAnsweredWhereThatIsAskedAndAWebPageHasNone) {
+  const auto status = [&](const std::string& fields) {
+    Client client(at());
+    client.send("GET /hello HTTP/1.1\r\n" + fields + "\r\n");
+    return client.read();
+  };
+  server->only_local_names();
+  run([&] {
+    for (const char* ours : {"localhost", "localhost:15000", "LOCALHOST", "admin.localhost:1", "127.0.0.1", "127.0.0.1:15000",
+                             "[::1]:15000", "192.0.2.7:80"})
+      EXPECT_EQ(status(std::string("Host: ") + ours + "\r\n").status, 200) << ours;
+    for (const char* other :
+         {"evil.example", "evil.example:15000", "localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example", "x"}) {
+      const Answer answer = status(std::string("Host: ") + other + "\r\n");
+      EXPECT_EQ(answer.status, 421) << other;
+      EXPECT_NE(answer.body.find("localhost"), std::string::npos) << answer.body;
+    }
+    Client target(at());  // an absolute target is what counts
+    target.send("GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_NE(target.read().status, 200);
+    Client old(at());
+    old.send("GET /hello HTTP/1.0\r\n\r\n");
+    EXPECT_EQ(old.read().status, 200);
+  });
+}
+
+TEST_F(AdminServerTest, AUnixSocketHasNoNamesToGetWrong) {
+  char directory[] = "/tmp/outrider-admin-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  const std::string path = std::string(directory) + "/admin";
+  ASSERT_TRUE(server->listen(*net::Address::parse("unix:" + path)));
+  server->only_local_names();
+  run([&] { EXPECT_EQ(Client(server->local(1)).get("/hello?who=a").status, 200); });
   server.reset();
   ::unlink(path.c_str());
   ::rmdir(directory);
@@ -459,8 +402,8 @@ TEST_F(AdminServerTest, AllPagesAreReached) {
   add_admin_pages(*server, facts, catalog);
   run([&] {
     Client client(at());
-    for (const char* path :
-         {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry", "/stat", "/version"})
+    for (const char* path : {"/", "/live", "/ready", "/ready?json", "/config", "/clusters", "/services", "/registry", "/stat",
+                             "/overview", "/version"})
       EXPECT_EQ(client.get(path).status, 200) << path;
     EXPECT_EQ(client.post("/drain", "").status, 202);
     EXPECT_EQ(client.post("/quitquitquit", "").status, 202);

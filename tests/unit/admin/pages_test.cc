@@ -194,6 +194,78 @@ TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   EXPECT_EQ(parsed(stat_page(facts, catalog, asking("cluster=app")))["traffic"].Size(), 1u);
 }
 
+TEST(Pages, OverviewHasWhatThePageForBrowsersLooksAtEachSecond) {
+  SomeFacts facts;
+  facts.parts.push_back({.name = "overload", .ok = true, .detail = "level 1", .warning = true});
+  facts.process_view = {.mode = "sidecar",
+                        .config = "abc",
+                        .overload_level = 1,
+                        .overload = "level 1, memory",
+                        .certificates = {{"identity", "spiffe://a/ns/b/sa/c", 86400.4}}};
+  stats::Catalog catalog;
+  auto shard = catalog.make_shard();
+  const auto requests = [&](const char* code, const char* flag) {
+    return catalog.slot(stats::names::kRequests,
+                        {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}, {"code", code}, {"flag", flag}});
+  };
+  shard->add(requests("200", "none"), 7);
+  shard->add(requests("503", "no_endpoint"), 2);
+  shard->add(requests("__other__", "__other__"), 1);  // nobody knows of what is counted together
+  const auto duration =
+      catalog.slot(stats::names::kRequestDuration, {{"direction", "outbound"}, {"route", "a"}, {"cluster", "cart"}});
+  for (const uint64_t us : {1000, 1000, 250'000}) shard->observe(duration, us);
+  shard->add(catalog.slot(stats::names::kClusterPending, {{"cluster", "cart"}}), 4);
+  const auto peer = [&](const char* code) {
+    return catalog.slot(stats::names::kPeerRequests, {{"direction", "inbound"}, {"peer", "shop/web"}, {"code", code}});
+  };
+  shard->add(peer("200"), 5);
+  shard->add(peer("500"), 1);
+
+  const auto json = parsed(overview_page(facts, catalog, {"/", "/overview"}));
+  EXPECT_STREQ(json["name"].GetString(), "web");
+  EXPECT_STREQ(json["version"].GetString(), "0.1.0");
+  EXPECT_DOUBLE_EQ(json["uptime_s"].GetDouble(), 3725.25);
+  EXPECT_STREQ(json["mode"].GetString(), "sidecar");
+  EXPECT_STREQ(json["config"].GetString(), "abc");
+  EXPECT_EQ(json["overload"]["level"].GetInt(), 1);
+  EXPECT_STREQ(json["overload"]["why"].GetString(), "level 1, memory");
+  EXPECT_STREQ(json["certificates"][0]["what"].GetString(), "spiffe://a/ns/b/sa/c");
+  EXPECT_EQ(json["certificates"][0]["left_s"].GetDouble(), 86400);
+  EXPECT_TRUE(json["ready"].GetBool());
+  EXPECT_TRUE(json["parts"][1]["warning"].GetBool());
+  const auto& cart = json["traffic"][0];
+  EXPECT_EQ(cart["requests"].GetInt(), 10);
+  EXPECT_EQ(cart["failures"].GetInt(), 2);
+  ASSERT_EQ(cart["duration_ms"].Size(), 2u);
+  EXPECT_NEAR(cart["duration_ms"][0][0].GetDouble(), 1, 0.06);
+  EXPECT_EQ(cart["duration_ms"][0][1].GetInt(), 2);
+  EXPECT_NEAR(cart["duration_ms"][1][0].GetDouble(), 250, 15);
+  EXPECT_EQ(json["upstream"][0]["pending"].GetInt(), 4);
+  EXPECT_STREQ(json["peers"][0]["peer"].GetString(), "shop/web");
+  EXPECT_EQ(json["peers"][0]["requests"].GetInt(), 6);
+  EXPECT_EQ(json["peers"][0]["failures"].GetInt(), 1);
+  EXPECT_STREQ(json["pages"][1].GetString(), "/overview");
+}
+
+TEST(Pages, ClustersSayHowLongAnswersTookWhereThatIsAsked) {
+  SomeFacts facts;
+  facts.cluster_views = two_clusters();
+  auto& one = facts.cluster_views[0].endpoints[0];
+  one.errors = 3;
+  one.unanswered = 2;
+  one.first_byte_ms = {{0.5, 10}, {12.3456, 1}};
+  const auto short_form = parsed(clusters_page(facts, {}));
+  EXPECT_EQ(short_form["clusters"][0]["endpoints"][0]["errors"].GetInt(), 3);
+  EXPECT_EQ(short_form["clusters"][0]["endpoints"][0]["unanswered"].GetInt(), 2);
+  EXPECT_FALSE(short_form["clusters"][0]["endpoints"][0].HasMember("first_byte_ms"));
+  const auto json = parsed(clusters_page(facts, asking("times")));
+  const auto& times = json["clusters"][0]["endpoints"][0]["first_byte_ms"];
+  ASSERT_EQ(times.Size(), 2u);
+  EXPECT_EQ(times[1][0].GetDouble(), 12.346);
+  EXPECT_EQ(times[1][1].GetInt(), 1);
+  EXPECT_EQ(json["clusters"][0]["endpoints"][1]["first_byte_ms"].Size(), 0u);
+}
+
 TEST(Pages, IndexSaysWhoHowMuchAndWhereToGo) {
   SomeFacts facts;
   facts.cluster_views = two_clusters();

@@ -24,6 +24,7 @@ struct SomeFacts final : Facts {
     view.endpoints = {{.address = "10.0.0.1:80", .state = EndpointState::Ready}};
     return view;
   }
+  ProcessView process() const override { return process_view; }
   Build build() const override { return {"0.1.0", "abc123"}; }
   std::string name() const override { return "web"; }
   double uptime_s() const override { return 3725.25; }
@@ -37,6 +38,7 @@ struct SomeFacts final : Facts {
   std::vector<ServiceView> service_views;
   bool services_read = true;
   RegistryView registry_view;
+  ProcessView process_view{.mode = "edge", .config = "abc"};
 };
 
 inline std::vector<ClusterView> two_clusters() {
