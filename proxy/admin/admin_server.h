@@ -67,6 +67,11 @@ class AdminServer : net::ListenerEvents {
   Result<Done> listen(const net::Address& at);  // Config/os_error as open_listener says it
   void only_owner() { only_owner_ = true; }     // on a unix socket: the user this process runs as, and root
   void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
+  void hold();                                   // nobody is let in for now
+  void let_in();
+  void leave(const std::function<void(int fd)>& heir);  // to another process: the sockets, and connections that wait
+  bool left() const { return left_; }
+  void take_over(int fd);  // such a connection
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
   void page(std::string path, Make make);    // the short form: GET from anywhere
@@ -86,7 +91,7 @@ class AdminServer : net::ListenerEvents {
   Reply not_found() const;
   void ended(class Session& session);
   net::Loop& loop_;
-  bool only_owner_ = false, told_of_stranger_ = false;
+  bool only_owner_ = false, told_of_stranger_ = false, left_ = false;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;
   std::unordered_map<const void*, std::unique_ptr<class Session>> sessions_;

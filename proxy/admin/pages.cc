@@ -173,6 +173,7 @@ Reply index_page(const Facts& facts) {
       "  GET  /tap            exchanges as they end, a line of JSON each (outrider tap --help: by what; limit=, for=; from this machine)\n"
       "  GET  /config         the configuration as it takes effect\n"
       "  GET  /version        what was built\n"
+      "  POST /upgrade        another process takes this one's place (?binary=PATH; from this machine)\n"
       "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
       "  POST /quitquitquit   drain and exit (from this machine)\n";
   return {.body = std::move(text)};

@@ -130,6 +130,10 @@ bool Listener::accept_one() {
 
 void Listener::close() {
   for (int i = 0; i < kBacklog && fd_ >= 0 && accept_one(); ++i) {}
+  leave();
+}
+
+void Listener::leave() {
   pause();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }

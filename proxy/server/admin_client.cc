@@ -52,16 +52,16 @@ void limit_waiting(int fd, int seconds) {
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-// Connects and asks; a socket that answers, or -1 with `error` set. HTTP/1.0: the answer ends with the connection, and is
+// Connects and asks, "GET /path"; a socket that answers, or -1 with `error` set. HTTP/1.0: the answer ends with the connection, and is
 // never chunked.
-int ask(const std::string& admin, const std::string& path, int limit_seconds, std::string& error) {
+int ask(const std::string& admin, const std::string& what, int limit_seconds, std::string& error) {
   const auto address = net::Address::parse(admin);
   if (!address) return error = "\"" + admin + "\" is no address: host:port or unix:/path", -1;
   Socket socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   limit_waiting(socket.fd, limit_seconds);
   if (::connect(socket.fd, address->raw(), address->length()) != 0)
     error = "nobody answers at " + admin + ": " + std::strerror(errno) + " (is the proxy running? --admin says where)";
-  else if (!send_all(socket.fd, "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+  else if (!send_all(socket.fd, what + " HTTP/1.0\r\nHost: localhost\r\n\r\n"))
     error = "the proxy at " + admin + " closed the connection";
   else return std::exchange(socket.fd, -1);
   return -1;
@@ -85,12 +85,14 @@ std::string admin_address(const std::string& given) {
   return named && *named ? named : "127.0.0.1:15000";
 }
 
-std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error) {
-  const Socket socket(ask(admin, path, kLimitSeconds, error));
+namespace {
+
+std::optional<AdminAnswer> whole_answer(const std::string& admin, const std::string& what, int limit_seconds, std::string& error) {
+  const Socket socket(ask(admin, what, limit_seconds, error));
   std::string text;
   for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {
     n = receive(socket.fd, text);
-    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(kLimitSeconds) + " s";
+    if (n < 0) error = "no answer from " + admin + " within " + std::to_string(limit_seconds) + " s";
   }
   if (!error.empty()) return {};
   auto answer = parse(text);
@@ -98,9 +100,19 @@ std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string
   return answer;
 }
 
+}  // namespace
+
+std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error) {
+  return whole_answer(admin, "GET " + path, kLimitSeconds, error);
+}
+
+std::optional<AdminAnswer> order_admin(const std::string& admin, const std::string& path, int limit_seconds, std::string& error) {
+  return whole_answer(admin, "POST " + path, limit_seconds, error);
+}
+
 std::optional<AdminAnswer> follow_admin(const std::string& admin, const std::string& path,
                                         const std::function<bool(std::string_view line)>& on_line, std::string& error) {
-  const Socket socket(ask(admin, path, kFirstSeconds, error));
+  const Socket socket(ask(admin, "GET " + path, kFirstSeconds, error));
   if (socket.fd < 0) return {};
   std::string text;
   std::optional<AdminAnswer> begun;

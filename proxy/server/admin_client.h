@@ -16,6 +16,9 @@ struct AdminAnswer {
 // `admin`: "127.0.0.1:15000" or "unix:/path". Null with `error` set when nobody answers within 5 s.
 std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error);
 
+// The same to make it do something (POST), which may take it so long.
+std::optional<AdminAnswer> order_admin(const std::string& admin, const std::string& path, int limit_seconds, std::string& error);
+
 // The same for a page that goes on: each line as it comes, without its end, until `on_line` says false or there are no more;
 // `body` stays empty then. Any other answer than 200 is as above. Null: no answer began within 15 s.
 std::optional<AdminAnswer> follow_admin(const std::string& admin, const std::string& path,

@@ -9,7 +9,11 @@
 #include "admin/metrics_page.h"
 #include "admin/pages.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "discovery/dht/keys.h"
+#include "net/ticket_keys.h"
 #include "server/build.h"
+#include "server/cgroup.h"
 #include "server/cluster_plans.h"
 #include "server/compile.h"
 #include "server/overload.h"
@@ -28,7 +32,8 @@ uint32_t threads_of(const config::Document& document) {
   if (document.overload.threads) return document.overload.threads;
   if (document.mode == config::Mode::Sidecar) return 1;
   cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? uint32_t(std::max(1, CPU_COUNT(&set))) : 1;
+  const uint32_t allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? uint32_t(std::max(1, CPU_COUNT(&set))) : 1;
+  return std::min(allowed, threads_for(CgroupCpu::own().read()).value_or(allowed));
 }
 
 void configure_log(const config::Log& log) {
@@ -59,6 +64,17 @@ std::string advertised(const std::string& configured, const net::Address& listen
   if (ip.empty() && !listening.is_wildcard()) return listening.text();
   if (ip.empty()) ip = net::Address::first_reachable();
   return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(listening.port());
+}
+
+void take_tickets(const exchange::Snapshot& snapshot, const Inheritance& from) {
+  for (const auto& plan : snapshot.listeners)
+    if (const auto context = plan->tls ? plan->tls->get() : nullptr)
+      if (auto* keys = context->tickets_to_hand_over()) (void)keys->load(from.tickets(plan->name));
+}
+
+std::string new_instance() {
+  const auto id = discovery::new_instance_id();
+  return to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
 }
 
 std::string cannot_listen(const std::string& key, const net::Address& at, const Error& why) {
@@ -93,14 +109,17 @@ Supervisor::Supervisor(Settings settings)
 Supervisor::~Supervisor() {
   step_limit_.cancel();
   feeds_.cancel();
+  app_look_.cancel();
   downloads_.reset();
   shared_limits_.reset();
   signals_.reset();
   app_.reset();
+  succession_.reset();
   admin_.reset();
   health_.reset();
   metrics_.reset();
   for (auto& worker : workers_) worker->join();
+  upgrade_.reset();
   if (services_) services_->stop();
   mesh_.stop();
   workers_.clear();
@@ -109,6 +128,16 @@ Supervisor::~Supervisor() {
 }
 
 std::string Supervisor::start() {
+  auto problem = start_all();
+  if (!problem.empty() && settings_.inheritance) settings_.inheritance->tell_failed(problem);
+  return problem;
+}
+
+std::string Supervisor::start_all() {
+  auto* const before = settings_.inheritance.get();
+  if (before)
+    if (auto problem = before->receive(document_.lifecycle.upgrade_timeout); !problem.empty()) return problem;
+  instance_ = before && !before->instance().empty() ? before->instance() : new_instance();
   const bool sandbox = settings_.own_process && document_.lifecycle.sandbox;
   if (sandbox && holds_keys(document_)) keep_memory_private();
   if (auto problem = credentials_.start(); !problem.empty()) return problem;
@@ -123,6 +152,7 @@ std::string Supervisor::start() {
   auto snapshot = compile(document_, 1, credentials_.workload(), tls_files_);
   if (!snapshot) return snapshot.why();
   snapshot_ = *snapshot;
+  if (before) take_tickets(*snapshot_, *before);
   downloads_ = std::make_unique<Downloads>(control_, *catalog_, *shard_);
   shared_limits_ = std::make_unique<SharedLimits>(control_, *catalog_, *shard_);
   for (const auto& feed : snapshot_->feeds) {
@@ -140,6 +170,9 @@ std::string Supervisor::start() {
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
   state_.services = services_.get();
+  if (settings_.own_process)
+    upgrade_ = std::make_unique<Upgrade>(control_, static_cast<UpgradeEvents&>(*this), settings_.keeper,
+                                         document_.lifecycle.upgrade_timeout);
   for (auto step : {&Supervisor::open_listeners, &Supervisor::open_pages})
     if (auto problem = (this->*step)(); !problem.empty()) return problem;
   // Threads have what the one that starts them has: this is the last moment before the first of them.
@@ -154,9 +187,16 @@ std::string Supervisor::start() {
   memory_ = std::make_unique<MemoryReturn>(control_, snapshot_->connections);
   for (auto& worker : workers_) {
     worker->adopt(snapshot_);
+    if (before) worker->hold();
     worker->start();
   }
   watch_overload();
+  if (before) {
+    const std::string service = document_.service.name_space + "/" + document_.service.name;
+    assumed_up_ = document_.service && before->announced_as() == service;
+    before->drop_rest();
+    succession_ = std::make_unique<Succession>(control_, static_cast<SuccessionEvents&>(*this), before->take_channel());
+  }
   add_services();
   if (settings_.signals)
     signals_ = std::make_unique<Signals>(control_, *this, std::vector<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT});
@@ -171,6 +211,7 @@ std::string Supervisor::start() {
   downloads_->start();
   shared_limits_->start();
   state_.started = true;
+  if (awaits_turn()) return {};
   say_hello();
   if (document_.service && state_.local_cluster.empty()) announce();
   return {};
@@ -192,24 +233,36 @@ void Supervisor::end() {
 
 // --- what there is ----------------------------------------------------------------------------------------------
 
-std::string Supervisor::start_mesh() { return mesh_.start(document_, state_.identity); }
+std::string Supervisor::start_mesh() {
+  const bool asks = settings_.inheritance && document_.registry.kind != config::Registry::Kind::None;
+  const int socket =
+      asks ? settings_.inheritance->registry(document_.registry.bind, document_.lifecycle.upgrade_timeout) : -1;
+  return mesh_.start(document_, state_.identity, socket);
+}
 
-// The first worker takes the address as it is written, the others the port it came to.
+// The first worker takes the address as it is written, the others the port it came to. Sockets of a process before us are all
+// taken, however many workers it had: closing one would take the queue of it away.
 std::string Supervisor::open_listeners() {
   for (const auto& listener : document_.listeners) state_.listeners += listener.addresses.size();
   for (const auto& plan : snapshot_->listeners)
-    for (net::Address at : plan->addresses)
-      for (size_t i = 0; i < workers_.size(); ++i) {
+    for (net::Address at : plan->addresses) {
+      const std::string written = at.text();
+      std::vector<int> inherited;
+      if (settings_.inheritance) inherited = settings_.inheritance->listeners(plan->name, written);
+      for (size_t i = 0; i < std::max(workers_.size(), inherited.size()); ++i) {
         if (at.is_unix() && i > 0) continue;  // a path has one socket: one worker accepts for all of them
-        const auto fd = net::open_listener(at, i == 0 ? net::Port::Alone : net::Port::Shared);
+        const auto fd = i < inherited.size() ? Result<int>(inherited[i])
+                                             : net::open_listener(at, i == 0 ? net::Port::Alone : net::Port::Shared);
         if (!fd) return cannot_listen("listeners." + plan->name + ".address", at, fd.error());
         if (i == 0) {
           at = net::Address::local_of(*fd);
           addresses_.emplace_back(plan->name, at);
           ++state_.listening;
         }
-        workers_[i]->open(plan, *fd);
+        opened_.push_back({Handed::Kind::Listener, plan->name, written, i, *fd});
+        workers_[i % workers_.size()]->open(plan, *fd);
       }
+    }
   return {};
 }
 
@@ -227,13 +280,24 @@ std::string Supervisor::open_pages() {
     const auto at = net::Address::parse(port.address);
     if (!at) return std::string(port.key) + ": \"" + port.address + "\" is no address";
     port.server = std::make_unique<admin::AdminServer>(control_);
-    if (const auto done = port.server->listen(*at); !done) return cannot_listen(port.key, *at, done.error());
+    std::vector<int> inherited;
+    if (settings_.inheritance) inherited = settings_.inheritance->page(port.name, at->text());
+    const auto fd = inherited.empty() ? net::open_listener(*at) : Result<int>(inherited[0]);
+    if (!fd) return cannot_listen(port.key, *at, fd.error());
+    port.server->listen(*fd);
+    if (settings_.inheritance) port.server->hold();
+    opened_.push_back({Handed::Kind::Page, port.name, at->text(), 0, *fd});
     addresses_.emplace_back(port.name, port.server->local());
   }
   if (admin_) {
     admin_->only_owner();
     admin::add_admin_pages(*admin_, view_, *catalog_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
+    if (upgrade_) admin_->page("/upgrade", http::Method::Post, upgrade_->page(), admin::From::Local);
+    if (!document_.lifecycle.quit_page)
+      admin_->action("/quitquitquit", [](const admin::Ask&) {
+        return admin::Reply{.status = 403, .body = "lifecycle.quit is off: the process ends by a signal.\n"};
+      });
   }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
@@ -318,11 +382,13 @@ void Supervisor::announce() {
   const auto group = services_->all().find(state_.local_cluster);
   bool up = document_.service.health.kind == config::Health::Kind::Off;
   if (group != services_->all().end() && group->second.set)
-    for (const auto& member : group->second.set->members)
-      up |= member.endpoint->health.load(std::memory_order_relaxed) == Health::Healthy;
+    for (const auto& member : group->second.set->members) {
+      const Health health = member.endpoint->health.load(std::memory_order_relaxed);
+      up |= health == Health::Healthy || (assumed_up_ && health == Health::Unknown);
+    }
   if (up != state_.app_up) log::info(up ? "the app answers" : "the app does not answer", {{"service", document_.service.name}});
   state_.app_up = up;
-  if (!mesh_ || !document_.service.do_register || state_.draining || up == announced_) return;
+  if (!mesh_ || !document_.service.do_register || state_.draining || awaits_turn() || up == announced_) return;
   announced_ = up;
   const std::string service = document_.service.name_space + "/" + document_.service.name;
   if (!up) {
@@ -332,6 +398,7 @@ void Supervisor::announce() {
   }
   net::Address at = address_of("inbound");
   discovery::Instance self;
+  self.instance = instance_;
   self.address = advertised(document_.node.address, at);
   self.version = document_.service.version;
   self.zone = document_.node.zone;
@@ -349,10 +416,21 @@ void Supervisor::announce() {
 // --- the way out ------------------------------------------------------------------------------------------------
 
 void Supervisor::on_signal(int number) {
+  if (number == SIGUSR2 && upgrade_) return upgrade_->begin({}, [](const std::string&, pid_t) {});
   if (number != SIGTERM && number != SIGINT) {
     if (app_) app_->signal(number);
     return;
   }
+  if (++asked_[0] > asked_[1]) ask_to_leave(number);
+}
+
+// Whoever signals a whole group, or all of a container, means us once: by the keeper, which passes it on, and ourselves.
+void Supervisor::on_passed_signal(int number) {
+  if (number != SIGTERM && number != SIGINT) return on_signal(number);
+  if (++asked_[1] > asked_[0]) ask_to_leave(number);
+}
+
+void Supervisor::ask_to_leave(int number) {
   if (step_ != Step::Running) {  // somebody is in a hurry
     log::warn("asked again: what is left is cut off");
     return cut();
@@ -372,6 +450,7 @@ void Supervisor::on_app_exit(int code) {
 void Supervisor::leave(milliseconds delay) {
   if (step_ != Step::Running) return;
   step_ = Step::Leaving;
+  if (upgrade_) upgrade_->give_up("this process is leaving");
   log::info("leaving", {{"delay_ms", delay.count()}});
   withdraw();
   control_.arm(step_limit_, delay);
@@ -386,24 +465,43 @@ void Supervisor::withdraw() {
 
 void Supervisor::on_step_over() {
   switch (step_) {
-    case Step::Leaving: return app_ && app_->running() ? drain_inbound() : drain_all();
-    case Step::DrainingInbound: return end_app();
+    case Step::Leaving: {
+      const bool waits = !state_.local_cluster.empty() && !document_.lifecycle.outbound_until_drain;
+      return (app_ && app_->running()) || (!app_ && waits) ? drain_inbound() : drain_all();
+    }
+    case Step::DrainingInbound: return app_ ? end_app() : drain_all();
     case Step::EndingApp:
       if (std::exchange(killed_, true)) return drain_all();  // it cannot be ended: not ours to signal
       app_->signal(SIGKILL);
       return control_.arm(step_limit_, kCutLimit);
-    case Step::DrainingAll: return cut();
+    case Step::DrainingAll:
+    case Step::HandingOver: return cut();
     case Step::Cutting: return stop();
     case Step::Running:
     case Step::Stopped: return;
   }
 }
 
+Drain Supervisor::first_drain() const { return document_.lifecycle.outbound_until_drain ? Drain::All : Drain::Inbound; }
+
+// An app that is not ours to end is waited for: one deadline for all of it.
 void Supervisor::drain_inbound() {
   step_ = Step::DrainingInbound;
   drained_ = 0;
-  for (auto& worker : workers_) worker->drain(Drain::Inbound);
+  for (auto& worker : workers_) worker->drain(first_drain());
   control_.arm(step_limit_, document_.lifecycle.drain_time);
+  if (app_) return;
+  deadline_ = control_.now() + document_.lifecycle.drain_time;
+  on_look_for_app();
+}
+
+void Supervisor::on_look_for_app() {
+  if (step_ != Step::DrainingInbound) return;
+  const auto group = services_->all().find(state_.local_cluster);
+  const bool known = group != services_->all().end() && group->second.set && !group->second.set->members.empty();
+  if (inbound_drained_ && (!known || app_watch_.gone())) return drain_all();
+  if (known) app_watch_.look(group->second.set->members.front().endpoint->address);
+  control_.arm(app_look_, AppWatch::kPace);
 }
 
 void Supervisor::end_app() {
@@ -417,15 +515,18 @@ void Supervisor::drain_all() {
   step_ = Step::DrainingAll;
   drained_ = 0;
   for (auto& worker : workers_) worker->drain(Drain::All);
-  control_.arm(step_limit_, document_.lifecycle.drain_time);
+  const auto left = deadline_ ? std::chrono::ceil<milliseconds>(*deadline_ - control_.now()) : document_.lifecycle.drain_time;
+  control_.arm(step_limit_, std::max(left, milliseconds(0)));
 }
 
 void Supervisor::on_drained(int, Drain what) {
   control_.post([this, what] {
-    const bool inbound = step_ == Step::DrainingInbound && what == Drain::Inbound;
-    const bool all = (step_ == Step::DrainingAll || step_ == Step::Cutting) && what == Drain::All;
-    if (!(inbound || all) || ++drained_ < workers_.size()) return;
-    all ? stop() : end_app();
+    const bool first = step_ == Step::DrainingInbound && what == first_drain();
+    const bool all = (step_ == Step::DrainingAll || step_ == Step::HandingOver || step_ == Step::Cutting) && what == Drain::All;
+    if (!(first || all) || ++drained_ < workers_.size()) return;
+    if (all) return stop();
+    if (app_) return end_app();
+    inbound_drained_ = true;
   });
 }
 
@@ -441,7 +542,13 @@ void Supervisor::cut() {
   control_.arm(step_limit_, kCutLimit);
 }
 
+// What has been handed over must have gone, too; the kernel has it then, whatever becomes of us.
 void Supervisor::stop() {
+  constexpr milliseconds kGoing{8};
+  if (upgrade_ && !upgrade_->all_gone() && looks_left_-- > 0) {
+    step_ = Step::Cutting;
+    return control_.arm(step_limit_, kGoing);
+  }
   step_ = Step::Stopped;
   step_limit_.cancel();
   for (auto& worker : workers_) worker->join();

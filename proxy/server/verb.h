@@ -46,6 +46,7 @@ int identity_show(const Arguments&);
 int show_authorization(const Arguments&);
 int show_route(const Arguments&);
 int show_tap(const Arguments&);
+int upgrade_proxy(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

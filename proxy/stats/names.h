@@ -235,6 +235,10 @@ inline constexpr Name kIdentityInfo{  // spiffe_id, issuer: of our own certifica
 inline constexpr Name kDownloads{  // source, result
     "outrider_downloads_total", "What filters have from URLs (jwks), by how fetching it ended.", Kind::Counter};
 
+// Another process has taken this one's place. result: success (of this process and those it took over from), failure.
+inline constexpr Name kUpgrades{  // result
+    "outrider_upgrades_total", "Upgrades of the binary in place, by result.", Kind::Counter};
+
 // The process. loop: worker, control, registry. subsystem: buffers, registry, stats, access_log.
 inline constexpr Name kBuildInfo{  // version, revision
     "outrider_build_info", "1; what was built.", Kind::Gauge};
@@ -275,7 +279,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 
