@@ -170,7 +170,8 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
     Fields upgrade = fields.map("upgrade");
     upgrade.duration("timeout", l.upgrade_timeout, milliseconds(1));
   }
-  fields.choice("pid", l.pid, {{"auto", Lifecycle::Pid::Auto}, {"keep", Lifecycle::Pid::Keep}, {"change", Lifecycle::Pid::Change}});
+  fields.choice("pid", l.pid,
+                {{"auto", Lifecycle::Pid::Auto}, {"keep", Lifecycle::Pid::Keep}, {"change", Lifecycle::Pid::Change}});
 }
 
 void read_buckets(Fields& fields, Metrics& m) {

@@ -55,7 +55,8 @@ void Datagram::pause() {
 }
 
 void Datagram::resume() {
-  if (!poll_) poll_ = PollHandle<Datagram>::make(loop_, fd_, EPOLLIN, this, [](Datagram& self, int, uint32_t) { self.on_events(); });
+  if (!poll_)
+    poll_ = PollHandle<Datagram>::make(loop_, fd_, EPOLLIN, this, [](Datagram& self, int, uint32_t) { self.on_events(); });
 }
 
 void Datagram::on_events() {

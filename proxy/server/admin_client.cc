@@ -52,8 +52,8 @@ void limit_waiting(int fd, int seconds) {
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-// Connects and asks, "GET /path"; a socket that answers, or -1 with `error` set. HTTP/1.0: the answer ends with the connection, and is
-// never chunked.
+// Connects and asks, "GET /path"; a socket that answers, or -1 with `error` set. HTTP/1.0: the answer ends with the connection,
+// and is never chunked.
 int ask(const std::string& admin, const std::string& what, int limit_seconds, std::string& error) {
   const auto address = net::Address::parse(admin);
   if (!address) return error = "\"" + admin + "\" is no address: host:port or unix:/path", -1;
@@ -87,7 +87,8 @@ std::string admin_address(const std::string& given) {
 
 namespace {
 
-std::optional<AdminAnswer> whole_answer(const std::string& admin, const std::string& what, int limit_seconds, std::string& error) {
+std::optional<AdminAnswer> whole_answer(const std::string& admin, const std::string& what, int limit_seconds,
+                                        std::string& error) {
   const Socket socket(ask(admin, what, limit_seconds, error));
   std::string text;
   for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {

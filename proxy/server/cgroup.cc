@@ -46,7 +46,7 @@ std::optional<MemoryUse> use_of(const std::string& folder) {
 }  // namespace
 
 std::vector<std::string> CgroupMemory::folders_of(std::string_view proc_cgroup, const std::string& root,
-                                                 std::string_view controller) {
+                                                  std::string_view controller) {
   std::vector<std::string> folders;
   for (const auto line : split(proc_cgroup, '\n')) {  // "4:memory:/a/b", "0::/a/b"
     const auto parts = split(line, ':');
@@ -71,9 +71,7 @@ std::optional<MemoryUse> CgroupMemory::read() const {
   return tightest;
 }
 
-CgroupCpu CgroupCpu::own() {
-  return CgroupCpu(CgroupMemory::folders_of(text_of("/proc/self/cgroup"), "/sys/fs/cgroup", "cpu"));
-}
+CgroupCpu CgroupCpu::own() { return CgroupCpu(CgroupMemory::folders_of(text_of("/proc/self/cgroup"), "/sys/fs/cgroup", "cpu")); }
 
 // "150000 100000" or "max 100000"; v1 has a file for each, and says -1 where there is none.
 std::optional<double> CgroupCpu::read() const {

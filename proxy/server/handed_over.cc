@@ -41,7 +41,8 @@ Bequest Supervisor::bequest() {
   for (const auto& socket : opened_) all.all.push_back({{socket.kind, socket.name, socket.address, socket.worker}, socket.fd});
   for (const auto& plan : snapshot_->listeners)
     if (const auto context = plan->tls ? plan->tls->get() : nullptr)
-      if (auto* keys = context->tickets_to_hand_over()) all.all.push_back({{Handed::Kind::Tickets, plan->name, keys->save()}, -1});
+      if (auto* keys = context->tickets_to_hand_over())
+        all.all.push_back({{Handed::Kind::Tickets, plan->name, keys->save()}, -1});
   return all;
 }
 
@@ -100,8 +101,13 @@ void Supervisor::on_turn_come() {
 
 void Supervisor::on_inherited(const Handed& connection, int fd) {
   if (connection.text != kPages) {
-    auto& worker = workers_[size_t(control_.random().below(uint32_t(workers_.size())))];
-    return worker->take_over(connection.name, fd, uint32_t(connection.number), milliseconds(connection.more));
+    std::vector<size_t> doors;  // of this listener: a unix socket has one, whatever workers there are
+    for (const auto& socket : opened_)
+      if (socket.kind == Handed::Kind::Listener && socket.name == connection.name)
+        doors.push_back(socket.worker % workers_.size());
+    if (doors.empty()) return void(::close(fd));  // the new configuration has no such listener
+    auto& worker = *workers_[doors[control_.random().below(uint32_t(doors.size()))]];
+    return worker.take_over(connection.name, fd, uint32_t(connection.number), milliseconds(connection.more));
   }
   for (auto* server : {&admin_, &health_, &metrics_})
     if (*server && connection.name == (server == &admin_ ? "admin" : server == &health_ ? "health" : "metrics"))

@@ -133,7 +133,9 @@ std::vector<int> Inheritance::take(Sockets& from, std::string_view name, std::st
   return taken;
 }
 
-std::vector<int> Inheritance::listeners(std::string_view name, std::string_view address) { return take(listeners_, name, address); }
+std::vector<int> Inheritance::listeners(std::string_view name, std::string_view address) {
+  return take(listeners_, name, address);
+}
 
 std::vector<int> Inheritance::page(std::string_view name, std::string_view address) { return take(pages_, name, address); }
 

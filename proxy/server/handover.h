@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -56,7 +57,7 @@ class Inheritance {
   // Taken, in the order of workers: the caller owns them. None: there were none, or they have been taken.
   std::vector<int> listeners(std::string_view name, std::string_view address);
   std::vector<int> page(std::string_view name, std::string_view address);
-  std::string tickets(std::string_view listener) const;  // empty: none
+  std::string tickets(std::string_view listener) const;     // empty: none
   int registry(std::string_view bind, milliseconds limit);  // its socket, or -1; the one before has fallen silent
   void tell_failed(std::string_view why);
   const std::string& instance() const { return instance_; }  // empty: there was none

@@ -44,7 +44,8 @@ std::string contents(const char* path) {
 
 std::string reason(int os_error) { return std::strerror(os_error); }
 
-// Nobody but root and whoever runs us may put another file there: whoever asks for an upgrade over the loopback port is not known.
+// Nobody but root and whoever runs us may put another file there: whoever asks for an upgrade over the loopback port is not
+// known.
 std::string why_not_trusted(const std::string& path) {
   for (std::string part = path;; part = part.substr(0, std::max<size_t>(1, part.rfind('/')))) {
     struct stat file {};
@@ -127,7 +128,8 @@ void Keeping::on_signal(int signals) {
   int status = 0;
   for (pid_t gone; (gone = ::waitpid(-1, &status, WNOHANG)) > 0;) {  // orphans, too
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    const auto how = WIFEXITED(status) ? "exited with " + std::to_string(code) : "was ended by signal " + std::to_string(code - 128);
+    const auto how =
+        WIFEXITED(status) ? "exited with " + std::to_string(code) : "was ended by signal " + std::to_string(code - 128);
     for (size_t i = 0; i < proxies_.size(); ++i) {
       if (proxies_[i].process != gone) continue;
       proxies_[i].process = 0;

@@ -33,20 +33,20 @@ class OverloadWatch;
 
 struct Settings {
   config::Document document;
-  std::vector<std::string> command;              // the app to start beside the proxy; empty: none
-  bool signals = true;                           // TERM, INT and those to pass on are ours to handle
-  bool own_process = false;                      // there is nothing else in it: lifecycle.sandbox may close around all of it
-  milliseconds file_look = identity::kFileLook;  // how often files are asked whether they are others
-  std::string cgroup;                            // folder with memory.max and memory.current; empty: this process's own
-  std::string no_upgrade;                        // why another process cannot be started as this one was; empty: it can
-  int keeper = -1;                               // of start_keeper(); -1: there is none
+  std::vector<std::string> command;               // the app to start beside the proxy; empty: none
+  bool signals = true;                            // TERM, INT and those to pass on are ours to handle
+  bool own_process = false;                       // there is nothing else in it: lifecycle.sandbox may close around all of it
+  milliseconds file_look = identity::kFileLook;   // how often files are asked whether they are others
+  std::string cgroup;                             // folder with memory.max and memory.current; empty: this process's own
+  std::string no_upgrade;                         // why another process cannot be started as this one was; empty: it can
+  int keeper = -1;                                // of start_keeper(); -1: there is none
   std::unique_ptr<Inheritance> inheritance = {};  // of the process whose place we take; null: there is none
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
 // The way out: withdraw, wait lifecycle.drain.delay, drain what is inbound, end the app or wait until it is gone, drain the rest,
-// stop; each step has a limit, and a second signal or the deadline cuts what is left. Or another process takes our place, and what
-// is left here drains.
+// stop; each step has a limit, and a second signal or the deadline cuts what is left. Or another process takes our place, and
+// what is left here drains.
 class Supervisor final : public WorkerEvents,
                          public SignalEvents,
                          public AppEvents,

@@ -29,7 +29,8 @@ class UpgradePage final : public admin::Page {
       admin::Visit* const visit = std::exchange(*waiting, nullptr);
       if (!visit) return;
       if (!why_not.empty()) return visit->reply({.status = 409, .body = why_not + "\n"});
-      visit->reply({.body = "process " + std::to_string(successor) + " serves, process " + std::to_string(::getpid()) + " drains\n"});
+      visit->reply(
+          {.body = "process " + std::to_string(successor) + " serves, process " + std::to_string(::getpid()) + " drains\n"});
     });
   }
   void on_gone(admin::Visit& visit) override {

@@ -13,7 +13,7 @@
 
 namespace outrider::server {
 
-struct Bequest {  // what goes before the new process begins
+struct Bequest {                            // what goes before the new process begins
   std::vector<std::pair<Handed, int>> all;  // Greeting, sockets, keys; descriptors stay ours
 };
 
@@ -74,9 +74,9 @@ class Upgrade final : net::MessengerEvents, KeeperEvents {
 class SuccessionEvents {  // on the control loop
  public:
   virtual bool ready() = 0;
-  virtual void on_turn_come() = 0;                                   // we are the one that serves
+  virtual void on_turn_come() = 0;                                  // we are the one that serves
   virtual void on_inherited(const Handed& connection, int fd) = 0;  // owns fd
-  virtual void on_left_alone() = 0;                                  // before our turn has come: it is not wanted any more
+  virtual void on_left_alone() = 0;                                 // before our turn has come: it is not wanted any more
   virtual void on_all_inherited(size_t connections) = 0;
 
  protected:

@@ -49,7 +49,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   // As drain(All), but doors and clients that wait for a request go on in another process: `heir` hears of these, on its thread.
   void hand_over(exchange::Heir& heir);
   void take_over(const std::string& listener, int fd, uint32_t requests, milliseconds age);  // such a client; owns it
-  void review_trust(milliseconds grace);     // others are trusted than before: who is not has so long to end
+  void review_trust(milliseconds grace);  // others are trusted than before: who is not has so long to end
   void watch(std::shared_ptr<const exchange::Watches> all, std::function<void()> adopted);  // these; then calls it, on its thread
   void cut();  // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();

@@ -165,8 +165,8 @@ async def slow_origin(port, endless):
                     writer.write(PIECE)
                     await writer.drain()
                     await asyncio.sleep(3600 if for_ever and piece == 5 else 0.2)
-        except (OSError, EOFError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass                                           # it has left, or all is over
         writer.close()
     return await asyncio.start_server(serve, HOST, port, backlog=1024)
 

@@ -1,5 +1,5 @@
-// What one process says to the one that takes its place: whatever it is, it is read or refused, and what was read says the same when
-// it is written again.
+// What one process says to the one that takes its place: whatever it is, it is read or refused, and what was read says the same
+// when it is written again.
 
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
-// Another process takes the place of a running proxy: nobody who is connected, connects or looks it up notices; and where it does not
-// come up to that, nothing has happened. With processes of the built program.
+// Another process takes the place of a running proxy: nobody who is connected, connects or looks it up notices; and where it does
+// not come up to that, nothing has happened. With processes of the built program.
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -8,6 +8,8 @@
 
 #include <csignal>
 #include <fstream>
+#include <future>
+#include <sstream>
 #include <thread>
 
 #include "tests/support/mesh.h"
@@ -26,10 +28,15 @@ class Successor : public Mesh {
 
   std::string config(const std::string& more = {}) {
     return "version: 1\nmode: edge\nregistry: {kind: none}\noverload: {threads: 2}\n"
-           "lifecycle: {drain: {delay: 0}}\nadmin: {address: \"unix:" + admin_of("edge") + "\", health: off}\n"
+           "lifecycle: {drain: {delay: 0}}\nadmin: {address: \"unix:" +
+           admin_of("edge") +
+           "\", health: off}\n"
            "telemetry: {metrics: {address: \"127.0.0.1:0\"}}\n"
-           "listeners: {edge: {address: \"127.0.0.1:0\"" + more + "}, file: {address: \"unix:" + folder.path("socket") + "\"}}\n"
-           "routes: {edge: [{cluster: web}], file: [{cluster: web}]}\nclusters: {web: {endpoints: [\"" + origin->text() + "\"]}}\n";
+           "listeners: {edge: {address: \"127.0.0.1:0\"" +
+           more + "}, file: {address: \"unix:" + folder.path("socket") +
+           "\"}}\n"
+           "routes: {edge: [{cluster: web}], file: [{cluster: web}]}\nclusters: {web: {endpoints: [\"" +
+           origin->text() + "\"]}}\n";
   }
   std::unique_ptr<Program> edge(const std::string& listener = {}, const std::vector<std::string>& set = {}) {
     folder.write("edge.yaml", config(listener));
@@ -355,8 +362,9 @@ TEST_F(Successor, AsProcessOneItReapsAndPassesOn) {
   if (geteuid() != 0) GTEST_SKIP() << "only root may make a namespace of processes";
   folder.write("edge.yaml", config());
   const std::string log = folder.path("edge.log"), yaml = folder.path("edge.yaml");
-  const std::string app = "for i in 1 2 3; do (sh -c 'exit 0' & sleep 0.1 & true); done; trap 'exit 7' TERM; echo orphaned; "
-                          "while :; do sleep 0.05; done";
+  const std::string app =
+      "for i in 1 2 3; do (sh -c 'exit 0' & sleep 0.1 & true); done; trap 'exit 7' TERM; echo orphaned; "
+      "while :; do sleep 0.05; done";
   const pid_t outside = fork();
   if (outside == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
