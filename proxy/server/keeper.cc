@@ -107,6 +107,11 @@ int Keeping::run() {
     for (const int number : kPassed) sigaddset(&heard, number);
   const int signals = ::signalfd(-1, &heard, SFD_NONBLOCK | SFD_CLOEXEC);
   for (;;) {
+    for (size_t i = proxies_.size(); i-- > 0;) {  // those that are history
+      if (i == current_ || proxies_[i].socket >= 0 || proxies_[i].process > 0) continue;
+      proxies_.erase(proxies_.begin() + ptrdiff_t(i));
+      if (i < current_) --current_;
+    }
     std::vector<pollfd> all{{signals, POLLIN, 0}};
     bool any = false;
     for (const auto& proxy : proxies_) {

@@ -132,14 +132,14 @@ TEST(Drain, OfManyStreamsThoseThatEndInTimeAreWhole) {
   std::atomic<bool> over{false};
   Origin origin([&](Stream& connection) {
     while (const auto request = connection.read_message()) {
-      connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
       ++asked;
+      connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
       may_go_on.wait();
       if (request->start.find("/never") != std::string::npos) return void(connection.read_all());
       connection.send("world");
     }
   });
-  Proxy proxy(Proxy::edge({origin.text()}), {"lifecycle.drain.time=3s"});
+  Proxy proxy(Proxy::edge({origin.text()}), {"lifecycle.drain.time=5s"});
   const auto path = [](int i) { return i % 2 ? "/never" : "/ends"; };
   std::vector<Stream> clients;
   for (int i = 0; i < kEach; ++i) {
