@@ -47,7 +47,8 @@ bool send_message(int socket, std::string_view bytes, int fd) {
   return n >= 0;
 }
 
-// Of an empty message and of the end the kernel says the same; nobody sends empty ones.
+// Of an empty message and of the end the kernel says the same; nobody sends empty ones. An end that has not read all we sent it
+// resets the connection, which the kernel says once, and before what that end said itself.
 Received receive_message(int socket) {
   char bytes[kMostMessage];
   iovec part{bytes, sizeof bytes};
@@ -59,7 +60,7 @@ Received receive_message(int socket) {
   message.msg_controllen = sizeof room;
   ssize_t n;
   do n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  while (n < 0 && errno == EINTR);
+  while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   if (n < 0 && errno == EAGAIN) return {};
   Received received;
   received.what = n > 0 ? Received::What::Message : Received::What::End;

@@ -62,8 +62,9 @@ void Upgrade::begin(const std::string& binary, Told told) {
   state_ = State::Waiting;
   told_ = std::move(told);
   successor_ = 0;
-  registry_silent_ = hung_up_ = false;
+  registry_silent_ = false;
   why_.clear();
+  how_.clear();
   net::MessengerEvents& self = *this;
   channel_ = std::make_unique<net::Messenger>(control_, self, ours);
   control_.arm(timer_, limit_);
@@ -97,11 +98,12 @@ void Upgrade::on_message(std::string_view bytes, int fd) {
   }
 }
 
-// How it has ended the keeper says; where it says nothing, that it has hung up is all there is.
+// How it has ended the keeper says, and why it said itself before: whichever comes last tells.
 void Upgrade::on_hung_up() {
   channel_.reset();
   if (state_ == State::Passed) return log::error("upgrade: the new process has ended", {{"process", int64_t(successor_)}});
-  hung_up_ = true;
+  if (!how_.empty()) return fail("the new process " + how_);
+  how_ = "has hung up";
   control_.arm(timer_, kWhy);
 }
 
@@ -110,16 +112,19 @@ void Upgrade::on_not_started(const std::string& why) {
 }
 
 void Upgrade::on_ended(pid_t process, const std::string& how) {
-  if (state_ == State::Waiting && process == successor_) fail("the new process " + how + (why_.empty() ? "" : ": " + why_));
+  if (state_ != State::Waiting || process != successor_) return;
+  how_ = how;
+  if (!channel_) return fail("the new process " + how_);
+  control_.arm(timer_, kWhy);
 }
 
 void Upgrade::on_limit() {
-  if (hung_up_) return fail("the new process has hung up" + (why_.empty() ? std::string() : ": " + why_));
-  fail("the new process was not ready within " + std::to_string(limit_.count()) + " ms (lifecycle.upgrade.timeout)" +
-       (why_.empty() ? "" : ": " + why_));
+  if (!how_.empty()) return fail("the new process " + how_);
+  fail("the new process was not ready within " + std::to_string(limit_.count()) + " ms (lifecycle.upgrade.timeout)");
 }
 
-void Upgrade::fail(const std::string& why) {
+void Upgrade::fail(std::string why) {
+  if (!why_.empty()) why += ": " + why_;
   timer_.cancel();
   channel_.reset();
   state_ = State::Idle;

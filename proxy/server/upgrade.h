@@ -55,7 +55,7 @@ class Upgrade final : net::MessengerEvents, KeeperEvents {
   void on_ended(pid_t process, const std::string& how) override;
   void on_passed_signal(int number) override { events_.on_passed_signal(number); }
   void on_limit();
-  void fail(const std::string& why);
+  void fail(std::string why);
   void tell(const std::string& why_not);
   enum class State : uint8_t { Idle, Waiting, Passed };  // Passed: it is the other's turn
   net::Loop& control_;
@@ -65,8 +65,8 @@ class Upgrade final : net::MessengerEvents, KeeperEvents {
   State state_ = State::Idle;
   std::unique_ptr<net::Messenger> channel_;
   pid_t successor_ = 0;
-  bool registry_silent_ = false, hung_up_ = false;
-  std::string why_;  // as it says itself
+  bool registry_silent_ = false;
+  std::string why_, how_;  // as it says itself; as it has ended
   Told told_;
   net::BoundTimer<Upgrade, &Upgrade::on_limit> timer_{*this};
 };

@@ -74,6 +74,16 @@ TEST(Messenger, HearsThatTheOtherEndIsGone) {
   EXPECT_EQ(pair.other->heard, std::vector<std::string>{"last"});
 }
 
+// A process that ends at once has not read what it was told; why it ends is heard all the same.
+TEST(Messenger, TheLastWordOfWhoDidNotListenArrives) {
+  Pair pair;
+  pair.one->messenger->send("never read");
+  pair.other->messenger->send("last word");
+  pair.other->messenger.reset();
+  while (!pair.one->hung_up) pair.loop.run_turn(true);
+  EXPECT_EQ(pair.one->heard, std::vector<std::string>{"last word"});
+}
+
 TEST(Messenger, MayEndInsideItsEvent) {
   Pair pair;
   for (const char* text : {"end it", "nobody hears this"}) pair.one->messenger->send(text);
