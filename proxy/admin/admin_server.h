@@ -67,7 +67,7 @@ class AdminServer : net::ListenerEvents {
   Result<Done> listen(const net::Address& at);  // Config/os_error as open_listener says it
   void only_owner() { only_owner_ = true; }     // on a unix socket: the user this process runs as, and root
   void listen(int fd);                          // a listening descriptor that was opened elsewhere; owned from now on
-  void hold();                                   // nobody is let in for now
+  void hold();                                  // nobody is let in for now
   void let_in();
   void leave(const std::function<void(int fd)>& heir);  // to another process: the sockets, and connections that wait
   bool left() const { return left_; }

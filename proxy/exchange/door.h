@@ -14,7 +14,7 @@ class Door final : net::ListenerEvents {
   void shut() { listener_.close(); }
   void hold() { listener_.pause(); }  // nobody is let in for now
   void let_in() { listener_.resume(); }
-  void leave() { listener_.leave(); }                          // to another process, with who is in the queue
+  void leave() { listener_.leave(); }                           // to another process, with who is in the queue
   void take_over(int fd, uint32_t requests, milliseconds age);  // a client of another process; owns it
   const ListenerPlan& plan() const { return *from_->plan; }
   const std::shared_ptr<AcceptedFrom>& accepted_from() const { return from_; }

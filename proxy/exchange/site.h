@@ -21,7 +21,8 @@ namespace outrider::exchange {
 class Exchange;
 class HttpSession;
 
-// Another process that goes on with clients' connections which wait for a request. Called on workers' threads; takes the descriptor.
+// Another process that goes on with clients' connections which wait for a request. Called on workers' threads; takes the
+// descriptor.
 class Heir {
  public:
   virtual void on_released(int fd, const ListenerPlan& from, uint32_t requests, milliseconds age) = 0;

@@ -78,7 +78,7 @@ std::optional<double> CgroupCpu::read() const {
   std::optional<double> tightest;
   for (const auto& folder : folders_) {
     const auto both = text_of(folder + "/cpu.max");
-    const auto parts = split(both, ' ');
+    const auto parts = split(split(both, '\n').front(), ' ');
     const auto quota = parts.size() == 2 ? parse_number(parts[0]) : number_in(folder + "/cpu.cfs_quota_us");
     const auto period = parts.size() == 2 ? parse_number(parts[1]) : number_in(folder + "/cpu.cfs_period_us");
     if (!quota || !period || *quota == 0 || *period == 0) continue;
