@@ -98,7 +98,7 @@ void Listener::pause() {
 
 void Listener::resume() {
   starved_.cancel();
-  if (poll_) return;
+  if (poll_ || fd_ < 0) return;
   poll_ = PollHandle<Listener>::make(loop_, fd_, EPOLLIN, this,
                                      [](Listener& self, int, uint32_t) { self.loop_.newcomers().wait(self); });
   if (!poll_) loop_.arm(starved_, kStarved);

@@ -90,10 +90,10 @@ bool Supervisor::ready() {
 }
 
 void Supervisor::on_turn_come() {
+  if (step_ != Step::Running) return;  // somebody has ended us meanwhile: who is in the queues is served on the way out
   for (auto& worker : workers_) worker->let_in();
   for (auto* server : {&admin_, &health_, &metrics_})
     if (*server) (*server)->let_in();
-  if (upgrade_) upgrade_->keeper().say_current();
   count_upgrade("success", settings_.inheritance->times() + 1);
   say_hello();
   if (document_.service) announce();

@@ -29,7 +29,7 @@ namespace {
 
 constexpr int kPassed[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT};
 
-// A message is a letter and what belongs to it: to the keeper S(path), with a descriptor, K(pid), C; from it P(pid), E(why),
+// A message is a letter and what belongs to it: to the keeper S(path), with a descriptor, K(pid), C(pid); from it P(pid), E(why),
 // X(pid,how), G(number).
 std::string message(char letter, std::string_view rest) { return letter + std::string(rest); }
 
@@ -155,7 +155,10 @@ void Keeping::on_message(Proxy& from) {
   const std::string rest = received.bytes.substr(1);
   switch (received.bytes[0]) {
     case 'S': return start(from.socket, rest, received.fd);
-    case 'C': current_ = size_t(&from - proxies_.data()); break;
+    case 'C':
+      for (size_t i = 0; i < proxies_.size(); ++i)
+        if (proxies_[i].process > 0 && std::to_string(proxies_[i].process) == rest) current_ = i;
+      break;
     case 'K':
       for (const auto& proxy : proxies_)  // our children alone
         if (proxy.process > 0 && std::to_string(proxy.process) == rest) ::kill(proxy.process, SIGKILL);
@@ -256,8 +259,8 @@ void Keeper::kill(pid_t process) {
   if (messenger_) messenger_->send(message('K', std::to_string(process)));
 }
 
-void Keeper::say_current() {
-  if (messenger_) messenger_->send("C");
+void Keeper::say_current(pid_t process) {
+  if (messenger_) messenger_->send(message('C', std::to_string(process)));
 }
 
 void Keeper::on_message(std::string_view bytes, int fd) {

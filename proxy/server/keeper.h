@@ -44,7 +44,7 @@ class Keeper final : net::MessengerEvents {
   // With our command line and environment, and `channel`, which is closed here. `binary` empty: the one that is in place.
   void start(const std::string& binary, int channel);
   void kill(pid_t process);
-  void say_current();  // signals are for us from now on
+  void say_current(pid_t process);  // signals are for that one from now on
 
  private:
   void on_message(std::string_view bytes, int fd) override;

@@ -90,6 +90,7 @@ void Upgrade::on_message(std::string_view bytes, int fd) {
     case Handed::Kind::Ready:
       timer_.cancel();
       state_ = State::Passed;
+      keeper_.say_current(successor_);
       channel_->send(write_handed({Handed::Kind::Go, {}, {}}));
       log::info("upgrade: the new process is ready, and this one drains", {{"process", int64_t(successor_)}});
       events_.on_successor();

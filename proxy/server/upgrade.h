@@ -40,7 +40,6 @@ class Upgrade final : net::MessengerEvents, KeeperEvents {
   using Told = std::function<void(const std::string& why_not, pid_t successor)>;
   void begin(const std::string& binary, Told told);  // binary empty: the one in place
   std::unique_ptr<admin::Page> page();               // POST /upgrade?binary=PATH
-  Keeper& keeper() { return keeper_; }
   // After on_successor(): a client's connection, or one to a page; owns the descriptor.
   void pass(const Handed& connection, int fd);
   void give_up(const std::string& why);  // one that is under way
