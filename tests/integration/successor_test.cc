@@ -326,6 +326,7 @@ TEST_F(Successor, TheRegistrationDoesNotFlicker) {
   const auto instance = [&] { return text_in(web->get("/clusters?cluster=default/shop").body, "instance"); };
   const std::string known = instance(), where = registry_of("shop-0");
   ASSERT_NE(known, "");
+  until("its first reading, which confirms it", [&] { return known_to(*web) == 1; });
   Traffic traffic(web->address("outbound"));
   std::atomic<bool> watching{true};
   std::atomic<int> looks{0}, away{0};
