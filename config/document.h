@@ -383,7 +383,12 @@ struct Lifecycle {
   bool wait_listeners = true, wait_identity = true, wait_registry = false;  // `ready_when`
   milliseconds drain_delay{5000}, drain_time{30000};
   bool exit_with_app = true;
+  bool outbound_until_drain = false;  // else until the app is gone
+  bool quit_page = true;
   bool sandbox = true;
+  bool upgrade = true;  // another process may take this one's place
+  milliseconds upgrade_timeout{30000};
+  enum class Pid : uint8_t { Auto, Keep, Change } pid = Pid::Auto;
 };
 
 struct Upkeep {  // `config`: how the configuration itself is looked after

@@ -162,10 +162,16 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
     drain.duration("delay", l.drain_delay);
     drain.duration("time", l.drain_time);
   }
-  fields.later("outbound_until", {"app_exit"});
+  fields.choice("outbound_until", l.outbound_until_drain, {{"app_exit", false}, {"drain", true}});
   fields.choice("exit_with", l.exit_with_app, {{"app", true}, {"none", false}});
   fields.flag("sandbox", l.sandbox);
-  fields.later("quit", {"loopback"});
+  fields.choice("quit", l.quit_page, {{"loopback", true}, {"off", false}});
+  if ((l.upgrade = !fields.off("upgrade", false))) {
+    Fields upgrade = fields.map("upgrade");
+    upgrade.duration("timeout", l.upgrade_timeout, milliseconds(1));
+  }
+  fields.choice("pid", l.pid,
+                {{"auto", Lifecycle::Pid::Auto}, {"keep", Lifecycle::Pid::Keep}, {"change", Lifecycle::Pid::Change}});
 }
 
 void read_buckets(Fields& fields, Metrics& m) {

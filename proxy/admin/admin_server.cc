@@ -1,5 +1,6 @@
 #include "admin/admin_server.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -98,6 +99,30 @@ Result<Done> AdminServer::listen(const net::Address& at) {
 void AdminServer::listen(int fd) {
   net::ListenerEvents& self = *this;
   listeners_.push_back(std::make_unique<net::Listener>(loop_, self, fd));
+}
+
+void AdminServer::hold() {
+  for (auto& listener : listeners_) listener->pause();
+}
+
+void AdminServer::let_in() {
+  for (auto& listener : listeners_) listener->resume();
+}
+
+void AdminServer::leave(const std::function<void(int fd)>& heir) {
+  left_ = true;
+  for (auto& listener : listeners_) listener->leave();
+  std::vector<Session*> all;
+  for (auto& [key, session] : sessions_) all.push_back(session.get());
+  for (Session* session : all)
+    if (const int fd = session->release(); fd >= 0) heir(fd);
+}
+
+void AdminServer::take_over(int fd) {
+  sockaddr_storage from{};
+  socklen_t length = sizeof from;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&from), &length) != 0) return void(::close(fd));
+  on_accept(fd, net::Address(reinterpret_cast<sockaddr*>(&from), length));
 }
 
 void AdminServer::page(std::string path, http::Method method, std::unique_ptr<Page> page, From from) {

@@ -78,6 +78,11 @@ class AdminServer : net::ListenerEvents {
   // asks must have called it localhost or by an address.
   void only_local_names() { only_local_names_ = true; }
   void listen(int fd);  // a listening descriptor that was opened elsewhere; owned from now on
+  void hold();          // nobody is let in for now
+  void let_in();
+  void leave(const std::function<void(int fd)>& heir);  // to another process: the sockets, and connections that wait
+  bool left() const { return left_; }
+  void take_over(int fd);  // such a connection
   const net::Address& local(size_t which = 0) const { return listeners_[which]->local(); }
   void page(std::string path, http::Method method, std::unique_ptr<Page> page, From from = From::Anywhere);
   void page(std::string path, Make make);    // the short form: GET from anywhere
@@ -101,7 +106,7 @@ class AdminServer : net::ListenerEvents {
   bool closed(std::string_view path, http::Method method) const;
   void ended(class Session& session);
   net::Loop& loop_;
-  bool only_owner_ = false, only_local_names_ = false, told_of_stranger_ = false;
+  bool only_owner_ = false, only_local_names_ = false, told_of_stranger_ = false, left_ = false;
   size_t most_body_ = 64 * 1024;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::map<std::string, Methods, std::less<>> pages_;

@@ -192,6 +192,7 @@ Reply index_page(const Facts& facts) {
       "  POST /log            how much is logged from now on (?level=; from this machine)\n"
       "  POST /weight         share of requests that others send here (?value=; from this machine)\n"
       "  GET  /version        what was built\n"
+      "  POST /upgrade        another process takes this one's place (?binary=PATH; from this machine)\n"
       "  POST /drain          leave the registry and turn unready; serves what still comes (from this machine)\n"
       "  POST /quitquitquit   drain and exit (from this machine)\n";
   return {.body = std::move(text)};

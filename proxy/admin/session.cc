@@ -185,6 +185,14 @@ void Session::on_gone(const Error&) {
 
 void Session::on_deadline() { close(); }
 
+int Session::release() {
+  if (state_ != State::Idle || !connection_ || !connection_->codec().reusable()) return -1;
+  const auto codec = connection_->rest();
+  const int fd = codec ? connection_->release() : -1;
+  if (codec) close();
+  return fd;
+}
+
 void Session::close() {
   forget_page();
   deadline_.cancel();

@@ -29,12 +29,13 @@ class Session final : wire::ConnectionOwner, http::StreamEvents, public Visit, p
   bool idle() const { return state_ == State::Idle; }
   TimePoint since() const { return since_; }  // when its state changed last
   void close();                               // at once
+  int release();                              // the descriptor, where it waits for a request, and then it is gone; else -1
 
  private:
   enum class State : uint8_t { Idle, Reading, Asking, Streaming, Sending };
   http::StreamEvents* on_stream(http::StreamId id) override;
   void on_idle() override {  // a kept-alive connection waits under deadline_
-    if (!connection_->codec().reusable()) connection_->close_after_flush();
+    if (!connection_->codec().reusable() || server_.left()) connection_->close_after_flush();
   }
   void on_draining() override {}
   void on_input_end() override;

@@ -15,10 +15,24 @@ void Door::on_accept(int fd, const net::Address& peer) {
   if (site_.pressure->level() == Pressure::Level::Refuse) return refuse(fd, Ending::Overload);
   if (!plan.ip.empty() && !may_come(peer)) return refuse(fd, Ending::Denied);
   if (plan.max_rate && !plan.rate->enter(site_.loop.now(), plan.max_rate)) return refuse(fd, Ending::TooFast);
-  if (!plan.of_process->enter(plan.max_of_process)) return refuse(fd, Ending::Overload);
+  admit(fd, peer);
+}
+
+void Door::take_over(int fd, uint32_t requests, milliseconds age) {
+  sockaddr_storage from{};
+  socklen_t length = sizeof from;
+  const bool there = ::getpeername(fd, reinterpret_cast<sockaddr*>(&from), &length) == 0;  // else it has left on the way
+  const net::Address peer = there ? net::Address(reinterpret_cast<sockaddr*>(&from), length) : net::Address();
+  if (!there || (!plan().ip.empty() && !may_come(peer))) return refuse(fd, there ? Ending::Denied : Ending::Client);
+  if (HttpSession* const session = admit(fd, peer)) session->resume(requests, age);
+}
+
+HttpSession* Door::admit(int fd, const net::Address& peer) {
+  const ListenerPlan& plan = *from_->plan;
+  if (!plan.of_process->enter(plan.max_of_process)) return refuse(fd, Ending::Overload), nullptr;
   if (!plan.connections->enter(plan.max_connections)) {
     plan.of_process->leave();
-    return refuse(fd, Ending::TooMany);
+    return refuse(fd, Ending::TooMany), nullptr;
   }
   bool counted_ip = false;
   if (plan.max_per_ip && !peer.is_unix()) {
@@ -26,7 +40,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
     if (entry == TallyTable::Entry::Refused) {
       plan.of_process->leave();
       plan.connections->leave();
-      return refuse(fd, Ending::TooManyPerIp);
+      return refuse(fd, Ending::TooManyPerIp), nullptr;
     }
     counted_ip = entry == TallyTable::Entry::Counted;
   }
@@ -36,6 +50,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
   auto* session =
       new HttpSession(site_, from_, {fd, peer, called.address.port(), counted_ip, meant_for_others ? &called.address : nullptr});
   site_.sessions.push_back(*session);
+  return session;
 }
 
 bool Door::may_come(const net::Address& peer) {

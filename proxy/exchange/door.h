@@ -18,12 +18,17 @@ class Door final : net::ListenerEvents {
   }
   const net::Address& local() const { return listener_.local(); }
   void shut() { listener_.close(); }
+  void hold() { listener_.pause(); }  // nobody is let in for now
+  void let_in() { listener_.resume(); }
+  void leave() { listener_.leave(); }                           // to another process, with who is in the queue
+  void take_over(int fd, uint32_t requests, milliseconds age);  // a client of another process; owns it
   const ListenerPlan& plan() const { return *from_->plan; }
   const std::shared_ptr<AcceptedFrom>& accepted_from() const { return from_; }
   void lead_to(std::shared_ptr<AcceptedFrom> from) { from_ = std::move(from); }  // whoever comes from now on
 
  private:
   void on_accept(int fd, const net::Address& peer) override;
+  HttpSession* admit(int fd, const net::Address& peer);  // null: there is no room for him, and he has been told
   bool may_come(const net::Address& peer);
   void refuse(int fd, Ending why);
   Site& site_;

@@ -139,7 +139,7 @@ http::StreamEvents* HttpSession::on_stream(http::StreamId id) {
   if (plan().max_requests && requests_ >= plan().max_requests) {
     closing_ = Ending::MaxRequests;
     codec().drain();
-  } else if (site_.draining) {
+  } else if (site_.draining && !may_pass()) {
     closing_ = Ending::Draining;
     codec().drain();
   } else if (site_.pressure->level() >= Pressure::Level::NoKeepAlive && connection_.wire() != http::Wire::Raw) {
@@ -227,6 +227,7 @@ void HttpSession::on_partial() {
 void HttpSession::on_idle() {
   if (!codec().reusable()) return close(Ending::Finished);
   if (auto codec = connection_.rest()) site_.codecs.keep(std::move(codec));
+  if (site_.heir && hand_over()) return;
   written_ = connection_.bytes_out();
   if (awaited_ != Awaited::Head) await(Awaited::Request, plan().idle);
 }
@@ -308,6 +309,32 @@ void HttpSession::drain() {
   if (waiting) connection_.close_after_flush(plan().stream_idle);
 }
 
+bool HttpSession::may_pass() const {
+  return site_.heir && !closing_ && connection_.wire() == http::Wire::Http1 && !connection_.transport().tls();
+}
+
+bool HttpSession::hand_over() {
+  const int fd = may_pass() ? connection_.release() : -1;
+  if (fd < 0) return false;
+  site_.heir->on_released(fd, plan(), requests_, std::chrono::duration_cast<milliseconds>(net::Loop::clock() - since_));
+  part(Ending::Draining);
+  return true;
+}
+
+// Who speaks TLS is answered once more, with the word that the connection ends behind it: to close it now would race his request.
+void HttpSession::leave_to_heir() {
+  if (hand_over() || may_pass()) return;
+  const bool waits = connection_.resting() && connection_.wire() == http::Wire::Http1;
+  if (!waits) drain();
+}
+
+void HttpSession::resume(uint32_t requests, milliseconds age) {
+  requests_ = requests;
+  since_ -= age;
+  if (age_limit_) site_.loop.arm(*age_limit_, std::max(milliseconds(0), plan().max_connection - age));
+  if (requests > 0) await(Awaited::Request, plan().idle);
+}
+
 // With RST where something is under way: a FIN could make what the client has look whole.
 void HttpSession::cut(Ending why) {
   closing_ = why;
@@ -340,8 +367,12 @@ void HttpSession::on_gone(const Error& why) {
   if (connection_.wire() == http::Wire::Http2 && why.code == Code::Protocol && !closing_)
     site_.shard.add(door_->counters.malformed(why.what));
   if (why.code == Code::Tls) site_.shard.add(door_->counters.handshake(why.what, "none"));
+  part(closing_ ? *closing_ : ending_of(why));
+}
+
+void HttpSession::part(Ending why) {
   const auto age = std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::clock() - since_).count();
-  site_.shard.add(door_->counters.closed(closing_ ? *closing_ : ending_of(why)));
+  site_.shard.add(door_->counters.closed(why));
   note_clear_text();
   site_.shard.sub(plan().permissive && !mutual_ ? door_->counters.clear_active : door_->counters.active);
   site_.shard.observe(door_->counters.duration, uint64_t(age));

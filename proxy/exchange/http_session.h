@@ -45,6 +45,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void note_refused(const Error& why, std::string_view server_name);  // TLS that is not passed on
   void note_not_passed_on(const char* why);                           // by destination
   void drain();                                                       // no request after the one under way
+  bool hand_over();                                                   // to site.heir, if it waits for a request: then it is gone
+  void leave_to_heir();                                               // the same now, or once it waits; who cannot, drains
+  void resume(uint32_t requests, milliseconds age);                   // of a connection that another process began
   void cut(Ending why = Ending::Draining);                            // the drain's deadline: now
   void review(net::TrustReview& review);                              // is whoever came still trusted?
 
@@ -71,6 +74,8 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_age_limit();
   void close(Ending why);
   void abort(Ending why);
+  bool may_pass() const;  // it can be handed over between two requests
+  void part(Ending why);
   Site& site_;
   std::shared_ptr<AcceptedFrom> door_;
   wire::HttpConnection connection_;

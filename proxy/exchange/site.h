@@ -21,6 +21,16 @@ namespace outrider::exchange {
 class Exchange;
 class HttpSession;
 
+// Another process that goes on with clients' connections which wait for a request. Called on workers' threads; takes the
+// descriptor.
+class Heir {
+ public:
+  virtual void on_released(int fd, const ListenerPlan& from, uint32_t requests, milliseconds age) = 0;
+
+ protected:
+  ~Heir() = default;
+};
+
 // Owned by a worker; one thread. Everything that lives on the data path holds a reference to it.
 struct Site {
   Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, milliseconds service_idle, std::shared_ptr<PeerNames> peer_names);
@@ -53,6 +63,7 @@ struct Site {
   IntrusiveList<HttpSession> sessions;                                      // for draining
   IntrusiveList<Shadow> shadows;                                            // that have been sent; nobody waits for them
   bool draining = false;
+  Heir* heir = nullptr;  // there is one: with draining
 
  private:
   std::vector<Exchange*> free_;

@@ -1,5 +1,6 @@
 #include "net/datagram.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -35,9 +36,27 @@ Result<Done> Datagram::bind(const Address& at) {
     ::close(std::exchange(fd_, -1));
     return Error{Code::Config, Side::Local, Retry::No, os_error, "cannot_bind"};
   }
-  poll_ = PollHandle<Datagram>::make(loop_, fd_, EPOLLIN, this, [](Datagram& self, int, uint32_t) { self.on_events(); });
+  resume();
   if (!poll_) return Error{Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"};
   return Done{};
+}
+
+Result<Done> Datagram::adopt(int fd) {
+  fd_ = fd;
+  resume();
+  if (!poll_) return Error{Code::Internal, Side::Local, Retry::No, 0, "cannot_watch"};
+  return Done{};
+}
+
+int Datagram::share() const { return ::fcntl(fd_, F_DUPFD_CLOEXEC, 0); }
+
+void Datagram::pause() {
+  if (poll_) std::exchange(poll_, nullptr)->release(Descriptor::Kept);
+}
+
+void Datagram::resume() {
+  if (!poll_)
+    poll_ = PollHandle<Datagram>::make(loop_, fd_, EPOLLIN, this, [](Datagram& self, int, uint32_t) { self.on_events(); });
 }
 
 void Datagram::on_events() {

@@ -29,7 +29,11 @@ class Datagram {
   ~Datagram();
   Datagram(const Datagram&) = delete;
   Datagram& operator=(const Datagram&) = delete;
-  Result<Done> bind(const Address& at);                 // port 0: any; ask local() afterwards
+  Result<Done> bind(const Address& at);  // port 0: any; ask local() afterwards
+  Result<Done> adopt(int fd);            // one that is bound
+  int share() const;                     // its descriptor once more, for another process
+  void pause();                          // nothing is read; what comes waits
+  void resume();
   int send(std::string_view bytes, const Address& to);  // 0, or an errno; full socket buffers drop (EAGAIN)
   Address local() const;
 

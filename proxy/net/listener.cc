@@ -98,7 +98,7 @@ void Listener::pause() {
 
 void Listener::resume() {
   starved_.cancel();
-  if (poll_) return;
+  if (poll_ || fd_ < 0) return;
   poll_ = PollHandle<Listener>::make(loop_, fd_, EPOLLIN, this,
                                      [](Listener& self, int, uint32_t) { self.loop_.newcomers().wait(self); });
   if (!poll_) loop_.arm(starved_, kStarved);
@@ -130,6 +130,10 @@ bool Listener::accept_one() {
 
 void Listener::close() {
   for (int i = 0; i < kBacklog && fd_ >= 0 && accept_one(); ++i) {}
+  leave();
+}
+
+void Listener::leave() {
   pause();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }

@@ -37,6 +37,7 @@ class Listener final : Newcomer {
   void pause();  // stops accepting; the kernel's queue waits
   void resume();
   void close();  // lets in who is in the queue; whoever comes later is refused
+  void leave();  // closes our descriptor alone: another process has the socket, and the queue
 
  private:
   void on_turn() override;

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 
 namespace outrider::net {
@@ -90,6 +91,54 @@ int TicketKeys::open(const unsigned char* name, const unsigned char* vector, EVP
     return key == &now_ ? kUsed : kUsedAndRenewed;
   }
   return kFull;
+}
+
+namespace {
+
+template <class Part>
+void put(std::string& to, const Part& part) {
+  to.append(reinterpret_cast<const char*>(&part), sizeof part);
+}
+
+template <class Part>
+void take(std::string_view& from, Part& part) {
+  std::memcpy(static_cast<void*>(&part), from.data(), sizeof part);
+  from.remove_prefix(sizeof part);
+}
+
+}  // namespace
+
+// Each key in use: name, cipher, mac, and the moment of the machine's clock at which it was made.
+std::string TicketKeys::save() {
+  const std::lock_guard lock(mutex_);
+  std::string saved;
+  saved.reserve(2 * sizeof(Key));  // one piece of memory, that the caller wipes
+  for (const auto* key : {&now_, &before_}) {
+    if (!*key) continue;
+    put(saved, (*key)->name);
+    put(saved, (*key)->cipher);
+    put(saved, (*key)->mac);
+    put(saved, int64_t((*key)->made.time_since_epoch().count()));
+  }
+  return saved;
+}
+
+bool TicketKeys::load(std::string_view saved) {
+  constexpr size_t kSaved = sizeof(Key::name) + sizeof(Key::cipher) + sizeof(Key::mac) + sizeof(int64_t);
+  if (saved.empty() || saved.size() % kSaved != 0 || saved.size() > 2 * kSaved) return false;
+  const std::lock_guard lock(mutex_);
+  for (auto* key : {&now_, &before_}) {
+    wipe(*key);
+    if (saved.empty()) continue;
+    key->emplace();
+    int64_t made = 0;
+    take(saved, (*key)->name);
+    take(saved, (*key)->cipher);
+    take(saved, (*key)->mac);
+    take(saved, made);
+    (*key)->made = TimePoint(TimePoint::duration(made));
+  }
+  return true;
 }
 
 bool TicketKeys::turn() {

@@ -4,6 +4,8 @@
 #include <array>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/time.h"
 
@@ -25,6 +27,9 @@ class TicketKeys {
   TicketKeys(const TicketKeys&) = delete;
   TicketKeys& operator=(const TicketKeys&) = delete;
   void seal_for(ssl_ctx_st* context);  // which must not outlive this
+  // For the process that takes our place, on the same machine: it opens what we have sealed. Secret.
+  std::string save();
+  bool load(std::string_view saved);  // false: it is none of that; nothing has changed
 
  private:
   struct Key {

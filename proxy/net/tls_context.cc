@@ -142,6 +142,7 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::server(const st
   const std::shared_ptr<TlsContext> first = sites[unnamed == settings.end() ? 0 : size_t(unnamed - settings.begin())];
   const bool vouched = std::any_of(settings.begin(), settings.end(), [](const auto& each) { return !each.client_ca.empty(); });
   first->tickets_ = before && !vouched ? before->tickets_ : std::make_shared<TicketKeys>(Loop::clock);
+  first->tickets_stay_ = vouched;
   for (size_t i = 0; i < sites.size(); ++i) {
     first->tickets_->seal_for(sites[i]->context_);
     if (sites[i] == first) continue;

@@ -79,6 +79,8 @@ class TlsContext {
   ssl_ctx_st* raw() const { return context_; }
   const std::string& protocols() const { return protocols_; }           // a server's, as ALPN carries them (RFC 7301 3.1)
   const std::vector<std::string>& remarks() const { return remarks_; }  // what a person should know of the files
+  // What opens a client's session at a process that takes our place; null: none may be resumed there, as behind a renewal.
+  TicketKeys* tickets_to_hand_over() const { return tickets_stay_ ? nullptr : tickets_.get(); }
   bool checks_identity() const { return is_mutual() || !identities_.empty(); }
   bool is_mutual() const { return trust_.has_value(); }  // of workloads
   // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id, where that is known.
@@ -97,6 +99,7 @@ class TlsContext {
   static int choose_site(ssl_st* ssl, int* alert, void* context);
   static int staple(ssl_st* ssl, void* context);
   std::shared_ptr<TicketKeys> tickets_;  // a server's
+  bool tickets_stay_ = true;
   std::vector<Staple> staples_;
   std::vector<std::string> remarks_;
   // By the name that is asked for; "*.suffix" by ".suffix". Not those that are this one.

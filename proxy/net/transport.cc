@@ -386,6 +386,12 @@ void Transport::close() {
   waiting_.reset();
 }
 
+int Transport::release() {
+  if (poll_) std::exchange(poll_, nullptr)->release(Descriptor::Kept);
+  waiting_.reset();
+  return std::exchange(fd_, -1);
+}
+
 void Transport::abort() {
   const linger now{1, 0};
   if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);

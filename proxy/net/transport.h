@@ -75,6 +75,7 @@ class Transport {
   void finish();      // of TLS: says that nothing follows. close() is to
   void shut_write();  // the same, and FIN
   void close();       // no event follows
+  int release();      // the descriptor is somebody else's from here on; no event follows
   void abort();       // close with RST: the peer must not take what it got for the whole
   bool open() const { return fd_ >= 0; }
   bool connected() const { return connected_; }  // TCP is; of TLS tls() knows

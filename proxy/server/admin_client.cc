@@ -16,7 +16,7 @@ namespace outrider::server {
 
 namespace {
 
-constexpr int kFirstSeconds = 15, kChangeSeconds = 30;
+constexpr int kFirstSeconds = 15;
 
 struct Socket {
   explicit Socket(int f) : fd(f) {}
@@ -105,9 +105,9 @@ std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string
 }
 
 std::optional<AdminAnswer> tell_admin(const std::string& admin, const std::string& path, const std::string& body,
-                                      std::string& error) {
+                                      std::string& error, int limit_seconds) {
   const std::string head = "POST " + path + " HTTP/1.0\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size());
-  return whole_answer(admin, head + "\r\n\r\n" + body, kChangeSeconds, error);
+  return whole_answer(admin, head + "\r\n\r\n" + body, limit_seconds, error);
 }
 
 std::optional<AdminAnswer> follow_admin(const std::string& admin, const std::string& path,

@@ -18,9 +18,10 @@ constexpr int kAdminSeconds = 5;
 std::optional<AdminAnswer> ask_admin(const std::string& admin, const std::string& path, std::string& error,
                                      int limit_seconds = kAdminSeconds);
 
-// The same for what changes something: POST, with a body that may be empty; within 30 s.
+// The same for what changes something: POST, with a body that may be empty.
+constexpr int kChangeSeconds = 30;
 std::optional<AdminAnswer> tell_admin(const std::string& admin, const std::string& path, const std::string& body,
-                                      std::string& error);
+                                      std::string& error, int limit_seconds = kChangeSeconds);
 
 // The same for a page that goes on: each line as it comes, without its end, until `on_line` says false or there are no more;
 // `body` stays empty then. Any other answer than 200 is as above. Null: no answer began within 15 s.

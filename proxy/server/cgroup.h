@@ -22,11 +22,26 @@ class CgroupMemory {
   explicit CgroupMemory(std::vector<std::string> folders) : folders_(std::move(folders)) {}
   static CgroupMemory own();  // of this process
   // Of a process whose /proc/PID/cgroup says this: its group and those above it, below `root`.
-  static std::vector<std::string> folders_of(std::string_view proc_cgroup, const std::string& root);
+  static std::vector<std::string> folders_of(std::string_view proc_cgroup, const std::string& root,
+                                             std::string_view controller = "memory");
   std::optional<MemoryUse> read() const;  // none: there is no limit
 
  private:
   std::vector<std::string> folders_;
 };
+
+// How much of a CPU's time this process's group, or one above it, may use: the quota of cgroup v2 (cpu.max), or of v1.
+class CgroupCpu {
+ public:
+  explicit CgroupCpu(std::vector<std::string> folders) : folders_(std::move(folders)) {}
+  static CgroupCpu own();
+  std::optional<double> read() const;  // in CPUs, of the tightest; none: there is no limit
+
+ private:
+  std::vector<std::string> folders_;
+};
+
+// Threads that a quota can keep busy: 1.5 CPUs are for two. None: there is no quota.
+std::optional<uint32_t> threads_for(std::optional<double> cpus);
 
 }  // namespace outrider::server

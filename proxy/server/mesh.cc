@@ -58,9 +58,10 @@ Mesh::Mesh(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard)
 
 Mesh::~Mesh() { stop(); }
 
-std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>& identity) {
+std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>& identity, int socket) {
   if (document.registry.kind == config::Registry::Kind::None) return {};
   auto options = options_of(document, identity);
+  options.socket = socket;
   const auto bind = net::Address::parse(document.registry.bind);
   if (!bind) return "registry.bind: \"" + document.registry.bind + "\" is no address";
   options.bind = *bind;

@@ -20,10 +20,11 @@ class Mesh final : discovery::DhtEvents {
   Mesh(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard);
   ~Mesh();
   // Empty, or what could not be done and by what key.
-  std::string start(const config::Document& document, const std::optional<identity::Identity>& identity);
-  void renew(const identity::Identity& identity);               // another certificate: registrations are signed anew
-  void stop();                                                  // withdraws, waiting a little for an acknowledgement
-  discovery::Registry* registry() const { return dht_.get(); }  // null: kind none
+  // `socket`: bound to registry.bind by the process before us; -1: it is to be bound.
+  std::string start(const config::Document& document, const std::optional<identity::Identity>& identity, int socket = -1);
+  void renew(const identity::Identity& identity);                   // another certificate: registrations are signed anew
+  void stop();                                                      // withdraws, waiting a little for an acknowledgement
+  discovery::MeshRegistry* registry() const { return dht_.get(); }  // null: kind none
   explicit operator bool() const { return dht_ != nullptr; }
   admin::RegistryView view() const;
   struct Watched {

@@ -1,6 +1,7 @@
 #pragma once
 // The whole proxy: what there is, in what order it begins, and in what order it ends.
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "admin/admin_server.h"
 #include "server/access_logs.h"
 #include "server/app.h"
+#include "server/app_watch.h"
 #include "server/credentials.h"
 #include "server/downloads.h"
 #include "server/endpoint_sources.h"
@@ -21,6 +23,7 @@
 #include "server/shared_limits.h"
 #include "server/signals.h"
 #include "server/tls_files.h"
+#include "server/upgrade.h"
 #include "server/view.h"
 #include "server/watchers.h"
 #include "server/worker.h"
@@ -32,23 +35,30 @@ class OverloadWatch;
 
 struct Settings {
   config::Document document;
-  std::vector<std::string> command;              // the app to start beside the proxy; empty: none
-  bool signals = true;                           // TERM, INT and those to pass on are ours to handle
-  bool own_process = false;                      // there is nothing else in it: lifecycle.sandbox may close around all of it
-  milliseconds file_look = identity::kFileLook;  // how often files are asked whether they are others
-  std::string cgroup;                            // folder with memory.max and memory.current; empty: this process's own
-  std::optional<config::Sources> sources;        // of `document`, with its text, to load it again; none: it stays
-  std::string started_from;                      // another version than the file's: why; empty: the file's
+  std::vector<std::string> command;               // the app to start beside the proxy; empty: none
+  bool signals = true;                            // TERM, INT and those to pass on are ours to handle
+  bool own_process = false;                       // there is nothing else in it: lifecycle.sandbox may close around all of it
+  milliseconds file_look = identity::kFileLook;   // how often files are asked whether they are others
+  std::string cgroup;                             // folder with memory.max and memory.current; empty: this process's own
+  std::optional<config::Sources> sources = {};    // of `document`, with its text, to load it again; none: it stays
+  std::string started_from;                       // another version than the file's: why; empty: the file's
+  std::string no_upgrade;                         // why another process cannot be started as this one was; empty: it can
+  int keeper = -1;                                // of start_keeper(); -1: there is none
+  std::unique_ptr<Inheritance> inheritance = {};  // of the process whose place we take; null: there is none
 };
 
 // Owns the control loop, the workers and everything between them; runs on the thread that calls start() and run().
-// The way out: withdraw, wait lifecycle.drain.delay, drain what is inbound, end the app, drain the rest, stop; each step
-// has a limit, and a second signal or the deadline cuts what is left.
+// The way out: withdraw, wait lifecycle.drain.delay, drain what is inbound, end the app or wait until it is gone, drain the rest,
+// stop; each step has a limit, and a second signal or the deadline cuts what is left. Or another process takes our place, and
+// what is left here drains.
 class Supervisor final : public WorkerEvents,
                          public SignalEvents,
                          public AppEvents,
                          public Services::Listener,
-                         public ReloadTarget {
+                         public ReloadTarget,
+                         UpgradeEvents,
+                         SuccessionEvents,
+                         exchange::Heir {
  public:
   explicit Supervisor(Settings settings);
   ~Supervisor();
@@ -87,6 +97,24 @@ class Supervisor final : public WorkerEvents,
   void on_app_exit(int code) override;
   void on_cluster_changed(const std::string& cluster) override;
 
+  // upgrades: upgrade.h, handed_over.cc
+  std::string why_not() override;
+  Bequest bequest() override;
+  int silence_registry(const std::string& bind) override;
+  void on_failed_upgrade(bool registry_silent) override;
+  void on_successor() override;
+  void on_passed_signal(int number) override;
+  void on_released(int fd, const exchange::ListenerPlan& from, uint32_t requests, milliseconds age) override;
+  bool ready() override;
+  void on_turn_come() override;
+  void on_inherited(const Handed& connection, int fd) override;
+  void on_left_alone() override;
+  void on_all_inherited(size_t connections) override;
+  bool awaits_turn() const { return succession_ && succession_->waiting(); }
+  void count_upgrade(const char* result, uint64_t times);
+
+  static void configure_log(const config::Log& log);
+  std::string start_all();
   std::string start_mesh();
   std::string open_listeners(const exchange::Snapshot& of, Opening& opening);
   std::string open_pages();
@@ -100,13 +128,16 @@ class Supervisor final : public WorkerEvents,
   void look_after_feeds();
   void watch_overload();
 
-  enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, Cutting, Stopped };
+  enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, HandingOver, Cutting, Stopped };
   void leave(milliseconds delay);
   void withdraw();
   void on_step_over();  // the limit of the step that runs
+  void ask_to_leave(int number);
   void drain_inbound();
+  Drain first_drain() const;  // inbound alone, or all of it
   void end_app();
   void drain_all();
+  void on_look_for_app();
   void stop();
   void cut();
 
@@ -138,7 +169,23 @@ class Supervisor final : public WorkerEvents,
   std::vector<Bound> bound_;
   Step step_ = Step::Running;
   size_t drained_ = 0;  // workers that have finished the step
-  bool announced_ = false, killed_ = false;
+  bool announced_ = false, killed_ = false, inbound_drained_ = false;
+  bool assumed_up_ = false;  // the app was when our place was another's, and has not been asked since
+  std::string instance_;     // in the registry
+  struct Opened {            // a listening socket, as another process is to find it
+    Handed::Kind kind;
+    std::string name, address;
+    uint64_t worker;
+    int fd;
+  };
+  std::vector<Opened> opened_;
+  std::optional<TimePoint> deadline_;  // of all that is left, where the app is not ours to end
+  std::array<int, 2> asked_{};         // to leave: by a signal of our own, and by one that was passed on
+  int looks_left_ = 250;               // whether everything that is handed over has gone
+  AppWatch app_watch_;
+  std::unique_ptr<Upgrade> upgrade_;
+  std::unique_ptr<Succession> succession_;
+  net::BoundTimer<Supervisor, &Supervisor::on_look_for_app> app_look_{*this};
   std::optional<int> app_code_;
   std::optional<uint32_t> weight_;  // of the registration, where somebody has said so since the start
   net::BoundTimer<Supervisor, &Supervisor::on_step_over> step_limit_{*this};

@@ -36,6 +36,7 @@ constexpr Flag kCheck[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kDiff[] = {kSet, kAdmin, kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
 constexpr Flag kTell[] = {kAdmin};
+constexpr Flag kUpgrade[] = {{"--binary", "PATH", "another than the one in place; a path of the proxy's machine"}, kAdmin};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kRoute[] = {kConfig,
                            kSet,
@@ -126,6 +127,13 @@ constexpr Verb kVerbs[] = {
      "  outrider check -c sidecar.yaml\n"
      "  outrider check --json --admin unix:/run/outrider.sock\n",
      kCheck, 0, run_check},
+    {"upgrade", "[--binary PATH] [--admin ADDRESS]", "another process takes the place of a running proxy, and nobody notices",
+     "It is started with the same arguments, environment and configuration, and gets the listening sockets; once it is ready, it lets in\n"
+     "who comes, and has the connections in clear text that wait for a request. The old process answers what it has begun, within\n"
+     "lifecycle.drain.time. Exit 0 when the new one serves; 1 when it does not, and then all is as it was. SIGUSR2 does the same.\n\n"
+     "  install -m 755 outrider-new /usr/local/bin/outrider && outrider upgrade\n"
+     "  outrider upgrade --binary /opt/outrider-2/bin/outrider --admin unix:/run/outrider.sock\n",
+     kUpgrade, 0, upgrade_proxy},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"

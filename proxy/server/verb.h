@@ -57,6 +57,7 @@ int show_route(const Arguments&);
 int show_tap(const Arguments&);
 int show_completion(const Arguments&);
 int run_check(const Arguments&);
+int upgrade_proxy(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

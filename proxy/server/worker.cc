@@ -1,6 +1,7 @@
 #include "server/worker.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <set>
 
@@ -138,6 +139,35 @@ void Worker::drain(Drain what) {
       if (drains(session.plan())) session.drain();
     });
     loop_.arm(drain_check_, milliseconds(0));
+  });
+}
+
+void Worker::hold() {
+  for (auto& door : doors_) door->hold();
+}
+
+void Worker::let_in() {
+  loop_.post([this] {
+    for (auto& door : doors_) door->let_in();
+  });
+}
+
+void Worker::hand_over(exchange::Heir& heir) {
+  loop_.post([this, &heir] {
+    draining_ = Drain::All;
+    site_->draining = true;
+    site_->heir = &heir;
+    for (auto& door : doors_) door->leave();
+    site_->sessions.for_each([](exchange::HttpSession& session) { session.leave_to_heir(); });
+    loop_.arm(drain_check_, milliseconds(0));
+  });
+}
+
+void Worker::take_over(const std::string& listener, int fd, uint32_t requests, milliseconds age) {
+  loop_.post([this, listener, fd, requests, age] {
+    for (auto& door : doors_)
+      if (door->plan().name == listener) return door->take_over(fd, requests, age);
+    ::close(fd);  // the new configuration has no such listener
   });
 }
 

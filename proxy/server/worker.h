@@ -45,10 +45,15 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   // have are shut; connections that its plans cannot go on with are drained, the others go on by them.
   void adopt(std::shared_ptr<const exchange::Snapshot> snapshot, std::vector<Opened> opened);
   void start();
+  void hold();  // before start(): nobody is let in until let_in()
+  void let_in();
   void adopt(const std::string& cluster, std::shared_ptr<const upstream::EndpointSet> set);
   void refresh(const std::string& cluster);  // health or an ejection changed
   void drain(Drain what);                    // stop accepting, finish what runs, then on_drained()
-  void review_trust(milliseconds grace);     // others are trusted than before: who is not has so long to end
+  // As drain(All), but doors and clients that wait for a request go on in another process: `heir` hears of these, on its thread.
+  void hand_over(exchange::Heir& heir);
+  void take_over(const std::string& listener, int fd, uint32_t requests, milliseconds age);  // such a client; owns it
+  void review_trust(milliseconds grace);  // others are trusted than before: who is not has so long to end
   void watch(std::shared_ptr<const exchange::Watches> all, std::function<void()> adopted);  // these; then calls it, on its thread
   void cut();  // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();

@@ -342,6 +342,13 @@ void HttpConnection::divert_writes(Diversion* to) {
   if (!to) on_output();
 }
 
+int HttpConnection::release() {
+  if (codec_ || gone_ || closing_ || input_ended_ || reads_ || writes_ || transport_.tls()) return -1;
+  gone_ = true;
+  limit_.cancel();
+  return transport_.release();
+}
+
 void HttpConnection::retire(std::unique_ptr<HttpConnection> connection, bool abort) {
   connection->owner_ = nullptr;
   connection.release()->leave(abort);

@@ -98,6 +98,9 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   // does at once, the others as newcomers are served: their ends are as dear, and have as much time.
   void fail(const Error& why);
   void tell_all();  // those that wait for that: now
+  // The descriptor of a connection that rests in clear text, for another process to go on with: all that has come and was not
+  // read is still in it. -1: there is more to it than that. The owner leaves it then.
+  int release();
   uint64_t bytes_in() const { return bytes_in_; }
   uint64_t bytes_out() const { return bytes_out_; }
   // The owner is done: closes at once (abort: with RST), calls no one any more, and is deleted after the turn.

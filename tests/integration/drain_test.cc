@@ -7,7 +7,9 @@
 #include <atomic>
 #include <future>
 
+#include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 #include "tests/support/quiet.h"
 
 namespace outrider::test {
@@ -118,6 +120,95 @@ TEST(Drain, TcpConnectionsMayFinish) {
   client.finish_sending();
   EXPECT_TRUE(client.at_end());
   EXPECT_EQ(proxy.end(), 0);
+}
+
+// Long downloads of both protocols: what ends in time comes whole, the rest is cut, and the exit code says so. Whoever asks for
+// more on a connection that is open is answered, with the word that it was the last one.
+TEST(Drain, OfManyStreamsThoseThatEndInTimeAreWhole) {
+  constexpr int kEach = 20;
+  std::promise<void> go_on;
+  const auto may_go_on = go_on.get_future().share();
+  std::atomic<int> asked{0};
+  std::atomic<bool> over{false};
+  Origin origin([&](Stream& connection) {
+    while (const auto request = connection.read_message()) {
+      ++asked;
+      connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+      may_go_on.wait();
+      if (request->start.find("/never") != std::string::npos) return void(connection.read_all());
+      connection.send("world");
+    }
+  });
+  Proxy proxy(Proxy::edge({origin.text()}), {"lifecycle.drain.time=5s"});
+  const auto path = [](int i) { return i % 2 ? "/never" : "/ends"; };
+  std::vector<Stream> clients;
+  for (int i = 0; i < kEach; ++i) {
+    clients.push_back(proxy.connect());
+    clients.back().send("GET " + std::string(path(i)) + " HTTP/1.1\r\nHost: web\r\n\r\n");
+    ASSERT_TRUE(clients.back().read_until("hello"));
+  }
+  H2Peer peer(proxy.address());
+  for (int i = 0; i < kEach; ++i)
+    peer.send(
+        http::headers(uint32_t(2 * i + 1), {{":method", "GET"}, {":scheme", "http"}, {":authority", "web"}, {":path", path(i)}}));
+  for (int i = 0; i < kEach; ++i) ASSERT_TRUE(peer.reads("DATA " + std::to_string(2 * i + 1) + " hello"));
+  EXPECT_EQ(asked, 2 * kEach);
+  proxy.begin_end();
+  ASSERT_TRUE(peer.reads("GOAWAY"));
+  go_on.set_value();
+  for (int i = 0; i < kEach; i += 2) {
+    EXPECT_EQ(clients[size_t(i)].read_exactly(5), "world");
+    EXPECT_TRUE(clients[size_t(i)].at_end()) << "and the connection ends";
+    EXPECT_TRUE(peer.reads("DATA " + std::to_string(2 * i + 1) + " end"));
+  }
+  for (int i = 1; i < kEach; i += 2) {
+    EXPECT_EQ(clients[size_t(i)].read_all(), "");
+    EXPECT_TRUE(clients[size_t(i)].ended_by_reset()) << "what is cut must not look whole";
+  }
+  EXPECT_EQ(proxy.end(), 1);
+}
+
+// A sidecar whose application is not ours to end: nobody comes in any more, and what it calls is answered until it is gone.
+TEST(Drain, WhatTheAppCallsGoesOnUntilItIsGone) {
+  const auto other = Origin::answering("other"), app = Origin::answering("app");
+  Proxy proxy(
+      "version: 1\nmode: sidecar\nregistry: {kind: none}\nservice: {name: shop, port: " + std::to_string(app->address().port()) +
+          "}\nclusters: {other: {endpoints: [\"" + other->text() + "\"]}}\nroutes: {outbound: [{cluster: other}]}\n",
+      {"listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0", "lifecycle.outbound_until=app_exit",
+       "lifecycle.drain.time=60s"});
+  const net::Address inbound = proxy.address("inbound"), outbound = proxy.address("outbound");
+  EXPECT_EQ(request(outbound, kGet).body, "other");
+  proxy.begin_end();
+  expect_refusing(inbound);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(request(outbound, kGet).body, "other");
+  app->stop();
+  expect_refusing(outbound);
+  EXPECT_EQ(proxy.end(), 0);
+}
+
+TEST(Drain, WhatTheAppCallsMayEndWithTheRest) {
+  const auto app = Origin::answering("app");
+  Proxy proxy("version: 1\nmode: sidecar\nregistry: {kind: none}\nservice: {name: shop, port: " +
+                  std::to_string(app->address().port()) + "}\n",
+              {"listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0", "lifecycle.drain.time=60s"});
+  const net::Address outbound = proxy.address("outbound");
+  proxy.begin_end();
+  expect_refusing(outbound);
+  EXPECT_EQ(proxy.end(), 0) << "though the app is there";
+}
+
+TEST(Drain, ThePageThatQuitsMayBeOff) {
+  const auto origin = Origin::answering("fine");
+  const std::string quit = "POST /quitquitquit HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  Proxy off(Proxy::edge({origin->text()}), {"lifecycle.quit=off"});
+  const auto refused = request(off.address("admin"), quit);
+  EXPECT_EQ(refused.status(), 403);
+  EXPECT_NE(refused.body.find("lifecycle.quit"), std::string::npos);
+  EXPECT_EQ(request(off.address(), kGet).status(), 200);
+  Proxy on(Proxy::edge({origin->text()}));
+  const net::Address at = on.address();
+  EXPECT_EQ(request(on.address("admin"), quit).status(), 202);
+  expect_refusing(at);
 }
 
 }  // namespace

@@ -52,8 +52,9 @@ class Mesh : public testing::Test {
   }
   std::vector<std::string> replica(const std::string& name, const std::string& port, const std::string& account = "shop") {
     auto set = common(name, account);
-    for (const char* each : {"service.name=shop", "service.health.interval=1s", "listeners.inbound.address=127.0.0.1:0",
-                             "listeners.outbound.address=127.0.0.1:0", "lifecycle.drain.delay=300ms"})
+    for (const char* each :
+         {"service.name=shop", "service.health.interval=1s", "listeners.inbound.address=127.0.0.1:0",
+          "listeners.outbound.address=127.0.0.1:0", "lifecycle.drain.delay=300ms", "lifecycle.outbound_until=drain"})
       set.push_back(each);
     set.push_back("service.port=" + port);
     return set;

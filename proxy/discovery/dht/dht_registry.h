@@ -29,6 +29,10 @@ class DhtRegistry final : public MeshRegistry {
   void list() override { node_->list(); }
   void set_identity(std::shared_ptr<const identity::Identity> identity) override;
 
+  int fall_silent() override { return node_->fall_silent(); }
+  void speak_again() override { node_->speak_again(); }
+  void leave_silently() override { node_->leave_silently(); }
+
   net::Address local() const override { return node_->local(); }
   bool answering() const override { return catalog_.answering(); }
   DhtFacts facts() const override { return node_->facts(); }

@@ -14,6 +14,12 @@ class MeshRegistry : public Registry {
   virtual void stop() = 0;          // withdraws what is announced; blocks up to `farewell`
   virtual void set_identity(std::shared_ptr<const identity::Identity> identity) = 0;  // rotated: records are signed anew
 
+  // Another process takes our place: its socket, and from here on we neither hear nor say anything. Then either all is as it was
+  // before, and what was announced is said again; or stop() says nothing to anybody, for it is still there.
+  virtual int fall_silent() = 0;  // a descriptor for that process; -1: there is none
+  virtual void speak_again() = 0;
+  virtual void leave_silently() = 0;
+
   virtual net::Address local() const = 0;  // after start()
   virtual bool answering() const = 0;      // somebody in the network does
   virtual DhtFacts facts() const = 0;      // a second old at most

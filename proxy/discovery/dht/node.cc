@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <future>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -198,7 +199,7 @@ struct Node::Impl final : SocketEvents, IntroductionsEvents, OpenTableEvents, An
   }
 
   std::string start() {
-    if (const auto status = socket.bind(options.bind); !status) {
+    if (const auto status = socket.bind(options.bind, std::exchange(options.socket, -1)); !status) {
       const int error = status.error().os_error;
       return options.bind.text() + ": " + (error ? uv_strerror(uv_translate_sys_error(error)) : status.error().what);
     }
@@ -231,14 +232,27 @@ struct Node::Impl final : SocketEvents, IntroductionsEvents, OpenTableEvents, An
     loop.run();
     while (saving) loop.run_turn(true);
     changed |= watches.changed();
-    socket.say_goodbye(table->id());
-    if (!shelf.none() && shelf_trouble.empty()) saved_with(shelf.save(watches.records(), table->some_peers(64)));
+    if (!heir) socket.say_goodbye(table->id());
+    if (!heir && !shelf.none() && shelf_trouble.empty()) saved_with(shelf.save(watches.records(), table->some_peers(64)));
     table->close();
   }
 
   void finish() {
     finishing = true;
-    announcer.withdraw_all();
+    if (!heir) announcer.withdraw_all();
+    table->stir();
+  }
+
+  // Whoever takes our place knows then what we knew.
+  int fall_silent() {
+    const int shared = socket.fall_silent();
+    if (!shelf.none() && shelf_trouble.empty()) saved_with(shelf.save(watches.records(), table->some_peers(64)));
+    return shared;
+  }
+
+  void speak_again() {
+    socket.speak_again();
+    announcer.on_identity_changed();  // written anew: newer than what somebody else may have said in our name
     table->stir();
   }
 
@@ -260,6 +274,7 @@ struct Node::Impl final : SocketEvents, IntroductionsEvents, OpenTableEvents, An
   std::string node_id, shelf_trouble;
   TimePoint saved{}, tidied{};
   bool answering = false, finishing = false, saving = false, changed = false;
+  bool heir = false;  // another process has our place: what was announced stays
   net::BoundTimer<Impl, &Impl::on_chores> chores{*this};
   net::BoundTimer<Impl, &Impl::on_tidy> tidy{*this};
   net::BoundTimer<Impl, &Impl::on_around> around{*this};
@@ -313,6 +328,21 @@ void Node::set_identity(std::shared_ptr<const identity::Identity> identity) {
     if (signer_changed) impl->announcer.on_identity_changed();
     impl->table->stir();
   });
+}
+
+int Node::fall_silent() {
+  if (!impl_->thread.joinable()) return -1;
+  std::promise<int> silent;
+  impl_->loop.post([&] { silent.set_value(impl_->fall_silent()); });
+  return silent.get_future().get();
+}
+
+void Node::speak_again() {
+  impl_->loop.post([impl = impl_.get()] { impl->speak_again(); });
+}
+
+void Node::leave_silently() {
+  impl_->loop.post([impl = impl_.get()] { impl->heir = true; });
 }
 
 net::Address Node::local() const { return impl_->bound; }

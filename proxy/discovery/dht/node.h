@@ -36,6 +36,9 @@ class Node {
   void withdraw(const std::string& service);
   void list();  // facts() will have the services that are listed, for a while
   void set_identity(std::shared_ptr<const identity::Identity> identity);
+  int fall_silent();  // see MeshRegistry; waits for the node's thread
+  void speak_again();
+  void leave_silently();
   net::Address local() const;  // after start()
   DhtFacts facts() const;      // any thread; a second old at most
 

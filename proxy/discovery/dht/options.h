@@ -34,6 +34,7 @@ enum class NodeIds : uint8_t {
 
 struct DhtOptions {
   net::Address bind;
+  int socket = -1;                     // bound to it already, by the process before us
   std::string address;                 // IP at which others see this node, where `bind` is any; empty: found out
   std::vector<std::string> bootstrap;  // "host:port"; names are looked up again and again
   uint32_t network = 1;

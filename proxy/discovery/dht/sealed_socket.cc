@@ -25,6 +25,7 @@ SealedSocket::SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtS
 }
 
 int SealedSocket::send(std::string_view plain, const net::Address& to) {
+  if (silent_) return 0;
   if (neighbours_.gone(to, loop_.now()) || conduct_.muted(to, loop_.now())) return EHOSTUNREACH;
   const std::string_view bytes = seal_ ? seal_->seal(plain) : plain;
   if (bytes.empty()) return EMSGSIZE;
@@ -33,6 +34,17 @@ int SealedSocket::send(std::string_view plain, const net::Address& to) {
   stats_.packets_out.fetch_add(1, std::memory_order_relaxed);
   stats_.bytes_out.fetch_add(bytes.size(), std::memory_order_relaxed);
   return 0;
+}
+
+int SealedSocket::fall_silent() {
+  silent_ = true;
+  datagram_.pause();
+  return datagram_.share();
+}
+
+void SealedSocket::speak_again() {
+  silent_ = false;
+  datagram_.resume();
 }
 
 // Without a key anybody could say it in anybody's name.

@@ -25,7 +25,12 @@ class SocketEvents {
 class SealedSocket final : net::DatagramEvents {
  public:
   SealedSocket(net::Loop& loop, const identity::MeshKeys& keys, DhtStats& stats, SocketEvents& events);
-  Result<Done> bind(const net::Address& at) { return datagram_.bind(at); }
+  Result<Done> bind(const net::Address& at, int inherited) {
+    return inherited >= 0 ? datagram_.adopt(inherited) : datagram_.bind(at);
+  }
+  // Another process reads the same socket: nothing is read here, and what is sent is lost, as if the network had been down.
+  int fall_silent();  // the descriptor once more, for that process
+  void speak_again();
   int send(std::string_view plain, const net::Address& to);  // 0, or an errno; EHOSTUNREACH: gone, or muted
   void say_goodbye(std::string_view node_id);                // to all who were heard of late; only with a key
   void blame(const net::Address& who);                       // for something no honest node sends
@@ -41,6 +46,7 @@ class SealedSocket final : net::DatagramEvents {
   SocketEvents& events_;
   std::optional<identity::Seal> seal_;
   TimePoint heard_{};
+  bool silent_ = false;
   Neighbours neighbours_;
   Conduct conduct_;
   net::Datagram datagram_;

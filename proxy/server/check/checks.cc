@@ -184,7 +184,10 @@ Fact check_files(const config::Document& document) {
     if (!own) return skipped(name, "without an identity they are not read");
     workload.emplace(std::move(*own), terms_of(document.identity.tls));
   }
-  const auto made = compile(document, 1, workload ? &*workload : nullptr, files);
+  config::Document looked_at = document;
+  looked_at.access_log.format = config::AccessLog::Format::Off;  // nothing is to be written
+  AccessLogs logs;
+  const auto made = compile(looked_at, workload ? &*workload : nullptr, files, logs);
   if (!made) return wrong(name, made.why(), "the proxy would not start like this");
   return fine(name, "certificates, keys and authorities of listeners and clusters fit, and what filters need is there");
 }

@@ -41,6 +41,30 @@ TEST(Datagram, SendsAndReceives) {
   EXPECT_EQ(a.send(std::string(70000, 'x'), b.local()), EMSGSIZE);
 }
 
+// As the registry's does at an upgrade: first nobody reads, then the other, and what came meanwhile is not lost.
+TEST(Datagram, ASocketPassesToAnotherReaderAndBack) {
+  Loop loop;
+  Inbox a_box, b_box, heir_box;
+  Datagram a(loop, a_box), b(loop, b_box);
+  ASSERT_TRUE(a.bind(Address::loopback(0)));
+  ASSERT_TRUE(b.bind(Address::loopback(0)));
+  b.pause();
+  EXPECT_EQ(a.send("meanwhile", b.local()), 0);
+  run_turns(loop, 3);
+  EXPECT_TRUE(b_box.texts.empty());
+  {
+    Datagram heir(loop, heir_box);
+    ASSERT_TRUE(heir.adopt(b.share()));
+    EXPECT_EQ(heir.local(), b.local());
+    ASSERT_TRUE(run_until(loop, [&] { return !heir_box.texts.empty(); }));
+    EXPECT_EQ(heir_box.texts[0], "meanwhile");
+  }
+  b.resume();
+  EXPECT_EQ(a.send("again", b.local()), 0);
+  ASSERT_TRUE(run_until(loop, [&] { return !b_box.texts.empty(); }));
+  EXPECT_EQ(b_box.texts, std::vector<std::string>{"again"});
+}
+
 TEST(Datagram, OneSocketSpeaksBothFamilies) {
   Loop loop;
   Inbox a_box, b_box;

@@ -41,6 +41,20 @@ TEST_P(Tickets, AreSharedByAllWhoHaveThem) {
   EXPECT_FALSE(resumes(server_with(others), ticket));
 }
 
+TEST_P(Tickets, AreOpenedByTheProcessThatTakesOver) {
+  const auto first = Meeting(server.get(), client.get()).session();
+  now_then += TicketKeys::kLife;
+  const auto second = Meeting(server.get(), client.get()).session();  // by another key
+  TicketKeys heir{then};
+  EXPECT_FALSE(heir.load("no keys"));
+  ASSERT_TRUE(heir.load(keys.save()));
+  const Context taken_over = server_with(heir);
+  EXPECT_TRUE(resumes(taken_over, first));
+  EXPECT_TRUE(resumes(taken_over, second));
+  now_then += TicketKeys::kLife;
+  EXPECT_FALSE(resumes(taken_over, first)) << "they are as old there as they were";
+}
+
 TEST_P(Tickets, OpenForAnHourAfterTheirHourOfSealing) {
   const auto first = Meeting(server.get(), client.get()).session();
   now_then += TicketKeys::kLife - seconds(1);

@@ -1,0 +1,27 @@
+#pragma once
+// Whether anybody still listens where the application beside us did.
+
+#include <string>
+
+#include "base/time.h"
+
+namespace outrider::server {
+
+// On the way out, where the application is not ours to end. Asks by connecting, and hears the answer at the next look. Owned by
+// the supervisor; control loop.
+class AppWatch {
+ public:
+  static constexpr milliseconds kPace{200};
+  AppWatch() = default;
+  ~AppWatch();
+  AppWatch(const AppWatch&) = delete;
+  AppWatch& operator=(const AppWatch&) = delete;
+  void look(const std::string& address);
+  bool gone();  // by the answer to the last look: nobody listens there
+
+ private:
+  int fd_ = -1;
+  bool refused_ = false;
+};
+
+}  // namespace outrider::server
