@@ -408,6 +408,10 @@ struct Log {
 struct Admin {
   std::string address = "127.0.0.1:15000";  // empty: off
   std::string health = ":15021";            // empty: off
+  struct Explain {
+    uint32_t keep = 1000;  // 0: off
+    milliseconds slower{1000};
+  } explain;
 };
 
 struct Document {

@@ -69,6 +69,12 @@ struct ListenerPlan {
   std::shared_ptr<Tally> of_process = std::make_shared<Tally>();  // of all listeners
 };
 
+// Of how many requests that failed, or took longer, it is kept why.
+struct DecisionPlan {
+  uint32_t keep = 0;  // by each worker; 0: nobody asks
+  milliseconds slower{1000};
+};
+
 // Everything a worker needs to serve, compiled from one configuration and never changed afterwards. The control thread
 // publishes it; each worker makes a Serving of it and swaps one pointer between two turns; exchanges in flight keep the
 // one they started with.
@@ -84,6 +90,7 @@ struct Snapshot {
   std::shared_ptr<Pressure> pressure = std::make_shared<Pressure>();
   std::vector<std::shared_ptr<filter::Feed>> feeds;  // of the filters; the control thread looks after them
   uint32_t routes = 0;                               // how many ids there are
+  DecisionPlan decisions;
   std::string default_namespace = "default", mesh_domain = "mesh";
 };
 

@@ -1,6 +1,5 @@
 #include "server/supervisor.h"
 
-#include <sched.h>
 #include <csignal>
 #include <cstring>
 
@@ -14,7 +13,9 @@
 #include "server/compile.h"
 #include "server/overload.h"
 #include "server/samples.h"
+#include "server/decision_page.h"
 #include "server/sandbox.h"
+#include "server/threads.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -22,14 +23,6 @@ namespace outrider::server {
 namespace {
 
 constexpr milliseconds kCutLimit{2000};
-
-// A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
-uint32_t threads_of(const config::Document& document) {
-  if (document.overload.threads) return document.overload.threads;
-  if (document.mode == config::Mode::Sidecar) return 1;
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? uint32_t(std::max(1, CPU_COUNT(&set))) : 1;
-}
 
 void configure_log(const config::Log& log) {
   static constexpr log::Level kLevels[] = {log::Level::Debug, log::Level::Info, log::Level::Warn, log::Level::Error,
@@ -234,6 +227,7 @@ std::string Supervisor::open_pages() {
     admin_->only_owner();
     admin::add_admin_pages(*admin_, view_, *catalog_);
     admin_->page("/tap", http::Method::Get, watchers_.page(), admin::From::Local);
+    admin_->page("/explain", http::Method::Get, decision_page(control_, workers_, state_), admin::From::Local);
   }
   if (health_) admin::add_health_pages(*health_, view_);
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "exchange/decisions.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -65,6 +66,10 @@ void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot) {
   site_->serving = exchange::Serving::make(std::move(snapshot), site_->context, site_->serving.get());
   site_->pressure = site_->serving->snapshot->pressure;
   for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
+  const exchange::DecisionPlan& decisions = site_->serving->snapshot->decisions;
+  if (decisions.keep == 0) site_->decisions.reset();
+  else if (site_->decisions) site_->decisions->follow(decisions);
+  else site_->decisions = std::make_unique<exchange::Decisions>(decisions);
 }
 
 // A rule's cluster and one found by a Host header may have the same name.
@@ -149,6 +154,10 @@ void Worker::watch(std::shared_ptr<const exchange::Watches> all, std::function<v
     site_->taps.watch(*all);
     adopted();
   });
+}
+
+void Worker::ask(std::function<void(exchange::Site&)> question) {
+  loop_.post([this, question = std::move(question)] { question(*site_); });
 }
 
 void Worker::cut() {

@@ -38,6 +38,7 @@ class Histogram {
     sum_ += sum;
   }
   void merge(const Histogram& other);
+  uint64_t in(uint32_t bucket) const { return counts_[bucket]; }
   uint64_t count() const;
   uint64_t sum() const { return sum_; }  // exact
   double quantile(double q) const;       // nearest rank, q in [0, 1]; 0 when empty
