@@ -79,7 +79,7 @@ struct Decision {
   upstream::Known known = upstream::Known::NotYet;
   std::string trouble;  // why nobody is known or confirmed
   int64_t known_since_ms = 0;
-  bool panicking = false;
+  bool panicking = false, connections_used_up = false;
   std::vector<Candidate> candidates;
   std::array<uint32_t, kStandings> standings{};  // how many there were of each, those that are not listed included
   uint32_t excluded = 0;                         // that lack the version or the labels

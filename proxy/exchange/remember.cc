@@ -209,6 +209,7 @@ void Exchange::remember(TimePoint now) {
     decision.plan = cluster_->shared_plan();
     decision.tries = *trying_;
     decision.own_tries = trying_ != &cluster_->plan().tries;
+    decision.connections_used_up = cluster_->limits().connections.tally.now() >= cluster_->plan().max_connections;
     note_candidates(decision, *cluster_, to_ms(net::Loop::wall()));
     note_tries(decision);
   }

@@ -64,6 +64,7 @@ class Cause {
       told.push_back("The rule " + d_.route + in_brackets(place()) + " answers " + std::to_string(d_.status) + " by itself (respond).");
     else if (last() && (d_.status >= 500 || grpc_failed))
       told.push_back("The endpoint " + last()->endpoint->address + " itself answered so; what is wrong is there, or behind it.");
+    if (const std::string then = not_again_text(d_, keys_); !then.empty() && !told.empty()) told.push_back(then);
     if (const std::string slow = where_time_went(); !slow.empty()) told.push_back(slow);
     return told;
   }
@@ -86,9 +87,9 @@ class Cause {
     for (const auto& each : d_.attempts) {
       if (each.opened >= 0) parts.push_back({each.opened - each.began, "it waited for a connection to " + each.endpoint->address});
       if (each.headed >= 0 && each.opened >= 0)
-        parts.push_back({each.headed - each.opened, "the endpoint " + each.endpoint->address + " took so long to begin its answer"});
+        parts.push_back({each.headed - each.opened, "the endpoint " + each.endpoint->address + " had not begun its answer"});
       if (each.failed >= 0 && each.opened >= 0 && each.headed < 0)
-        parts.push_back({each.failed - each.opened, "the endpoint " + each.endpoint->address + " said nothing, until that try ended"});
+        parts.push_back({each.failed - each.opened, "the endpoint " + each.endpoint->address + " said nothing, in a try that failed"});
     }
     if (d_.first_byte >= 0) parts.push_back({d_.duration - d_.first_byte, "the answer itself was on its way, as fast as endpoint and client made it"});
     const auto longest = std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.us < b.us; });
@@ -130,12 +131,19 @@ class Cause {
       return {"Nobody has registered the service " + d_.plan->service + wrong + since(d_.known_since_ms) + ".",
               "`outrider services` lists who has registered."};
     }
-    if (all == 0) return {cluster + " has no endpoints" + wrong + " (" + cluster_key({"endpoints"}) + ")."};
+    if (all == 0) return {cluster + " has no endpoints" + wrong + " (" + endpoints_key() + ")."};
     Sentences out;
     for (const auto& each : d_.candidates) out.push_back(aside_text(each));
     if (out.size() < all) out.push_back(std::to_string(all - out.size()) + " more");
     return {"No endpoint of the cluster " + d_.cluster + " could be used: " + listed(out, "; ") + ".",
             "`outrider endpoints " + d_.cluster + "` says how they are now" + what_takes_them_out() + "."};
+  }
+
+  std::string endpoints_key() const {
+    using Discovery = config::Cluster::Discovery;
+    const config::Cluster* const cluster = keys_.document().cluster(d_.plan ? d_.plan->name : d_.cluster);
+    const Discovery from = cluster ? cluster->discovery : Discovery::Static;
+    return cluster_key({from == Discovery::File ? "endpoints_file" : from == Discovery::Dns ? "dns" : "endpoints"});
   }
 
   static std::string since(int64_t ms) { return ms > 0 ? ", since " + clock_text(ms) : std::string(); }
@@ -171,9 +179,17 @@ class Cause {
     if (d_.held.length >= 0 && !last()) told.push_back("The filter " + written_text(d_.held.by) + " was still holding it.");
     else if (last() && last()->headed < 0)
       told.push_back("The endpoint " + last()->endpoint->address +
-                     (last()->opened < 0 ? " had no connection for it yet." : d_.request_ended ? " had not begun to answer." : " was still being sent the request."));
+                     (last()->opened < 0  ? " had no connection for it yet" + connections_text() + "."
+                      : d_.request_ended ? " had not begun to answer."
+                                         : " was still being sent the request."));
     else if (last()) told.push_back("The answer of " + last()->endpoint->address + " had begun, and had not come to its end.");
     return told;
+  }
+
+  std::string connections_text() const {
+    if (!d_.connections_used_up) return "";
+    return ": the cluster may have no more than " + std::to_string(d_.plan->max_connections) + " connections, and had as many ("  +
+           cluster_key({"circuit_breaker", "max_connections"}) + ")";
   }
 
   std::string route_key(std::string_view key) const {
@@ -232,20 +248,20 @@ class Cause {
   // --- limits ----------------------------------------------------------------------------------------------------
 
   Sentences breaker(const char* key, uint32_t most, const char* what) {
-    return {"The cluster " + d_.cluster + " may have " + std::to_string(most) + " " + what + " (" + cluster_key({"circuit_breaker", key}) +
+    return {"The cluster " + d_.cluster + " may have no more than " + std::to_string(most) + " " + what + " (" + cluster_key({"circuit_breaker", key}) +
                 "), of all workers together, and had as many: one more is refused at once.",
             "Where its endpoints can take more, raise it; `outrider stat` shows what is in flight."};
   }
 
   Sentences limited() {
     const std::string& reason = d_.reason;
-    if (d_.plan && reason == "circuit_breaker_requests") return breaker("max_requests", d_.plan->max_requests, "requests in flight");
-    if (d_.plan && reason == "circuit_breaker_pending") return breaker("max_pending", d_.plan->max_pending, "requests that wait for a connection");
+    if (d_.plan && reason == "circuit_breaker_requests") return breaker("max_requests", d_.plan->max_requests, "in flight");
+    if (d_.plan && reason == "circuit_breaker_pending") return breaker("max_pending", d_.plan->max_pending, "waiting for a connection");
     if (d_.plan && reason == "circuit_breaker_destinations") return breaker("max_destinations", d_.plan->max_destinations, "destinations in use, on each worker");
     const auto& service = keys_.document().service;
     if (reason == "service_queue_full")
       return {"The application has as many requests under way as it may have (" + keys_.of({"service", "concurrency"}) + "), and " +
-              std::to_string(service.queue_max) + " wait already, which is all that may (" + keys_.of({"service", "queue", "max"}) + ")."};
+              std::to_string(service.queue_max) + " are waiting, as many as may (" + keys_.of({"service", "queue", "max"}) + ")."};
     if (reason == "service_queue_timeout")
       return {"The application has as many requests under way as it may have (" + keys_.of({"service", "concurrency"}) + "), and none of them ended within " +
               limit(service.queue_timeout) + " (" + keys_.of({"service", "queue", "timeout"}) + ")."};
@@ -317,7 +333,7 @@ std::string failure_text(const Decision& decision, const Decision::Try& failed, 
   switch (error.code) {
     case Code::Refused:
       if (what == "no_such_socket") return "has no socket at that path" + word;
-      return "refused the connection: " + std::string(reason_of_os(error)) + ", nobody listens there" + word;
+      return (what == "connection_refused" ? std::string("refused the connection: nobody listens there") : "refused the connection") + word;
     case Code::Unreachable: return "cannot be reached: " + std::string(reason_of_os(error)) + word;
     case Code::Timeout:
       if (what == "connect_timeout" || what == "tls_timeout")

@@ -16,6 +16,16 @@ const config::Node* below(const config::Node* node, std::string_view key) {
   return number && node->is_list() && index < node->size() ? &node->items()[index] : nullptr;
 }
 
+// `off` in place of a map says all that is in it.
+const config::Node* follow(const config::Node* node, std::initializer_list<std::string_view> keys, std::string& path) {
+  for (const std::string_view key : keys) {
+    if (node && node->is_scalar()) break;
+    path = config::join_path(path, key);
+    node = below(node, key);
+  }
+  return node;
+}
+
 std::string said(const std::string& path, const config::Node* node) {
   if (!node || node->origin().kind == config::Origin::Kind::Default) return path + ", by default";
   return path + ", " + node->where();
@@ -28,12 +38,8 @@ std::string place_of(const config::Where& where) {
 }
 
 std::string KeyPlaces::of(std::initializer_list<std::string_view> keys) const {
-  const config::Node* node = &document_.effective;
   std::string path;
-  for (const std::string_view key : keys) {
-    path = config::join_path(path, key);
-    node = below(node, key);
-  }
+  const config::Node* const node = follow(&document_.effective, keys, path);
   return said(path, node);
 }
 
@@ -43,10 +49,7 @@ std::string KeyPlaces::of_cluster(const std::string& cluster, std::initializer_l
   const config::Node* node = below(clusters, cluster);
   std::string path = node ? config::join_path("clusters", cluster) : "defaults.cluster";
   if (!node) node = below(document_.effective.find("defaults"), "cluster");
-  for (const std::string_view key : keys) {
-    path = config::join_path(path, key);
-    node = below(node, key);
-  }
+  node = follow(node, keys, path);
   return said(path, node);
 }
 

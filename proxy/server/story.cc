@@ -37,7 +37,8 @@ class Story {
 
  private:
   void say(std::string sentence) {
-    if (!sentence.empty()) sentences_.push_back(std::move(sentence));
+    const bool said = std::find(sentences_.begin(), sentences_.end(), sentence) != sentences_.end();
+    if (!sentence.empty() && !said) sentences_.push_back(std::move(sentence));
   }
 
   void outcome() {
@@ -68,7 +69,7 @@ class Story {
     std::string text = d_.raw ? std::string(d_.passed_tls ? "A TLS connection" : "A TCP connection") +
                                     (d_.host.empty() ? "" : " for " + d_.host)
                        : d_.method.empty() ? std::string("Something that was no whole request")
-                                           : d_.method + " " + http::without_secrets(d_.path) + " of " + d_.host;
+                                           : d_.method + " " + http::without_secrets(d_.path) + (d_.host.empty() ? " without a host" : " of " + d_.host);
     text += " came to the listener " + d_.listener + in_brackets(listener ? place_of(listener->where) : "") + " from " + d_.client;
     text += d_.identity.empty() ? (d_.encrypted ? " by TLS" : " in clear text") : " by mutual TLS as " + d_.identity;
     if (!d_.meant_for.empty()) text += ", redirected on its way to " + d_.meant_for;
@@ -114,7 +115,7 @@ class Story {
   }
 
   void endpoints() {
-    if (!d_.plan || d_.plan->by_destination || d_.flag == Flag::NoEndpoint) return;
+    if (!d_.plan || d_.plan->by_destination || d_.attempts.empty()) return;
     std::vector<std::string> in, out;
     uint32_t considered = d_.standings[size_t(Standing::Considered)], all = 0;
     for (const uint32_t count : d_.standings) all += count;
@@ -145,7 +146,7 @@ class Story {
     if (each.began >= 0 && number > 1) text += " " + time_text(each.began) + " after the request had come";
     if (each.opened >= 0) {
       text += each.reused ? ", by a connection that was there" : ", by a new connection";
-      if (each.opened - each.began >= 1000 || !each.reused) text += ", had after " + time_text(std::max<int64_t>(0, each.opened - each.began));
+      if (each.opened - each.began >= 1000 || !each.reused) text += ", open after " + time_text(std::max<int64_t>(0, each.opened - each.began));
     }
     if (each.headed >= 0) {
       const int64_t waited = std::max<int64_t>(0, each.headed - std::max<int64_t>(each.opened, 0));
@@ -158,7 +159,7 @@ class Story {
     }
     say(text + ".");
     if (each.again) again(each);
-    else if (index + 1 == d_.attempts.size() && d_.not_again) say(not_again_text(d_, keys_));
+    else if (index + 1 == d_.attempts.size() && d_.reason != "request_timeout") say(not_again_text(d_, keys_));
   }
 
   void again(const Decision::Try& each) {
