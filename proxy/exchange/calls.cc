@@ -14,7 +14,8 @@ using filter::Verdict;
 void Exchange::note_answerer() {
   if (!site_.decisions) return;
   const bool of_request = phase_ <= Phase::RequestFilters || !chain().current(Way::Response, response_pipe());
-  trail().answered_by = of_request ? chain().current(Way::Request, request_pipe_) : chain().current(Way::Response, response_pipe());
+  trail().answered_by =
+      of_request ? chain().current(Way::Request, request_pipe_) : chain().current(Way::Response, response_pipe());
 }
 
 // Behind the head of another answer it is too late for one.

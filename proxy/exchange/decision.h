@@ -63,7 +63,7 @@ struct Decision {
   uint32_t line = 0;
   enum class Action : uint8_t { None, Cluster, Redirect, Respond } action = Action::None;
 
-  std::vector<filter::Written> filters;       // of its chain, in their order
+  std::vector<filter::Written> filters;        // of its chain, in their order
   std::optional<filter::Written> answered_by;  // the filter that answered, or denied
   Held held, asked;                            // by one that let time pass; by one that asked somebody
   struct Note {
@@ -89,7 +89,7 @@ struct Decision {
   const char* not_again = nullptr;  // a literal: why there was no further try
   const char* hedge = nullptr;      // a literal: what came of the second try; null: there was none to be
 
-  TimeLimit limit;  // of the whole
+  TimeLimit limit;             // of the whole
   bool authorization = false;  // which denied it
   bool client_gone = false, answered = false, response_begun = false, request_ended = false;
   Flag flag = Flag::None;

@@ -17,8 +17,8 @@ class Decisions {
   void follow(const DecisionPlan& plan);  // `keep` is this worker's part; the newest stay
   std::chrono::microseconds slower() const { return slower_; }
   void add(Decision decision);
-  // Copies: all, or those with that id, or whose ids begin so where that is long enough to be meant. Of what failed or was slow the
-  // newest first, and so of the rest behind it; of each no more than `most`.
+  // Copies: all, or those with that id, or whose ids begin so where that is long enough to be meant. Of what failed or was slow
+  // the newest first, and so of the rest behind it; of each no more than `most`.
   std::vector<Decision> find(std::string_view id, size_t most) const;
   static constexpr size_t kLeastOfAnId = 6;
 

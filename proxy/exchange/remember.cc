@@ -60,11 +60,11 @@ void note_candidates(Decision& decision, const upstream::Cluster& cluster, int64
     if (standing == Standing::Considered && ++considered > Decision::kMostCandidates / 2) continue;
     if (decision.candidates.size() >= Decision::kMostCandidates) continue;
     const upstream::Endpoint& endpoint = *seat->member.endpoint;
-    const auto state = standing == Standing::Unhealthy ? upstream::EndpointState::Unhealthy
+    const auto state = standing == Standing::Unhealthy                                   ? upstream::EndpointState::Unhealthy
                        : standing == Standing::Ejected || standing == Standing::HalfOpen ? upstream::EndpointState::Ejected
-                                                                                          : upstream::EndpointState::Ready;
-    decision.candidates.push_back({seat->member, standing, endpoint.ejected_for.load(std::memory_order_relaxed),
-                                   upstream::since_of(endpoint, state)});
+                                                                                         : upstream::EndpointState::Ready;
+    decision.candidates.push_back(
+        {seat->member, standing, endpoint.ejected_for.load(std::memory_order_relaxed), upstream::since_of(endpoint, state)});
   }
 }
 
@@ -151,8 +151,7 @@ void Exchange::note_filters(Decision& decision) {
     const auto* const found = chain().written(filter);
     return found ? *found : filter::Written{name ? name : "", "", 0};
   };
-  if (trail_->answered_by || trail_->answered_name)
-    decision.answered_by = written(trail_->answered_by, trail_->answered_name);
+  if (trail_->answered_by || trail_->answered_name) decision.answered_by = written(trail_->answered_by, trail_->answered_name);
   if (trail_->waiter) decision.held = {written(trail_->waiter, nullptr), trail_->wait.count()};
   if (trail_->asker) {
     const TimePoint until = trail_->heard == TimePoint{} ? site_.loop.now() : trail_->heard;

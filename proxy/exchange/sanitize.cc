@@ -90,7 +90,6 @@ void write_identity(http::HeaderMap& headers, const ListenerPlan& plan, const fi
   headers.set_view(HeaderId::XForwardedClientCert, headers.arena().concat(plan.client_cert_prefix, peer.identity));
 }
 
-
 // True where normalize_path() could change anything: most paths are clean, and cost one pass.
 bool needs_work(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {

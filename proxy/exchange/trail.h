@@ -16,7 +16,7 @@ struct Trail {
   struct Note {
     const char *filter, *action;
   };
-  std::array<const char*, kTries> again{};  // why another try followed this one
+  std::array<const char*, kTries> again{};    // why another try followed this one
   std::array<milliseconds, kTries> waited{};  // before it did
   const char* not_again = nullptr;            // why there was none
   const filter::Filter* answered_by = nullptr;
@@ -24,8 +24,8 @@ struct Trail {
   bool authorization = false;
   const filter::Filter *waiter = nullptr, *asker = nullptr;
   std::chrono::microseconds wait{0};
-  TimePoint asked{}, heard{};       // somebody, by a filter
-  TimePoint queued{}, let_in{};     // for the application
+  TimePoint asked{}, heard{};        // somebody, by a filter
+  TimePoint queued{}, let_in{};      // for the application
   TimePoint look_up{}, looked_up{};  // of a name
   std::array<Note, 4> notes{};
   size_t noted = 0;

@@ -1,7 +1,6 @@
 // Why it ended so: the one thing, by what key or line, and what can be done.
 
 #include <algorithm>
-#include <cstring>
 
 #include "exchange/exchange.h"
 #include "exchange/onward.h"
@@ -18,8 +17,6 @@ using Standing = Decision::Standing;
 namespace {
 
 using Sentences = std::vector<std::string>;
-
-const char* reason_of_os(const Error& error) { return error.os_error ? std::strerror(error.os_error) : error.what; }
 
 // One finding.
 class Cause {
@@ -38,7 +35,8 @@ class Cause {
       case Flag::Overload: return limited();
       case Flag::Denied: return denied();
       case Flag::DownstreamGone: return client_left();
-      case Flag::Draining: return {"The proxy was ending, and lifecycle.drain.time was over (" + keys_.of({"lifecycle", "drain", "time"}) + ")."};
+      case Flag::Draining:
+        return {"The proxy was ending, and lifecycle.drain.time was over (" + keys_.of({"lifecycle", "drain", "time"}) + ")."};
       case Flag::ConnectFailure:
       case Flag::ConnectTimeout:
       case Flag::UpstreamReset:
@@ -61,7 +59,8 @@ class Cause {
     Sentences told;
     const bool grpc_failed = d_.grpc_status && http::is_grpc_failure(*d_.grpc_status);
     if (d_.action == Decision::Action::Respond && d_.status >= 400)
-      told.push_back("The rule " + d_.route + in_brackets(place()) + " answers " + std::to_string(d_.status) + " by itself (respond).");
+      told.push_back("The rule " + d_.route + in_brackets(place()) + " answers " + std::to_string(d_.status) +
+                     " by itself (respond).");
     else if (last() && (d_.status >= 500 || grpc_failed))
       told.push_back("The endpoint " + last()->endpoint->address + " itself answered so; what is wrong is there, or behind it.");
     if (const std::string then = not_again_text(d_, keys_); !then.empty() && !told.empty()) told.push_back(then);
@@ -85,13 +84,16 @@ class Cause {
     if (d_.queued > 0) parts.push_back({d_.queued, "it waited to be let in to the application (service.concurrency)"});
     if (d_.looked_up > 0) parts.push_back({d_.looked_up, "nothing was known yet of the cluster " + d_.cluster});
     for (const auto& each : d_.attempts) {
-      if (each.opened >= 0) parts.push_back({each.opened - each.began, "it waited for a connection to " + each.endpoint->address});
+      if (each.opened >= 0)
+        parts.push_back({each.opened - each.began, "it waited for a connection to " + each.endpoint->address});
       if (each.headed >= 0 && each.opened >= 0)
         parts.push_back({each.headed - each.opened, "the endpoint " + each.endpoint->address + " had not begun its answer"});
       if (each.failed >= 0 && each.opened >= 0 && each.headed < 0)
-        parts.push_back({each.failed - each.opened, "the endpoint " + each.endpoint->address + " said nothing, in a try that failed"});
+        parts.push_back(
+            {each.failed - each.opened, "the endpoint " + each.endpoint->address + " said nothing, in a try that failed"});
     }
-    if (d_.first_byte >= 0) parts.push_back({d_.duration - d_.first_byte, "the answer itself was on its way, as fast as endpoint and client made it"});
+    if (d_.first_byte >= 0)
+      parts.push_back({d_.duration - d_.first_byte, "the answer itself was on its way, as fast as endpoint and client made it"});
     const auto longest = std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.us < b.us; });
     if (longest == parts.end()) return {};
     return "It was slow: " + time_text(longest->us) + " of " + time_text(d_.duration) + " went by while " + longest->what + ".";
@@ -100,18 +102,21 @@ class Cause {
   // --- nobody to ask ---------------------------------------------------------------------------------------------
 
   Sentences no_route() {
-    if (d_.reason == "no_server_name") return {"The client's TLS names no server, and no rule passes on what names none (match.sni: \"*\" does)."};
+    if (d_.reason == "no_server_name")
+      return {"The client's TLS names no server, and no rule passes on what names none (match.sni: \"*\" does)."};
     if (!d_.route.empty())
       return {"The rule " + d_.route + in_brackets(place()) + " leads to the service that the Host names, and \"" + d_.host +
               "\" names none: NAME, NAME.NAMESPACE or NAME.NAMESPACE." + keys_.document().registry.domain + " would."};
     const auto others = rules_passed_by(d_, keys_);
     std::string text = "No rule of the listener " + d_.listener + " is for it";
     if (others.empty()) return {text + ": there is none (routes." + d_.listener + ")."};
-    return {text + ": " + listed(others, "; ") + ".", "`outrider route " + (d_.method.empty() ? "GET" : d_.method) + " http://" + d_.host + "/...` tries others."};
+    return {text + ": " + listed(others, "; ") + ".",
+            "`outrider route " + (d_.method.empty() ? "GET" : d_.method) + " http://" + d_.host + "/...` tries others."};
   }
 
   Sentences nobody() {
-    if (const char* const onward = exchange::meaning_of(d_.reason); *onward) return {"It cannot go on to where it was meant for: " + std::string(onward) + "."};
+    if (const char* const onward = exchange::meaning_of(d_.reason); *onward)
+      return {"It cannot go on to where it was meant for: " + std::string(onward) + "."};
     const std::string cluster = "The cluster " + d_.cluster;
     const std::string wrong = d_.trouble.empty() ? "" : " (" + d_.trouble + ")";
     if (d_.reason == "discovery_timeout" || d_.known == upstream::Known::NotYet)
@@ -121,13 +126,14 @@ class Cause {
     uint32_t all = 0;
     for (const uint32_t count : d_.standings) all += count;
     if (all == 0 && d_.excluded)
-      return {cluster + " has " + std::to_string(d_.excluded) + " endpoints, none of them with the version or the labels it asks for (" +
-              cluster_key({"constraints", "require"}) + ")."};
+      return {cluster + " has " + std::to_string(d_.excluded) +
+              " endpoints, none of them with the version or the labels it asks for (" + cluster_key({"constraints", "require"}) +
+              ")."};
     if (all == 0 && d_.plan && !d_.plan->service.empty()) {
       const bool none = keys_.document().registry.kind == config::Registry::Kind::None;
       if (none)
-        return {"The cluster " + d_.cluster + " is looked up in the registry, and there is none (" + keys_.of({"registry", "kind"}) +
-                "); give it endpoints (clusters." + d_.cluster + ".endpoints), or a registry."};
+        return {"The cluster " + d_.cluster + " is looked up in the registry, and there is none (" +
+                keys_.of({"registry", "kind"}) + "); give it endpoints (clusters." + d_.cluster + ".endpoints), or a registry."};
       return {"Nobody has registered the service " + d_.plan->service + wrong + since(d_.known_since_ms) + ".",
               "`outrider services` lists who has registered."};
     }
@@ -161,8 +167,8 @@ class Cause {
 
   Sentences too_late() {
     if (d_.reason == "request_header_timeout")
-      return {"The head of the request did not come within " + limit(listener_timeout(&config::Listener::request_headers)) + " (" +
-              listener_key("timeouts", "request_headers") + ")."};
+      return {"The head of the request did not come within " + limit(listener_timeout(&config::Listener::request_headers)) +
+              " (" + listener_key("timeouts", "request_headers") + ")."};
     if (d_.reason == upstream::kTryTimeout) return endpoint_failed();
     const std::string within = limit(d_.limit.within);
     std::string whose;
@@ -170,16 +176,14 @@ class Cause {
       case TimeLimit::Of::Rule: whose = route_key("timeout"); break;
       case TimeLimit::Of::Listener: whose = listener_key("timeouts", "request"); break;
       case TimeLimit::Of::Cluster: whose = cluster_key({"timeout"}); break;
-      case TimeLimit::Of::Caller:
-        whose = d_.grpc ? "the caller's grpc-timeout" : "the caller's x-outrider-timeout-ms";
-        break;
+      case TimeLimit::Of::Caller: whose = d_.grpc ? "the caller's grpc-timeout" : "the caller's x-outrider-timeout-ms"; break;
       case TimeLimit::Of::Nobody: break;
     }
     Sentences told{"All of it may take " + within + in_brackets(whose) + ", and that was over."};
     if (d_.held.length >= 0 && !last()) told.push_back("The filter " + written_text(d_.held.by) + " was still holding it.");
     else if (last() && last()->headed < 0)
       told.push_back("The endpoint " + last()->endpoint->address +
-                     (last()->opened < 0  ? " had no connection for it yet" + connections_text() + "."
+                     (last()->opened < 0 ? " had no connection for it yet" + connections_text() + "."
                       : d_.request_ended ? " had not begun to answer."
                                          : " was still being sent the request."));
     else if (last()) told.push_back("The answer of " + last()->endpoint->address + " had begun, and had not come to its end.");
@@ -188,7 +192,7 @@ class Cause {
 
   std::string connections_text() const {
     if (!d_.connections_used_up) return "";
-    return ": the cluster may have no more than " + std::to_string(d_.plan->max_connections) + " connections, and had as many ("  +
+    return ": the cluster may have no more than " + std::to_string(d_.plan->max_connections) + " connections, and had as many (" +
            cluster_key({"circuit_breaker", "max_connections"}) + ")";
   }
 
@@ -198,7 +202,7 @@ class Cause {
   }
 
   static std::string limit(milliseconds within) { return within.count() ? limit_text(within) : "its limit"; }
-  milliseconds listener_timeout(milliseconds config::Listener::* which) const {
+  milliseconds listener_timeout(milliseconds config::Listener::*which) const {
     const config::Listener* const listener = keys_.listener(d_.listener);
     return listener ? listener->*which : milliseconds(0);
   }
@@ -216,8 +220,11 @@ class Cause {
     const config::Listener* const listener = keys_.listener(d_.listener);
     if (d_.reason == "head_too_large" || d_.reason == "too_many_fields" || d_.reason == "too_many_headers") return too_large();
     Sentences told{"The request is not what HTTP allows: " + d_.reason + "."};
-    if (d_.reason == "bad_path") told[0] = "The path leads above its root, or has %00 or a refused %2f in it (" + listener_key("http", "escaped_slash") + ").";
-    if (listener && listener->strict && (d_.reason == "content_length_and_transfer_encoding" || d_.reason == "bare_lf" || d_.reason == "folded_line"))
+    if (d_.reason == "bad_path")
+      told[0] =
+          "The path leads above its root, or has %00 or a refused %2f in it (" + listener_key("http", "escaped_slash") + ").";
+    if (listener && listener->strict &&
+        (d_.reason == "content_length_and_transfer_encoding" || d_.reason == "bare_lf" || d_.reason == "folded_line"))
       told.push_back("What can be read in two ways is refused (" + listener_key("http", "strict") + ").");
     told.push_back("It is the client, " + d_.client + ", that has to change.");
     return told;
@@ -228,16 +235,21 @@ class Cause {
     if (d_.answered_by) return denied();
     if (last() && last()->error.side == Side::Upstream && last()->error.code == Code::TooLarge) return endpoint_failed();
     if (d_.reason == "body_too_large")
-      return {"The body is larger than " + bytes_text(listener ? listener->max_body : 0) + " (" + listener_key("http", "max_body") + ")."};
+      return {"The body is larger than " + bytes_text(listener ? listener->max_body : 0) + " (" +
+              listener_key("http", "max_body") + ")."};
     if (d_.reason == "too_many_fields" || d_.reason == "too_many_headers")
-      return {"The head has more than " + std::to_string(listener ? listener->max_headers : 0) + " fields (" + listener_key("http", "max_headers") + ")."};
-    return {"The head is larger than " + bytes_text(listener ? listener->max_header_bytes : 0) + " (" + listener_key("http", "max_header_bytes") + "; " + d_.reason + ")."};
+      return {"The head has more than " + std::to_string(listener ? listener->max_headers : 0) + " fields (" +
+              listener_key("http", "max_headers") + ")."};
+    return {"The head is larger than " + bytes_text(listener ? listener->max_header_bytes : 0) + " (" +
+            listener_key("http", "max_header_bytes") + "; " + d_.reason + ")."};
   }
 
   Sentences client_left() {
     std::string when = "It left";
     if (d_.response_begun) when += " when " + bytes_text(d_.response_bytes) + " of the answer had gone to it";
-    else if (last() && last()->opened >= 0) when += " while the endpoint " + last()->endpoint->address + " was at work on its request, for " + time_text(d_.duration - last()->opened);
+    else if (last() && last()->opened >= 0)
+      when += " while the endpoint " + last()->endpoint->address + " was at work on its request, for " +
+              time_text(d_.duration - last()->opened);
     else if (last()) when += " while it waited for a connection to " + last()->endpoint->address;
     else if (d_.held.length >= 0) when += " while the filter " + written_text(d_.held.by) + " held it";
     else if (d_.queued >= 0) when += " while it waited to be let in to the application (service.queue)";
@@ -248,7 +260,8 @@ class Cause {
   // --- limits ----------------------------------------------------------------------------------------------------
 
   Sentences breaker(const char* key, uint32_t most, const char* what) {
-    return {"The cluster " + d_.cluster + " may have no more than " + std::to_string(most) + " " + what + " (" + cluster_key({"circuit_breaker", key}) +
+    return {"The cluster " + d_.cluster + " may have no more than " + std::to_string(most) + " " + what + " (" +
+                cluster_key({"circuit_breaker", key}) +
                 "), of all workers together, and had as many: one more is refused at once.",
             "Where its endpoints can take more, raise it; `outrider stat` shows what is in flight."};
   }
@@ -256,21 +269,31 @@ class Cause {
   Sentences limited() {
     const std::string& reason = d_.reason;
     if (d_.plan && reason == "circuit_breaker_requests") return breaker("max_requests", d_.plan->max_requests, "in flight");
-    if (d_.plan && reason == "circuit_breaker_pending") return breaker("max_pending", d_.plan->max_pending, "waiting for a connection");
-    if (d_.plan && reason == "circuit_breaker_destinations") return breaker("max_destinations", d_.plan->max_destinations, "destinations in use, on each worker");
+    if (d_.plan && reason == "circuit_breaker_pending")
+      return breaker("max_pending", d_.plan->max_pending, "waiting for a connection");
+    if (d_.plan && reason == "circuit_breaker_destinations")
+      return breaker("max_destinations", d_.plan->max_destinations, "destinations in use, on each worker");
     const auto& service = keys_.document().service;
     if (reason == "service_queue_full")
-      return {"The application has as many requests under way as it may have (" + keys_.of({"service", "concurrency"}) + "), and " +
-              std::to_string(service.queue_max) + " are waiting, as many as may (" + keys_.of({"service", "queue", "max"}) + ")."};
+      return {"The application has as many requests under way as it may have (" + keys_.of({"service", "concurrency"}) +
+              "), and " + std::to_string(service.queue_max) + " are waiting, as many as may (" +
+              keys_.of({"service", "queue", "max"}) + ")."};
     if (reason == "service_queue_timeout")
-      return {"The application has as many requests under way as it may have (" + keys_.of({"service", "concurrency"}) + "), and none of them ended within " +
-              limit(service.queue_timeout) + " (" + keys_.of({"service", "queue", "timeout"}) + ")."};
+      return {"The application has as many requests under way as it may have (" + keys_.of({"service", "concurrency"}) +
+              "), and none of them ended within " + limit(service.queue_timeout) + " (" +
+              keys_.of({"service", "queue", "timeout"}) + ")."};
     if (reason == "service_throttled")
-      return {"Too many requests of the last half a minute have failed in the application, so some are refused before it sees them (" +
-              keys_.of({"service", "admission", "success_rate"}) + ")."};
-    if (reason == "overload_connections") return {"The proxy has nearly all the connections it may have (" + keys_.of({"overload", "connections"}) + ")."};
-    if (reason == "overload_loop_lag") return {"A worker's turn took too long (" + keys_.of({"overload", "loop_lag"}) + "), and requests of low priority are refused for a while."};
-    if (reason == "overload_memory") return {"The process has nearly all the memory it may have (" + keys_.of({"overload", "memory"}) + "); /ready says how much."};
+      return {
+          "Too many requests of the last half a minute have failed in the application, so some are refused before it sees them (" +
+          keys_.of({"service", "admission", "success_rate"}) + ")."};
+    if (reason == "overload_connections")
+      return {"The proxy has nearly all the connections it may have (" + keys_.of({"overload", "connections"}) + ")."};
+    if (reason == "overload_loop_lag")
+      return {"A worker's turn took too long (" + keys_.of({"overload", "loop_lag"}) +
+              "), and requests of low priority are refused for a while."};
+    if (reason == "overload_memory")
+      return {"The process has nearly all the memory it may have (" + keys_.of({"overload", "memory"}) +
+              "); /ready says how much."};
     if (reason == "out_of_descriptors") return {"The process may open no more files (ulimit -n)."};
     return {"A limit of this proxy was reached: " + reason + "."};
   }
@@ -283,7 +306,8 @@ class Cause {
       const std::string who = d_.identity.empty() ? "whoever has no identity" : d_.identity;
       for (const auto* list : {&rules.allow, &rules.deny})
         for (const auto& rule : *list)
-          if (rule.name == d_.reason) return {"authorization." + rule.name + " (" + place_of(rule.where) + ") denies this to " + who + "."};
+          if (rule.name == d_.reason)
+            return {"authorization." + rule.name + " (" + place_of(rule.where) + ") denies this to " + who + "."};
       return {"No rule of authorization.allow lets " + who + " ask for this (" + keys_.of({"authorization", "allow"}) + ").",
               "`outrider authz` says what may be asked for."};
     }
@@ -298,8 +322,11 @@ class Cause {
     if (filter == "fault") return "it was told to make requests fail (" + d_.reason + ")";
     if (filter == "body_limit") return "the body is larger than its max (" + d_.reason + ")";
     if (filter == "cors" || filter == "csrf") return "it came from a page of another origin (" + d_.reason + ")";
-    if (filter == "api_key" || filter == "basic_auth" || filter == "jwt") return "what the client showed, or did not show, lets nobody in (" + d_.reason + ")";
-    if (filter == "ext_authz") return d_.reason == "authz_denied" ? "whom it asked said no (authz_denied)" : "whom it asked gave no usable answer (" + d_.reason + ")";
+    if (filter == "api_key" || filter == "basic_auth" || filter == "jwt")
+      return "what the client showed, or did not show, lets nobody in (" + d_.reason + ")";
+    if (filter == "ext_authz")
+      return d_.reason == "authz_denied" ? "whom it asked said no (authz_denied)"
+                                         : "whom it asked gave no usable answer (" + d_.reason + ")";
     return d_.reason;
   }
 
@@ -322,80 +349,6 @@ class Cause {
 };
 
 }  // namespace
-
-std::string failure_text(const Decision& decision, const Decision::Try& failed, const KeyPlaces& keys) {
-  const Error& error = failed.error;
-  const std::string_view what = error.what;
-  const std::string word = " (" + std::string(what) + ")";
-  const auto cluster_key = [&](std::initializer_list<std::string_view> path) {
-    return decision.plan ? keys.of_cluster(decision.plan->name, path) : std::string();
-  };
-  switch (error.code) {
-    case Code::Refused:
-      if (what == "no_such_socket") return "has no socket at that path" + word;
-      return (what == "connection_refused" ? std::string("refused the connection: nobody listens there") : "refused the connection") + word;
-    case Code::Unreachable: return "cannot be reached: " + std::string(reason_of_os(error)) + word;
-    case Code::Timeout:
-      if (what == "connect_timeout" || what == "tls_timeout")
-        return std::string(what == "tls_timeout" ? "had not finished the TLS handshake" : "took no connection") + " within " +
-               limit_text(decision.plan ? decision.plan->pool.connect_timeout : milliseconds(0)) + " (" + cluster_key({"connect_timeout"}) + ")";
-      if (what == upstream::kTryTimeout && decision.reason == "request_timeout") return "was given up, for all of it had no more time";
-      if (what == upstream::kTryTimeout)
-        return "had not begun to answer within " + limit_text(decision.tries.per_try_timeout) + " (" +
-               tries_key(decision, keys, {"retry", "per_try_timeout"}) + ")";
-      return "answered no more: its host is gone, or the way to it" + word;
-    case Code::Tls:
-      return "and this proxy could agree on no TLS: " + (failed.trouble.empty() ? std::string(what) : failed.trouble) + word + ", by " + cluster_key({"tls"});
-    case Code::Closed:
-      if (failed.headed >= 0) return "closed the connection in the middle of its answer" + word;
-      return std::string(what == "connection_reset" ? "reset" : "closed") +
-             (failed.sent ? " the connection before it answered" : " the connection before it was asked") + word;
-    case Code::Protocol: return "answered with what HTTP does not allow" + word;
-    case Code::TooLarge: return "answered with more of a head than is taken" + word;
-    case Code::Overload:
-    case Code::Denied:
-      if (error.side == Side::Local) return "was not asked: a limit here was reached" + word;
-      return "cannot be asked so" + word;
-    case Code::NoEndpoint: return "left the cluster while a connection to it was waited for" + word;
-    case Code::Canceled: return "was given up";
-    case Code::NoRoute:
-    case Code::Config:
-    case Code::Internal: break;
-  }
-  return (failed.headed >= 0 ? "broke off in the middle of its answer" : "broke off before it answered") + word;
-}
-
-std::string not_again_text(const Decision& d, const KeyPlaces& keys) {
-  if (!d.not_again) return {};
-  const std::string_view why = d.not_again;
-  const auto key = [&](std::string_view name) { return tries_key(d, keys, {"retry", name}); };
-  const std::string not_again = "It was not tried again, ";
-  if (why == "retries_off") return not_again + "for retries are off (" + key("attempts") + ").";
-  if (why == "retries_used_up")
-    return not_again + "for the " + std::to_string(d.tries.retries) + (d.tries.retries == 1 ? " retry" : " retries") +
-           " it may have were used up (" + key("attempts") + ").";
-  if (why == "closed_twice")
-    return not_again + "for two new connections have closed over it: that may be what this very request does to endpoints.";
-  if (why == "budget") {
-    char share[32];
-    std::snprintf(share, sizeof share, "%g%%", d.tries.budget * 100);
-    return not_again + "for the budget of retries was used up: " + share + " of the requests under way (" + key("budget") + "), or " +
-           std::to_string(d.tries.budget_min) + " (" + key("budget_min") + ").";
-  }
-  if (why == "retry_after")
-    return not_again + "for the endpoint asked for more time (retry-after) than " + limit_text(d.tries.backoff_max) + " (" +
-           tries_key(d, keys, {"retry", "backoff", "max"}) + ").";
-  if (why == "status_not_listed") return not_again + "for " + key("when") + ", does not list that status.";
-  if (why == "timeout_not_listed") return not_again + "for " + key("when") + ", does not list timeout.";
-  if (why == "others_retry") return not_again + "for x-outrider-attempt says that whoever is before us sees to that.";
-  if (why == "answer_begun") return not_again + "for a part of an answer had come.";
-  if (why == "body_not_kept")
-    return not_again + "for its body is larger than the " + bytes_text(d.tries.buffer) + " that are kept for another try (" + key("buffer") + ").";
-  if (why == "not_idempotent")
-    return not_again + "for the endpoint may have acted on it, and " + d.method + " is none of the methods that may be repeated (" + key("methods") + ").";
-  if (why == "not_listed") return not_again + "for that is nothing that " + key("when") + ", lists.";
-  return {};
-}
 
 std::vector<std::string> cause_of(const Decision& decision, const KeyPlaces& keys) { return Cause(decision, keys).find(); }
 

@@ -36,7 +36,9 @@ std::optional<Look> look_at(const char* verb, const Arguments& arguments, bool e
     else if (answer && answer->status == 404 && clusters) break;  // it is nobody's but in counters
     else {
       code = answer && answer->status == 404 ? kNegative : kUsage;
-      if (error.empty()) error = answer->status == 200 ? "the answer is not what this version reads" : answer->body.substr(0, answer->body.find('\n'));
+      if (error.empty())
+        error =
+            answer->status == 200 ? "the answer is not what this version reads" : answer->body.substr(0, answer->body.find('\n'));
       std::fprintf(stderr, "outrider %s: %s\n", verb, error.c_str());
       return {};
     }
@@ -49,7 +51,8 @@ std::string share_text(double share) { return share < 0 ? "-" : formatted("%.2f%
 std::string ms_text(double ms) { return ms < 0 ? "-" : formatted(ms < 10 ? "%.2fms" : "%.0fms", ms); }
 std::string count_text(double count) { return formatted("%.0f", count); }
 
-std::optional<milliseconds> duration_flag(const char* verb, const Arguments& arguments, const char* flag, milliseconds otherwise) {
+std::optional<milliseconds> duration_flag(const char* verb, const Arguments& arguments, const char* flag,
+                                          milliseconds otherwise) {
   if (!arguments.has(flag)) return otherwise;
   const auto given = config::duration_of(arguments.value(flag));
   if (given && *given >= milliseconds(10) && *given <= kLongest) return std::chrono::duration_cast<milliseconds>(*given);

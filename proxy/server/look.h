@@ -9,8 +9,8 @@
 
 namespace outrider::server {
 
-// Asks /stat, and with `endpoints` /clusters. Null: nobody answers, or there is no such cluster; that has been said, and `code` is
-// what to exit with.
+// Asks /stat, and with `endpoints` /clusters. Null: nobody answers, or there is no such cluster; that has been said, and `code`
+// is what to exit with.
 std::optional<Look> look_at(const char* verb, const Arguments& arguments, bool endpoints, int& code);
 
 // Cells of a table; "-" where nothing has passed.

@@ -59,7 +59,8 @@ std::string what_it_lacks(const config::Route& route, std::string_view host, std
   if (!route.server_names.empty()) return "is for TLS that is passed through, to " + listed(route.server_names, " or ");
   if (!is_for_host(route, host)) return "is for the host " + listed(route.hosts, " or ");
   if (!is_for_path(route, path))
-    return "is for the path " + (route.paths.empty() ? listed(route.prefixes, " or ") + " and below" : listed(route.paths, " or "));
+    return "is for the path " +
+           (route.paths.empty() ? listed(route.prefixes, " or ") + " and below" : listed(route.paths, " or "));
   if (route.conditions.any()) return "asks for " + conditions_text(route.conditions);
   return route.action == config::Route::Action::Passthrough ? "is for connections that were redirected here" : "";
 }
@@ -76,9 +77,8 @@ std::vector<std::string> rules_passed_by(const exchange::Decision& decision, con
   size_t more = 0;
   for (const auto& route : listener->routes) {
     if (route.name == decision.route) break;
-    const std::string why =
-        decision.raw ? (route.server_names.empty() ? "" : "is for " + listed(route.server_names, " or "))
-                     : what_it_lacks(route, host, path);
+    const std::string why = decision.raw ? (route.server_names.empty() ? "" : "is for " + listed(route.server_names, " or "))
+                                         : what_it_lacks(route, host, path);
     const bool far = !decision.route.empty() && (decision.raw || !is_for_host(route, host) || !is_for_path(route, path));
     if (why.empty() || far) continue;
     if (told.size() == kMostRules) ++more;

@@ -59,7 +59,7 @@ std::vector<Rates::Row> rows_of(const std::map<Look::Key, Look::Counts>& before,
     if (passed > 0) row.success = 1 - std::min(failed, passed) / passed;
     stats::Histogram duration;
     for (uint32_t i = 0; i < stats::Histogram::kBuckets; ++i)
-      if (counts.duration.in(i) > then.duration.in(i)) duration.add(i, counts.duration.in(i) - then.duration.in(i), 0);
+      if (counts.duration.in(i) > then.duration.in(i)) duration.add(i, counts.duration.in(i)-then.duration.in(i), 0);
     if (duration.count() > 0) {
       row.p50 = duration.quantile(0.5) / 1000;
       row.p95 = duration.quantile(0.95) / 1000;
@@ -99,11 +99,15 @@ bool Look::read_stat(const Value& answer) {
   if (!answer.IsObject() || !array_of(answer, "traffic")) return false;
   name = text_of(answer, "name");
   uptime = number_of(answer, "uptime_s");
-  each_of(answer, "traffic", [&](const Value& each) { traffic[{text_of(each, "direction"), text_of(each, "cluster")}] = counts_of(each); });
+  each_of(answer, "traffic", [&](const Value& each) {
+    traffic[{text_of(each, "direction"), text_of(each, "cluster")}] = counts_of(each);
+  });
   each_of(answer, "routes", [&](const Value& each) {
     routes[{text_of(each, "direction"), text_of(each, "route"), text_of(each, "cluster")}] = counts_of(each);
   });
-  each_of(answer, "peers", [&](const Value& each) { peers[{text_of(each, "direction"), text_of(each, "peer")}] = counts_of(each); });
+  each_of(answer, "peers", [&](const Value& each) {
+    peers[{text_of(each, "direction"), text_of(each, "peer")}] = counts_of(each);
+  });
   each_of(answer, "upstream", [&](const Value& each) {
     upstream[{text_of(each, "cluster")}] = {number_of(each, "retries"), number_of(each, "connect_failures"),
                                             number_of(each, "connections"), number_of(each, "pending")};
@@ -114,9 +118,9 @@ bool Look::read_stat(const Value& answer) {
 void Look::read_clusters(const Value& answer) {
   each_of(answer, "clusters", [&](const Value& cluster) {
     each_of(cluster, "endpoints", [&](const Value& each) {
-      endpoints[{text_of(cluster, "name"), text_of(each, "address")}] = {number_of(each, "requests"), number_of(each, "in_flight"),
-                                                                         number_of(each, "ewma_ms"), text_of(each, "state"),
-                                                                         text_of(each, "why")};
+      endpoints[{text_of(cluster, "name"), text_of(each, "address")}] = {number_of(each, "requests"),
+                                                                         number_of(each, "in_flight"), number_of(each, "ewma_ms"),
+                                                                         text_of(each, "state"), text_of(each, "why")};
     });
   });
 }
@@ -130,11 +134,12 @@ Rates rates_of(const Look& before, const Look& now) {
   for (const auto& [key, each] : now.upstream) {
     const auto then = before_of(before.upstream, key);
     rates.upstream.push_back({key, more(each.retries, then.retries) / rates.seconds,
-                              more(each.connect_failures, then.connect_failures) / rates.seconds, each.connections, each.pending});
+                              more(each.connect_failures, then.connect_failures) / rates.seconds, each.connections,
+                              each.pending});
   }
   for (const auto& [key, each] : now.endpoints)
-    rates.endpoints.push_back({key, more(each.requests, before_of(before.endpoints, key).requests) / rates.seconds, each.in_flight,
-                               each.ewma_ms, each.state, each.why});
+    rates.endpoints.push_back({key, more(each.requests, before_of(before.endpoints, key).requests) / rates.seconds,
+                               each.in_flight, each.ewma_ms, each.state, each.why});
   return rates;
 }
 

@@ -27,10 +27,10 @@ struct Look {
   };
   std::string name;
   double uptime = 0;
-  std::map<Key, Counts> traffic;  // by direction and cluster
-  std::map<Key, Counts> routes;   // by direction, route and cluster
-  std::map<Key, Counts> peers;    // by direction and peer
-  std::map<Key, Upstream> upstream;    // by cluster
+  std::map<Key, Counts> traffic;      // by direction and cluster
+  std::map<Key, Counts> routes;       // by direction, route and cluster
+  std::map<Key, Counts> peers;        // by direction and peer
+  std::map<Key, Upstream> upstream;   // by cluster
   std::map<Key, Endpoint> endpoints;  // by cluster and address
 
   bool read_stat(const rapidjson::Value& answer);  // of /stat?buckets; false: it is another's

@@ -50,8 +50,8 @@ class Story {
       say(std::string("The client went away") + (d_.response_begun ? " in the middle of its answer" : " before it was answered") +
           after + ".");
     } else if (d_.raw) {
-      say(d_.flag == Flag::None ? "The connection ended" + after + "; " + bytes_text(d_.request_bytes) + " had gone to the endpoint, " +
-                                      bytes_text(d_.response_bytes) + " came back."
+      say(d_.flag == Flag::None ? "The connection ended" + after + "; " + bytes_text(d_.request_bytes) +
+                                      " had gone to the endpoint, " + bytes_text(d_.response_bytes) + " came back."
                                 : "The client's connection was closed without a word" + after + in_brackets(d_.reason) + ".");
     } else if (!d_.response_begun) {
       say("The client was sent no answer: its connection or stream was reset" + after + in_brackets(d_.reason) + ".");
@@ -66,11 +66,13 @@ class Story {
 
   void arrival() {
     const config::Listener* const listener = keys_.listener(d_.listener);
-    std::string text = d_.raw ? std::string(d_.passed_tls ? "A TLS connection" : "A TCP connection") +
-                                    (d_.host.empty() ? "" : " for " + d_.host)
-                       : d_.method.empty() ? std::string("Something that was no whole request")
-                                           : d_.method + " " + http::without_secrets(d_.path) + (d_.host.empty() ? " without a host" : " of " + d_.host);
-    text += " came to the listener " + d_.listener + in_brackets(listener ? place_of(listener->where) : "") + " from " + d_.client;
+    std::string text =
+        d_.raw ? std::string(d_.passed_tls ? "A TLS connection" : "A TCP connection") + (d_.host.empty() ? "" : " for " + d_.host)
+        : d_.method.empty()
+            ? std::string("Something that was no whole request")
+            : d_.method + " " + http::without_secrets(d_.path) + (d_.host.empty() ? " without a host" : " of " + d_.host);
+    text +=
+        " came to the listener " + d_.listener + in_brackets(listener ? place_of(listener->where) : "") + " from " + d_.client;
     text += d_.identity.empty() ? (d_.encrypted ? " by TLS" : " in clear text") : " by mutual TLS as " + d_.identity;
     if (!d_.meant_for.empty()) text += ", redirected on its way to " + d_.meant_for;
     say(text + ".");
@@ -104,14 +106,16 @@ class Story {
       if (note.filter != "tap") say("The filter " + note.filter + " noted: " + note.action + ".");
     if (d_.held.length >= 0) say("The filter " + written_text(d_.held.by) + " held it for " + time_text(d_.held.length) + ".");
     if (d_.asked.length >= 0)
-      say("The filter " + written_text(d_.asked.by) + " asked somebody else about it, which took " + time_text(d_.asked.length) + ".");
+      say("The filter " + written_text(d_.asked.by) + " asked somebody else about it, which took " + time_text(d_.asked.length) +
+          ".");
   }
 
   void waits() {
     if (d_.looked_up >= 0)
       say("For " + time_text(d_.looked_up) + " it waited until something was known of the cluster " + d_.cluster + ".");
     if (d_.queued >= 0)
-      say("It waited " + time_text(d_.queued) + " to be let in to the application (" + keys_.of({"service", "concurrency"}) + ").");
+      say("It waited " + time_text(d_.queued) + " to be let in to the application (" + keys_.of({"service", "concurrency"}) +
+          ").");
   }
 
   void endpoints() {
@@ -146,7 +150,8 @@ class Story {
     if (each.began >= 0 && number > 1) text += " " + time_text(each.began) + " after the request had come";
     if (each.opened >= 0) {
       text += each.reused ? ", by a connection that was there" : ", by a new connection";
-      if (each.opened - each.began >= 1000 || !each.reused) text += ", open after " + time_text(std::max<int64_t>(0, each.opened - each.began));
+      if (each.opened - each.began >= 1000 || !each.reused)
+        text += ", open after " + time_text(std::max<int64_t>(0, each.opened - each.began));
     }
     if (each.headed >= 0) {
       const int64_t waited = std::max<int64_t>(0, each.headed - std::max<int64_t>(each.opened, 0));
@@ -164,12 +169,13 @@ class Story {
 
   void again(const Decision::Try& each) {
     const std::string_view why = each.again;
-    std::string text = why == "connect_failure"        ? "It had not seen the request, which was tried again"
-                       : why == "refused_stream"       ? "It said that it had not looked at the request, which was tried again"
-                       : why == "reset_before_request" ? "Nothing of an answer had come and " + d_.method + " may be repeated, so it was tried again"
-                       : why == "timeout"              ? "That is among what is tried again"
-                       : why == "status"               ? "That status is among those that are tried again"
-                                                       : "The status " + std::string(why) + " is among those that are tried again";
+    std::string text = why == "connect_failure"  ? "It had not seen the request, which was tried again"
+                       : why == "refused_stream" ? "It said that it had not looked at the request, which was tried again"
+                       : why == "reset_before_request"
+                           ? "Nothing of an answer had come and " + d_.method + " may be repeated, so it was tried again"
+                       : why == "timeout" ? "That is among what is tried again"
+                       : why == "status"  ? "That status is among those that are tried again"
+                                          : "The status " + std::string(why) + " is among those that are tried again";
     if (each.waited.count()) text += ", after a pause of " + limit_text(each.waited);
     say(text + " (" + tries_key(d_, keys_, {"retry", "when"}) + ").");
   }
@@ -178,11 +184,16 @@ class Story {
     if (!d_.hedge) return;
     const std::string_view what = d_.hedge;
     const std::string after = " (" + tries_key(d_, keys_, {"hedge", "after"}) + ")";
-    if (what == "won") say("As no answer had come in time, a second try was made beside the first, and answered first: hedge won" + after + ".");
-    else if (what == "lost") say("As no answer had come in time, a second try was made beside the first, which then answered first: hedge lost" + after + ".");
+    if (what == "won")
+      say("As no answer had come in time, a second try was made beside the first, and answered first: hedge won" + after + ".");
+    else if (what == "lost")
+      say("As no answer had come in time, a second try was made beside the first, which then answered first: hedge lost" + after +
+          ".");
     else if (what == "failed") say("A second try was made beside the first, and failed" + after + ".");
     else if (what == "cut") say("A second try was under way beside the first as it ended" + after + ".");
-    else if (what == "budget") say("A second try beside the first was due, but the budget of retries was used up (" + tries_key(d_, keys_, {"retry", "budget"}) + ").");
+    else if (what == "budget")
+      say("A second try beside the first was due, but the budget of retries was used up (" +
+          tries_key(d_, keys_, {"retry", "budget"}) + ").");
     else if (what == "no_other") say("A second try beside the first was due, but there was no other endpoint" + after + ".");
   }
 

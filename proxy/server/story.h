@@ -16,13 +16,12 @@ std::vector<std::string> story_of(const exchange::Decision& decision, const KeyP
 // cause.cc: why it ended so, and what can be done. Empty: it went well, and was quick.
 std::vector<std::string> cause_of(const exchange::Decision& decision, const KeyPlaces& keys);
 
-// Words for a part of it, for both.
+// Words for a part of it, for both; the first two are in tries.cc.
 std::string failure_text(const exchange::Decision& decision, const exchange::Decision::Try& failed, const KeyPlaces& keys);
 std::string not_again_text(const exchange::Decision& decision, const KeyPlaces& keys);  // empty: nothing to say
 std::string aside_text(const exchange::Decision::Candidate& candidate);                 // "10.0.0.1:80, ejected since ..."
 // A key of `retry` or `hedge` where it was said: at the rule, or the cluster.
-std::string tries_key(const exchange::Decision& decision, const KeyPlaces& keys,
-                      std::initializer_list<std::string_view> path);
+std::string tries_key(const exchange::Decision& decision, const KeyPlaces& keys, std::initializer_list<std::string_view> path);
 // no_rule.cc: rules that were not for it; the first `before` of the listener, or all.
 std::vector<std::string> rules_passed_by(const exchange::Decision& decision, const KeyPlaces& keys);
 

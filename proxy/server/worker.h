@@ -46,7 +46,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void drain(Drain what);                    // stop accepting, finish what runs, then on_drained()
   void review_trust(milliseconds grace);     // others are trusted than before: who is not has so long to end
   void watch(std::shared_ptr<const exchange::Watches> all, std::function<void()> adopted);  // these; then calls it, on its thread
-  void ask(std::function<void(exchange::Site&)> question);  // on its thread
+  void ask(std::function<void(exchange::Site&)> question);                                  // on its thread
   void cut();  // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
   milliseconds longest_turn() const { return milliseconds(longest_turn_.load(std::memory_order_relaxed)); }  // of the last second

@@ -86,11 +86,11 @@ void print_list(const Value& decisions) {
   for (const Value& one : decisions.GetArray()) {
     const std::string reason = text_of(one, "reason"), flag = text_of(one, "flag");
     const uint64_t tries = count_of(one, "tries");
-    const std::string why = !reason.empty()                 ? reason
-                            : flag != "none"                ? flag
+    const std::string why = !reason.empty()                  ? reason
+                            : flag != "none"                 ? flag
                             : count_of(one, "status") >= 400 ? "answered so"
-                            : tries > 1                     ? std::to_string(tries) + " tries"
-                                                            : "slow";
+                            : tries > 1                      ? std::to_string(tries) + " tries"
+                                                             : "slow";
     table.add({when_text(number_of(one, "when"), false), or_dash(text_of(one, "id").substr(0, kShortId)), status_text(one),
                took_text(one), or_dash(text_of(one, "cluster")), or_dash(text_of(one, "endpoint")), or_dash(why),
                request_text(one)});

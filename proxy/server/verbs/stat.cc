@@ -37,8 +37,8 @@ void print(const Rates& rates, bool total) {
   for (const auto& row : rates.peers)
     peers.add({row.key[0], or_dash(row.key[1]), rate_text(row.rps), count_text(row.requests), share_text(row.success)});
   if (!peers.empty()) std::printf("\n%s", peers.text().c_str());
-  std::printf("\n%s of %s; REQUESTS are of all the time\n",
-              total ? "since its start," : (rate_text(rates.seconds) + " s").c_str(), rates.name.c_str());
+  std::printf("\n%s: %s. REQUESTS are those since its start.\n", rates.name.c_str(),
+              total ? "since its start" : ("the last " + rate_text(rates.seconds) + " s").c_str());
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ std::string page_of(Rates rates, size_t order, size_t height) {
   double rps = 0, failures = 0, in_flight = 0;
   for (const auto& row : rates.traffic) rps += row.rps, failures += row.failures, in_flight += row.in_flight;
   std::string text = "outrider " + printable(rates.name) + "   " + rate_text(rps) + " requests/s   " +
-                     share_text(rps > 0 ? 1 - failures / rps : -1) + " success   " + count_text(in_flight) +
-                     " in flight   by " + kOrders[order] + ", of the last " + rate_text(rates.seconds) + " s\n";
+                     share_text(rps > 0 ? 1 - failures / rps : -1) + " success   " + count_text(in_flight) + " in flight   by " +
+                     kOrders[order] + ", of the last " + rate_text(rates.seconds) + " s\n";
   if (rates.traffic.empty()) text += "\nno traffic yet\n";
   // Three sections, each with an empty line, a heading and perhaps how many more; who needs less leaves it to the others.
   size_t room = height > 12 ? height - 11 : 3, sections = 3;
@@ -67,24 +67,30 @@ std::string page_of(Rates rates, size_t order, size_t height) {
     room -= std::min(room, rows);
     return rows;
   };
-  const size_t clusters = share(rates.traffic.size()), routes = share(rates.routes.size()), endpoints = share(rates.endpoints.size());
-  text += section({"ROUTE", "DIRECTION", "CLUSTER", "RPS", "SUCCESS", "P50", "P95", "P99"}, rates.routes, routes, [](const auto& row) {
-    return std::vector<std::string>{or_dash(row.key[1]), row.key[0],          or_dash(row.key[2]), rate_text(row.rps),
-                                    share_text(row.success), ms_text(row.p50), ms_text(row.p95),    ms_text(row.p99)};
-  });
-  text += section({"CLUSTER", "DIRECTION", "RPS", "SUCCESS", "P50", "P95", "P99", "IN FLIGHT", "PENDING", "RETRIES/S"}, rates.traffic,
-                  clusters, [&](const auto& row) {
+  const size_t clusters = share(rates.traffic.size()), routes = share(rates.routes.size()),
+               endpoints = share(rates.endpoints.size());
+  text += section(
+      {"ROUTE", "DIRECTION", "CLUSTER", "RPS", "SUCCESS", "P50", "P95", "P99"}, rates.routes, routes, [](const auto& row) {
+        return std::vector<std::string>{or_dash(row.key[1]),     row.key[0],       or_dash(row.key[2]), rate_text(row.rps),
+                                        share_text(row.success), ms_text(row.p50), ms_text(row.p95),    ms_text(row.p99)};
+      });
+  text += section({"CLUSTER", "DIRECTION", "RPS", "SUCCESS", "P50", "P95", "P99", "IN FLIGHT", "PENDING", "RETRIES/S"},
+                  rates.traffic, clusters, [&](const auto& row) {
                     Rates::Upstream up;
                     for (const auto& each : rates.upstream)
                       if (each.key[0] == row.key[1]) up = each;
-                    return std::vector<std::string>{or_dash(row.key[1]), row.key[0],        rate_text(row.rps),  share_text(row.success),
-                                                    ms_text(row.p50),    ms_text(row.p95),  ms_text(row.p99),    count_text(row.in_flight),
-                                                    count_text(up.pending), rate_text(up.retries)};
+                    return std::vector<std::string>{
+                        or_dash(row.key[1]),    row.key[0],           rate_text(row.rps), share_text(row.success),
+                        ms_text(row.p50),       ms_text(row.p95),     ms_text(row.p99),   count_text(row.in_flight),
+                        count_text(up.pending), rate_text(up.retries)};
                   });
-  text += section({"ENDPOINT", "CLUSTER", "STATE", "RPS", "IN FLIGHT", "EWMA", "WHY"}, rates.endpoints, endpoints, [](const auto& each) {
-    return std::vector<std::string>{or_dash(each.key[1]), or_dash(each.key[0]), each.state, rate_text(each.rps), count_text(each.in_flight),
-                                    ms_text(each.ewma_ms > 0 ? each.ewma_ms : -1), or_dash(each.why)};
-  });
+  text += section({"ENDPOINT", "CLUSTER", "STATE", "RPS", "IN FLIGHT", "EWMA", "WHY"}, rates.endpoints, endpoints,
+                  [](const auto& each) {
+                    return std::vector<std::string>{
+                        or_dash(each.key[1]), or_dash(each.key[0]),       each.state,
+                        rate_text(each.rps),  count_text(each.in_flight), ms_text(each.ewma_ms > 0 ? each.ewma_ms : -1),
+                        or_dash(each.why)};
+                  });
   return text;
 }
 

@@ -19,18 +19,20 @@ Look look_of(const char* stat, const char* clusters = "{}") {
   return look;
 }
 
-constexpr const char* kBefore = R"({"name": "web", "uptime_s": 10, "traffic": [{"direction": "edge", "cluster": "a", "requests": 100,
+constexpr const char* kBefore =
+    R"({"name": "web", "uptime_s": 10, "traffic": [{"direction": "edge", "cluster": "a", "requests": 100,
   "failures": 10, "in_flight": 1, "buckets": [[8, 100]]}], "upstream": [{"cluster": "a", "retries": 5}]})";
-constexpr const char* kAfter = R"({"name": "web", "uptime_s": 12, "traffic": [{"direction": "edge", "cluster": "a", "requests": 140,
+constexpr const char* kAfter =
+    R"({"name": "web", "uptime_s": 12, "traffic": [{"direction": "edge", "cluster": "a", "requests": 140,
   "failures": 20, "in_flight": 3, "buckets": [[8, 100], [60, 40]]}, {"direction": "edge", "cluster": "b", "requests": 2}],
   "routes": [{"direction": "edge", "route": "r", "cluster": "a", "requests": 4}],
   "peers": [{"direction": "inbound", "peer": "shop/web", "requests": 6}],
   "upstream": [{"cluster": "a", "retries": 9, "connections": 7, "pending": 2}]})";
 
 TEST(Rates, AreOfWhatPassedInBetween) {
-  const Rates rates =
-      rates_of(look_of(kBefore, R"({"clusters": [{"name": "a", "endpoints": [{"address": "1:1", "requests": 10}]}]})"),
-               look_of(kAfter, R"({"clusters": [{"name": "a", "endpoints": [{"address": "1:1", "requests": 30, "state": "ready"}]}]})"));
+  const Rates rates = rates_of(
+      look_of(kBefore, R"({"clusters": [{"name": "a", "endpoints": [{"address": "1:1", "requests": 10}]}]})"),
+      look_of(kAfter, R"({"clusters": [{"name": "a", "endpoints": [{"address": "1:1", "requests": 30, "state": "ready"}]}]})"));
   EXPECT_DOUBLE_EQ(rates.seconds, 2);
   ASSERT_EQ(rates.traffic.size(), 2u);
   const auto& a = rates.traffic[0];
