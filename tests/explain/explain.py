@@ -272,14 +272,14 @@ clusters:
   blackhole: {{endpoints: ["{blackhole}"], connect_timeout: 50ms, retry: off}}
   once: {{endpoints: ["{origin}"], retry: off}}
   hasty: {{endpoints: ["{origin}"], retry: {{per_try_timeout: 60ms}}}}
-  timed: {{endpoints: ["{origin}"], timeout: 90ms}}
+  timed: {{endpoints: ["{origin}"], timeout: 300ms}}
   empty: {{endpoints_file: "{nobody}"}}
   ill: {{endpoints: ["{refusing}"], panic: 0%, health_check: {{tcp: connect, interval: 20ms, timeout: 20ms, unhealthy: 1}}}}
   ejected: {{endpoints: ["{refusing}"], panic: 0%, retry: off, outlier_detection: {{consecutive_local: 1, base_ejection: 1h}}}}
   panicking: {{endpoints: ["{refusing}", "{refusing2}"], retry: off, outlier_detection: {{consecutive_local: 1, max_ejected: 100%, base_ejection: 1h}}}}
   full: {{endpoints: ["{origin}"], circuit_breaker: {{max_requests: 1}}}}
   queued: {{endpoints: ["{origin}"], circuit_breaker: {{max_connections: 1, max_pending: 1}}}}
-  narrowed: {{endpoints: ["{origin}"], timeout: 150ms, circuit_breaker: {{max_connections: 1}}}}
+  narrowed: {{endpoints: ["{origin}"], circuit_breaker: {{max_connections: 1}}}}
   broke: {{endpoints: ["{origin}"], retry: {{budget: 0%, budget_min: 0}}}}
   strangers: {{endpoints: ["{tls}"], retry: off, tls: {{ca: "{other_ca}", sni: right.test}}}}
   misnamed: {{endpoints: ["{tls}"], retry: off, tls: {{ca: "{ca}", sni: wrong.test}}}}
@@ -309,7 +309,7 @@ class Scenarios:
     what follows. Where it is about a key, the line is asked for, too."""
 
     def __init__(self, program, folder):
-        origin, lazy, blackhole = Origin(), Origin(delay=0.5), Blackhole()
+        origin, lazy, blackhole = Origin(), Origin(delay=3), Blackhole()
         refusing, refusing2 = Refusing(), Refusing()
         self.kept = [origin, lazy, blackhole, refusing, refusing2]
         for ca in ("ca", "other"):
@@ -399,7 +399,7 @@ class Scenarios:
 
     def whole_timeout_of_a_cluster(self, me):
         self.ask(me, "/timed/hang")
-        return self.edge, ["may take 90ms", "clusters.timed.timeout", self.cluster_at("timed"), "had not begun to answer"], []
+        return self.edge, ["may take 300ms", "clusters.timed.timeout", self.cluster_at("timed"), "had not begun to answer"], []
 
     def deadline_of_the_caller(self, me):
         self.ask(me, "/once/hang", fields="x-outrider-timeout-ms: 70\r\n")
@@ -484,7 +484,7 @@ class Scenarios:
                            self.cluster_at("queued")], []
 
     def breaker_of_connections(self, me):
-        self.hold("/narrowed/hang").send("again")
+        self.hold("/narrowed/hang")
         self.wait_in_flight("narrowed", 1)
         self.ask(me, "/narrowed/second", fields="x-outrider-timeout-ms: 60\r\n")
         return self.edge, ["the cluster may have no more than 1 connections, and had as many",
