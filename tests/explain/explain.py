@@ -614,11 +614,12 @@ def main():
     options.add_argument("--outrider", required=True)
     options.add_argument("--seed", type=int, default=None)
     options.add_argument("--show", action="store_true", help="print every explanation")
+    options.add_argument("--only", default="", help="scenarios whose name has this in it")
     arguments = options.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 32)
     print("seed", seed, flush=True)
     names = [name for name in vars(Scenarios) if not name.startswith("_")]
-    names = [name for name in names if name not in
+    names = [name for name in names if arguments.only in name and name not in
              ("end", "cluster_at", "ask", "hold", "wait_in_flight", "filtered", "answered_id")]
     random.Random(seed).shuffle(names)
     wrong = 0
@@ -635,7 +636,9 @@ def main():
                         print(subprocess.run([arguments.outrider, "explain", me, "--admin", proxy.addresses["admin"]],
                                              capture_output=True, text=True, check=False).stdout)
                 except AssertionError as error:
-                    problem = "    %s\n" % error
+                    problem = "    %s\n" % error + "".join(
+                        "    log: %s\n" % line for each in (scenarios.edge, scenarios.sidecar)
+                        for line in each.read_log().splitlines()[-8:])
                 wrong += bool(problem)
                 print("%-30s %s" % (name, "WRONG\n" + problem if problem else "explained"), flush=True)
         finally:
