@@ -431,6 +431,10 @@ struct Admin {
   std::string address = "127.0.0.1:15000";  // empty: off
   std::string health = ":15021";            // empty: off
   bool debug = true;                        // pages that show what is configured and who is where
+  struct Explain {
+    uint32_t keep = 1000;  // 0: off
+    milliseconds slower{1000};
+  } explain;
 };
 
 struct Document {

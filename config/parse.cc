@@ -427,6 +427,13 @@ Document read_document(Reading& reading, Layers& layers) {
     admin.address("address", d.admin.address, {}, true);
     admin.address("health", d.admin.health, {}, true);
     admin.flag("debug", d.admin.debug);
+    if (admin.off("explain", false)) {
+      d.admin.explain.keep = 0;
+    } else {
+      Fields explain = admin.map("explain");
+      explain.number("keep", d.admin.explain.keep, 1, 10000);
+      explain.duration("slower", d.admin.explain.slower, milliseconds(1));
+    }
   }
   top.keep("defaults", std::move(defaults));
   each_named(top, layers, "experiments", "experiment", [&](Fields& item, const std::string& name, Where) {

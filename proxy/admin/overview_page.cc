@@ -44,7 +44,7 @@ Reply overview_page(const Facts& facts, const stats::Catalog& catalog, const std
   parts(json, facts.readiness());
   json.key("traffic").array();
   for (const auto& [at, traffic] : picture.traffic) {
-    json.object(Json::Shape::OneLine).field("direction", at.first).field("cluster", at.second);
+    json.object(Json::Shape::OneLine).field("direction", at[0]).field("cluster", at[1]);
     write(json, traffic);
     json.close();
   }
@@ -58,8 +58,8 @@ Reply overview_page(const Facts& facts, const stats::Catalog& catalog, const std
   json.close().key("peers").array();
   for (const auto& [at, peer] : picture.peers)
     json.object(Json::Shape::OneLine)
-        .field("direction", at.first)
-        .field("peer", at.second)
+        .field("direction", at[0])
+        .field("peer", at[1])
         .field("requests", peer.requests)
         .field("failures", peer.failures)
         .close();

@@ -32,8 +32,8 @@ Reply version_page(const Facts& facts);
 Reply drain_page(Facts& facts);
 Reply quit_page(Facts& facts);
 
-// stat_page.cc: counters and quantiles since the start, per direction and cluster; ?cluster=NAME. Who wants rates asks
-// twice and divides by the difference of uptime_s.
+// stat_page.cc: counters and quantiles since the start, per direction and cluster, per rule, and per peer; ?cluster=NAME. Who
+// wants rates asks twice and divides by the difference of uptime_s; with ?buckets, of latencies, too (stats/histogram.h).
 Reply stat_page(const Facts& facts, const stats::Catalog& catalog, const Ask& ask);
 
 // overview_page.cc: process, readiness, and counters since the start with the histograms they were counted into; `pages` are

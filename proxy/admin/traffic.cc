@@ -21,31 +21,30 @@ bool is(const Series& series, const stats::Name& name) { return std::string_view
 
 // A 5xx, or no answer where there should have been one, is a failure; what the client did wrong is not ours. A TCP
 // connection has no code, and no flag when all went well.
-void add_requests(Traffic& traffic, const std::string& code, const std::string& flag, uint64_t count) {
+void add_requests(Counts& counts, const std::string& code, const std::string& flag, uint64_t count) {
   const bool known = code.size() == 3 && code[0] >= '1' && code[0] <= '5';
-  traffic.requests += count;
-  if (count) traffic.codes[known ? std::string{code[0], 'x', 'x'} : "other"] += count;
-  if (known ? code[0] == '5' : flag != "none" && code != kUntold) traffic.failures += count;
-}
-
-// Of a peer only the code is counted: there is no telling why a TCP connection ended.
-void add_requests(Peer& peer, const std::string& code, uint64_t count) {
-  peer.requests += count;
-  if (code[0] == '5') peer.failures += count;
+  counts.requests += count;
+  if (count) counts.codes[known ? std::string{code[0], 'x', 'x'} : "other"] += count;
+  if (known ? code[0] == '5' : flag != "none" && code != kUntold) counts.failures += count;
 }
 
 void add(Picture& picture, const stats::Catalog& catalog, const Series& series) {
   namespace names = stats::names;
-  const std::string cluster = label(series, "cluster");
-  const std::pair at(label(series, "direction"), cluster);
+  const std::string cluster = label(series, "cluster"), direction = label(series, "direction");
+  const Key at{direction, cluster}, by_route{direction, label(series, "route"), cluster};
+  const auto each = [&](const auto& f) {
+    f(picture.traffic[at]);
+    f(picture.routes[by_route]);
+  };
   if (is(series, names::kRequests))
-    add_requests(picture.traffic[at], label(series, "code"), label(series, "flag"), catalog.total(series));
-  else if (is(series, names::kRequestDuration)) picture.traffic[at].duration.merge(catalog.histogram(series));
+    each([&](Traffic& to) { add_requests(to, label(series, "code"), label(series, "flag"), catalog.total(series)); });
+  else if (is(series, names::kPeerRequests))  // there is no telling why a TCP connection ended
+    add_requests(picture.peers[{direction, label(series, "peer")}], label(series, "code"), "none", catalog.total(series));
+  else if (is(series, names::kRequestDuration))
+    each([&, observed = catalog.histogram(series)](Traffic& to) { to.duration.merge(observed); });
+  else if (is(series, names::kRequestBytes)) each([&](Traffic& to) { to.request_bytes += catalog.total(series); });
+  else if (is(series, names::kResponseBytes)) each([&](Traffic& to) { to.response_bytes += catalog.total(series); });
   else if (is(series, names::kRequestsInFlight)) picture.traffic[at].in_flight += int64_t(catalog.total(series));
-  else if (is(series, names::kRequestBytes)) picture.traffic[at].request_bytes += catalog.total(series);
-  else if (is(series, names::kResponseBytes)) picture.traffic[at].response_bytes += catalog.total(series);
-  else if (is(series, names::kPeerRequests))
-    add_requests(picture.peers[{at.first, label(series, "peer")}], label(series, "code"), catalog.total(series));
   else if (is(series, names::kClusterRetries)) picture.upstream[cluster].retries += catalog.total(series);
   else if (is(series, names::kClusterConnectFailures)) picture.upstream[cluster].connect_failures += catalog.total(series);
   else if (is(series, names::kClusterConnectionsActive)) picture.upstream[cluster].connections += int64_t(catalog.total(series));

@@ -3,16 +3,19 @@
 
 #include <map>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "stats/histogram.h"
 #include "stats/stats.h"
 
 namespace outrider::admin {
 
-struct Traffic {  // of one direction and cluster
+struct Counts {
   uint64_t requests = 0, failures = 0;
   std::map<std::string, uint64_t> codes;  // "2xx", "other"
+};
+
+struct Traffic : Counts {
   int64_t in_flight = 0;
   uint64_t request_bytes = 0, response_bytes = 0;
   stats::Histogram duration;
@@ -23,14 +26,13 @@ struct Upstream {  // of one cluster
   int64_t connections = 0, pending = 0;
 };
 
-struct Peer {  // who calls us, or whom we call, by mutual TLS
-  uint64_t requests = 0, failures = 0;
-};
+using Key = std::vector<std::string>;  // values of the labels named below
 
 struct Picture {
-  std::map<std::pair<std::string, std::string>, Traffic> traffic;  // by direction and cluster
+  std::map<Key, Traffic> traffic;  // by direction and cluster
+  std::map<Key, Traffic> routes;   // by direction, route and cluster; in_flight is not known
+  std::map<Key, Counts> peers;     // by direction and peer: who calls us, or whom we call, by mutual TLS
   std::map<std::string, Upstream> upstream;
-  std::map<std::pair<std::string, std::string>, Peer> peers;  // by direction and identity
 };
 
 // ?cluster=NAME as is_asked() takes it; "" is all, and only then are there peers.

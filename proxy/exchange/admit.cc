@@ -11,6 +11,7 @@
 
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
+#include "exchange/trail.h"
 #include "upstream/load_report.h"
 
 namespace outrider::exchange {
@@ -61,7 +62,10 @@ bool Exchange::admit() {
     if (admission_->throttles()) return shed("service_throttled"), true;
     if (!admission_->let_in(turn_)) {
       admission_->queue(turn_, priority());
-      if (turn_.state == State::Waiting) site_.loop.arm(wait_limit_, admission_->plan().timeout);
+      if (turn_.state == State::Waiting) {
+        site_.loop.arm(wait_limit_, admission_->plan().timeout);
+        trail().queued = site_.loop.now();
+      }
     }
   }
   if (turn_.state == State::TurnedAway) return shed("service_queue_full"), true;
@@ -70,6 +74,7 @@ bool Exchange::admit() {
     return shed("service_queue_timeout"), true;
   }
   wait_limit_.cancel();
+  if (trail_ && trail_->queued != TimePoint{}) trail_->let_in = site_.loop.now();
   waited_out_ = false;
   let_in_ = true;
   phase_ = Phase::Discover;

@@ -6,6 +6,7 @@
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
 #include "exchange/onward.h"
+#include "exchange/sanitize.h"
 
 namespace outrider::exchange {
 
@@ -111,6 +112,8 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   answer_.headers.set(HeaderId::ContentLength, arena_.copy(std::to_string(body.size())));
   if (*reason) {
     answer_.headers.set(HeaderId::XOutriderReason, reason);
+    write_request_id(request_.headers, site_.loop.random());  // whoever was refused at once has none yet
+    answer_.headers.set(HeaderId::XRequestId, request_.headers.value(HeaderId::XRequestId).substr(0, kMostRequestId));
     if (!cluster_name_.empty()) answer_.headers.set("x-outrider-cluster", cluster_name_);
   }
   answer_pipe_.ended = true;

@@ -4,13 +4,23 @@
 
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
+#include "exchange/trail.h"
 
 namespace outrider::exchange {
 
 using filter::Verdict;
 
+// Which filter it is that speaks for us.
+void Exchange::note_answerer() {
+  if (!site_.decisions) return;
+  const bool of_request = phase_ <= Phase::RequestFilters || !chain().current(Way::Response, response_pipe());
+  trail().answered_by =
+      of_request ? chain().current(Way::Request, request_pipe_) : chain().current(Way::Response, response_pipe());
+}
+
 // Behind the head of another answer it is too late for one.
 void Exchange::respond(uint16_t status, const char* reason, std::string_view body) {
+  note_answerer();
   if (response_sent_) return fail({Code::Denied, Side::Downstream, Retry::No, 0, reason, status});
   flag_ = Flag::Denied;
   reason_ = reason;
@@ -19,6 +29,7 @@ void Exchange::respond(uint16_t status, const char* reason, std::string_view bod
 
 void Exchange::deny(uint16_t status, const char* filter, const char* reason, std::string_view body) {
   site_.shard.add(site_.denials.of(filter, reason));
+  trail().answered_name = filter;
   respond(status, reason, body);
 }
 
@@ -29,12 +40,15 @@ void Exchange::fetch(const filter::Filter& owner, filter::Subrequest& what) {
   if (!fetch_) fetch_ = std::make_unique<Fetch>(site_.loop, site_.attempts, self);
   fetcher_ = &owner;
   fetched_ = &what;
+  trail().asker = &owner;
+  trail().asked = site_.loop.now();
   const auto known = serving_->snapshot->cluster_ids.find(owner.cluster());  // there, or it would not have been compiled
   fetch_->start(serving_->clusters[known->second], what);
 }
 
 void Exchange::on_fetched() {
   request_pipe_.paused = false;
+  trail().heard = site_.loop.now();
   std::exchange(fetcher_, nullptr)->on_fetched(*this, *fetched_);
   advance();
 }
@@ -71,6 +85,8 @@ void Exchange::wait(const filter::Filter& owner, Way way, std::chrono::microseco
   WaitEvents& self = *this;
   if (!waits_) waits_ = std::make_unique<Waits>(site_.loop, self);
   waits_->start(way, owner, time);
+  trail().waiter = &owner;
+  trail().wait += time;
 }
 
 void Exchange::on_waited(Way way, const filter::Filter& owner) {
@@ -81,6 +97,7 @@ void Exchange::on_waited(Way way, const filter::Filter& owner) {
 }
 
 void Exchange::reset(const char* reason) {
+  note_answerer();
   flag_ = Flag::Denied;
   reason_ = reason;
   downstream().reset(stream_, raw_ ? http::Reset::PeerGone : http::Reset::Internal);
@@ -89,6 +106,10 @@ void Exchange::reset(const char* reason) {
 
 void Exchange::limited(const char* scope) { site_.shard.add(find_counters().rate_limited(scope)); }
 
-void Exchange::note(const char* filter, const char* action) { site_.shard.add(site_.filter_actions.of(filter, action)); }
+void Exchange::note(const char* filter, const char* action) {
+  site_.shard.add(site_.filter_actions.of(filter, action));
+  Trail& so_far = trail();
+  if (so_far.noted < so_far.notes.size()) so_far.notes[so_far.noted++] = {filter, action};
+}
 
 }  // namespace outrider::exchange

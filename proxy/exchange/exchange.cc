@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "exchange/http_session.h"
 #include "exchange/sanitize.h"
+#include "exchange/trail.h"
 
 namespace outrider::exchange {
 
@@ -39,6 +40,7 @@ bool Exchange::authorize(uint16_t port) {
       rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path, port);
   site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
   if (verdict.allowed || !rules.enforced) return true;
+  trail().authorization = true;
   // A rule's name lives as long as its plan, and so do we.
   fail({Code::Denied, Side::Local, Retry::No, 0, verdict.rule == "default" ? "not_allowed" : verdict.rule.data(), 403});
   return false;
@@ -121,6 +123,7 @@ bool Exchange::step() {
       if (cluster_->known() == Known::NotYet) {
         if (!waited_out_) {
           cluster_->await_set(place_);
+          if (trail().look_up == TimePoint{}) trail().look_up = site_.loop.now();
           const int patience = route_->onward && session_->meant_for() ? 1 : 5;  // there is another way
           if (!wait_limit_.armed()) site_.loop.arm(wait_limit_, cluster_->plan().pool.connect_timeout * patience);
           return begin_wait();
@@ -128,6 +131,7 @@ bool Exchange::step() {
         if (!goes_onward_after_all()) return fail({Code::NoEndpoint, Side::Upstream, Retry::No, 0, "discovery_timeout"}), true;
       }
       wait_limit_.cancel();
+      if (trail_ && trail_->look_up != TimePoint{}) trail_->looked_up = site_.loop.now();
       if (goes_onward_after_all()) {
         place_.unlink();
         waited_out_ = false;
@@ -158,6 +162,7 @@ bool Exchange::step() {
           return false;  // on_attempt() or a timer brings us back
         case Choice::Again: {
           const milliseconds wait = backoff();
+          trail().waited[tries_ - 1] = wait;
           phase_ = wait.count() ? Phase::Backoff : Phase::Pick;
           if (wait.count()) site_.loop.arm(wait_limit_, wait);
           return true;
@@ -260,7 +265,7 @@ bool Exchange::route() {
     if (plan.inbound && !raw_) admission_ = load_asked_ ? cluster_->counted_admission() : cluster_->admission();
   }
   if (!cluster_ || !cluster_->plan().found) count_in();
-  if (const milliseconds within = limit(); within.count()) {
+  if (const milliseconds within = limit().within; within.count()) {
     site_.loop.arm(deadline_, within);
     due_ = site_.loop.now() + within;
   }
@@ -279,22 +284,27 @@ void Exchange::rewrite() {
 }
 
 // Streams may go on for days: what nobody has asked for by name does not end them.
-milliseconds Exchange::limit() const {
-  if (tunnel_) return milliseconds(0);
-  milliseconds limit = route_->timeout;
+TimeLimit Exchange::limit() const {
+  using Of = TimeLimit::Of;
+  if (tunnel_) return {};
+  TimeLimit limit{route_->timeout, Of::Rule};
+  const auto else_by = [&](milliseconds within, Of of) {
+    if (!limit.within.count()) limit = {within, of};
+  };
+  const auto at_most = [&](milliseconds asked) {
+    return !limit.within.count() || asked < limit.within ? TimeLimit{asked, Of::Caller} : limit;
+  };
   if (grpc_) {
-    if (!limit.count() && cluster_) limit = cluster_->plan().stream_timeout;
+    if (cluster_) else_by(cluster_->plan().stream_timeout, Of::Cluster);
     const auto asked = http::parse_grpc_timeout(request_.headers.value(http::HeaderId::GrpcTimeout));
-    return asked && (!limit.count() || *asked < limit) ? *asked : limit;
+    return asked ? at_most(*asked) : limit;
   }
-  if (!limit.count()) limit = session_->plan().request;
-  if (!limit.count() && cluster_) limit = cluster_->plan().timeout;
+  else_by(session_->plan().request, Of::Listener);
+  if (cluster_) else_by(cluster_->plan().timeout, Of::Cluster);
   if (!request_.headers.has_any(http::set_of(http::HeaderId::XOutriderTimeout))) return limit;
   constexpr uint64_t kMost = uint64_t(milliseconds(std::chrono::hours(24)).count());  // more is as good as none
   const auto asked = parse_number(request_.headers.value(http::HeaderId::XOutriderTimeout));
-  if (!asked || *asked > kMost) return limit;
-  const milliseconds left(std::max<int64_t>(int64_t(*asked), 1));
-  return limit.count() ? std::min(limit, left) : left;
+  return asked && *asked <= kMost ? at_most(milliseconds(std::max<int64_t>(int64_t(*asked), 1))) : limit;
 }
 
 // To sidecars, which do not begin what nobody waits for any more; to others where the caller says it, too.

@@ -9,6 +9,7 @@
 #include "exchange/fetch.h"
 #include "exchange/shadow.h"
 #include "exchange/site.h"
+#include "exchange/time_limit.h"
 #include "exchange/waits.h"
 #include "filter/chain.h"
 #include "http/grpc.h"
@@ -20,6 +21,8 @@
 namespace outrider::exchange {
 
 class HttpSession;
+struct Decision;
+struct Trail;
 
 inline constexpr char kStreamIdle[] = "stream_idle", kTunnelIdle[] = "tunnel_idle";  // as the keys of the limits
 
@@ -73,7 +76,7 @@ class Exchange final : public filter::Call,
   void rewrite();  // what the endpoint is asked, where the rule says so
   void act();      // redirect and direct response
   bool check_body_limit();
-  milliseconds limit() const;       // of the whole exchange; 0: none
+  TimeLimit limit() const;          // of the whole exchange
   milliseconds idle_limit() const;  // of silence; 0: none
   void watch_idleness();
   upstream::Protocol protocol(const upstream::ClusterPlan& plan) const;  // to an endpoint
@@ -139,6 +142,13 @@ class Exchange final : public filter::Call,
   AccessEntry entry(TimePoint now);  // of the access log, and of whoever watches
   void log(TimePoint now);
   void show(TimePoint now);  // to those who watch
+  Trail& trail();            // remember.cc, and the next: why it ended so, for those who ask
+  bool is_noteworthy(TimePoint now);
+  void remember(TimePoint now);
+  void note_filters(Decision& decision);
+  void note_tries(Decision& decision);
+  void note_answerer();
+  const char* why_not_again(bool answered) const;
   const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
   Own& own() { return own_[(tries_ - 1) % 2]; }                       // of attempt()
@@ -244,6 +254,7 @@ class Exchange final : public filter::Call,
   IntrusiveList<Shadow> shadows_;             // of this request, which has not gone on as a whole
   const filter::Tapping* tapping_ = nullptr;  // by whom it was picked
   std::span<const http::Field> tapped_;       // the request's fields at that moment, in the arena
+  Trail* trail_ = nullptr;                    // in the arena; null: it went straight on
   const filter::Filter* fetcher_ = nullptr;
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;

@@ -4,6 +4,7 @@
 
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
+#include "exchange/trail.h"
 
 namespace outrider::exchange {
 
@@ -119,6 +120,7 @@ Exchange::Choice Exchange::choose() {
   const bool too_slow = !answered && twice && ours && plan.timeout && last_error_.what == std::string_view(upstream::kTryTimeout);
   // A fresh connection that closes once is a replica's end; twice, it may be what this request does to replicas.
   const bool suspect = unanswered && last.dropped() && std::exchange(dropped_, true);
+  if (suspect) trail().not_again = "closed_twice";
   if (!may || suspect || !(unsent || refused || unanswered || too_slow || by_status || status)) return Choice::GiveUp;
   const char* const reason = unsent       ? "connect_failure"
                              : refused    ? "refused_stream"
@@ -131,7 +133,7 @@ Exchange::Choice Exchange::choose() {
     return answered ? Choice::Commit : Choice::GiveUp;
   if (answered) last.finish();
   count_retry("failure");
-  retry_reason_ = reason;
+  retry_reason_ = trail().again[tries_ - 1] = reason;
   return Choice::Again;
 }
 
@@ -154,6 +156,7 @@ bool Exchange::spend() { return spent_ = spent_ || cluster_->begin_retry(*trying
 bool Exchange::spend_budget(const char* reason) {
   if (spend()) return true;
   site_.shard.add(counters_->retries(reason, "budget"));
+  trail().not_again = "budget";
   return false;
 }
 
@@ -163,7 +166,9 @@ bool Exchange::may_wait(const http::ResponseHead* answer) {
   const auto after = answer ? parse_number(answer->headers.value("retry-after")) : std::nullopt;
   if (!after) return true;
   asked_to_wait_ = milliseconds(1000 * std::min<uint64_t>(*after, 86400));
-  return asked_to_wait_ <= trying_->backoff_max;
+  if (asked_to_wait_ <= trying_->backoff_max) return true;
+  trail().not_again = "retry_after";
+  return false;
 }
 
 // What no endpoint has seen goes elsewhere at once. Else "full jitter" (Brooker 2015): a crowd that failed together must not come

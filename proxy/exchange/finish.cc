@@ -47,6 +47,7 @@ void Exchange::finish() {
     count(now);
     log(now);
     if (site_.taps.watched()) show(now);
+    if (site_.decisions && is_noteworthy(now)) remember(now);
   }
   if (auto* last = attempt()) {
     const bool whole = relay_over_ || (last->state() == Attempt::State::Ended && last->request_ended() && !client_gone_);
@@ -206,6 +207,7 @@ void Exchange::reset_for_reuse() {
   response_ = &answer_;
   kept_ = nullptr;
   tapping_ = nullptr;
+  trail_ = nullptr;
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = raw_ = tls_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;

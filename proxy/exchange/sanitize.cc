@@ -90,17 +90,6 @@ void write_identity(http::HeaderMap& headers, const ListenerPlan& plan, const fi
   headers.set_view(HeaderId::XForwardedClientCert, headers.arena().concat(plan.client_cert_prefix, peer.identity));
 }
 
-void write_request_id(http::HeaderMap& headers, Random& random) {
-  if (headers.find(HeaderId::XRequestId)) return;
-  static constexpr char kDigits[] = "0123456789abcdef";
-  char* text = static_cast<char*>(headers.arena().allocate(32, 1));
-  for (int half = 0; half < 2; ++half) {
-    uint64_t bits = random.next();
-    for (int i = 0; i < 16; ++i, bits >>= 4) text[half * 16 + i] = kDigits[bits & 15];
-  }
-  headers.add_view(HeaderId::XRequestId, "x-request-id", {text, 32});
-}
-
 // True where normalize_path() could change anything: most paths are clean, and cost one pass.
 bool needs_work(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {
@@ -111,6 +100,21 @@ bool needs_work(std::string_view path) {
 }
 
 }  // namespace
+
+std::string_view new_request_id(Arena& arena, Random& random) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  char* text = static_cast<char*>(arena.allocate(32, 1));
+  for (int half = 0; half < 2; ++half) {
+    uint64_t bits = random.next();
+    for (int i = 0; i < 16; ++i, bits >>= 4) text[half * 16 + i] = kDigits[bits & 15];
+  }
+  return {text, 32};
+}
+
+void write_request_id(http::HeaderMap& headers, Random& random) {
+  if (!headers.find(HeaderId::XRequestId))
+    headers.add_view(HeaderId::XRequestId, "x-request-id", new_request_id(headers.arena(), random));
+}
 
 std::string_view normalize_path(std::string_view target, Slash escaped_slash, Arena& arena) {
   const size_t query_at = std::min(target.find('?'), target.size());

@@ -15,6 +15,11 @@ namespace outrider::exchange {
 // one, and a WebSocket of HTTP/2 a key. An error carries the status to answer with.
 Result<Done> sanitize_request(http::RequestHead& head, const ListenerPlan& plan, const filter::Peer& peer, Random& random);
 
+inline constexpr size_t kMostRequestId = 128;  // of one that we show
+
+std::string_view new_request_id(Arena& arena, Random& random);
+void write_request_id(http::HeaderMap& headers, Random& random);  // where there is none
+
 void sanitize_response(http::ResponseHead& head);
 
 // Merges slashes, resolves "." and "..", decodes percent-encoded unreserved characters, applies the rule for %2F; the

@@ -1,5 +1,6 @@
 #include "exchange/site.h"
 
+#include "exchange/decisions.h"
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
 #include "stats/names.h"

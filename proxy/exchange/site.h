@@ -18,6 +18,7 @@
 
 namespace outrider::exchange {
 
+class Decisions;
 class Exchange;
 class HttpSession;
 
@@ -57,6 +58,7 @@ struct Site {
   PeerCounters peers;
   AccessLog access_log;
   Taps taps;
+  std::unique_ptr<Decisions> decisions;                                     // null: nobody wants to know why
   Ref<Serving> serving;                                                     // the newest
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
   std::vector<net::Address> listening;                                      // where the doors are

@@ -87,6 +87,12 @@ struct MadeFilter {
   std::shared_ptr<filter::Feed> feed;  // null: it has none
 };
 
+// Of how many requests that failed, or took longer, it is kept why.
+struct DecisionPlan {
+  uint32_t keep = 0;  // by each worker; 0: nobody asks
+  milliseconds slower{1000};
+};
+
 // Everything a worker needs to serve, compiled from one configuration and never changed afterwards. The control thread
 // publishes it; each worker makes a Serving of it and swaps one pointer between two turns; exchanges in flight keep the
 // one they started with.
@@ -104,6 +110,7 @@ struct Snapshot {
   std::map<std::string, MadeFilter> filters;         // by their place in the configuration, for the next one
   std::shared_ptr<const AccessLogPlan> access_log;   // null: there is none
   uint32_t routes = 0;                               // how many ids there are
+  DecisionPlan decisions;
   std::string default_namespace = "default", mesh_domain = "mesh";
 };
 

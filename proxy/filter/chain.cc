@@ -8,7 +8,8 @@ namespace outrider::filter {
 using http::Pipe;
 using http::Way;
 
-Chain::Chain(std::vector<std::shared_ptr<const Filter>> filters) : owned_(std::move(filters)) {
+Chain::Chain(std::vector<std::shared_ptr<const Filter>> filters, std::vector<Written> written)
+    : owned_(std::move(filters)), written_(std::move(written)) {
   for (const auto& filter : owned_) {
     const Hook hooks = filter->hooks();
     if (has(hooks, Hook::RequestHead)) head_[0].push_back(filter.get());
@@ -74,6 +75,19 @@ Verdict Chain::run_piece(Call& call, Way way, Pipe& pipe) const {
   pipe.held.append(std::move(rest));
   pipe.paused = pipe.halfway = verdict == Verdict::Pause;
   return verdict;
+}
+
+const Filter* Chain::current(Way way, const Pipe& pipe) const {
+  const bool in_body = pipe.body_cursor > 0;
+  const auto& filters = in_body ? body_[size_t(way)] : head_[size_t(way)];
+  const size_t cursor = in_body ? pipe.body_cursor : pipe.head_cursor;
+  return cursor > 0 && cursor <= filters.size() ? filters[cursor - 1] : nullptr;
+}
+
+const Written* Chain::written(const Filter* filter) const {
+  for (size_t i = 0; i < std::min(owned_.size(), written_.size()); ++i)
+    if (owned_[i].get() == filter) return &written_[i];
+  return nullptr;
 }
 
 void Chain::run_complete(Call& call) const {

@@ -11,6 +11,7 @@
 #include "identity/workload_id.h"
 #include "server/cluster_plans.h"
 #include "server/conditions.h"
+#include "server/threads.h"
 
 namespace outrider::server {
 
@@ -40,9 +41,13 @@ class Chains {
     auto& chain = chains_[key];
     if (chain) return chain;
     std::vector<std::shared_ptr<const filter::Filter>> filters;
+    std::vector<filter::Written> written;
     for (const auto& use : uses)
-      if (auto filter = make(use)) filters.push_back(std::move(filter));
-    chain = std::make_shared<const filter::Chain>(std::move(filters));
+      if (auto filter = make(use)) {
+        filters.push_back(std::move(filter));
+        written.push_back({use.name, use.where.file, use.where.line});
+      }
+    chain = std::make_shared<const filter::Chain>(std::move(filters), std::move(written));
     return chain;
   }
   std::vector<std::shared_ptr<const filter::IpRules>> ip_rules(const config::Chain& uses) {
@@ -353,6 +358,8 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
   auto snapshot = std::make_shared<exchange::Snapshot>();
   snapshot->version = before ? before->version + 1 : 1;
   snapshot->digest = document.digest;
+  if (const auto& explain = document.admin.explain; !document.admin.address.empty() && explain.keep > 0)
+    snapshot->decisions = {(explain.keep - 1) / threads_of(document) + 1, explain.slower};
   snapshot->default_namespace = document.service.name_space;
   snapshot->mesh_domain = document.registry.domain;
   exchange::ClusterIds& clusters = snapshot->cluster_ids;

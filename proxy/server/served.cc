@@ -11,6 +11,7 @@
 #include "config/restart.h"
 #include "server/compile.h"
 #include "server/config_pages.h"
+#include "server/decision_page.h"
 #include "server/runtime_pages.h"
 #include "server/supervisor.h"
 
@@ -150,6 +151,7 @@ std::string Supervisor::open_pages() {
     if (reloader_) add_config_pages(*admin_, *reloader_);
     add_runtime_pages(*admin_, {[this](config::Log::Level level) { return set_log(level); },
                                 [this](uint32_t weight) { return set_weight(weight); }});
+    admin_->page("/explain", http::Method::Get, decision_page(control_, workers_, state_), admin::From::Local);
     if (upgrade_) admin_->page("/upgrade", http::Method::Post, upgrade_->page(), admin::From::Local);
     if (!document_->lifecycle.quit_page)
       admin_->action("/quitquitquit", [](const admin::Ask&) {

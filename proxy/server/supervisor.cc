@@ -1,6 +1,5 @@
 #include "server/supervisor.h"
 
-#include <sched.h>
 #include <unistd.h>
 #include <csignal>
 #include <cstring>
@@ -14,29 +13,17 @@
 #include "discovery/dht/keys.h"
 #include "net/ticket_keys.h"
 #include "server/build.h"
-#include "server/cgroup.h"
 #include "server/cluster_plans.h"
-#include "config/restart.h"
 #include "server/compile.h"
-#include "server/config_pages.h"
 #include "server/overload.h"
-#include "server/runtime_pages.h"
 #include "server/samples.h"
 #include "server/sandbox.h"
+#include "server/threads.h"
 #include "stats/names.h"
 
 namespace outrider::server {
 
 namespace {
-
-// A sidecar is lean: one thread, unless told otherwise. An edge uses what it may.
-uint32_t threads_of(const config::Document& document) {
-  if (document.overload.threads) return document.overload.threads;
-  if (document.mode == config::Mode::Sidecar) return 1;
-  cpu_set_t set;
-  const uint32_t allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? uint32_t(std::max(1, CPU_COUNT(&set))) : 1;
-  return std::min(allowed, threads_for(CgroupCpu::own().read()).value_or(allowed));
-}
 
 std::shared_ptr<stats::Catalog> catalog_for(const config::Metrics& metrics) {
   return std::make_shared<stats::Catalog>(metrics.max_series, uint32_t(metrics.buckets.size() + 3));

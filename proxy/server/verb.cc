@@ -50,6 +50,16 @@ constexpr Flag kTap[] = {{"--limit", "N", "end after so many"},
                          {"--curl", "", "a command for each that repeats it"},
                          kAdmin,
                          kJson};
+constexpr Flag kExplain[] = {{"--limit", "N", "so many at most, the newest: else 20, or 5 of an ID"}, kAdmin, kJson};
+constexpr Flag kStat[] = {{"--for", "DURATION", "what passes in so long is what is shown: 10s; else 1s"},
+                          {"--total", "", "since the start of the proxy, and at once"},
+                          kAdmin,
+                          kJson};
+constexpr Flag kTop[] = {{"--every", "DURATION", "between two looks: else 1s"},
+                         {"--for", "DURATION", "end after so long; else at q, or Ctrl-C"},
+                         {"--once", "", "one table, and end"},
+                         kAdmin,
+                         {"--json", "", "a line of JSON for each look"}};
 constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
                            {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
                            {"--out", "DIR", "where to write; made when it is not there"},
@@ -79,8 +89,28 @@ constexpr Verb kVerbs[] = {
     {"endpoints", "SERVICE [--json] [--admin ADDRESS]", "endpoints of a service, and why one is not used",
      "SERVICE is a cluster's name or namespace/name.\n\n  outrider endpoints web\n  outrider endpoints shop/cart --json\n", kRead,
      1, show_endpoints},
-    {"stat", "[SERVICE] [--json] [--admin ADDRESS]", "requests, success, latency and retries since the start",
-     "  outrider stat\n  outrider stat web --json\n", kRead, 1, show_stat},
+    {"explain", "[ID] [--limit N] [--json] [--admin ADDRESS]", "why a request went where it went, and ended as it did",
+     "ID is its x-request-id, which our own error answers carry, access log and tap show, or the first six characters of it at least.\n"
+     "Without one the latest are listed. Kept are those that failed, were refused, were tried more than once, or were slow: admin.explain.\n\n"
+     "  outrider explain\n"
+     "  outrider explain 3f2a91c0\n",
+     kExplain, 1, show_explanation},
+    {"stat", "[SERVICE] [--for DURATION | --total] [--json] [--admin ADDRESS]",
+     "requests a second, success, latency and retries, in and out, of the next second",
+     "SERVICE is a cluster's name, or namespace/name. Quantiles are of what ended in that time, in flight is what is under way at its\n"
+     "end. Peers are those who came, and who were called, by mutual TLS. --json: the sums since the start, as /stat has them, and rates.\n\n"
+     "  outrider stat\n"
+     "  outrider stat web --for 10s\n"
+     "  outrider stat --total --json\n",
+     kStat, 1, show_stat},
+    {"top", "[SERVICE] [--every DURATION] [--for DURATION | --once] [--json] [--admin ADDRESS]",
+     "routes, clusters and endpoints, live, the busiest first",
+     "In a terminal it is drawn anew at each look; q ends it, s sorts by the next column: requests a second, failures, p99, name. Elsewhere\n"
+     "there is one table for each look.\n\n"
+     "  outrider top\n"
+     "  outrider top web --every 5s\n"
+     "  outrider top --once --json\n",
+     kTop, 1, show_top},
     {"route",
      "METHOD URL [-H 'NAME: VALUE']... [--from ID] [--listener NAME] [-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
      "which rule, cluster and endpoints a request would have",

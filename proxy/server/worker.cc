@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "exchange/decisions.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -57,6 +58,10 @@ void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot, const std
   site_->access_log.follow(site_->serving->snapshot->access_log);
   for (auto& cluster : site_->serving->clusters) cluster->ejections = this;
   site_->by_name.renew();
+  const exchange::DecisionPlan& decisions = site_->serving->snapshot->decisions;
+  if (decisions.keep == 0) site_->decisions.reset();
+  else if (site_->decisions) site_->decisions->follow(decisions);
+  else site_->decisions = std::make_unique<exchange::Decisions>(decisions);
 }
 
 namespace {
@@ -101,7 +106,6 @@ void Worker::lead_doors(const exchange::Snapshot& to, const std::vector<Opened>&
     if (!goes_on.count(session.accepted_from())) session.drain();
   });
 }
-
 // A rule's cluster and one found by a Host header may have the same name.
 std::vector<upstream::Cluster*> Worker::all_named(const std::string& cluster) {
   std::vector<upstream::Cluster*> all;
@@ -213,6 +217,10 @@ void Worker::watch(std::shared_ptr<const exchange::Watches> all, std::function<v
     site_->taps.watch(*all);
     adopted();
   });
+}
+
+void Worker::ask(std::function<void(exchange::Site&)> question) {
+  loop_.post([this, question = std::move(question)] { question(*site_); });
 }
 
 void Worker::cut() {

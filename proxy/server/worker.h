@@ -55,6 +55,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   void take_over(const std::string& listener, int fd, uint32_t requests, milliseconds age);  // such a client; owns it
   void review_trust(milliseconds grace);  // others are trusted than before: who is not has so long to end
   void watch(std::shared_ptr<const exchange::Watches> all, std::function<void()> adopted);  // these; then calls it, on its thread
+  void ask(std::function<void(exchange::Site&)> question);                                  // on its thread
   void cut();  // the drain's deadline: what is left ends now; counted in cut_streams()
   void join();
   milliseconds longest_turn() const { return milliseconds(longest_turn_.load(std::memory_order_relaxed)); }  // of the last second

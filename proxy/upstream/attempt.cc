@@ -38,6 +38,7 @@ void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Proto
   seat_ = std::move(seat);
   protocol_ = protocol;
   state_ = State::Waiting;
+  began_at_ = loop_.now();
   if (!cluster.enter(cluster.limits().requests, cluster.plan().max_requests, cluster.stats().breaker_requests))
     return cluster.leave_trial(*seat_), fail(kTooManyRequests);
   counted_ = true;
@@ -50,6 +51,7 @@ void Attempt::on_queued() { queued_at_ = net::Loop::clock(); }
 
 void Attempt::on_lease(Lease lease) {
   lease_ = lease;
+  was_reused_ = lease.reused;
   state_ = State::Open;
   opened_at_ = net::Loop::clock();
   bytes_before_ = lease.connection->bytes_in();
@@ -168,6 +170,7 @@ void Attempt::fail(const Error& why) {
   const bool blameless = why.side == Side::Local || why.code == Code::NoEndpoint || why.code == Code::Denied ||
                          (why.retry == Retry::IfReused && lease_.reused) || (&why == &kLimit && !request_ended_);
   state_ = State::Failed;
+  failed_at_ = net::Loop::clock();
   error_ = why;
   limit_.cancel();
   settle(blameless ? Outcome::Kind::Cancelled : Outcome::Kind::Failed, &why);
@@ -223,6 +226,7 @@ void Attempt::cancel() {
   release(Pool::After::Cut);
   if (state_ == State::Idle || state_ == State::Failed) return;
   state_ = State::Failed;
+  failed_at_ = net::Loop::clock();
   error_ = kCanceled;
 }
 
@@ -242,11 +246,11 @@ void Attempt::reset_for_reuse() {
   cluster_ = nullptr;
   seat_ = {};
   state_ = State::Idle;
-  headed_ = request_sent_ = request_ended_ = false;
+  headed_ = request_sent_ = request_ended_ = was_reused_ = false;
   resend_ = resent_ = 0;
   error_ = {};
   told_load_ = {};
-  queued_at_ = opened_at_ = headed_at_ = {};
+  began_at_ = queued_at_ = opened_at_ = headed_at_ = failed_at_ = {};
 }
 
 AttemptPool::~AttemptPool() {

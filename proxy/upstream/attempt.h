@@ -73,6 +73,11 @@ class Attempt final : Waiter, http::StreamEvents {
     return queued_at_ != TimePoint{} ? queued_at_ : opened_at_;
   }  // for a connection, which may have been there
   TimePoint headed_at() const { return headed_at_; }
+  // For those who ask what became of it: the loop's time when it began, Loop::clock() when it had failed or was given up; and
+  // whether it had a connection that had served before, also when that is given back.
+  TimePoint began_at() const { return began_at_; }
+  TimePoint failed_at() const { return failed_at_; }
+  bool was_reused() const { return was_reused_; }
   http::Pipe body;  // the response's: arrived and not yet gone on
   uint32_t holders = 0;
   static void recycle(Attempt* attempt);
@@ -106,12 +111,12 @@ class Attempt final : Waiter, http::StreamEvents {
   Protocol protocol_ = Protocol::Http1;
   Lease lease_;
   State state_ = State::Idle;
-  bool headed_ = false, request_sent_ = false, request_ended_ = false, counted_ = false;
+  bool headed_ = false, request_sent_ = false, request_ended_ = false, counted_ = false, was_reused_ = false;
   size_t resend_ = 0, resent_ = 0;  // bytes of body.kept from tries before this one; how far they have gone again
   uint64_t bytes_before_ = 0;       // what the connection had received when the stream was opened
   Error error_{};
   std::string_view told_load_;  // by the endpoint's sidecar; in the arena
-  TimePoint queued_at_{}, opened_at_{}, headed_at_{};
+  TimePoint began_at_{}, queued_at_{}, opened_at_{}, headed_at_{}, failed_at_{};
   net::BoundTimer<Attempt, &Attempt::on_limit> limit_{*this};
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // A service as one worker sees it: the current set, a seat per endpoint, a balancer.
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <vector>
@@ -41,6 +42,7 @@ class Cluster {
   Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan, std::shared_ptr<Limits> limits);
   ~Cluster();
   const ClusterPlan& plan() const { return *plan_; }
+  const std::shared_ptr<const ClusterPlan>& shared_plan() const { return plan_; }
   // The metrics' name of it. What a request named is a label only once the registry has had endpoints of it: else every
   // name a client can think of would be one.
   std::string_view label() const { return plan_->found && !seen_ ? "__unknown__" : std::string_view(plan_->name); }
@@ -63,6 +65,8 @@ class Cluster {
   std::optional<milliseconds> usual_first_byte(double quantile, uint32_t least);
   bool panicking() const { return panicking_; }
   size_t usable_count() const { return usable_.size(); }
+  const std::vector<Ref<Seat>>& seats() const { return seats_; }
+  bool may_pick(const Seat& seat) const { return std::find(usable_.begin(), usable_.end(), &seat) != usable_.end(); }
   Pool& pool(Seat& seat);
   void begin(Seat& seat);  // once per attempt, and then report()
   // Once per attempt: balancer, counters, and what it says of the endpoint (ejection.cc).

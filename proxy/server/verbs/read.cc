@@ -1,11 +1,10 @@
-// Verbs that ask a running proxy: services, endpoints, stat, health.
+// Verbs that ask a running proxy: services, endpoints, health.
 
 #include <rapidjson/document.h>
 
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <map>
 #include <optional>
 #include <thread>
 
@@ -45,14 +44,6 @@ std::string number(const Value& object, const char* key, const char* unit, int d
   if (it == object.MemberEnd() || !it->value.IsNumber() || it->value.GetDouble() == 0) return "-";
   char text[40];
   std::snprintf(text, sizeof text, "%.*f%s", digits, it->value.GetDouble(), unit);
-  return text;
-}
-
-std::string percent(const Value& object, const char* key) {
-  const auto it = object.FindMember(key);
-  if (it == object.MemberEnd() || !it->value.IsNumber()) return "-";
-  char text[40];
-  std::snprintf(text, sizeof text, "%.2f%%", it->value.GetDouble() * 100);
   return text;
 }
 
@@ -126,54 +117,6 @@ int show_endpoints(const Arguments& arguments) {
     if (table.empty()) return std::printf("%s has no endpoints\n", service.c_str()), kNegative;
     std::fputs(table.text().c_str(), stdout);
     return kOk;
-  });
-}
-
-namespace {
-
-struct Counted {  // at one moment
-  double uptime = 0;
-  std::map<std::string, double> requests;  // by direction and cluster
-};
-
-Counted counted(const Value& answer) {
-  Counted at{answer["uptime_s"].GetDouble(), {}};
-  for (const Value& each : answer["traffic"].GetArray())
-    at.requests[text_of(each, "direction") + " " + text_of(each, "cluster")] = each["requests"].GetDouble();
-  return at;
-}
-
-int print_stat(const Value& answer, const Counted& before) {
-  const double seconds = answer["uptime_s"].GetDouble() - before.uptime;
-  Table table({"DIRECTION", "CLUSTER", "RPS", "REQUESTS", "SUCCESS", "P50", "P95", "P99", "IN FLIGHT"});
-  for (const Value& each : answer["traffic"].GetArray()) {
-    const auto then = before.requests.find(text_of(each, "direction") + " " + text_of(each, "cluster"));
-    const double more = each["requests"].GetDouble() - (then == before.requests.end() ? 0 : then->second);
-    char rate[40];
-    std::snprintf(rate, sizeof rate, "%.1f", seconds > 0 ? more / seconds : 0);
-    table.add({text_of(each, "direction"), text_of(each, "cluster"), rate, text_of(each, "requests"),
-               percent(each, "success_ratio"), number(each, "p50_ms", "ms", 2), number(each, "p95_ms", "ms", 2),
-               number(each, "p99_ms", "ms", 2), text_of(each, "in_flight")});
-  }
-  Table upstream({"CLUSTER", "CONNECTIONS", "PENDING", "RETRIES", "CONNECT FAILURES"});
-  for (const Value& each : answer["upstream"].GetArray())
-    upstream.add({text_of(each, "cluster"), text_of(each, "connections"), text_of(each, "pending"), text_of(each, "retries"),
-                  text_of(each, "connect_failures")});
-  std::fputs(table.empty() ? "no traffic yet\n" : table.text().c_str(), stdout);
-  if (!upstream.empty()) std::fputs(("\n" + upstream.text()).c_str(), stdout);
-  return kOk;
-}
-
-}  // namespace
-
-// RPS is of one second, now; the rest since the start. For that second the proxy is asked twice.
-int show_stat(const Arguments& arguments) {
-  const std::string service = arguments.words().empty() ? "" : arguments.words()[0];
-  const std::string path = service.empty() ? "/stat" : "/stat?cluster=" + escaped(service);
-  return ask_and_show("stat", arguments, path, [&](const Value& first) {
-    const Counted before = counted(first);
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    return ask_and_show("stat", arguments, path, [&](const Value& answer) { return print_stat(answer, before); });
   });
 }
 

@@ -175,6 +175,7 @@ TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   shard->add(catalog.slot(stats::names::kClusterRetries, {{"cluster", "cart"}, {"reason", "connect_failure"}}), 2);
   shard->sub(catalog.slot(stats::names::kRequestsInFlight, {{"direction", "outbound"}, {"cluster", "cart"}}), 1);
   catalog.slot(stats::names::kRequests, {{"direction", "inbound"}, {"cluster", "app"}, {"code", "200"}});
+  shard->add(catalog.slot(stats::names::kPeerRequests, {{"direction", "inbound"}, {"peer", "shop/web"}, {"code", "200"}}), 7);
 
   const auto document = parsed(stat_page(facts, catalog, {}));
   ASSERT_EQ(document["traffic"].Size(), 2u);
@@ -191,6 +192,16 @@ TEST(Pages, StatSumsRoutesAndGivesQuantiles) {
   EXPECT_NEAR(out["p50_ms"].GetDouble(), 50, 50 * 0.06);
   EXPECT_NEAR(out["p99_ms"].GetDouble(), 99, 99 * 0.06);
   EXPECT_EQ(document["upstream"][0]["retries"].GetInt(), 2);
+  ASSERT_EQ(document["routes"].Size(), 3u);
+  EXPECT_STREQ(document["routes"][1]["route"].GetString(), "a");
+  EXPECT_EQ(document["routes"][1]["requests"].GetInt(), 90);
+  EXPECT_EQ(document["routes"][2]["failures"].GetInt(), 2);
+  EXPECT_EQ(document["peers"][0]["requests"].GetInt(), 7);
+  EXPECT_FALSE(out.HasMember("buckets"));
+  const auto counted = parsed(stat_page(facts, catalog, asking("buckets")));
+  uint64_t count = 0;
+  for (const auto& bucket : counted["traffic"][1]["buckets"].GetArray()) count += bucket[1].GetUint64();
+  EXPECT_EQ(count, 100u);
   EXPECT_EQ(parsed(stat_page(facts, catalog, asking("cluster=app")))["traffic"].Size(), 1u);
 }
 

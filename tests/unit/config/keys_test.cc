@@ -391,6 +391,9 @@ constexpr Row kRows[] = {
     {"admin.address", S, "127.0.0.1:15000", "off"},
     {"admin.health", S, ":15021", "off"},
     {"admin.debug", S, "true", "off"},
+    {"admin.explain", S, "{keep: 1000, slower: 1s}", "off"},
+    {"admin.explain.keep", S, "1000", "10"},
+    {"admin.explain.slower", S, "1s", "100ms"},
 
     {"defaults.cluster", S, "{}", "{lb: random}"},
     {"defaults.route", S, "{}", "{timeout: 1s}"},

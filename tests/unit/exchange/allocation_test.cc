@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 
+#include "exchange/decisions.h"
 #include "tests/support/world.h"
 #include "tests/unit/http/frames.h"
 
@@ -72,6 +73,25 @@ TEST(WarmPath, WhileNobodyWatchesATapCallsNeither) {
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(world.exchange(request, kAnswer, "fine!"));
   EXPECT_EQ(allocations, 0) << "in 1000 exchanges";
   EXPECT_EQ(locks, 0) << "in 1000 exchanges";
+}
+
+// Of what fails it is kept why; of what goes well nothing is.
+TEST(WarmPath, WhileFailuresAreKeptAQuickAnswerCallsNeither) {
+  if (!test::kCountsCalls) GTEST_SKIP() << "a sanitizer has its own malloc";
+  World world;
+  world.site.decisions = std::make_unique<Decisions>(DecisionPlan{100, milliseconds(60'000)});
+  const std::string request = "GET /a HTTP/1.1\r\nHost: web\r\n\r\n";
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(world.exchange(request, kAnswer, "fine!"));
+  allocations = locks = 0;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(world.exchange(request, kAnswer, "fine!"));
+  EXPECT_EQ(allocations, 0) << "in 1000 exchanges";
+  EXPECT_EQ(locks, 0) << "in 1000 exchanges";
+  EXPECT_TRUE(world.site.decisions->find("", 10).empty());
+  ASSERT_TRUE(world.exchange(request, "HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nfine!", "fine!"));
+  const auto kept = world.site.decisions->find("", 10);
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].status, 503);
+  EXPECT_EQ(kept[0].tried, 1u);
 }
 
 // By what the endpoint says of its load, and by priority.
