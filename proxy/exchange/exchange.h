@@ -9,6 +9,7 @@
 #include "exchange/fetch.h"
 #include "exchange/shadow.h"
 #include "exchange/site.h"
+#include "exchange/trace.h"
 #include "exchange/waits.h"
 #include "filter/chain.h"
 #include "http/grpc.h"
@@ -35,6 +36,7 @@ class Exchange final : public filter::Call,
   explicit Exchange(Site& site);
   http::StreamEvents& begin(HttpSession& session, http::StreamId stream);  // from a session; events follow
   void reset_for_reuse();
+  const http::TraceContext* trace() const;  // with the span of what came in; null: it is not traced
 
  private:
   friend struct Site;
@@ -54,8 +56,8 @@ class Exchange final : public filter::Call,
     Dead
   };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
-  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load
-    std::array<http::Field, 3> fields;
+  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load, three of a trace
+    std::array<http::Field, 6> fields;
     size_t count = 0;
     void add(const http::Field& field) { fields[count++] = field; }
   };
@@ -136,6 +138,12 @@ class Exchange final : public filter::Call,
   AccessEntry entry(TimePoint now);  // of the access log, and of whoever watches
   void log(TimePoint now);
   void show(TimePoint now);  // to those who watch
+  void begin_trace(const TracePlan& plan);  // trace.cc, and the next
+  void trace_try();
+  void end_traced(const upstream::Attempt* of);
+  bool is_exported();
+  void report_trace(TimePoint now);
+  std::string span_of(const Trace::Try& one, uint32_t count, std::string_view name, WallTime began, WallTime ended);
   const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
   Own& own() { return own_[(tries_ - 1) % 2]; }                       // of attempt()
@@ -239,6 +247,7 @@ class Exchange final : public filter::Call,
   IntrusiveList<Shadow> shadows_;             // of this request, which has not gone on as a whole
   const filter::Tapping* tapping_ = nullptr;  // by whom it was picked
   std::span<const http::Field> tapped_;       // the request's fields at that moment, in the arena
+  Trace* trace_ = nullptr;                    // in the arena; null: tracing is off
   const filter::Filter* fetcher_ = nullptr;
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;

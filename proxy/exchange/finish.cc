@@ -46,6 +46,7 @@ void Exchange::finish() {
   if (!unsaid_) {
     count(now);
     log(now);
+    if (trace_) report_trace(now);
     if (site_.taps.watched()) show(now);
   }
   if (auto* last = attempt()) {
@@ -134,6 +135,7 @@ AccessEntry Exchange::entry(TimePoint now) {
     entry.status = status();
     entry.grpc_status = grpc_status();
   }
+  if (trace_) entry.trace_id = trace_->id;
   entry.flag = name_of(flag_);
   entry.reason = reason_;
   entry.tries = tries_;
@@ -190,6 +192,7 @@ void Exchange::reset_for_reuse() {
   response_ = &answer_;
   kept_ = nullptr;
   tapping_ = nullptr;
+  trace_ = nullptr;
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = raw_ = tls_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;

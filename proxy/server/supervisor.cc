@@ -95,6 +95,7 @@ Supervisor::~Supervisor() {
   feeds_.cancel();
   downloads_.reset();
   shared_limits_.reset();
+  traces_.stop();
   signals_.reset();
   app_.reset();
   admin_.reset();
@@ -130,12 +131,14 @@ std::string Supervisor::start() {
     if (feed->download())
       if (const auto problem = downloads_->add(feed, tls_files_); !problem.empty()) return "filters: " + problem;
   }
+  if (auto problem = traces_.configure(document_, tls_files_); !problem.empty()) return problem;
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_.identity.trust_domain);
   for (uint32_t i = 0; i < threads_of(document_); ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), access_log_.get(),
                                                 document_.registry.idle_timeout, peers, *this));
+    workers_.back()->trace_to(traces_);
   }
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
@@ -445,7 +448,7 @@ void Supervisor::stop() {
   step_ = Step::Stopped;
   step_limit_.cancel();
   for (auto& worker : workers_) worker->join();
-  control_.stop();
+  traces_.finish([this] { control_.stop(); });
 }
 
 }  // namespace outrider::server

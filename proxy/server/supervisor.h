@@ -19,6 +19,7 @@
 #include "server/shared_limits.h"
 #include "server/signals.h"
 #include "server/tls_files.h"
+#include "server/trace_export.h"
 #include "server/view.h"
 #include "server/watchers.h"
 #include "server/worker.h"
@@ -95,6 +96,7 @@ class Supervisor final : public WorkerEvents, public SignalEvents, public AppEve
   std::shared_ptr<const exchange::Snapshot> snapshot_;
   EndpointSources endpoints_;
   Mesh mesh_;
+  TraceExport traces_{control_, *catalog_, *shard_};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Services> services_;
   State state_;

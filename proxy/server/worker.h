@@ -38,6 +38,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   ~Worker();
   // Before start(): a listening descriptor, owned from here on.
   void open(std::shared_ptr<const exchange::ListenerPlan> plan, int fd);
+  void trace_to(exchange::SpanSink& sink) { site_->spans.send_to(&sink); }  // before start(); outlives this
   void start();
   // From the control thread, at any time:
   void adopt(std::shared_ptr<const exchange::Snapshot> snapshot);
