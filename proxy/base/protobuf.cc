@@ -79,9 +79,19 @@ void append_fixed32(std::string& out, uint32_t number, uint32_t value) {
   append_fixed(out, value, 4);
 }
 
-void append_bytes(std::string& out, uint32_t number, std::string_view bytes) {
+size_t size_of_number(uint64_t value) {
+  size_t size = 1;
+  for (; value >= 128; value >>= 7) ++size;
+  return size;
+}
+
+void append_head(std::string& out, uint32_t number, size_t size) {
   append_key(out, number, Bytes);
-  append_varint(out, bytes.size());
+  append_varint(out, size);
+}
+
+void append_bytes(std::string& out, uint32_t number, std::string_view bytes) {
+  append_head(out, number, bytes.size());
   out += bytes;
 }
 

@@ -56,8 +56,8 @@ class Exchange final : public filter::Call,
     Dead
   };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
-  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load, three of a trace
-    std::array<http::Field, 6> fields;
+  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load, five of a trace
+    std::array<http::Field, 8> fields;
     size_t count = 0;
     void add(const http::Field& field) { fields[count++] = field; }
   };
@@ -140,7 +140,8 @@ class Exchange final : public filter::Call,
   void show(TimePoint now);  // to those who watch
   void begin_trace(const TracePlan& plan);  // trace.cc, and the next
   void trace_try();
-  void end_traced(const upstream::Attempt* of);
+  void tell_trace(const http::TraceContext& context, Own& to);
+  void end_traced(const upstream::Attempt* of, TimePoint now = net::Loop::clock());
   bool is_exported();
   void report_trace(TimePoint now);
   std::string span_of(const Trace::Try& one, uint32_t count, std::string_view name, WallTime began, WallTime ended);

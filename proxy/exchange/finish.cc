@@ -135,7 +135,7 @@ AccessEntry Exchange::entry(TimePoint now) {
     entry.status = status();
     entry.grpc_status = grpc_status();
   }
-  if (trace_) entry.trace_id = trace_->id;
+  if (trace_) entry.trace_id = http::write_trace_id(trace_->context, arena_);
   entry.flag = name_of(flag_);
   entry.reason = reason_;
   entry.tries = tries_;

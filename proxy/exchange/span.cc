@@ -36,27 +36,33 @@ uint32_t flags_of(const http::TraceContext& context) {
   return (context.is_sampled() ? kSampled : 0) | (context.random ? kRandom : 0);
 }
 
-// Valid UTF-8, or whoever reads it refuses all of the message.
-std::string readable(std::string_view text) {
+// Valid UTF-8, or whoever reads it refuses all of the message. `changed` is where it goes when it has to be another.
+std::string_view readable(std::string_view text, std::string& changed) {
   text = text.substr(0, kMostText);
   const size_t good = utf8_prefix(text);
-  if (good == text.size()) return std::string(text);
-  if (text.size() == kMostText && text.size() - good < 4) return std::string(text.substr(0, good));  // half a character
-  std::string out;
-  for (const char c : text) out += uint8_t(c) < 0x80 ? c : '?';
-  return out;
+  if (good == text.size()) return text;
+  if (text.size() == kMostText && text.size() - good < 4) return text.substr(0, good);  // half a character
+  changed.clear();
+  for (const char c : text) changed += uint8_t(c) < 0x80 ? c : '?';
+  return changed;
 }
 
-void append_value(std::string& out, uint32_t number, std::string_view key, std::string_view value) {
-  std::string pair = protobuf::write_bytes(Key, key);
-  append_bytes(pair, Value, value);
-  append_bytes(out, number, pair);
+// All sizes of what has one of `of_value` bytes for its value; the value itself follows.
+void append_head_of(std::string& out, uint32_t number, std::string_view key, size_t of_value) {
+  const size_t of_key = 1 + protobuf::size_of_number(key.size()) + key.size();
+  protobuf::append_head(out, number, of_key + 1 + protobuf::size_of_number(of_value) + of_value);
+  append_bytes(out, Key, key);
+  protobuf::append_head(out, Value, of_value);
 }
 
 }  // namespace
 
 void append_attribute(std::string& out, uint32_t number, std::string_view key, std::string_view value) {
-  if (!value.empty()) append_value(out, number, key, protobuf::write_bytes(Text, readable(value)));
+  if (value.empty()) return;
+  std::string changed;
+  const auto text = readable(value, changed);
+  append_head_of(out, number, key, 1 + protobuf::size_of_number(text.size()) + text.size());
+  append_bytes(out, Text, text);
 }
 
 Span::Span(const http::TraceContext& context, uint64_t parent, bool remote, Kind kind, std::string_view name, WallTime start,
@@ -65,7 +71,8 @@ Span::Span(const http::TraceContext& context, uint64_t parent, bool remote, Kind
   append_bytes(out_, TraceId, bytes_of(context.high) + bytes_of(context.low));
   append_bytes(out_, SpanId, bytes_of(context.span));
   if (parent) append_bytes(out_, ParentSpanId, bytes_of(parent));
-  append_bytes(out_, Name, readable(name));
+  std::string changed;
+  append_bytes(out_, Name, readable(name, changed));
   protobuf::append_number(out_, KindField, uint64_t(kind));
   protobuf::append_fixed64(out_, Start, nanoseconds(start));
   protobuf::append_fixed64(out_, End, nanoseconds(std::max(start, end)));
@@ -75,9 +82,8 @@ Span::Span(const http::TraceContext& context, uint64_t parent, bool remote, Kind
 void Span::text(std::string_view key, std::string_view value) { append_attribute(out_, Attributes, key, value); }
 
 void Span::number(std::string_view key, uint64_t value) {
-  std::string number;
-  protobuf::append_number(number, Integer, value);
-  append_value(out_, Attributes, key, number);
+  append_head_of(out_, Attributes, key, 1 + protobuf::size_of_number(value));
+  protobuf::append_number(out_, Integer, value);
 }
 
 void Span::link(const http::TraceContext& to) {
@@ -87,12 +93,13 @@ void Span::link(const http::TraceContext& to) {
 }
 
 void Span::state(std::string_view tracestate) {
-  if (!tracestate.empty()) append_bytes(out_, TraceState, readable(tracestate));
+  std::string changed;
+  if (!tracestate.empty()) append_bytes(out_, TraceState, readable(tracestate, changed));
 }
 
 void Span::failed(std::string_view why) {
-  std::string status;
-  if (!why.empty()) append_bytes(status, Message, readable(why));
+  std::string status, changed;
+  if (!why.empty()) append_bytes(status, Message, readable(why, changed));
   protobuf::append_number(status, Code, kError);
   append_bytes(out_, Status, status);
 }

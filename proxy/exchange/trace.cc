@@ -103,14 +103,20 @@ void tell_request(Span& span, const Called& asked) {
 
 const TraceContext* Exchange::trace() const { return trace_ ? &trace_->context : nullptr; }
 
-// Behind the sanitizer: fields that Connection names have gone. What is led on, mirrored and asked on behalf of this request has
-// our span as its parent from here on; tries have their own.
+// Behind the sanitizer: fields that Connection names have gone.
 void Exchange::begin_trace(const TracePlan& plan) {
   Random& random = site_.loop.random();
   http::HeaderMap& headers = request_.headers;
   trace_ = arena_.make<Trace>();
   trace_->plan = &plan;
-  trace_->caller = read_trace(plan, headers);
+  const auto b3 = plan.b3 || plan.b3_multi ? http::find_b3(headers) : http::B3Fields{};
+  const auto parent = plan.w3c ? http::read_traceparent(headers) : std::nullopt;
+  for (const auto format : plan.propagate) {  // the first that it has
+    const auto read = format == Format::W3c ? parent : http::read_b3(b3);
+    if (!read) continue;
+    trace_->caller = *read;
+    break;
+  }
   trace_->continues = plan.trusted && trace_->caller;
   TraceContext& context = trace_->context;
   if (plan.trusted) context = trace_->caller;  // or a decision alone
@@ -122,50 +128,45 @@ void Exchange::begin_trace(const TracePlan& plan) {
     const bool is = http::is_in_share(context, plan.sample);
     context.sampled = is ? TraceContext::Sampled::Yes : TraceContext::Sampled::No;
   }
-  trace_->id = http::write_trace_id(context, arena_);
-
-  if (plan.writes(Format::W3c)) {
+  if (plan.w3c && headers.has_any(http::set_of(HeaderId::Tracestate))) {
     // Where it came by B3 as well, traceparent may be of another trace.
-    const auto parent = http::read_traceparent(headers);
     if (trace_->continues && parent && parent->high == context.high && parent->low == context.low)
       trace_->state = http::read_tracestate(headers);
     if (trace_->state.empty()) headers.remove(HeaderId::Tracestate);
     else headers.set_view(HeaderId::Tracestate, trace_->state);
-    headers.set_view(HeaderId::Traceparent, http::write_traceparent(context, arena_));
   }
-  const bool b3 = plan.writes(Format::B3), several = plan.writes(Format::B3Multi);
-  if (!b3 && !several) return;
+  if (!b3.any) return;  // what there is of the form that is not written says where we stood no more
   for (const char* name : {"x-b3-parentspanid", "x-b3-flags", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled"})
     headers.remove(name);
-  if (b3) headers.add_view(HeaderId::Other, "b3", http::write_b3(context, arena_));
-  if (!several) return;
-  headers.add_view(HeaderId::Other, "x-b3-traceid", trace_->id);
-  headers.add_view(HeaderId::Other, "x-b3-spanid", http::write_span_id(context.span, arena_));
-  if (context.sampled == TraceContext::Sampled::Debug) headers.add_view(HeaderId::Other, "x-b3-flags", "1");
-  else headers.add_view(HeaderId::Other, "x-b3-sampled", context.is_sampled() ? "1" : "0");
+}
+
+// What somebody else is told who is asked because of this request: they are as its tries are, and no spans of ours.
+void Exchange::tell_trace(const TraceContext& context, Own& to) {
+  const TracePlan& plan = *trace_->plan;
+  const auto add = [&](HeaderId id, const char* name, std::string_view value) {
+    to.add({.id = id, .clean = true, .name = name, .value = value});
+  };
+  if (plan.w3c) add(HeaderId::Traceparent, "traceparent", http::write_traceparent(context, arena_));
+  if (plan.b3) add(HeaderId::Other, "b3", http::write_b3(context, arena_));
+  if (!plan.b3_multi) return;
+  add(HeaderId::Other, "x-b3-traceid", http::write_trace_id(context, arena_));
+  add(HeaderId::Other, "x-b3-spanid", http::write_span_id(context.span, arena_));
+  if (context.sampled == TraceContext::Sampled::Debug) add(HeaderId::Other, "x-b3-flags", "1");
+  else add(HeaderId::Other, "x-b3-sampled", context.is_sampled() ? "1" : "0");
 }
 
 void Exchange::trace_try() {
-  const TracePlan& plan = *trace_->plan;
   TraceContext context = trace_->context;
   context.span = new_span(site_.loop.random());
   const char* const reason = retry_reason_ ? retry_reason_ : "first";
   auto* const one = arena_.make<Trace::Try>(Trace::Try{attempt(), context.span, reason, net::Loop::clock()});
   (trace_->last ? trace_->last->next : trace_->first) = one;
   trace_->last = one;
-  if (plan.writes(Format::W3c))
-    own().add({.id = HeaderId::Traceparent,
-               .clean = true,
-               .name = "traceparent",
-               .value = http::write_traceparent(context, arena_)});
-  if (plan.writes(Format::B3)) own().add({.clean = true, .name = "b3", .value = http::write_b3(context, arena_)});
-  if (plan.writes(Format::B3Multi))
-    own().add({.clean = true, .name = "x-b3-spanid", .value = http::write_span_id(context.span, arena_)});
+  tell_trace(context, own());
 }
 
-// `of` is over now; null: all that are under way are.
-void Exchange::end_traced(const Attempt* of) {
-  const TimePoint now = net::Loop::clock();
+// `of` is over; null: all that are under way are.
+void Exchange::end_traced(const Attempt* of, TimePoint now) {
   for (Trace::Try* each = trace_->first; each; each = each->next)
     if (each->ended == TimePoint{} && (!of || each->attempt == of)) each->ended = now;
 }
@@ -182,7 +183,7 @@ bool Exchange::is_exported() {
 }
 
 void Exchange::report_trace(TimePoint now) {
-  end_traced(nullptr);
+  end_traced(nullptr, now);
   if (!is_exported()) return;
   const Trace& trace = *trace_;
   const WallTime wall = net::Loop::wall();

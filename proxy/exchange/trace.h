@@ -23,7 +23,6 @@ struct Trace {
   http::TraceContext context;    // with the span of what came in
   http::TraceContext caller;     // what it came with; none where it came with nothing
   bool continues = false;        // the caller's trace; else one of our own, with a link to that
-  std::string_view id;           // of the trace, in hex
   std::string_view state;        // tracestate, of a trace that continues
   Try* first = nullptr;
   Try* last = nullptr;

@@ -19,18 +19,7 @@ struct TracePlan {
   bool trusted = true;       // these callers say of which trace a request is
   bool exported = false;     // somebody takes spans
   uint64_t salt = 0;         // of this process: ids come from a generator with half as many bits as they have
-  bool writes(Format format) const {
-    for (const Format each : propagate)
-      if (each == format) return true;
-    return false;
-  }
+  bool w3c = false, b3 = false, b3_multi = false;  // which of them there are
 };
-
-// What a request says of its trace, by the first of these formats that it has.
-inline http::TraceContext read_trace(const TracePlan& plan, const http::HeaderMap& headers) {
-  for (const auto format : plan.propagate)
-    if (const auto read = format == TracePlan::Format::W3c ? http::read_traceparent(headers) : http::read_b3(headers)) return *read;
-  return {};
-}
 
 }  // namespace outrider::exchange

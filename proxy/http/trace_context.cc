@@ -1,6 +1,8 @@
 #include "http/trace_context.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -26,10 +28,26 @@ std::optional<uint64_t> hex(std::string_view digits) {
   return value;
 }
 
-char* put_hex(char* at, uint64_t value, size_t digits) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  for (size_t i = digits; i-- > 0; value >>= 4) at[i] = kDigits[value & 15];
-  return at + digits;
+// Eight digits at a time: a nibble into each byte, then those above 9 further on.
+char* put_hex(char* at, uint32_t value) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  uint64_t digits = value;
+  digits = (digits | digits << 16) & 0x0000ffff0000ffff;
+  digits = (digits | digits << 8) & 0x00ff00ff00ff00ff;
+  digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0f;
+  const uint64_t letters = ((digits + 6 * kEach) >> 4) & kEach;
+  digits += '0' * kEach + letters * ('a' - '0' - 10);
+  if constexpr (std::endian::native == std::endian::little) digits = __builtin_bswap64(digits);
+  std::memcpy(at, &digits, sizeof digits);
+  return at + sizeof digits;
+}
+
+char* put_hex(char* at, uint64_t value) { return put_hex(put_hex(at, uint32_t(value >> 32)), uint32_t(value)); }
+
+char* put_ids(char* at, const TraceContext& context) {
+  at = put_hex(put_hex(at, context.high), context.low);
+  *at++ = '-';
+  return put_hex(at, context.span);
 }
 
 // An id of 16 or 32 digits, of which not all are 0.
@@ -71,14 +89,11 @@ bool is_state_value(std::string_view value) {
          std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~' && c != ',' && c != '='; });
 }
 
-// The one field of that name; nothing where there are several, and `empty` where there is none.
-template <class Name>
-std::optional<std::string_view> only(const HeaderMap& headers, Name name) {
-  const Field* const first = headers.find(name);
-  if (!first) return std::string_view{};
-  for (const Field& field : headers.fields())
-    if (&field != first && field.id == first->id && equals_ignore_case(field.name, first->name)) return {};
-  return first->value;
+// "b3", or the beginning of "x-b3-...".
+bool may_be_b3(const Field& field) {
+  if (field.id != HeaderId::Other) return false;
+  const auto name = field.name;
+  return name.size() == 2 ? name[1] == '3' : name.size() > 9 && name[3] == '3' && name[4] == '-';
 }
 
 }  // namespace
@@ -138,17 +153,42 @@ std::optional<TraceContext> parse_b3_fields(std::string_view trace, std::string_
 
 std::optional<TraceContext> read_traceparent(const HeaderMap& headers) {
   if (!headers.has_any(set_of(HeaderId::Traceparent))) return {};
-  const auto value = only(headers, HeaderId::Traceparent);
-  return value ? parse_traceparent(*value) : std::nullopt;
+  const Field* only = nullptr;
+  for (const Field& field : headers.fields()) {
+    if (field.id != HeaderId::Traceparent) continue;
+    if (only) return {};
+    only = &field;
+  }
+  return only ? parse_traceparent(only->value) : std::nullopt;
 }
 
-std::optional<TraceContext> read_b3(const HeaderMap& headers) {
-  const auto single = only(headers, "b3");
-  if (!single) return {};
-  if (!single->empty()) return parse_b3(*single);
-  const auto trace = only(headers, "x-b3-traceid"), span = only(headers, "x-b3-spanid");
-  const auto sampled = only(headers, "x-b3-sampled"), flags = only(headers, "x-b3-flags");
-  return trace && span && sampled && flags ? parse_b3_fields(*trace, *span, *sampled, *flags) : std::nullopt;
+B3Fields find_b3(const HeaderMap& headers) {
+  B3Fields found;
+  const struct {
+    std::string_view name;
+    std::string_view* value;
+  } all[] = {{"b3", &found.single},
+             {"x-b3-traceid", &found.trace},
+             {"x-b3-spanid", &found.span},
+             {"x-b3-sampled", &found.sampled},
+             {"x-b3-flags", &found.flags}};
+  for (const Field& field : headers.fields()) {
+    if (!may_be_b3(field)) continue;
+    found.any |= equals_ignore_case(field.name, "x-b3-parentspanid");
+    for (const auto& each : all) {
+      if (!equals_ignore_case(field.name, each.name)) continue;
+      found.any = true;
+      found.twice |= !each.value->empty();
+      *each.value = field.value;
+    }
+  }
+  return found;
+}
+
+std::optional<TraceContext> read_b3(const B3Fields& fields) {
+  if (!fields.any || fields.twice) return {};
+  if (!fields.single.empty()) return parse_b3(fields.single);
+  return parse_b3_fields(fields.trace, fields.span, fields.sampled, fields.flags);
 }
 
 std::string_view read_tracestate(const HeaderMap& headers) {
@@ -162,20 +202,17 @@ std::string_view read_tracestate(const HeaderMap& headers) {
 std::string_view write_traceparent(const TraceContext& context, Arena& arena) {
   char* const text = static_cast<char*>(arena.allocate(kParentLength, 1));
   char* at = std::copy_n("00-", 3, text);
-  at = put_hex(put_hex(at, context.high, kSpanDigits), context.low, kSpanDigits);
+  at = put_ids(at, context);
   *at++ = '-';
-  at = put_hex(at, context.span, kSpanDigits);
-  *at++ = '-';
-  put_hex(at, (context.is_sampled() ? kSampledFlag : 0u) | (context.random ? kRandomFlag : 0u), 2);
+  *at++ = '0';
+  *at = char('0' + ((context.is_sampled() ? kSampledFlag : 0) | (context.random ? kRandomFlag : 0)));
   return {text, kParentLength};
 }
 
 std::string_view write_b3(const TraceContext& context, Arena& arena) {
   constexpr size_t kLength = kIdDigits + 1 + kSpanDigits + 2;
   char* const text = static_cast<char*>(arena.allocate(kLength, 1));
-  char* at = put_hex(put_hex(text, context.high, kSpanDigits), context.low, kSpanDigits);
-  *at++ = '-';
-  at = put_hex(at, context.span, kSpanDigits);
+  char* at = put_ids(text, context);
   if (context.sampled == Sampled::Undecided) return {text, size_t(at - text)};
   *at++ = '-';
   *at++ = context.sampled == Sampled::Debug ? 'd' : context.is_sampled() ? '1' : '0';
@@ -184,13 +221,13 @@ std::string_view write_b3(const TraceContext& context, Arena& arena) {
 
 std::string_view write_trace_id(const TraceContext& context, Arena& arena) {
   char* const text = static_cast<char*>(arena.allocate(kIdDigits, 1));
-  put_hex(put_hex(text, context.high, kSpanDigits), context.low, kSpanDigits);
+  put_hex(put_hex(text, context.high), context.low);
   return {text, kIdDigits};
 }
 
 std::string_view write_span_id(uint64_t span, Arena& arena) {
   char* const text = static_cast<char*>(arena.allocate(kSpanDigits, 1));
-  put_hex(text, span, kSpanDigits);
+  put_hex(text, span);
   return {text, kSpanDigits};
 }
 

@@ -34,7 +34,14 @@ std::optional<TraceContext> parse_b3_fields(std::string_view trace, std::string_
 
 // Of a whole message. A field that must be there once and is there twice is none.
 std::optional<TraceContext> read_traceparent(const HeaderMap& headers);
-std::optional<TraceContext> read_b3(const HeaderMap& headers);  // the one field before the several
+// Fields of B3, found in one pass. Empty: it is not there.
+struct B3Fields {
+  std::string_view single, trace, span, sampled, flags;
+  bool any = false;    // of them, or X-B3-ParentSpanId
+  bool twice = false;  // one of them is
+};
+B3Fields find_b3(const HeaderMap& headers);
+std::optional<TraceContext> read_b3(const B3Fields& fields);  // the one field before the several
 // All tracestate fields as one list, which is in the arena where there are several; empty: none, or it is malformed.
 std::string_view read_tracestate(const HeaderMap& headers);
 

@@ -1,5 +1,7 @@
 #include "server/trace_plan.h"
 
+#include <algorithm>
+
 #include "base/random.h"
 
 namespace outrider::server {
@@ -23,6 +25,12 @@ std::shared_ptr<const exchange::TracePlan> trace_plan_of(const config::Tracing& 
   using Trust = config::Tracing::Trust;
   auto plan = std::make_shared<exchange::TracePlan>();
   for (const auto format : tracing.propagate) plan->propagate.push_back(format_of(format));
+  const auto writes = [&](exchange::TracePlan::Format format) {
+    return std::find(plan->propagate.begin(), plan->propagate.end(), format) != plan->propagate.end();
+  };
+  plan->w3c = writes(exchange::TracePlan::Format::W3c);
+  plan->b3 = writes(exchange::TracePlan::Format::B3);
+  plan->b3_multi = writes(exchange::TracePlan::Format::B3Multi);
   plan->sample = tracing.sample;
   plan->sample_errors = tracing.sample_errors;
   plan->trusted = tracing.trust == Trust::On ||

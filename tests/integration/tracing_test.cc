@@ -334,7 +334,7 @@ TEST_F(Tracing, AHedgeIsASpanOfItsOwnAndSaysWhoLost) {
     }
   };
   Origin one(serve), two(serve);
-  auto proxy = edge({one.text(), two.text()}, "sample: 100%", "hedge: {after: 20ms}");
+  auto proxy = edge({one.text(), two.text()}, "sample: 100%", "hedge: {after: 20ms}, retry: off");
   EXPECT_EQ(request(proxy->address(), get()).body, "second");
   const auto spans = collector_.await(3);
   ASSERT_EQ(spans.size(), 3u);

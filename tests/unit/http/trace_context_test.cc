@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -200,7 +201,7 @@ TEST(B3, IsWrittenAsOneField) {
 
 TEST_F(Read, B3MayBeSeveralFields) {
   const std::string trace = "80f198ee56343ba864fe8b2a57d3eff7", span = "e457b5a2e4d86bd1";
-  const auto read = [&](const Fields& fields) { return read_b3(with(fields)); };
+  const auto read = [&](const Fields& fields) { return read_b3(find_b3(with(fields))); };
   const auto whole = read({{"X-B3-TraceId", trace}, {"X-B3-SpanId", span}, {"X-B3-Sampled", "1"}, {"X-B3-ParentSpanId", span}});
   ASSERT_TRUE(whole);
   EXPECT_EQ(whole->low, 0x64fe8b2a57d3eff7u);
@@ -216,6 +217,8 @@ TEST_F(Read, B3MayBeSeveralFields) {
   EXPECT_FALSE(read({{"x-b3-spanid", span}}));
   EXPECT_FALSE(read({{"x-b3-traceid", trace}, {"x-b3-spanid", span}, {"x-b3-sampled", "maybe"}}));
   EXPECT_FALSE(read({{"x-b3-traceid", trace}, {"x-b3-traceid", trace}, {"x-b3-spanid", span}}));
+  EXPECT_FALSE(read({{"b3", "0"}, {"B3", "0"}}));
+  EXPECT_FALSE(read({{"c3", "0"}, {"x-b3-nothing", "1"}, {"xxb3-traceid", trace}}));
   EXPECT_FALSE(read({{"x-b3-flags", "0"}}));
   EXPECT_EQ(read({{"b3", "0"}, {"x-b3-traceid", trace}, {"x-b3-spanid", span}, {"x-b3-sampled", "1"}})->sampled, Sampled::No)
       << "the one field comes first";
