@@ -43,8 +43,9 @@ void read_propagate(Fields& fields, Tracing& tracing) {
   for (const Node& item : items_of(*value)) {
     const auto known = std::find_if(std::begin(kWords), std::end(kWords), [&](const auto& w) { return w.first == item.text(); });
     if (known == std::end(kWords))
-      return fields.error("propagate", item,
-                          "expected w3c, b3 or b3multi, got " + kind_of(item) + did_you_mean(item.text(), {"w3c", "b3", "b3multi"}));
+      return fields.error(
+          "propagate", item,
+          "expected w3c, b3 or b3multi, got " + kind_of(item) + did_you_mean(item.text(), {"w3c", "b3", "b3multi"}));
     if (std::count(tracing.propagate.begin(), tracing.propagate.end(), known->second))
       return fields.error("propagate", item, kind_of(item) + " is there twice");
     tracing.propagate.push_back(known->second);

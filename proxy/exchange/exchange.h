@@ -137,10 +137,11 @@ class Exchange final : public filter::Call,
   uint16_t status() const;
   AccessEntry entry(TimePoint now);  // of the access log, and of whoever watches
   void log(TimePoint now);
-  void show(TimePoint now);  // to those who watch
+  void show(TimePoint now);                 // to those who watch
   void begin_trace(const TracePlan& plan);  // trace.cc, and the next
   void trace_try();
   void tell_trace(const http::TraceContext& context, Own& to);
+  void trace_shadows();
   void end_traced(const upstream::Attempt* of, TimePoint now = net::Loop::clock());
   bool is_exported();
   void report_trace(TimePoint now);

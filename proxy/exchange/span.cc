@@ -13,8 +13,18 @@ constexpr size_t kMostText = 1024;  // of an attribute; also what bounds a span
 
 // Fields of the message, and of those inside it.
 enum Field : uint32_t {
-  TraceId = 1, SpanId = 2, TraceState = 3, ParentSpanId = 4, Name = 5, KindField = 6, Start = 7, End = 8, Attributes = 9,
-  Links = 13, Status = 15, Flags = 16
+  TraceId = 1,
+  SpanId = 2,
+  TraceState = 3,
+  ParentSpanId = 4,
+  Name = 5,
+  KindField = 6,
+  Start = 7,
+  End = 8,
+  Attributes = 9,
+  Links = 13,
+  Status = 15,
+  Flags = 16
 };
 enum OfAttribute : uint32_t { Key = 1, Value = 2 };
 enum OfValue : uint32_t { Text = 1, Integer = 3 };

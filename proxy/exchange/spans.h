@@ -12,7 +12,7 @@ namespace outrider::exchange {
 // Who takes them. Called by any worker; returns at once.
 class SpanSink {
  public:
-  virtual bool enter(uint32_t bytes) = 0;                    // false: there is no room for so many more
+  virtual bool enter(uint32_t bytes) = 0;                     // false: there is no room for so many more
   virtual void on_spans(std::vector<std::string> spans) = 0;  // each a whole message, for which enter() has found room
 
  protected:

@@ -140,7 +140,7 @@ void Exchange::begin_trace(const TracePlan& plan) {
     headers.remove(name);
 }
 
-// What somebody else is told who is asked because of this request: they are as its tries are, and no spans of ours.
+// The fields by which whoever is asked knows its parent.
 void Exchange::tell_trace(const TraceContext& context, Own& to) {
   const TracePlan& plan = *trace_->plan;
   const auto add = [&](HeaderId id, const char* name, std::string_view value) {
@@ -163,6 +163,13 @@ void Exchange::trace_try() {
   (trace_->last ? trace_->last->next : trace_->first) = one;
   trace_->last = one;
   tell_trace(context, own());
+}
+
+// Copies have no span of ours: their parent is the request itself.
+void Exchange::trace_shadows() {
+  Own fields;
+  tell_trace(trace_->context, fields);
+  for (size_t i = 0; i < fields.count; ++i) request_.headers.set(fields.fields[i].name, fields.fields[i].value);
 }
 
 // `of` is over; null: all that are under way are.

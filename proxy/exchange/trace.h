@@ -19,11 +19,11 @@ struct Trace {
     TimePoint began{}, ended{};
     Try* next = nullptr;
   };
-  const TracePlan* plan;         // the listener's
-  http::TraceContext context;    // with the span of what came in
-  http::TraceContext caller;     // what it came with; none where it came with nothing
-  bool continues = false;        // the caller's trace; else one of our own, with a link to that
-  std::string_view state;        // tracestate, of a trace that continues
+  const TracePlan* plan;       // the listener's
+  http::TraceContext context;  // with the span of what came in
+  http::TraceContext caller;   // what it came with; none where it came with nothing
+  bool continues = false;      // the caller's trace; else one of our own, with a link to that
+  std::string_view state;      // tracestate, of a trace that continues
   Try* first = nullptr;
   Try* last = nullptr;
 };

@@ -80,8 +80,9 @@ bool is_state_key(std::string_view key) {
   const size_t at = key.find('@');
   if (at == key.npos) return key.size() <= kMostKey && (is_letter(key[0]) || is_digit(key[0])) && all_key_chars(key);
   const auto tenant = key.substr(0, at), system = key.substr(at + 1);
-  return !tenant.empty() && tenant.size() <= kMostTenant && (is_letter(tenant[0]) || is_digit(tenant[0])) && all_key_chars(tenant) &&
-         !system.empty() && system.size() <= kMostSystem && is_letter(system[0]) && all_key_chars(system);
+  return !tenant.empty() && tenant.size() <= kMostTenant && (is_letter(tenant[0]) || is_digit(tenant[0])) &&
+         all_key_chars(tenant) && !system.empty() && system.size() <= kMostSystem && is_letter(system[0]) &&
+         all_key_chars(system);
 }
 
 bool is_state_value(std::string_view value) {

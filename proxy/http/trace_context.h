@@ -1,5 +1,6 @@
 #pragma once
-// Which trace a request is of, as its fields say it: W3C Trace Context (traceparent, tracestate) and B3, of one field or of several.
+// Which trace a request is of, as its fields say it: W3C Trace Context (traceparent, tracestate) and B3, of one field or of
+// several.
 
 #include <cstdint>
 #include <optional>
@@ -51,8 +52,8 @@ std::string_view write_b3(const TraceContext& context, Arena& arena);
 std::string_view write_trace_id(const TraceContext& context, Arena& arena);
 std::string_view write_span_id(uint64_t span, Arena& arena);
 
-// The share of all ids: the same answer of every proxy, and of OpenTelemetry's TraceIdRatioBased; whoever is in a share is in every
-// larger one.
+// The share of all ids: the same answer of every proxy, and of OpenTelemetry's TraceIdRatioBased; whoever is in a share is in
+// every larger one.
 bool is_in_share(const TraceContext& context, double share);
 
 }  // namespace outrider::http

@@ -82,7 +82,8 @@ std::string TraceExport::configure(const config::Document& document, TlsFiles& f
   append_bytes(preamble_, kResource, resource_of(document));
   scope_ = protobuf::write_bytes(kScopeName, "outrider") + protobuf::write_bytes(kScopeVersion, this_build().version);
   UrlEvents& self = *this;
-  client_ = std::make_unique<UrlClient>(upstream::Context{control_, catalog_, shard_}, attempts_, *url, *tls, settings_.timeout, self);
+  client_ =
+      std::make_unique<UrlClient>(upstream::Context{control_, catalog_, shard_}, attempts_, *url, *tls, settings_.timeout, self);
   room_.store(uint32_t(settings_.queue), std::memory_order_relaxed);
   return {};
 }
@@ -219,7 +220,9 @@ milliseconds TraceExport::next_pause(std::string_view retry_after) {
   const auto half = pause_ / 2;
   const milliseconds own = half + milliseconds(control_.random().below(uint32_t(half.count()) + 1));
   const auto wanted = parse_number(retry_after);
-  return wanted ? std::clamp(milliseconds(1000 * std::min<uint64_t>(*wanted, 3600)), std::min(own, settings_.retry), settings_.retry) : own;
+  return wanted
+             ? std::clamp(milliseconds(1000 * std::min<uint64_t>(*wanted, 3600)), std::min(own, settings_.retry), settings_.retry)
+             : own;
 }
 
 void TraceExport::exported(const char* result, uint64_t spans) {

@@ -16,9 +16,9 @@
 
 namespace outrider::server {
 
-// Gathers what workers post, sends it in messages of bounded size, one at a time, and again after a pause where the collector could
-// not take it. What waits is bounded as a whole, and no worker waits. Owned by the supervisor, outlives the workers; control loop, but
-// for enter() and on_spans().
+// Gathers what workers post, sends it in messages of bounded size, one at a time, and again after a pause where the collector
+// could not take it. What waits is bounded as a whole, and no worker waits. Owned by the supervisor, outlives the workers;
+// control loop, but for enter() and on_spans().
 class TraceExport final : public exchange::SpanSink, UrlEvents {
  public:
   TraceExport(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard);

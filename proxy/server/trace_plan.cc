@@ -33,8 +33,8 @@ std::shared_ptr<const exchange::TracePlan> trace_plan_of(const config::Tracing& 
   plan->b3_multi = writes(exchange::TracePlan::Format::B3Multi);
   plan->sample = tracing.sample;
   plan->sample_errors = tracing.sample_errors;
-  plan->trusted = tracing.trust == Trust::On ||
-                  (tracing.trust == Trust::Auto && listener.forwarded != config::Listener::Forwarded::Replace);
+  plan->trusted =
+      tracing.trust == Trust::On || (tracing.trust == Trust::Auto && listener.forwarded != config::Listener::Forwarded::Replace);
   if (tracing.always != "off") plan->always = tracing.always.substr(tracing.always.find('.') + 1);
   plan->always_here = plan->trusted || tracing.always_of_anybody;
   plan->exported = !tracing.otlp.empty();

@@ -8,6 +8,7 @@
 
 namespace outrider::server {
 
-std::shared_ptr<const exchange::TracePlan> trace_plan_of(const config::Tracing& tracing, const config::Listener& listener);  // null: off
+std::shared_ptr<const exchange::TracePlan> trace_plan_of(const config::Tracing& tracing,
+                                                         const config::Listener& listener);  // null: off
 
 }  // namespace outrider::server

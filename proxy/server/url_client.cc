@@ -63,7 +63,8 @@ void UrlClient::on_fetched() {
   events_.on_answered(std::string_view(error) == "timeout" ? "timeout" : "connection", error);
 }
 
-identity::Outcome<TlsFiles::Slot> tls_for(const filter::Url& url, const std::string& owner, const std::string& ca, TlsFiles& files) {
+identity::Outcome<TlsFiles::Slot> tls_for(const filter::Url& url, const std::string& owner, const std::string& ca,
+                                          TlsFiles& files) {
   if (!url.https) return TlsFiles::Slot();
   return files.client(owner, {.ca = ca});
 }

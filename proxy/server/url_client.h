@@ -48,6 +48,7 @@ class UrlClient final : net::LookupEvents, exchange::FetchEvents {
 };
 
 // "https://..." of a configuration, with the context for it; a failure says what is wrong with `ca`.
-identity::Outcome<TlsFiles::Slot> tls_for(const filter::Url& url, const std::string& owner, const std::string& ca, TlsFiles& files);
+identity::Outcome<TlsFiles::Slot> tls_for(const filter::Url& url, const std::string& owner, const std::string& ca,
+                                          TlsFiles& files);
 
 }  // namespace outrider::server

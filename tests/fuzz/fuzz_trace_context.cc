@@ -1,5 +1,5 @@
-// Which trace a request says it is of. First byte % 4: a traceparent, a tracestate, b3, or the fields X-B3-*, which lines part. What is
-// read has ids that are not 0, and is the same when it is written and read again.
+// Which trace a request says it is of. First byte % 4: a traceparent, a tracestate, b3, or the fields X-B3-*, which lines part.
+// What is read has ids that are not 0, and is the same when it is written and read again.
 
 #include <array>
 #include <cstdlib>

@@ -12,9 +12,12 @@
 namespace outrider::test {
 namespace {
 
-const std::vector<std::string> kTraceFields{"traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-request-id"};
+const std::vector<std::string> kTraceFields{"traceparent", "tracestate",   "b3",          "x-b3-traceid",
+                                            "x-b3-spanid", "x-b3-sampled", "x-request-id"};
 
-std::string get(const std::string& fields = {}) { return "GET /cart?secret=1 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n" + fields + "\r\n"; }
+std::string get(const std::string& fields = {}) {
+  return "GET /cart?secret=1 HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n" + fields + "\r\n";
+}
 
 // "00-trace-span-flags"
 std::string trace_of(const std::string& traceparent) { return traceparent.size() == 55 ? traceparent.substr(3, 32) : ""; }
@@ -66,15 +69,17 @@ class Tracing : public testing::Test {
   }
   std::unique_ptr<Proxy> edge(const std::vector<std::string>& endpoints, const std::string& more = "sample: 100%",
                               const std::string& cluster = {}, const std::string& listener = "http: {forwarded: append}") {
-    return std::make_unique<Proxy>(Proxy::edge(endpoints, cluster, listener), std::vector<std::string>{tracing(more), "overload.threads=1"});
+    return std::make_unique<Proxy>(Proxy::edge(endpoints, cluster, listener),
+                                   std::vector<std::string>{tracing(more), "overload.threads=1"});
   }
   // Beside an app; calls of its app go to `next`.
   std::unique_ptr<Proxy> sidecar(const std::string& name, const std::string& port, const std::string& next) {
     return std::make_unique<Proxy>(
-        "version: 1\nmode: sidecar\nregistry: {kind: none}\nroutes: {outbound: [{cluster: next}]}\nclusters: {next: {endpoints: [\"" + next + "\"]}}\n",
-        std::vector<std::string>{"service.name=" + name, "service.namespace=shop", "service.version=v2", "service.port=" + port, "node.id=" + name + "-0",
-                                 "listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0", "service.health=off",
-                                 tracing()});
+        "version: 1\nmode: sidecar\nregistry: {kind: none}\nroutes: {outbound: [{cluster: next}]}\nclusters: {next: {endpoints: [\"" +
+            next + "\"]}}\n",
+        std::vector<std::string>{"service.name=" + name, "service.namespace=shop", "service.version=v2", "service.port=" + port,
+                                 "node.id=" + name + "-0", "listeners.inbound.address=127.0.0.1:0",
+                                 "listeners.outbound.address=127.0.0.1:0", "service.health=off", tracing()});
   }
   // Each span's parent is the span that is one of these, but for the roots.
   static std::map<std::string, const SeenSpan*> by_id(const std::vector<SeenSpan>& spans) {
@@ -146,12 +151,17 @@ TEST_F(Tracing, ByB3ItIsTheSameChain) {
   App b([&](const Message& asked) { return App::calling(of_b.load()->address("outbound"))(asked); });
   for (const std::string format : {"b3", "b3multi"}) {
     Collector collector;
-    const std::string set = "telemetry.tracing={otlp: \"" + collector.url() + "\", batch: {delay: 5ms}, propagate: [" + format + "], sample: 0%}";
-    Proxy b_proxy("version: 1\nmode: sidecar\nregistry: {kind: none}\nroutes: {outbound: [{cluster: next}]}\nclusters: {next: {endpoints: [\"" + c.text() + "\"]}}\n",
-                  {"service.name=b", "service.port=" + b.port(), "listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0", "service.health=off", set});
+    const std::string set =
+        "telemetry.tracing={otlp: \"" + collector.url() + "\", batch: {delay: 5ms}, propagate: [" + format + "], sample: 0%}";
+    Proxy b_proxy(
+        "version: 1\nmode: sidecar\nregistry: {kind: none}\nroutes: {outbound: [{cluster: next}]}\nclusters: {next: {endpoints: [\"" +
+            c.text() + "\"]}}\n",
+        {"service.name=b", "service.port=" + b.port(), "listeners.inbound.address=127.0.0.1:0",
+         "listeners.outbound.address=127.0.0.1:0", "service.health=off", set});
     of_b = &b_proxy;
     const std::string fields = format == "b3" ? "b3: " + kTrace + "-" + kSpan + "-1-05e3ac9a4f6e3b90\r\n"
-                                              : "X-B3-TraceId: " + kTrace + "\r\nX-B3-SpanId: " + kSpan + "\r\nX-B3-Sampled: 1\r\nX-B3-ParentSpanId: 05e3ac9a4f6e3b90\r\n";
+                                              : "X-B3-TraceId: " + kTrace + "\r\nX-B3-SpanId: " + kSpan +
+                                                    "\r\nX-B3-Sampled: 1\r\nX-B3-ParentSpanId: 05e3ac9a4f6e3b90\r\n";
     EXPECT_EQ(request(b_proxy.address("inbound"), get(fields + "Traceparent: as-it-was\r\n")).body, "then here");
     const auto spans = collector.await(4);
     ASSERT_EQ(spans.size(), 4u);
@@ -179,7 +189,8 @@ TEST_F(Tracing, ByB3ItIsTheSameChain) {
 TEST_F(Tracing, WithoutItNothingIsTouched) {
   App app;
   Proxy proxy(Proxy::edge({app.text()}));
-  const std::string odd = "Traceparent: odd\r\ntracestate: a=1\r\nTRACESTATE: B\r\nb3: what\r\nX-B3-Sampled: maybe\r\nx-trace: 1\r\n";
+  const std::string odd =
+      "Traceparent: odd\r\ntracestate: a=1\r\nTRACESTATE: B\r\nb3: what\r\nX-B3-Sampled: maybe\r\nx-trace: 1\r\n";
   EXPECT_EQ(request(proxy.address(), get(odd)).status(), 200);
   const Message seen = app.seen()[0];
   EXPECT_EQ(seen.field("traceparent"), "odd");
@@ -220,7 +231,8 @@ TEST_F(Tracing, ACallerThatIsTrustedDecides) {
 TEST_F(Tracing, WhatIsMalformedBeginsANewTraceWithoutItsState) {
   App app;
   auto proxy = edge({app.text()}, "sample: 0%");
-  for (const std::string& bad : {"Traceparent: 00-" + kTrace + "-" + kSpan + "-01-more\r\n", parent() + parent(), std::string()}) {
+  for (const std::string& bad :
+       {"Traceparent: 00-" + kTrace + "-" + kSpan + "-01-more\r\n", parent() + parent(), std::string()}) {
     EXPECT_EQ(request(proxy->address(), get(bad + "Tracestate: a=1\r\n")).status(), 200);
     const Message seen = app.seen().back();
     EXPECT_NE(trace_of(seen.field("traceparent")), kTrace) << bad;
@@ -359,11 +371,14 @@ TEST_F(Tracing, AHedgeIsASpanOfItsOwnAndSaysWhoLost) {
 
 TEST_F(Tracing, WhatFailedIsExportedThoughTheRatioSaidNo) {
   App app([](const Message& asked) {
-    return asked.start.find("/bad") != std::string::npos ? "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
-           : asked.start.find("/missing") != std::string::npos ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" : ok("fine");
+    return asked.start.find("/bad") != std::string::npos       ? "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
+           : asked.start.find("/missing") != std::string::npos ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+                                                               : ok("fine");
   });
   auto proxy = edge({app.text()}, "sample: 0%");
-  const auto ask = [&](const std::string& path) { return request(proxy->address(), "GET " + path + " HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"); };
+  const auto ask = [&](const std::string& path) {
+    return request(proxy->address(), "GET " + path + " HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+  };
   ask("/good");
   ask("/missing");
   ask("/bad?token=abc");
@@ -391,10 +406,30 @@ TEST_F(Tracing, WhatFailedIsExportedThoughTheRatioSaidNo) {
   EXPECT_EQ(collector_.spans().size(), there);
 }
 
+TEST_F(Tracing, ACopyIsAChildOfItsRequest) {
+  App app, copies;
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", http: {forwarded: append}}}\n"
+      "routes: {edge: [{cluster: web}]}\nfilters: {edge: [{mirror: {cluster: copies}}]}\nclusters: {web: {endpoints: [\"" +
+          app.text() + "\"]}, copies: {endpoints: [\"" + copies.text() + "\"]}}\n",
+      {tracing()});
+  EXPECT_EQ(request(proxy.address(), get(parent())).status(), 200);
+  proxy.expect_metric(1, "outrider_mirrored_total", "result=\"2xx\"");
+  const auto spans = collector_.await(2);
+  const SeenSpan& in = *of_kind(spans, true).at(0);
+  EXPECT_EQ(copies.seen().at(0).field("traceparent"), "00-" + kTrace + "-" + in.id + "-01");
+  EXPECT_EQ(copies.seen().at(0).field("b3"), kTrace + "-" + in.id + "-1");
+  EXPECT_EQ(span_of(app.seen().at(0).field("traceparent")), of_kind(spans, false).at(0)->id);
+}
+
 TEST_F(Tracing, GrpcIsToldInItsOwnWords) {
-  App app([](const Message&) { return "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\ngrpc-status: 14\r\nContent-Length: 0\r\n\r\n"; });
+  App app([](const Message&) {
+    return "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\ngrpc-status: 14\r\nContent-Length: 0\r\n\r\n";
+  });
   auto proxy = edge({app.text()}, "sample: 0%", "protocol: http1, retry: off");
-  request(proxy->address(), "POST /shop.Cart/Add HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n");
+  request(
+      proxy->address(),
+      "POST /shop.Cart/Add HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n");
   const auto spans = collector_.await(2);
   ASSERT_EQ(spans.size(), 2u);
   for (const auto& span : spans) {
@@ -412,7 +447,8 @@ TEST_F(Tracing, ASpanSaysWhoAskedWhomForWhat) {
   App app;
   auto proxy = edge({app.text()});
   Stream client = proxy->connect();
-  client.send("POST /a/b?password=x HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: tester\r\nX-Request-Id: r-1\r\nContent-Length: 2\r\n\r\nhi");
+  client.send(
+      "POST /a/b?password=x HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: tester\r\nX-Request-Id: r-1\r\nContent-Length: 2\r\n\r\nhi");
   ASSERT_TRUE(client.read_message());
   const auto spans = collector_.await(2);
   const SeenSpan& in = *of_kind(spans, true).at(0);
@@ -446,7 +482,8 @@ TEST_F(Tracing, TheAccessLogSaysWhichTraceItWas) {
   const std::string file = testing::TempDir() + "trace-log-" + std::to_string(::getpid());
   App app;
   {
-    Proxy proxy(Proxy::edge({app.text()}, "", "http: {forwarded: append}"), {"telemetry.access_log={format: json, to: " + file + "}", "telemetry.tracing={sample: 0%}"});
+    Proxy proxy(Proxy::edge({app.text()}, "", "http: {forwarded: append}"),
+                {"telemetry.access_log={format: json, to: " + file + "}", "telemetry.tracing={sample: 0%}"});
     request(proxy.address(), get(parent("00")));
   }
   FILE* const log = std::fopen(file.c_str(), "r");

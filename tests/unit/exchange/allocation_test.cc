@@ -79,8 +79,9 @@ TEST(WarmPath, ATracedRequestCallsNeither) {
   expect_none(
       "GET /a HTTP/1.1\r\nHost: web\r\nTraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\nTracestate: a=1\r\n\r\n",
       kAnswer, "fine!",
-      (std::string(World::kYaml) + "telemetry: {tracing: {otlp: \"http://127.0.0.1:1\", sample: 0%, propagate: [w3c, b3, b3multi], "
-                                   "trust: on}}\n")
+      (std::string(World::kYaml) +
+       "telemetry: {tracing: {otlp: \"http://127.0.0.1:1\", sample: 0%, propagate: [w3c, b3, b3multi], "
+       "trust: on}}\n")
           .c_str());
 }
 

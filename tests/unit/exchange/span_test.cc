@@ -29,8 +29,10 @@ TEST(Span, HasWhatItWasTold) {
   EXPECT_EQ(seen.kind, 3u);
   EXPECT_EQ(seen.start, 1'700'000'000'123'000'000u);
   EXPECT_EQ(seen.end, 1'700'000'000'127'567'000u);
-  EXPECT_EQ(seen.attributes, (std::map<std::string, std::string>{{"url.path", "/a"}, {"http.response.status_code", "503"}, {"zero", "0"}}));
-  EXPECT_EQ(seen.links, (std::vector<std::pair<std::string, std::string>>{{"00000000000000010000000000000002", "0000000000000003"}}));
+  EXPECT_EQ(seen.attributes,
+            (std::map<std::string, std::string>{{"url.path", "/a"}, {"http.response.status_code", "503"}, {"zero", "0"}}));
+  EXPECT_EQ(seen.links,
+            (std::vector<std::pair<std::string, std::string>>{{"00000000000000010000000000000002", "0000000000000003"}}));
   EXPECT_EQ(seen.state, "a=1");
   EXPECT_EQ(seen.code, 2u);
   EXPECT_EQ(seen.message, "no_endpoint");

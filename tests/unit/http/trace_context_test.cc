@@ -57,47 +57,47 @@ void expect_each(const std::vector<Case>& cases, bool (*is_good)(std::string_vie
 
 TEST(Traceparent, IsStrictByVersion) {
   const std::string ids = "-" + kTrace + "-" + kSpan + "-";
-  expect_each(
-      {{"usual", "00" + ids + "01", true},
-       {"not sampled", "00" + ids + "00", true},
-       {"all flags", "00" + ids + "ff", true},
-       {"empty", "", false},
-       {"version alone", "00", false},
-       {"version 00 with more behind", "00" + ids + "01.", false},
-       {"version 00 with a field behind", "00" + ids + "01-what-the-future-will-be-like", false},
-       {"version 00 with a dash behind", "00" + ids + "01-", false},
-       {"version cc", "cc" + ids + "01", true},
-       {"version cc with a field behind", "cc" + ids + "01-what-the-future-will-be-like", true},
-       {"version cc with something else behind", "cc" + ids + "01.what-the-future-will-be-like", false},
-       {"version ff", "ff" + ids + "01", false},
-       {"version with a dot", ".0" + ids + "01", false},
-       {"version with a dot behind", "0." + ids + "01", false},
-       {"version of one digit", "0" + ids + "01", false},
-       {"version of three digits", "000" + ids + "01", false},
-       {"version in capitals", "CC" + ids + "01", false},
-       {"trace of zeros", "00-00000000000000000000000000000000-" + kSpan + "-01", false},
-       {"trace with a dot", "00-.2345678901234567890123456789012-" + kSpan + "-01", false},
-       {"trace with a dot at its end", "00-1234567890123456789012345678901.-" + kSpan + "-01", false},
-       {"trace in capitals", "00-ABCDEF78901234567890123456789012-" + kSpan + "-01", false},
-       {"trace too long", "00-" + kTrace + "3-" + kSpan + "-01", false},
-       {"trace too short", "00-" + kTrace.substr(1) + "-" + kSpan + "-01", false},
-       {"span of zeros", "00-" + kTrace + "-0000000000000000-01", false},
-       {"span with a dot", "00-" + kTrace + "-.234567890123456-01", false},
-       {"span too long", "00-" + kTrace + "-" + kSpan + "7-01", false},
-       {"span too short", "00-" + kTrace + "-" + kSpan.substr(1) + "-01", false},
-       {"span in capitals", "00-" + kTrace + "-ABCDEF7890123456-01", false},
-       {"flags with a dot", "00" + ids + ".0", false},
-       {"flags with a dot behind", "00" + ids + "0.", false},
-       {"flags too long", "00" + ids + "001", false},
-       {"flags too short", "00" + ids + "1", false},
-       {"flags in capitals", "00" + ids + "0A", false},
-       {"no dash", "00" + ids.substr(0, 33) + "_" + kSpan + "-01", false}},
-      [](std::string_view text) { return parse_traceparent(text).has_value(); });
+  expect_each({{"usual", "00" + ids + "01", true},
+               {"not sampled", "00" + ids + "00", true},
+               {"all flags", "00" + ids + "ff", true},
+               {"empty", "", false},
+               {"version alone", "00", false},
+               {"version 00 with more behind", "00" + ids + "01.", false},
+               {"version 00 with a field behind", "00" + ids + "01-what-the-future-will-be-like", false},
+               {"version 00 with a dash behind", "00" + ids + "01-", false},
+               {"version cc", "cc" + ids + "01", true},
+               {"version cc with a field behind", "cc" + ids + "01-what-the-future-will-be-like", true},
+               {"version cc with something else behind", "cc" + ids + "01.what-the-future-will-be-like", false},
+               {"version ff", "ff" + ids + "01", false},
+               {"version with a dot", ".0" + ids + "01", false},
+               {"version with a dot behind", "0." + ids + "01", false},
+               {"version of one digit", "0" + ids + "01", false},
+               {"version of three digits", "000" + ids + "01", false},
+               {"version in capitals", "CC" + ids + "01", false},
+               {"trace of zeros", "00-00000000000000000000000000000000-" + kSpan + "-01", false},
+               {"trace with a dot", "00-.2345678901234567890123456789012-" + kSpan + "-01", false},
+               {"trace with a dot at its end", "00-1234567890123456789012345678901.-" + kSpan + "-01", false},
+               {"trace in capitals", "00-ABCDEF78901234567890123456789012-" + kSpan + "-01", false},
+               {"trace too long", "00-" + kTrace + "3-" + kSpan + "-01", false},
+               {"trace too short", "00-" + kTrace.substr(1) + "-" + kSpan + "-01", false},
+               {"span of zeros", "00-" + kTrace + "-0000000000000000-01", false},
+               {"span with a dot", "00-" + kTrace + "-.234567890123456-01", false},
+               {"span too long", "00-" + kTrace + "-" + kSpan + "7-01", false},
+               {"span too short", "00-" + kTrace + "-" + kSpan.substr(1) + "-01", false},
+               {"span in capitals", "00-" + kTrace + "-ABCDEF7890123456-01", false},
+               {"flags with a dot", "00" + ids + ".0", false},
+               {"flags with a dot behind", "00" + ids + "0.", false},
+               {"flags too long", "00" + ids + "001", false},
+               {"flags too short", "00" + ids + "1", false},
+               {"flags in capitals", "00" + ids + "0A", false},
+               {"no dash", "00" + ids.substr(0, 33) + "_" + kSpan + "-01", false}},
+              [](std::string_view text) { return parse_traceparent(text).has_value(); });
 }
 
 TEST(Traceparent, OfFlagsTwoAreKnownAndNoneElseGoesOn) {
   Arena arena;
-  for (const auto& [flags, written] : {std::pair{"00", "00"}, {"01", "01"}, {"02", "02"}, {"03", "03"}, {"fc", "00"}, {"ff", "03"}}) {
+  for (const auto& [flags, written] :
+       {std::pair{"00", "00"}, {"01", "01"}, {"02", "02"}, {"03", "03"}, {"fc", "00"}, {"ff", "03"}}) {
     const auto context = parse_traceparent("00-" + kTrace + "-" + kSpan + "-" + flags);
     ASSERT_TRUE(context) << flags;
     EXPECT_EQ(write_traceparent(*context, arena).substr(53), written) << flags;
@@ -191,8 +191,9 @@ TEST(B3, OfOneFieldMaySayMoreOrLess) {
 
 TEST(B3, IsWrittenAsOneField) {
   Arena arena;
-  for (const std::string text : {"80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1", "000000000000000064fe8b2a57d3eff7-e457b5a2e4d86bd1-0",
-                                 "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-d", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1"}) {
+  for (const std::string text :
+       {"80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1", "000000000000000064fe8b2a57d3eff7-e457b5a2e4d86bd1-0",
+        "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-d", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1"}) {
     const auto read = parse_b3(text);
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(write_b3(*read, arena), text);
@@ -246,7 +247,8 @@ TEST(Share, IsByTheIdAloneAndGrowsWithoutLeavingAnybodyOut) {
   }
   EXPECT_EQ(in[0], 0);
   EXPECT_EQ(in[6], kTraces);
-  for (int s = 1; s < 6; ++s) EXPECT_NEAR(in[s], kTraces * shares[s], 6 * std::sqrt(kTraces * shares[s] * (1 - shares[s]))) << shares[s];
+  for (int s = 1; s < 6; ++s)
+    EXPECT_NEAR(in[s], kTraces * shares[s], 6 * std::sqrt(kTraces * shares[s] * (1 - shares[s]))) << shares[s];
 }
 
 // As go.opentelemetry.io/otel/sdk/trace decides: the lower half of the id, without its last bit, below the share of 2^63.

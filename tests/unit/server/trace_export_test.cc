@@ -20,13 +20,15 @@ using test::Collector;
 using test::run_until;
 
 std::string span(uint64_t id, size_t padding = 0) {
-  exchange::Span made({1, 2, id, http::TraceContext::Sampled::Yes}, 0, false, exchange::Span::Kind::Server, "GET", net::Loop::wall(), net::Loop::wall());
+  exchange::Span made({1, 2, id, http::TraceContext::Sampled::Yes}, 0, false, exchange::Span::Kind::Server, "GET",
+                      net::Loop::wall(), net::Loop::wall());
   made.text("padding", std::string(padding, 'x'));
   return made.take();
 }
 
 std::string answer(int status, const std::string& fields = {}, const std::string& body = {}) {
-  return "HTTP/1.1 " + std::to_string(status) + " So\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
+  return "HTTP/1.1 " + std::to_string(status) + " So\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + fields +
+         "\r\n" + body;
 }
 
 class TraceExportTest : public testing::Test {
@@ -218,7 +220,9 @@ TEST_F(TraceExportTest, SomeMayBeRejected) {
 }
 
 TEST_F(TraceExportTest, WhateverElseA200SaysTheyAreTaken) {
-  Collector collector([](size_t n, const test::Message&) { return answer(200, "", n == 0 ? "{\"partialSuccess\":{}}" : std::string("\xff\xff\xff\xff\x0f\x01", 6)); });
+  Collector collector([](size_t n, const test::Message&) {
+    return answer(200, "", n == 0 ? "{\"partialSuccess\":{}}" : std::string("\xff\xff\xff\xff\x0f\x01", 6));
+  });
   start(collector.url(), [](config::Tracing& t) { t.batch_spans = 1; });
   ASSERT_TRUE(post(1, 2));
   await_exported("success", 2);
@@ -256,14 +260,16 @@ TEST_F(TraceExportTest, WhoIsSilentIsNotWaitedForLong) {
 
 TEST_F(TraceExportTest, OnTheWayOutItIsTriedOnceMoreAndNotForLong) {
   Collector silent([](size_t, const test::Message&) { return std::string(); });
-  start(silent.url(), [](config::Tracing& t) { t.timeout = std::chrono::hours(1), t.flush = milliseconds(20), t.batch_spans = 1; });
+  start(silent.url(),
+        [](config::Tracing& t) { t.timeout = std::chrono::hours(1), t.flush = milliseconds(20), t.batch_spans = 1; });
   ASSERT_TRUE(post(1, 3));
   EXPECT_TRUE(finish());
   EXPECT_EQ(dropped("shutdown"), 3u);
 }
 
 TEST_F(TraceExportTest, OnTheWayOutNobodyWaitsForWhoIsAway) {
-  start("http://" + test::refusing_address().text(), [](config::Tracing& t) { t.retry = t.flush = std::chrono::hours(1), t.batch_spans = 1; });
+  start("http://" + test::refusing_address().text(),
+        [](config::Tracing& t) { t.retry = t.flush = std::chrono::hours(1), t.batch_spans = 1; });
   ASSERT_TRUE(post(1, 3));
   await_exported("connection", 1);
   EXPECT_TRUE(finish());
