@@ -422,6 +422,20 @@ struct AccessLog {
   std::vector<std::pair<std::string, std::string>> fields;  // "header.x", "response_header.x", "=text", or off
 };
 
+struct Tracing {
+  bool on = false;
+  enum class Format : uint8_t { W3c, B3, B3Multi };
+  std::vector<Format> propagate{Format::W3c, Format::B3};
+  double sample = 0.01, sample_errors = 1;
+  std::string always = "header.x-trace";  // or off
+  bool always_of_anybody = false;         // somebody wrote it down: it holds for callers who are not trusted, too
+  enum class Trust : uint8_t { Auto, On, Off } trust = Trust::Auto;
+  std::string otlp, ca, service;  // URL of the collector, empty: none; its authorities' file; empty: by `service.name`
+  uint64_t queue = 4 << 20, batch_size = 1 << 20;
+  uint32_t batch_spans = 512, attempts = 5;
+  milliseconds batch_delay{1000}, timeout{10000}, retry{60000}, flush{2000};
+};
+
 struct Log {
   enum class Level : uint8_t { Debug, Info, Warn, Error, Off } level = Level::Info;
   bool json = false;
@@ -453,6 +467,7 @@ struct Document {
   Upkeep upkeep;
   Metrics metrics;
   AccessLog access_log;
+  Tracing tracing;
   Log log;
   Admin admin;
   std::string file;    // it came from; empty: none

@@ -254,7 +254,7 @@ void read_telemetry(Fields& top, Document& d, const Sources& sources) {
     read_buckets(metrics, d.metrics);
   }
   read_access_log(fields, d.access_log, sources);
-  fields.later("tracing", {"off"}, {"{propagate: [w3c, b3], sample: 1%, otlp: \"\", always: header.x-trace}"});
+  read_tracing(fields, d.tracing);
   Fields log = fields.map("log");
   using Level = Log::Level;
   log.choice(

@@ -69,6 +69,9 @@ void read_overload(Fields& top, Overload& overload);
 // parse_authorization.cc
 void read_authorization(Fields& top, Authorization& authorization);
 
+// parse_tracing.cc
+void read_tracing(Fields& telemetry, Tracing& tracing);
+
 // parse_experiment.cc
 void read_experiment(Fields& fields, Experiment& experiment, const Layers& layers);
 

@@ -1,7 +1,7 @@
 #include "config/restart.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <string_view>
 
 #include "config/reader.h"
@@ -11,13 +11,13 @@ namespace outrider::config {
 namespace {
 
 // Whatever is below these; but for what is below kServed.
-constexpr std::array<std::string_view, 10> kFixed{"mode",          "node",      "service",
-                                                  "identity",      "registry",  "overload.threads",
-                                                  "lifecycle.sandbox", "config.history", "telemetry.metrics",
-                                                  "admin"};
-constexpr std::array<std::string_view, 7> kServed{"service.weight",    "service.health", "service.concurrency",
-                                                  "service.admission", "service.queue",  "service.capacity",
-                                                  "service.version"};
+constexpr std::string_view kFixed[] = {"mode", "node", "service", "identity", "registry", "overload.threads", "lifecycle.sandbox",
+                                       "lifecycle.upgrade", "lifecycle.pid", "lifecycle.quit", "config.history",
+                                       "telemetry.metrics", "telemetry.tracing", "admin"};
+constexpr std::string_view kServed[] = {
+    "service.weight", "service.health",   "service.concurrency", "service.admission",           "service.queue",
+    "service.capacity", "service.version", "admin.explain",       "telemetry.tracing.propagate", "telemetry.tracing.sample",
+    "telemetry.tracing.sample_errors", "telemetry.tracing.always", "telemetry.tracing.trust"};
 
 bool is_below(std::string_view path, std::string_view top) {
   return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '.');
@@ -25,11 +25,11 @@ bool is_below(std::string_view path, std::string_view top) {
 
 bool is_fixed(std::string_view path) {
   const auto above = [path](std::string_view top) { return is_below(path, top); };
-  return std::any_of(kFixed.begin(), kFixed.end(), above) && std::none_of(kServed.begin(), kServed.end(), above);
+  return std::any_of(std::begin(kFixed), std::end(kFixed), above) && std::none_of(std::begin(kServed), std::end(kServed), above);
 }
 
 bool leads_to_fixed(std::string_view path) {
-  return path.empty() || std::any_of(kFixed.begin(), kFixed.end(), [path](std::string_view top) { return is_below(top, path); });
+  return path.empty() || std::any_of(std::begin(kFixed), std::end(kFixed), [path](std::string_view top) { return is_below(top, path); });
 }
 
 void compare(const Node* before, const Node* after, const std::string& path, std::vector<std::string>& differ) {

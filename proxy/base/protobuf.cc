@@ -6,10 +6,15 @@ namespace {
 
 enum Kind : uint64_t { Varint = 0, Fixed64 = 1, Bytes = 2, Fixed32 = 5 };
 
-std::string write_varint(uint64_t value) {
-  std::string out;
+void append_varint(std::string& out, uint64_t value) {
   for (; value >= 128; value >>= 7) out += char(value | 128);
-  return out += char(value);
+  out += char(value);
+}
+
+void append_key(std::string& out, uint32_t number, Kind kind) { append_varint(out, uint64_t(number) << 3 | kind); }
+
+void append_fixed(std::string& out, uint64_t value, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i, value >>= 8) out += char(value);
 }
 
 }  // namespace
@@ -59,8 +64,41 @@ std::optional<Reader::Field> Reader::next() {
   return {};
 }
 
+void append_number(std::string& out, uint32_t number, uint64_t value) {
+  append_key(out, number, Varint);
+  append_varint(out, value);
+}
+
+void append_fixed64(std::string& out, uint32_t number, uint64_t value) {
+  append_key(out, number, Fixed64);
+  append_fixed(out, value, 8);
+}
+
+void append_fixed32(std::string& out, uint32_t number, uint32_t value) {
+  append_key(out, number, Fixed32);
+  append_fixed(out, value, 4);
+}
+
+size_t size_of_number(uint64_t value) {
+  size_t size = 1;
+  for (; value >= 128; value >>= 7) ++size;
+  return size;
+}
+
+void append_head(std::string& out, uint32_t number, size_t size) {
+  append_key(out, number, Bytes);
+  append_varint(out, size);
+}
+
+void append_bytes(std::string& out, uint32_t number, std::string_view bytes) {
+  append_head(out, number, bytes.size());
+  out += bytes;
+}
+
 std::string write_bytes(uint32_t number, std::string_view bytes) {
-  return write_varint(uint64_t(number) << 3 | Bytes) + write_varint(bytes.size()) + std::string(bytes);
+  std::string out;
+  append_bytes(out, number, bytes);
+  return out;
 }
 
 }  // namespace outrider::protobuf

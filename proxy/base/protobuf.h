@@ -30,4 +30,12 @@ class Reader {
 
 std::string write_bytes(uint32_t number, std::string_view bytes);  // one field
 
+// One field behind what is there.
+void append_number(std::string& out, uint32_t number, uint64_t value);  // a varint
+void append_fixed64(std::string& out, uint32_t number, uint64_t value);
+void append_fixed32(std::string& out, uint32_t number, uint32_t value);
+void append_bytes(std::string& out, uint32_t number, std::string_view bytes);  // a text, bytes or a message
+void append_head(std::string& out, uint32_t number, size_t size);              // of the same, whose so many bytes follow
+size_t size_of_number(uint64_t value);                                         // as a varint
+
 }  // namespace outrider::protobuf

@@ -129,6 +129,7 @@ void append_entry(std::string& out, const AccessEntry& e, std::span<const std::s
   out += ",\"first_byte_ms\":";
   append_ms(out, e.first_byte_us);
   text("request_id", e.request_id);
+  text("trace_id", e.trace_id);
   text("user_agent", e.user_agent);
 }
 

@@ -68,7 +68,7 @@ struct AccessLogPlan {
 struct AccessEntry {
   WallTime start;
   std::string_view direction, listener, route, cluster, endpoint, method, host, path, client, peer, request_id, flag, reason,
-      user_agent, protocol, offered, original_dst;
+      user_agent, protocol, offered, original_dst, trace_id;
   uint16_t status = 0;
   std::optional<http::GrpcStatus> grpc_status;
   uint32_t tries = 0;

@@ -91,6 +91,7 @@ void Exchange::answer(uint16_t status, const char* reason, std::string_view body
   if (fetch_) fetch_->cancel();
   if (waits_) waits_->cancel();
   end_hedge();
+  if (trace_) end_traced(nullptr);
   if (admission_) admission_->leave(turn_);
   if (auto* last = attempt(); last && last->state() < upstream::Attempt::State::Ended) last->cancel();
   committed_ = upgrading_ = false;

@@ -85,6 +85,7 @@ bool Exchange::step() {
           if (ok.error().code == Code::Protocol) session_->note_malformed(ok.error().what);
           return fail(ok.error()), true;
         }
+        if (const TracePlan* plan = session_->plan().trace.get()) begin_trace(*plan);
       }
       note_grpc();
       if (session_->plan().authorization && !authorize(other_port())) return true;
@@ -230,6 +231,7 @@ bool Exchange::start_try() {
   tried_[tries_] = seat.get();
   attempts_[tries_++] = site_.attempts.take();
   own().count = 0;
+  if (trace_) trace_try();
   request_gone_ = false;
   if (deadline_.armed()) pass_deadline_on(seat->member.endpoint->mutual_tls);
   if (trying_->retries_answers() || hedging().on) count_tries_out();

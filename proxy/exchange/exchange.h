@@ -10,6 +10,7 @@
 #include "exchange/shadow.h"
 #include "exchange/site.h"
 #include "exchange/time_limit.h"
+#include "exchange/trace.h"
 #include "exchange/waits.h"
 #include "filter/chain.h"
 #include "http/grpc.h"
@@ -38,6 +39,7 @@ class Exchange final : public filter::Call,
   explicit Exchange(Site& site);
   http::StreamEvents& begin(HttpSession& session, http::StreamId stream);  // from a session; events follow
   void reset_for_reuse();
+  const http::TraceContext* trace() const;  // with the span of what came in; null: it is not traced
 
  private:
   friend struct Site;
@@ -57,8 +59,8 @@ class Exchange final : public filter::Call,
     Dead
   };
   enum class Choice : uint8_t { Wait, Again, Commit, GiveUp };
-  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load
-    std::array<http::Field, 3> fields;
+  struct Own {  // fields of one try: grpc-timeout or x-outrider-timeout-ms, x-outrider-attempt, x-outrider-load, five of a trace
+    std::array<http::Field, 8> fields;
     size_t count = 0;
     void add(const http::Field& field) { fields[count++] = field; }
   };
@@ -149,6 +151,14 @@ class Exchange final : public filter::Call,
   void note_tries(Decision& decision);
   void note_answerer();
   const char* why_not_again(bool answered) const;
+  void begin_trace(const TracePlan& plan);  // trace.cc, and the next
+  void trace_try();
+  void tell_trace(const http::TraceContext& context, Own& to);
+  void trace_shadows();
+  void end_traced(const upstream::Attempt* of, TimePoint now = net::Loop::clock());
+  bool is_exported();
+  void report_trace(TimePoint now);
+  std::string span_of(const Trace::Try& one, uint32_t count, std::string_view name, WallTime began, WallTime ended);
   const filter::Chain& chain() const { return *chain_; }
   upstream::Attempt* attempt() { return tries_ ? attempts_[tries_ - 1].get() : nullptr; }
   Own& own() { return own_[(tries_ - 1) % 2]; }                       // of attempt()
@@ -255,6 +265,7 @@ class Exchange final : public filter::Call,
   const filter::Tapping* tapping_ = nullptr;  // by whom it was picked
   std::span<const http::Field> tapped_;       // the request's fields at that moment, in the arena
   Trail* trail_ = nullptr;                    // in the arena; null: it went straight on
+  Trace* trace_ = nullptr;                    // in the arena; null: tracing is off
   const filter::Filter* fetcher_ = nullptr;
   filter::Subrequest* fetched_ = nullptr;  // in the arena
   std::optional<wire::Relay> relay_;

@@ -132,6 +132,7 @@ Exchange::Choice Exchange::choose() {
   if (seen_ && (!may_wait(answered ? &last.response() : nullptr) || !spend_budget(reason)))
     return answered ? Choice::Commit : Choice::GiveUp;
   if (answered) last.finish();
+  if (trace_) end_traced(&last);
   count_retry("failure");
   retry_reason_ = trail().again[tries_ - 1] = reason;
   return Choice::Again;

@@ -9,9 +9,7 @@ using upstream::Attempt;
 using State = Attempt::State;
 
 Fetch::Fetch(net::Loop& loop, upstream::AttemptPool& attempts, FetchEvents& events)
-    : loop_(loop), attempts_(attempts), events_(events), nothing_(loop.blocks()) {
-  nothing_.ended = true;
-}
+    : loop_(loop), attempts_(attempts), events_(events), sent_(loop.blocks()) {}
 
 void Fetch::start(Ref<upstream::Cluster> cluster, filter::Subrequest& what) {
   cancel();
@@ -46,6 +44,9 @@ void Fetch::send() {
   if (!seat) return tell("no_endpoint");
   tried_[tries_++] = seat.get();
   body_.clear();
+  sent_.clear();
+  sent_.held.append(what_->sent);
+  sent_.ended = true;
   attempt_ = attempts_.take();
   attempt_->start(*this, *cluster_, std::move(seat), cluster_->plan().protocol, left);
 }

@@ -30,7 +30,7 @@ class Fetch final : upstream::AttemptOwner, net::EndOfTurn {
 
  private:
   static constexpr uint32_t kMostTries = 3;
-  upstream::Sending sending(upstream::Attempt&) override { return {what_->head, {}, nothing_}; }
+  upstream::Sending sending(upstream::Attempt&) override { return {what_->head, {}, sent_}; }
   void on_attempt(upstream::Attempt& attempt) override;
   void on_end_of_turn() override;
   void on_place() { send(); }
@@ -42,7 +42,7 @@ class Fetch final : upstream::AttemptOwner, net::EndOfTurn {
   net::Loop& loop_;
   upstream::AttemptPool& attempts_;
   FetchEvents& events_;
-  http::Pipe nothing_;  // the request's body
+  http::Pipe sent_;  // what is left of the request's body
   Ref<upstream::Cluster> cluster_;
   filter::Subrequest* what_ = nullptr;  // null: nothing is under way
   Ref<upstream::Attempt> attempt_;

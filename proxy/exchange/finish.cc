@@ -23,6 +23,20 @@ const char* name_of(http::Version version) {
   return "HTTP/1.1";
 }
 
+// As bytes, the first one first (W3C Trace Context 3.2.2.3).
+stats::TraceId id_of(const http::TraceContext& context) {
+  stats::TraceId id;
+  for (size_t i = 0; i < 8; ++i) {
+    id[i] = uint8_t(context.high >> (56 - 8 * i));
+    id[8 + i] = uint8_t(context.low >> (56 - 8 * i));
+  }
+  return id;
+}
+
+uint64_t unix_now() {
+  return uint64_t(std::chrono::duration_cast<std::chrono::microseconds>(net::Loop::wall().time_since_epoch()).count());
+}
+
 }  // namespace
 
 void Exchange::finish() {
@@ -46,6 +60,7 @@ void Exchange::finish() {
   if (!unsaid_) {
     count(now);
     log(now);
+    if (trace_) report_trace(now);
     if (site_.taps.watched()) show(now);
     if (site_.decisions && is_noteworthy(now)) remember(now);
   }
@@ -91,6 +106,8 @@ void Exchange::count(TimePoint now) {
   if (const auto status = grpc_status()) shard.add(counters_->grpc_responses(*status));
   const uint64_t total = microseconds(started_, now);
   shard.observe(counters_->duration, total);
+  const http::TraceContext* const traced = trace();
+  if (traced && traced->is_sampled()) shard.leave_exemplar(counters_->duration, total, id_of(*traced), unix_now());
   shard.add(counters_->request_bytes, request_bytes_);
   shard.add(counters_->response_bytes, response_bytes_);
   if (retry_reason_) count_retry(flag_ == Flag::None && !status_to_retry(*attempt()) ? "success" : "failure");
@@ -100,6 +117,8 @@ void Exchange::count(TimePoint now) {
   }
   if (first_byte_ == TimePoint{}) return;
   shard.observe(counters_->first_byte, microseconds(started_, first_byte_));
+  if (traced && traced->is_sampled())
+    shard.leave_exemplar(counters_->first_byte, microseconds(started_, first_byte_), id_of(*traced), unix_now());
   if (hedge_) return;  // what was waited for the first of two is not ours
   shard.observe(counters_->overhead, own_time(now));
 }
@@ -141,6 +160,7 @@ AccessEntry Exchange::entry(TimePoint now) {
     entry.status = status();
     entry.grpc_status = grpc_status();
   }
+  if (trace_) entry.trace_id = http::write_trace_id(trace_->context, arena_);
   entry.flag = name_of(flag_);
   entry.reason = reason_;
   entry.tries = tries_;
@@ -208,6 +228,7 @@ void Exchange::reset_for_reuse() {
   kept_ = nullptr;
   tapping_ = nullptr;
   trail_ = nullptr;
+  trace_ = nullptr;
   arena_.reset();
   phase_ = Phase::Head;
   advancing_ = again_ = raw_ = tls_ = upgrading_ = tunnel_ = committed_ = response_sent_ = response_ended_ = relay_over_ = false;

@@ -76,7 +76,8 @@ Attempt* Exchange::stop_racing(Attempt& left) {
     std::swap(tried_[tries_ - 1], tried_[tries_ - 2]);
     std::swap(own_[0], own_[1]);
   }
-  return attempts_[tries_ - 2].get();
+  if (trace_) end_traced(rival());
+  return rival();
 }
 
 // Nobody is waited for any more. Where the first has failed and left it to the hedge, what is committed to decides.

@@ -74,6 +74,7 @@ bool Exchange::push_request(Attempt& to) {
 void Exchange::pass_to_shadows(const Buffer& part, bool end) {
   if (!part.empty()) shadows_.for_each([&](Shadow& shadow) { shadow.take(part); });
   if (!end) return;
+  if (trace_ && !shadows_.empty()) trace_shadows();
   shadows_.for_each([&](Shadow& shadow) { shadow.send(request_, peer_, protocol(shadow.cluster().plan())); });
 }
 

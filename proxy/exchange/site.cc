@@ -19,7 +19,8 @@ Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSo
     : loop(l), catalog(c), shard(s), context{l, c, s}, attempts(l), by_name(context, services, kNames, service_idle),
       codecs(l.blocks()), counters(c), authorizations(c), denials(c, names::kFilterDenied, "filter", "reason"),
       filter_actions(c, names::kFilterActions, "filter", "action"), mirrored(c, names::kMirrored, "cluster", "result"),
-      sheds(c, names::kServiceShed, "priority", "reason"), peers(c, std::move(peer_names)), access_log(l), taps(l, c, s) {}
+      sheds(c, names::kServiceShed, "priority", "reason"), peers(c, std::move(peer_names)), access_log(l), taps(l, c, s),
+      spans(l, c, s) {}
 
 Site::~Site() {
   while (Shadow* shadow = shadows.front()) delete shadow;

@@ -10,6 +10,7 @@
 #include "exchange/pressure.h"
 #include "exchange/serving.h"
 #include "exchange/shadow.h"
+#include "exchange/spans.h"
 #include "exchange/tap.h"
 #include "http/vacant_codecs.h"
 #include "upstream/attempt.h"
@@ -59,6 +60,7 @@ struct Site {
   AccessLog access_log;
   Taps taps;
   std::unique_ptr<Decisions> decisions;                                     // null: nobody wants to know why
+  Spans spans;
   Ref<Serving> serving;                                                     // the newest
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
   std::vector<net::Address> listening;                                      // where the doors are

@@ -26,6 +26,8 @@ namespace outrider::exchange {
 enum class Forwarded : uint8_t { Append, Replace, Off };
 enum class Slash : uint8_t { Keep, Decode, Reject };
 
+struct TracePlan;
+
 using ClusterIds = std::map<std::string, uint32_t, std::less<>>;
 
 struct ListenerPlan {
@@ -66,6 +68,7 @@ struct ListenerPlan {
   std::shared_ptr<Tally> connections = std::make_shared<Tally>();  // of all workers
   std::shared_ptr<Pace> rate = std::make_shared<Pace>();
   std::shared_ptr<TallyTable> per_ip = std::make_shared<TallyTable>();
+  std::shared_ptr<const TracePlan> trace;  // null: nobody looks at what requests say of traces
   uint32_t max_of_process = UINT32_MAX;
   std::shared_ptr<Tally> of_process = std::make_shared<Tally>();  // of all listeners
 

@@ -24,10 +24,11 @@ struct Peer {                       // who is calling, as established by the con
 
 inline http::Asker asker_of(const Peer& peer) { return {peer.remote_ip, peer.identity}; }
 
-// A request of a filter's own, without a body, and what came of it. Lives in its call's arena.
+// A request of our own, and what came of it. A filter's lives in its call's arena.
 struct Subrequest {
   explicit Subrequest(Arena& arena) : head(arena) {}
   http::RequestHead head;
+  std::string_view sent;  // its body, of the length that the head says; lives as long
   milliseconds timeout{1000};
   size_t most = 64 * 1024;  // of the answer's body; what is beyond it is left out
   // The answer, for as long as on_fetched() runs. Without one `error` says why, as a literal.

@@ -12,6 +12,7 @@
 #include "server/cluster_plans.h"
 #include "server/conditions.h"
 #include "server/threads.h"
+#include "server/trace_plan.h"
 
 namespace outrider::server {
 
@@ -414,6 +415,7 @@ identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const confi
     if (plan->mutual_tls) plan->authorization = authorization;
     if (plan->mutual_tls) plan->client_cert_prefix = "By=" + workload->id() + ";URI=";
     plan->ip = chains.ip_rules(listener.ip);
+    plan->trace = trace_plan_of(document.tracing, listener);
     plan->max_of_process = document.overload.connections;
     if (const std::string& from = document.service.queue_priority; listener.direction != config::Direction::Edge && from != "off")
       plan->priority_field = from.substr(from.find('.') + 1);

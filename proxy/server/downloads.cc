@@ -5,8 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "exchange/fetch.h"
-#include "net/lookup.h"
+#include "server/url_client.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -15,48 +14,32 @@ namespace {
 
 constexpr milliseconds kLook{1000};  // between two looks whether somebody wants a new one
 
-std::shared_ptr<const upstream::ClusterPlan> plan_of(const filter::Download& from, TlsFiles::Slot tls) {
-  auto plan = std::make_shared<upstream::ClusterPlan>();
-  plan->name = from.url.authority;
-  plan->protocol = from.url.https ? upstream::Protocol::Either : upstream::Protocol::Http1;
-  plan->tls.files = std::move(tls);
-  plan->tls.name = from.url.host;
-  plan->pool.connect_timeout = from.timeout;
-  return plan;
-}
-
 }  // namespace
 
-// One feed's: looks its host up, asks, hands over, and waits for the next time.
-class Downloads::Task final : net::LookupEvents, exchange::FetchEvents {
+// One feed's: asks, hands over, and waits for the next time.
+class Downloads::Task final : UrlEvents {
  public:
   Task(Downloads& all, std::shared_ptr<filter::Feed> feed, TlsFiles::Slot tls)
       : all_(all), feed_(std::move(feed)), from_(*feed_->download()),
-        cluster_(new upstream::Cluster({all.control_, all.catalog_, all.shard_}, plan_of(from_, std::move(tls)),
-                                       std::make_shared<upstream::Limits>())) {}
+        client_({all.control_, all.catalog_, all.shard_}, all.attempts_, from_.url, std::move(tls), from_.timeout, *this) {}
   void start() { fetch(); }
   const std::shared_ptr<filter::Feed>& feed() const { return feed_; }
 
  private:
   void on_look();
   void fetch();
-  void on_looked_up(const std::vector<net::Address>& found, const std::string& trouble) override;
-  void ask(const std::vector<net::Address>& at);
-  void on_fetched() override;
+  void on_answered(const char* failure, const std::string& why) override;
   void over(const char* result, const std::string& why);
   void look_in(milliseconds wait) { all_.control_.arm(look_, std::max(milliseconds(1), std::min({wait, kLook, from_.retry}))); }
 
   Downloads& all_;
   const std::shared_ptr<filter::Feed> feed_;
   const filter::Download& from_;  // the feed's
-  Ref<upstream::Cluster> cluster_;
-  std::shared_ptr<const upstream::EndpointSet> set_;
   Arena arena_;
   std::optional<filter::Subrequest> question_;
   TimePoint began_{}, due_{};
   bool good_ = false;  // the last one was
-  net::Lookup lookup_{all_.control_, *this};
-  exchange::Fetch fetch_{all_.control_, all_.attempts_, *this};
+  UrlClient client_;
   net::BoundTimer<Task, &Task::on_look> look_{*this};
 };
 
@@ -69,47 +52,19 @@ void Downloads::Task::on_look() {
 
 void Downloads::Task::fetch() {
   began_ = all_.control_.now();
-  const bool v6 = from_.url.host.find(':') != std::string::npos;
-  const auto literal =
-      net::Address::parse((v6 ? "[" + from_.url.host + "]" : from_.url.host) + ":" + std::to_string(from_.url.port));
-  if (literal) ask({*literal});
-  else lookup_.start(from_.url.host, from_.url.port);
-}
-
-void Downloads::Task::on_looked_up(const std::vector<net::Address>& found, const std::string& trouble) {
-  if (found.empty()) return over("lookup", trouble);
-  ask(found);
-}
-
-void Downloads::Task::ask(const std::vector<net::Address>& at) {
-  std::vector<std::shared_ptr<const discovery::Instance>> endpoints;
-  for (const net::Address& address : at) {
-    auto endpoint = std::make_shared<discovery::Instance>();
-    endpoint->address = address.text();
-    endpoints.push_back(std::move(endpoint));
-  }
-  if (auto next = upstream::next_set(set_, upstream::Known::Yes, endpoints)) cluster_->adopt(set_ = std::move(next));
   arena_.reset();
   http::RequestHead& head = question_.emplace(arena_).head;
   head.method = http::Method::Get;
   head.method_text = "GET";
-  head.scheme = from_.url.https ? "https" : "http";
-  head.authority = from_.url.authority;
-  head.path = from_.url.path;
-  head.headers.add("Host", from_.url.authority);
   head.headers.add("Accept", "application/json");
-  head.headers.add("User-Agent", "outrider");
   question_->timeout = from_.timeout;
   question_->most = from_.max_size;
-  fetch_.start(cluster_, *question_);
+  client_.ask(*question_);
 }
 
-void Downloads::Task::on_fetched() {
+void Downloads::Task::on_answered(const char* failure, const std::string& trouble) {
+  if (failure) return over(failure, trouble);
   const filter::Subrequest& answer = *question_;
-  if (answer.error) {
-    const bool late = std::string_view(answer.error) == "timeout";
-    return over(late ? "timeout" : "connection", answer.error);
-  }
   if (answer.status != 200) return over("status", "it was answered with " + std::to_string(answer.status));
   if (answer.cut) return over("too_large", "there is more than " + std::to_string(from_.max_size) + " bytes of it");
   if (!answer.whole) return over("connection", "it was cut short");
@@ -139,14 +94,10 @@ std::string Downloads::begin(const std::vector<std::shared_ptr<filter::Feed>>& f
   for (const auto& feed : feeds) {
     if (!feed->download()) continue;
     const filter::Download& from = *feed->download();
-    TlsFiles::Slot tls;
-    if (from.url.https) {
-      auto made = files.client(from.text, {.ca = from.ca});
-      if (!made) return from.text + ": " + made.why();
-      tls = *made;
-    }
+    auto tls = tls_for(from.url, from.text, from.ca, files);
+    if (!tls) return from.text + ": " + tls.why();
     const auto same = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& task) { return task->feed() == feed; });
-    next_.push_back(same != tasks_.end() ? *same : std::make_shared<Task>(*this, feed, std::move(tls)));
+    next_.push_back(same != tasks_.end() ? *same : std::make_shared<Task>(*this, feed, *tls));
   }
   return {};
 }

@@ -99,6 +99,7 @@ std::string Supervisor::apply(config::Document next) {
   std::string problem = snapshot ? std::string() : snapshot.why();
   if (snapshot)
     if (problem = downloads_->begin((*snapshot)->feeds, tls_files_); !problem.empty()) problem = "filters: " + problem;
+  traces_.hold_files(tls_files_);
   Opening opening;
   if (problem.empty()) problem = open_listeners(**snapshot, opening);
   if (!problem.empty()) {

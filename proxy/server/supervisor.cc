@@ -100,6 +100,7 @@ Supervisor::~Supervisor() {
   downloads_.reset();
   shared_limits_.reset();
   reloader_.reset();
+  traces_.stop();
   signals_.reset();
   app_.reset();
   succession_.reset();
@@ -139,6 +140,7 @@ std::string Supervisor::start_all() {
   shared_limits_ = std::make_unique<SharedLimits>(control_, *catalog_, *shard_);
   if (const auto problem = downloads_->begin(snapshot_->feeds, tls_files_); !problem.empty()) return "filters: " + problem;
   state_.files = &tls_files_;
+  if (auto problem = traces_.configure(*document_, tls_files_); !problem.empty()) return problem;
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_->identity.trust_domain);
   const uint32_t threads = threads_of(*document_);
@@ -146,6 +148,7 @@ std::string Supervisor::start_all() {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(),
                                                 document_->registry.idle_timeout, peers, *this));
+    workers_.back()->trace_to(traces_);
   }
   if (settings_.sources)
     reloader_ = std::make_unique<Reloader>(control_, *catalog_, *shard_,

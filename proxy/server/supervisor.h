@@ -24,6 +24,7 @@
 #include "server/signals.h"
 #include "server/tls_files.h"
 #include "server/upgrade.h"
+#include "server/trace_export.h"
 #include "server/view.h"
 #include "server/watchers.h"
 #include "server/worker.h"
@@ -154,6 +155,7 @@ class Supervisor final : public WorkerEvents,
   std::shared_ptr<const exchange::Snapshot> snapshot_;
   EndpointSources endpoints_;
   Mesh mesh_;
+  TraceExport traces_{control_, *catalog_, *shard_};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Services> services_;
   State state_;

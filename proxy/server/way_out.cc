@@ -152,7 +152,7 @@ void Supervisor::stop() {
   step_ = Step::Stopped;
   step_limit_.cancel();
   for (auto& worker : workers_) worker->join();
-  control_.stop();
+  traces_.finish([this] { control_.stop(); });
 }
 
 }  // namespace outrider::server

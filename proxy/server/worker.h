@@ -41,6 +41,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
     net::Address address;  // as it is configured
     int fd;                // listening; the worker's from here on
   };
+  void trace_to(exchange::SpanSink& sink) { site_->spans.send_to(&sink); }  // before start(); outlives this
   // From the control thread, at any time, before start() as well: what is served from now on. Doors whose addresses it does not
   // have are shut; connections that its plans cannot go on with are drained, the others go on by them.
   void adopt(std::shared_ptr<const exchange::Snapshot> snapshot, std::vector<Opened> opened);

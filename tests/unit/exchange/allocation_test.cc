@@ -94,6 +94,17 @@ TEST(WarmPath, WhileFailuresAreKeptAQuickAnswerCallsNeither) {
   EXPECT_EQ(kept[0].tried, 1u);
 }
 
+// In a trace that is not sampled, of which it has all fields there are.
+TEST(WarmPath, ATracedRequestCallsNeither) {
+  expect_none(
+      "GET /a HTTP/1.1\r\nHost: web\r\nTraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\nTracestate: a=1\r\n\r\n",
+      kAnswer, "fine!",
+      (std::string(World::kYaml) +
+       "telemetry: {tracing: {otlp: \"http://127.0.0.1:1\", sample: 0%, propagate: [w3c, b3, b3multi], "
+       "trust: on}}\n")
+          .c_str());
+}
+
 // By what the endpoint says of its load, and by priority.
 TEST(WarmPath, ARequestThatIsLedByLoadCallsNeither) {
   expect_none("GET /a HTTP/1.1\r\nHost: web\r\nX-Outrider-Load: 1\r\n\r\n",
