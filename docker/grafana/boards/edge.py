@@ -47,6 +47,8 @@ def board():
                    "Handshakes with clients that came to their end.", "TLSv1.2: who may be asked to come with 1.3?", stacked=True),
             series("Handshakes that fail, by why", only((rate("outrider_tls_handshakes_total", join(POD, 'side="client"', 'result!="ok"'), "result"), "{{result}}")), "ops",
                    "What strangers try, and clients that are configured otherwise.", "tls_unknown_ca, tls_expired: certificates of clients; tls_refused_by_client: ours."),
+            series("Handshake time", quantiles("outrider_tls_handshake_duration_seconds", join(POD, 'side="client"')), "s",
+                   "From the first word of a handshake with a client to its end, of those that succeeded.", "High with a low loop lag: clients far away; with a high one: too little CPU."),
             series("What is left of certificates", [(f"min by (owner) (outrider_tls_certificate_expiry_timestamp_seconds{{{POD}}}) - time()", "{{owner}}")], "s",
                    "By where the configuration names them.", "A line that goes on falling is renewed by nobody.", least=("lastNotNull",)),
             series("Passed through and refused", only((rate("outrider_tls_refused_total", POD, "listener reason"), "{{listener}} TLS: {{reason}}"),

@@ -41,6 +41,16 @@ def board():
             (series("Configurations by service", [(f"count by (job) (count by (job, hash) (outrider_config_info{{{W}}}))", "{{job}}")], "none",
                     "Different configurations of each service's proxies.", "Two for long: some did not take the change.", steps_drawn=True, line=(2, "orange")), 5))
 
+    it.line(6,
+            series("Reloads", only((rate("outrider_config_reloads_total", W, "job result"), "{{job}} {{result}}")), "ops",
+                   "Times the configuration was read again, by what came of it.", "failure: what there was is still served; `outrider config validate FILE` says what is wrong, with its line."),
+            series("Last reload refused", [(f"{gauge('outrider_config_last_reload_success', W, 'job', 'count')} - {gauge('outrider_config_last_reload_success', W, 'job')}", "{{job}}")], "none",
+                   "Proxies whose configuration on disk is not the one they serve, because it could not be used.", "They come back with it at a restart, or do not: mend the file.",
+                   steps_drawn=True, line=(1, "red")),
+            series("Rolled back", only((f"sum by (job) (increase(outrider_config_rollbacks_total{{{W}}}[$__range]))", "{{job}}")), "none",
+                   "Times a configuration went back to an earlier one, by the guard or by hand, in the time shown.", "`outrider config history` says which version, when and why.",
+                   steps_drawn=True, line=(1, "orange")))
+
     it.row("What they cost")
     it.line(8,
             series("Proxy overhead", quantiles("outrider_proxy_overhead_seconds", W), "s", "Time a request spent in the proxy itself, both ways together; waiting for a first lookup counts.", "Rises with loop lag: CPU."),
@@ -73,6 +83,8 @@ def board():
                    "Series that did not fit, and access log lines the writer was too slow for.", "Log lines: a faster disk, or telemetry.access_log.sample."),
             series("Taps", [(gauge("outrider_tap_watchers", W, "pod"), "{{pod}} watchers"), (rate("outrider_tap_exchanges_total", W, "result"), "{{result}}")], "short",
                    "Who watches exchanges (`outrider tap`), and what they are shown per second.", "dropped: a watcher reads too slowly; a forgotten one costs."),
+            series("Spans", only((rate("outrider_traces_exported_total", W, "result"), "{{result}}"), (rate("outrider_traces_dropped_total", W, "reason"), "dropped: {{reason}}")), "ops",
+                   "Spans sent to the collector, by how that ended, and those that no collector has.", "busy, connection: the collector; queue_full: telemetry.tracing.sample is more than it takes."),
             series("System calls refused", [(f"{over('sum', 'job')}(increase(outrider_refused_system_calls_total{{{W}}}[$__range]))", "{{job}}")], "none",
                    "By the sandbox, in the time shown.", "More than nothing: a library does something new, or somebody is inside; the log has the name of the call.", line=(1, "red")))
 

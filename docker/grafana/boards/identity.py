@@ -51,6 +51,8 @@ def board():
                    "What strangers try, and clients that are configured otherwise: versions, ciphers and curves of theirs that a listener does not take.", "tls_unknown_ca: a client of another mesh; identity.trust."),
             series("With endpoints that fail, by why", only((rate(HANDSHAKES, join(W, 'side="endpoint"', 'result!="ok"'), "result"), "{{result}}")), "ops",
                    "A request goes to another endpoint then.", "tls_wrong_identity: whoever answers is not who the registration says."),
+            series("Time they take, p95", [(quantile(0.95, "outrider_tls_handshake_duration_seconds", W, "side"), "{{side}}")], "s",
+                   "From the first word of a handshake to its end, of those that succeeded.", "High: far away, or too little CPU."),
             series("By version", [(rate(HANDSHAKES, join(W, 'result="ok"'), "side version"), "{{side}} {{version}}")], "ops", "Handshakes that came to their end.", "As many as requests: connections are not kept."))
 
     it.row("Who comes, and what he may")

@@ -90,6 +90,8 @@ def board():
             series("Concurrency and queue", [(gauge("outrider_service_concurrency_limit", POD, "pod"), "{{pod}} limit"),
                                              (gauge("outrider_service_queue_depth", POD, "pod"), "{{pod}} waiting")], "short",
                    "How many requests the application is given at once, and how many wait for that.", "Waiting all the time: more replicas, or a larger service.concurrency."),
+            series("How full", [(gauge("outrider_service_utilization_ratio", POD, "pod", "max"), "{{pod}}")], "percentunit",
+                   "Requests in the application and before it, by how many it takes at once.", "Above 100 %: they wait; more replicas.", line=(1, "orange")),
             series("Time in the queue", quantiles("outrider_service_queue_wait_seconds", POD), "s",
                    "How long requests that had to wait, and were let in, waited.", "Near service.queue.timeout: the next are refused."),
             series("Refused so that others are served", only((rate("outrider_service_shed_total", POD, "priority reason"), "{{priority}}: {{reason}}")), "reqps",
