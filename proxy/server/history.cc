@@ -109,7 +109,8 @@ std::deque<Version> History::read(const std::string& folder) {
 std::string History::open() {
   if (folder_.empty()) return {};
   const auto refuse = [this](std::string why) {
-    folder_.clear();
+    if (lock_ >= 0) ::close(std::exchange(lock_, -1));
+    wanted_ = std::exchange(folder_, {});
     return why;
   };
   if (const auto made = identity::make_folder(folder_); !made) return refuse(made.why());
@@ -136,6 +137,11 @@ void History::write(const Version& version) {
 }
 
 const Version& History::add(Version version) {
+  if (folder_.empty() && !wanted_.empty()) {
+    folder_ = std::exchange(wanted_, {});
+    auto in_memory = std::exchange(all_, {});
+    if (!open().empty()) all_ = std::move(in_memory);
+  }
   version.number = all_.empty() ? 1 : all_.back().number + 1;
   all_.push_back(std::move(version));
   write(all_.back());

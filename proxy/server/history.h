@@ -50,6 +50,7 @@ class History {
   void write(const Version& version);
   std::string path_of(uint32_t number) const;
   std::string folder_;
+  std::string wanted_;  // somebody else had it: the process whose place we have taken may be gone by now
   uint32_t keep_;
   std::deque<Version> all_;
   int lock_ = -1;

@@ -66,6 +66,20 @@ TEST_F(HistoryTest, TwoProcessesDoNotShareAFolder) {
   EXPECT_TRUE(History::read(folder).empty());
 }
 
+// As after an upgrade in place: the process before goes on for a while.
+TEST_F(HistoryTest, AFolderIsTakenOnceItsOwnerIsGone) {
+  auto first = std::make_unique<History>(folder, 3);
+  ASSERT_EQ(first->open(), "");
+  first->add(version("a"));
+  History second(folder, 3);
+  EXPECT_NE(second.open(), "");
+  second.add(version("b"));
+  first.reset();
+  EXPECT_EQ(second.add(version("c")).number, 2u) << "behind what is on disk";
+  EXPECT_EQ(second.all().size(), 2u);
+  EXPECT_EQ(History::read(folder).size(), 2u);
+}
+
 TEST_F(HistoryTest, WhatIsNoVersionIsLeftAlone) {
   std::ofstream(folder + "/000001.yaml") << "version: 1\n";
   std::ofstream(folder + "/notes.yaml") << "anything\n";
