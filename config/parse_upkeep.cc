@@ -11,7 +11,9 @@ namespace {
 // "+2%": so much more than before.
 std::string check_delta(std::string& text) {
   const auto share = text.starts_with('+') ? share_of(std::string_view(text).substr(1)) : std::nullopt;
-  return share ? "" : "expected a difference, +2%, got \"" + text + "\"" + (share_of(text) ? " (did you mean \"+" + text + "\"?)" : "");
+  return share
+             ? ""
+             : "expected a difference, +2%, got \"" + text + "\"" + (share_of(text) ? " (did you mean \"+" + text + "\"?)" : "");
 }
 
 std::optional<double> times_of(std::string_view text) {

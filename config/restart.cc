@@ -11,13 +11,33 @@ namespace outrider::config {
 namespace {
 
 // Whatever is below these; but for what is below kServed.
-constexpr std::string_view kFixed[] = {"mode", "node", "service", "identity", "registry", "overload.threads", "lifecycle.sandbox",
-                                       "lifecycle.upgrade", "lifecycle.pid", "lifecycle.quit", "config.history",
-                                       "telemetry.metrics", "telemetry.tracing", "admin"};
-constexpr std::string_view kServed[] = {
-    "service.weight", "service.health",   "service.concurrency", "service.admission",           "service.queue",
-    "service.capacity", "service.version", "admin.explain",       "telemetry.tracing.propagate", "telemetry.tracing.sample",
-    "telemetry.tracing.sample_errors", "telemetry.tracing.always", "telemetry.tracing.trust"};
+constexpr std::string_view kFixed[] = {"mode",
+                                       "node",
+                                       "service",
+                                       "identity",
+                                       "registry",
+                                       "overload.threads",
+                                       "lifecycle.sandbox",
+                                       "lifecycle.upgrade",
+                                       "lifecycle.pid",
+                                       "lifecycle.quit",
+                                       "config.history",
+                                       "telemetry.metrics",
+                                       "telemetry.tracing",
+                                       "admin"};
+constexpr std::string_view kServed[] = {"service.weight",
+                                        "service.health",
+                                        "service.concurrency",
+                                        "service.admission",
+                                        "service.queue",
+                                        "service.capacity",
+                                        "service.version",
+                                        "admin.explain",
+                                        "telemetry.tracing.propagate",
+                                        "telemetry.tracing.sample",
+                                        "telemetry.tracing.sample_errors",
+                                        "telemetry.tracing.always",
+                                        "telemetry.tracing.trust"};
 
 bool is_below(std::string_view path, std::string_view top) {
   return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '.');
@@ -29,7 +49,8 @@ bool is_fixed(std::string_view path) {
 }
 
 bool leads_to_fixed(std::string_view path) {
-  return path.empty() || std::any_of(std::begin(kFixed), std::end(kFixed), [path](std::string_view top) { return is_below(top, path); });
+  return path.empty() ||
+         std::any_of(std::begin(kFixed), std::end(kFixed), [path](std::string_view top) { return is_below(top, path); });
 }
 
 void compare(const Node* before, const Node* after, const std::string& path, std::vector<std::string>& differ) {

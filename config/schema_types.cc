@@ -170,6 +170,9 @@ constexpr TextType kTexts[] = {
     {"http or https", "https?"},
     {"status range", kStatus},
     {"number/s", "[0-9]+/s|0"},
+    {"difference", "\\+[0-9]+(\\.[0-9]+)?%"},
+    {"ratio", "x[0-9]+(\\.[0-9]+)?"},
+    {"URL", "https?://.+"},
     {"header.NAME or off", "header\\..+|off"},
     {"cookie.NAME, header.NAME, source or identity", kNamed},
     {"source, identity, host, path, header.NAME or cookie.NAME", "(header|cookie)\\..+|source|identity|host|path"}};
@@ -229,7 +232,8 @@ std::optional<Node> compound(const Key& key) {
   if (type == "map of set, add and remove") return json_ref("headers");
   if (type == "list of filters") return json_ref("filters");
   if (type == "name or list") return any_of({text(), json_ref(key.path.ends_with(".routes") ? "routes" : "filters")});
-  if (type == "options of the filter") return json_object({{"type", json_text("object")}});
+  if (type == "options of the filter" || type == "options of `match` of the filter tap")
+    return json_object({{"type", json_text("object")}});
   if (type == "options of the filter `mirror`, or off")
     return any_of({json_object({{"type", type_of({"object", "null"})}}), off()});
   return {};

@@ -34,8 +34,8 @@ std::unique_ptr<const filter::Filter> make_tap(const config::Node& node, filter:
   auto how = std::make_unique<filter::Tapping>();
   uint64_t max = how->max;
   std::string to = "admin";
-  if (!options.only({"match", "max", "to"}) || !filter::read_match(options, how->match) || !options.number("max", max, 1, kMost) ||
-      !options.text("to", to))
+  if (!options.only({"match", "max", "to"}) || !filter::read_match(options, how->match) ||
+      !options.number("max", max, 1, kMost) || !options.text("to", to))
     return nullptr;
   if (to != "admin") {
     options.fail("to", "expected admin, which is where they are watched; got \"" + to + "\"");

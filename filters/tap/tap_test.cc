@@ -61,7 +61,7 @@ TEST(TapFilter, SaysWhatIsWrong) {
   EXPECT_EQ(complaint_of("tap", "{match: all}"), "match: expected a map");
   EXPECT_EQ(complaint_of("tap", "{match: {colour: red}}"),
             "match: \"colour\" is nothing to match by; there are: method, host, prefix, path, header, status, grpc_status, "
-            "cluster, service, listener, flag, peer, slower");
+            "cluster, service, route, listener, flag, peer, slower");
   EXPECT_EQ(complaint_of("tap", "{match: {status: high}}"),
             "match: status: expected a status like 404, 5xx or 400-403, got \"high\"");
   EXPECT_EQ(complaint_of("tap", "{match: {status: {a: b}}}"), "match.status: expected a text, or a list of texts");

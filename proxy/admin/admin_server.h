@@ -61,8 +61,8 @@ class Page {
 enum class From : uint8_t { Anywhere, Local };
 
 // One server may listen on several addresses, all with the same pages. Owned by the supervisor, on the control loop;
-// destroying it closes everything at once. Bounded: 128 connections, 64 KiB of body unless told otherwise, 10 s for a request to arrive,
-// 30 s for a reply to leave, 120 s between requests.
+// destroying it closes everything at once. Bounded: 128 connections, 64 KiB of body unless told otherwise, 10 s for a request to
+// arrive, 30 s for a reply to leave, 120 s between requests.
 class AdminServer : net::ListenerEvents {
  public:
   using Make = std::function<Reply(const Ask&)>;

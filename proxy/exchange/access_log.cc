@@ -124,10 +124,13 @@ void append_entry(std::string& out, const AccessEntry& e, std::span<const std::s
   number("tries", e.tries);
   number("request_bytes", e.request_bytes);
   number("response_bytes", e.response_bytes);
-  out += ",\"duration_ms\":";
-  append_ms(out, e.duration_us);
-  out += ",\"first_byte_ms\":";
-  append_ms(out, e.first_byte_us);
+  const auto duration = [&](const char* key, uint64_t us) {
+    if (left_out(key)) return;
+    out.append(",\"").append(key).append("\":");
+    append_ms(out, us);
+  };
+  duration("duration_ms", e.duration_us);
+  duration("first_byte_ms", e.first_byte_us);
   text("request_id", e.request_id);
   text("trace_id", e.trace_id);
   text("user_agent", e.user_agent);

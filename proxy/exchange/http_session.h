@@ -10,7 +10,7 @@
 
 namespace outrider::exchange {
 
-struct AcceptedFrom {  // a door, as far as its sessions need it
+struct AcceptedFrom {                        // a door, as far as its sessions need it
   std::shared_ptr<const ListenerPlan> plan;  // the newest; the worker puts another there between two turns
   ConnectionCounters counters;
   TimePoint quiet_until{};  // of what is logged of strangers

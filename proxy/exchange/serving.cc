@@ -12,7 +12,8 @@ Ref<Serving> Serving::make(std::shared_ptr<const Snapshot> snapshot, const upstr
   for (size_t i = 0; i < snapshot->clusters.size(); ++i) {
     const auto& plan = snapshot->clusters[i];
     const auto kept = known.find(plan.get());
-    serving->clusters.push_back(kept != known.end() ? *kept->second : Ref(new upstream::Cluster(context, plan, snapshot->limits[i])));
+    serving->clusters.push_back(kept != known.end() ? *kept->second
+                                                    : Ref(new upstream::Cluster(context, plan, snapshot->limits[i])));
   }
   serving->snapshot = std::move(snapshot);
   return serving;

@@ -14,8 +14,8 @@ constexpr size_t kNames = 1000;
 constexpr size_t kKept = 1024;
 }  // namespace
 
-Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services,
-           milliseconds service_idle, std::shared_ptr<PeerNames> peer_names)
+Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, milliseconds service_idle,
+           std::shared_ptr<PeerNames> peer_names)
     : loop(l), catalog(c), shard(s), context{l, c, s}, attempts(l), by_name(context, services, kNames, service_idle),
       codecs(l.blocks()), counters(c), authorizations(c), denials(c, names::kFilterDenied, "filter", "reason"),
       filter_actions(c, names::kFilterActions, "filter", "action"), mirrored(c, names::kMirrored, "cluster", "result"),

@@ -35,7 +35,8 @@ class Heir {
 
 // Owned by a worker; one thread. Everything that lives on the data path holds a reference to it.
 struct Site {
-  Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, milliseconds service_idle, std::shared_ptr<PeerNames> peer_names);
+  Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSource& services, milliseconds service_idle,
+       std::shared_ptr<PeerNames> peer_names);
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -59,7 +60,7 @@ struct Site {
   PeerCounters peers;
   AccessLog access_log;
   Taps taps;
-  std::unique_ptr<Decisions> decisions;                                     // null: nobody wants to know why
+  std::unique_ptr<Decisions> decisions;  // null: nobody wants to know why
   Spans spans;
   Ref<Serving> serving;                                                     // the newest
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process

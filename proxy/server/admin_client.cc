@@ -61,8 +61,7 @@ int ask(const std::string& admin, const std::string& request, int limit_seconds,
   limit_waiting(socket.fd, limit_seconds);
   if (::connect(socket.fd, address->raw(), address->length()) != 0)
     error = "nobody answers at " + admin + ": " + std::strerror(errno) + " (is the proxy running? --admin says where)";
-  else if (!send_all(socket.fd, request))
-    error = "the proxy at " + admin + " closed the connection";
+  else if (!send_all(socket.fd, request)) error = "the proxy at " + admin + " closed the connection";
   else return std::exchange(socket.fd, -1);
   return -1;
 }
@@ -79,7 +78,8 @@ ssize_t receive(int fd, std::string& into) {
 
 std::string get(const std::string& path) { return "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n"; }
 
-std::optional<AdminAnswer> whole_answer(const std::string& admin, const std::string& request, int limit_seconds, std::string& error) {
+std::optional<AdminAnswer> whole_answer(const std::string& admin, const std::string& request, int limit_seconds,
+                                        std::string& error) {
   const Socket socket(ask(admin, request, limit_seconds, error));
   std::string text;
   for (ssize_t n = 1; socket.fd >= 0 && n > 0;) {

@@ -16,8 +16,8 @@ namespace outrider::server {
 
 // The whole of it. Everything that can be wrong with a Document has been found by config::load() with filters::check: what
 // may fail is the files it names. `workload` is null where nobody speaks mutual TLS; `files` is
-// handed what it is to keep fresh, `logs` open what is written to. What is as it was in `before` is the same object: counts of connections, clusters with their
-// limits, filters with what they know; null: there is none.
+// handed what it is to keep fresh, `logs` open what is written to. What is as it was in `before` is the same object: counts of
+// connections, clusters with their limits, filters with what they know; null: there is none.
 identity::Outcome<std::shared_ptr<const exchange::Snapshot>> compile(const config::Document& document, WorkloadTls* workload,
                                                                      TlsFiles& files, AccessLogs& logs,
                                                                      const exchange::Snapshot* before = nullptr);

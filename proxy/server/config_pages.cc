@@ -90,7 +90,8 @@ void add_config_pages(admin::AdminServer& server, Reloader& reloader) {
   server.action("/config/rollback", [&reloader](const admin::Ask& ask) {
     const std::string to = ask.value("to");
     const auto number = parse_number(to);
-    if (!to.empty() && (!number || *number > UINT32_MAX)) return admin::Reply{.status = 400, .body = "to=N is a version's number.\n"};
+    if (!to.empty() && (!number || *number > UINT32_MAX))
+      return admin::Reply{.status = 400, .body = "to=N is a version's number.\n"};
     const auto wanted = to.empty() ? std::nullopt : std::optional(uint32_t(*number));
     return reply_of(reloader, reloader.roll_back(wanted, author_of(ask)), ask.has("json"));
   });

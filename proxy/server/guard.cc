@@ -12,9 +12,9 @@ namespace outrider::server {
 namespace {
 
 constexpr double kChance = 1e-4;
-constexpr uint64_t kFewest = 100;          // of each side, for a p99
+constexpr uint64_t kFewest = 100;            // of each side, for a p99
 constexpr uint64_t kLeastGrowthUs = 10'000;  // of a p99
-constexpr int kSteps = 12;                 // looks in a window without a change; five times as many after one
+constexpr int kSteps = 12;                   // looks in a window without a change; five times as many after one
 
 Ended minus(const Ended& later, const Ended& earlier) {
   Ended ended{later.requests - earlier.requests, later.failed - earlier.failed, {}};
@@ -69,8 +69,8 @@ std::string worse(const Ended& before, const Ended& after, const config::Upkeep:
   const double usual = (double(before.failed) + 1) / (double(before.requests) + 2);
   if (tail(after.failed, after.requests, std::min(1.0, usual + limits.error_rate)) < kChance)
     return std::to_string(after.failed) + " of " + std::to_string(after.requests) + " requests failed (" +
-           percent(double(after.failed) / double(after.requests)) + "), before it were " + std::to_string(before.failed) + " of " +
-           std::to_string(before.requests);
+           percent(double(after.failed) / double(after.requests)) + "), before it were " + std::to_string(before.failed) +
+           " of " + std::to_string(before.requests);
   if (before.durations.count() < kFewest || after.durations.count() < kFewest) return {};
   const double usual_p99 = before.durations.quantile(0.99);
   const double most = std::max(usual_p99 * limits.p99, usual_p99 + double(kLeastGrowthUs));
@@ -86,9 +86,7 @@ Guard::Guard(net::Loop& control, const stats::Catalog& catalog, GuardEvents& eve
   limits_.on = false;
 }
 
-milliseconds Guard::step() const {
-  return std::max(milliseconds(5), limits_.window / (watching_ ? 5 * kSteps : kSteps));
-}
+milliseconds Guard::step() const { return std::max(milliseconds(5), limits_.window / (watching_ ? 5 * kSteps : kSteps)); }
 
 void Guard::follow(const config::Upkeep::Guard& limits) {
   limits_ = limits;
@@ -134,9 +132,7 @@ void Guard::watch() {
   control_.arm(next_, step());
 }
 
-void Guard::stop() {
-  watching_ = false;
-}
+void Guard::stop() { watching_ = false; }
 
 void Guard::on_step() {
   if (!watching_) {

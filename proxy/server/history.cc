@@ -57,7 +57,9 @@ std::string History::folder_of(const std::string& dir, const std::string& node, 
 
 std::string History::as_file(const Version& v) {
   std::string head = std::string(kFirstLine) + "\n";
-  const auto line = [&](const char* key, const std::string& value) { head += std::string("# ") + key + ": " + one_line(value) + "\n"; };
+  const auto line = [&](const char* key, const std::string& value) {
+    head += std::string("# ") + key + ": " + one_line(value) + "\n";
+  };
   line("version", std::to_string(v.number));
   line("time", std::to_string(to_ms(v.time)));
   line("author", v.author);

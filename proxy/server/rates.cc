@@ -59,7 +59,8 @@ std::vector<Rates::Row> rows_of(const std::map<Look::Key, Look::Counts>& before,
     if (passed > 0) row.success = 1 - std::min(failed, passed) / passed;
     stats::Histogram duration;
     for (uint32_t i = 0; i < stats::Histogram::kBuckets; ++i)
-      if (counts.duration.count(i) > then.duration.count(i)) duration.add(i, counts.duration.count(i)-then.duration.count(i), 0);
+      if (counts.duration.count(i) > then.duration.count(i))
+        duration.add(i, counts.duration.count(i) - then.duration.count(i), 0);
     if (duration.count() > 0) {
       row.p50 = duration.quantile(0.5) / 1000;
       row.p95 = duration.quantile(0.95) / 1000;

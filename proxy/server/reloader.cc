@@ -21,7 +21,8 @@ std::string history_folder(const config::Upkeep& upkeep, const config::Document&
   if (upkeep.history_dir.empty() || !sources.file || *sources.file == "-") return {};
   // Nobody has asked for the standard place: it is used where whoever installed the program has made it.
   std::error_code ignored;
-  if (!upkeep.history_named && !std::filesystem::exists(std::filesystem::path(upkeep.history_dir).parent_path(), ignored)) return {};
+  if (!upkeep.history_named && !std::filesystem::exists(std::filesystem::path(upkeep.history_dir).parent_path(), ignored))
+    return {};
   return History::folder_of(upkeep.history_dir, of.node.id, *sources.file);
 }
 
@@ -81,8 +82,8 @@ std::optional<config::Document> Reloader::first(config::Sources sources, Setting
   complaints = outcome.complaints;
   const bool of_file = sources.file && *sources.file != "-";
   if (!of_file) return std::move(outcome.document);
-  const std::string folder = outcome.document ? history_folder(outcome.document->upkeep, *outcome.document, sources)
-                                              : folder_of_broken(sources);
+  const std::string folder =
+      outcome.document ? history_folder(outcome.document->upkeep, *outcome.document, sources) : folder_of_broken(sources);
   if (folder.empty()) return std::move(outcome.document);
   const auto all = History::read(folder);
   std::string why;
@@ -91,7 +92,8 @@ std::optional<config::Document> Reloader::first(config::Sources sources, Setting
     if (const auto error = std::find_if(complaints.begin(), complaints.end(), is_error); error != complaints.end())
       why += ": " + first_line(config::print({*error}));
   } else {
-    const auto same = std::find_if(all.rbegin(), all.rend(), [&](const Version& v) { return v.digest == outcome.document->digest; });
+    const auto same =
+        std::find_if(all.rbegin(), all.rend(), [&](const Version& v) { return v.digest == outcome.document->digest; });
     if (same == all.rend() || !same->failed()) return std::move(outcome.document);
     why = *sources.file + " is what version " + std::to_string(same->number) + " was, which was " + same->verdict;
   }
@@ -139,7 +141,9 @@ void Reloader::start() {
 void Reloader::record(const std::string& text, const Asked& asked) {
   Version version;
   version.time = net::Loop::wall();
-  version.author = !asked.author.empty() ? asked.author : settings_.sources.file ? owner_of(*settings_.sources.file) : "command line";
+  version.author = !asked.author.empty()    ? asked.author
+                   : settings_.sources.file ? owner_of(*settings_.sources.file)
+                                            : "command line";
   version.source = asked.source;
   version.digest = target_.document().digest;
   version.verdict = target_.document().upkeep.guard.on ? "watched" : "not judged";
@@ -207,7 +211,8 @@ Reloader::Done Reloader::serve(const std::string& text, Asked asked) {
   log::info("a new configuration is served",
             {{"version", current_}, {"source", asked.source}, {"digest", target_.document().digest}});
   for (size_t i = 0; i < std::min(changes.size(), kMostLogged); ++i)
-    log::info("change", {{"version", current_}, {"severity", config::name_of(changes[i].severity)}, {"what", changes[i].sentence}});
+    log::info("change",
+              {{"version", current_}, {"severity", config::name_of(changes[i].severity)}, {"what", changes[i].sentence}});
   if (changes.size() > kMostLogged) log::info("more changes", {{"version", current_}, {"count", changes.size() - kMostLogged}});
   guard_.follow(upkeep.guard);
   guard_.watch();
@@ -253,7 +258,8 @@ void Reloader::on_worse(const std::string& why) {
 
 void Reloader::on_passed(bool judged) {
   history_.judge(current_, judged ? "good" : "not judged");
-  log::info("the new configuration is as good as the one before", {{"version", current_}, {"judged", judged ? "yes" : "nobody came"}});
+  log::info("the new configuration is as good as the one before",
+            {{"version", current_}, {"judged", judged ? "yes" : "nobody came"}});
 }
 
 }  // namespace outrider::server

@@ -40,8 +40,8 @@ class Reloader final : GuardEvents {
   };
   struct Done {
     Result result = Result::Refused;
-    uint32_t number = 0;                          // in the history, of what is served now
-    std::string why;                              // it was refused, for people; a line at least
+    uint32_t number = 0;                             // in the history, of what is served now
+    std::string why;                                 // it was refused, for people; a line at least
     std::vector<config::Complaint> complaints = {};  // warnings too
     std::vector<config::Difference> changes = {};    // what it does to traffic; of very large configurations none
   };

@@ -30,7 +30,8 @@ void add_runtime_pages(admin::AdminServer& server, RuntimeActions actions) {
   server.action("/weight", [weight = std::move(actions.weight)](const admin::Ask& ask) -> admin::Reply {
     const auto wanted = parse_number(ask.value("value"));
     if (!wanted || *wanted > 10000) return {.status = 400, .body = "value=N, from 0 (nobody is sent here) to 10000\n"};
-    return reply_of(weight(uint32_t(*wanted)), "weight " + std::to_string(*wanted) + (*wanted ? "" : ": draining, nobody new is sent here"));
+    return reply_of(weight(uint32_t(*wanted)),
+                    "weight " + std::to_string(*wanted) + (*wanted ? "" : ": draining, nobody new is sent here"));
   });
 }
 

@@ -48,7 +48,8 @@ void Services::add(std::shared_ptr<const upstream::ClusterPlan> plan, std::share
   const bool known = groups_.count(name) > 0;
   Group& group = groups_[name];
   if (plan->health.kind == upstream::HealthPlan::Kind::Off && group.set)  // nobody will say that they are back
-    for (const auto& member : group.set->members) member.endpoint->health.store(upstream::Health::Unknown, std::memory_order_relaxed);
+    for (const auto& member : group.set->members)
+      member.endpoint->health.store(upstream::Health::Unknown, std::memory_order_relaxed);
   group.plan = std::move(plan);
   group.limits = std::move(limits);
   group.configured = true;

@@ -36,7 +36,7 @@ class Services final : discovery::Watcher, upstream::HealthEvents {
   // its endpoints. `find`: where they come from.
   void add(std::shared_ptr<const upstream::ClusterPlan> plan, std::shared_ptr<upstream::Limits> limits,
            const std::function<Source()>& find);
-  void remove(const std::string& cluster);  // it is configured no more
+  void remove(const std::string& cluster);                                    // it is configured no more
   const upstream::ClusterPlan* configured(const std::string& cluster) const;  // its plan; null: it is not
   std::vector<std::string> configured() const;
   void stop();  // unwatches everything

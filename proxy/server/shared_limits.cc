@@ -1,8 +1,8 @@
 #include "server/shared_limits.h"
 
 #include <algorithm>
-#include <map>
 #include <deque>
+#include <map>
 #include <string>
 
 #include "base/log.h"
@@ -38,7 +38,9 @@ class SharedLimits::Group final : RedisEvents {
  public:
   Group(SharedLimits& all, const filter::Store& store) : all_(all), store_(store), link_(all.control_, store_, *this) {}
   const filter::Store& store() const { return store_; }
-  bool has(const std::shared_ptr<filter::Feed>& feed) const { return std::find(feeds_.begin(), feeds_.end(), feed) != feeds_.end(); }
+  bool has(const std::shared_ptr<filter::Feed>& feed) const {
+    return std::find(feeds_.begin(), feeds_.end(), feed) != feeds_.end();
+  }
   void serve(std::vector<std::shared_ptr<filter::Feed>> feeds) {
     feeds_ = std::move(feeds);
     if (link_.ready()) set_answering(true);

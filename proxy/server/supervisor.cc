@@ -69,8 +69,8 @@ void Supervisor::configure_log(const config::Log& log) {
 }
 
 Supervisor::Supervisor(Settings settings)
-    : settings_(std::move(settings)), document_(std::shared_ptr<void>(), &settings_.document), catalog_(catalog_for(document_->metrics)),
-      shard_(catalog_->make_shard()),
+    : settings_(std::move(settings)), document_(std::shared_ptr<void>(), &settings_.document),
+      catalog_(catalog_for(document_->metrics)), shard_(catalog_->make_shard()),
       collector_(std::make_shared<stats::Collector>(*catalog_, bounds_for(document_->metrics), document_->metrics.idle)),
       credentials_(control_, *catalog_, *shard_, *document_, settings_.file_look,
                    [this](const identity::Identity& fresh) {
@@ -146,13 +146,13 @@ std::string Supervisor::start_all() {
   const uint32_t threads = threads_of(*document_);
   for (uint32_t i = 0; i < threads; ++i) {
     worker_shards_.push_back(catalog_->make_shard());
-    workers_.push_back(std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(),
-                                                document_->registry.idle_timeout, peers, *this));
+    workers_.push_back(
+        std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), document_->registry.idle_timeout, peers, *this));
     workers_.back()->trace_to(traces_);
   }
   if (settings_.sources)
-    reloader_ = std::make_unique<Reloader>(control_, *catalog_, *shard_,
-                                           Reloader::Settings{*settings_.sources, settings_.file_look, settings_.started_from}, *this);
+    reloader_ = std::make_unique<Reloader>(
+        control_, *catalog_, *shard_, Reloader::Settings{*settings_.sources, settings_.file_look, settings_.started_from}, *this);
   state_.reloader = reloader_.get();
   services_ = std::make_unique<Services>(control_, *catalog_, *shard_, workers_);
   services_->listen(this);
@@ -255,7 +255,7 @@ void Supervisor::say_hello() const {
   for (const auto& [name, address] : pages_) log::info("listening", {{"listener", name}, {"address", address.text()}});
   if (document_->mode == config::Mode::Sidecar && document_->identity.mtls == config::Identity::Mtls::Off)
     log::warn(!document_->identity ? "traffic between sidecars is clear text: there is no identity (identity.dir)"
-                                  : "traffic between sidecars is clear text (identity.mtls: off)");
+                                   : "traffic between sidecars is clear text (identity.mtls: off)");
   if (!mesh_) return;
   const auto view = view_.registry();
   log::info("registry", {{"node", view.node_id}, {"address", view.address}, {"seeds", view.seeds.size()}});

@@ -42,7 +42,8 @@ identity::Outcome<TlsFiles::Slot> TlsFiles::client(const std::string& owner, net
 }
 
 identity::Outcome<TlsFiles::Slot> TlsFiles::add(Watched watched) {
-  const auto same = std::find_if(before_.begin(), before_.end(), [&](const Watched& each) { return each.owner == watched.owner; });
+  const auto same =
+      std::find_if(before_.begin(), before_.end(), [&](const Watched& each) { return each.owner == watched.owner; });
   if (same != before_.end() && same->settings == watched.settings) {
     Slot slot = same->slot;
     watched_.push_back(*same);

@@ -90,7 +90,8 @@ std::string TraceExport::configure(const config::Document& document, TlsFiles& f
 
 void TraceExport::hold_files(TlsFiles& files) {
   if (!client_) return;
-  if (const auto url = filter::parse_url(traces_url(settings_.otlp))) (void)tls_for(*url, "telemetry.tracing", settings_.ca, files);
+  if (const auto url = filter::parse_url(traces_url(settings_.otlp)))
+    (void)tls_for(*url, "telemetry.tracing", settings_.ca, files);
 }
 
 // --- any worker ------------------------------------------------------------------------------------------------------

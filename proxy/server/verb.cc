@@ -147,7 +147,8 @@ constexpr Verb kVerbs[] = {
      "Until the process ends, or the configuration says something new of it. Exit 1 where nothing is registered.\n\n"
      "  outrider weight 10\n",
      kTell, 1, set_weight},
-    {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served", "  outrider drain\n", kTell, 0, drain},
+    {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served", "  outrider drain\n", kTell,
+     0, drain},
     {"quit", "[--admin ADDRESS]", "drain a running proxy and end it", "  outrider quit\n", kTell, 0, quit},
     {"check", "[-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
      "what this machine and this configuration lack, and how to mend it",
@@ -182,7 +183,8 @@ constexpr Verb kVerbs[] = {
      "  outrider config apply edge.yaml\n",
      kRead, 1, config_apply},
     {"config history", "[N] [--json] [--admin ADDRESS]", "versions a running proxy has served, by whom, and how they did",
-     "N prints that version as it was written.\n\n  outrider config history\n  outrider config history 3\n", kRead, 1, config_history},
+     "N prints that version as it was written.\n\n  outrider config history\n  outrider config history 3\n", kRead, 1,
+     config_history},
     {"config rollback", "[N] [--json] [--admin ADDRESS]", "have a running proxy serve an earlier version again",
      "Without N the one before. The file stays as it is: mend it before the proxy starts the next time.\n\n"
      "  outrider config rollback\n  outrider config rollback 3\n",

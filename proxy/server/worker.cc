@@ -18,8 +18,7 @@ constexpr milliseconds kHandshakeCheck{100};
 
 Worker::Worker(int index, stats::Catalog& catalog, stats::Shard& shard, milliseconds service_idle,
                std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events)
-    : index_(index), events_(events),
-      site_(new exchange::Site(loop_, catalog, shard, *this, service_idle, std::move(peers))),
+    : index_(index), events_(events), site_(new exchange::Site(loop_, catalog, shard, *this, service_idle, std::move(peers))),
       lag_(catalog.slot(stats::names::kEventLoopLag, {{"loop", "worker"}})),
       blocks_(catalog.slot(stats::names::kMemory, {{"subsystem", "buffers"}})) {}
 
@@ -48,7 +47,8 @@ void Worker::join() {
 
 void Worker::adopt(std::shared_ptr<const exchange::Snapshot> snapshot, std::vector<Opened> opened) {
   if (!thread_.joinable()) return serve(std::move(snapshot), opened);
-  loop_.post([this, snapshot = std::move(snapshot), opened = std::move(opened)]() mutable { serve(std::move(snapshot), opened); });
+  loop_.post(
+      [this, snapshot = std::move(snapshot), opened = std::move(opened)]() mutable { serve(std::move(snapshot), opened); });
 }
 
 void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot, const std::vector<Opened>& opened) {
@@ -66,7 +66,8 @@ void Worker::serve(std::shared_ptr<const exchange::Snapshot> snapshot, const std
 
 namespace {
 
-std::shared_ptr<exchange::AcceptedFrom> accepted_under(std::shared_ptr<const exchange::ListenerPlan> plan, stats::Catalog& catalog) {
+std::shared_ptr<exchange::AcceptedFrom> accepted_under(std::shared_ptr<const exchange::ListenerPlan> plan,
+                                                       stats::Catalog& catalog) {
   const char* tls = plan->mutual_tls ? "mutual" : plan->tls ? "terminated" : plan->tls_alone ? "passed" : "none";
   exchange::ConnectionCounters counters(catalog, plan->direction, plan->name, tls);
   if (plan->permissive) counters.tell_clear_text();
@@ -93,7 +94,8 @@ void Worker::lead_doors(const exchange::Snapshot& to, const std::vector<Opened>&
           doors.push_back(std::move(door));
         }
       for (const Opened& each : opened)
-        if (each.listener == plan->name && each.address == address) doors.push_back(std::make_unique<exchange::Door>(*site_, from, each.address, each.fd));
+        if (each.listener == plan->name && each.address == address)
+          doors.push_back(std::make_unique<exchange::Door>(*site_, from, each.address, each.fd));
     }
   }
   for (auto& door : doors_)

@@ -36,7 +36,7 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
   Worker(int index, stats::Catalog& catalog, stats::Shard& shard, milliseconds service_idle,
          std::shared_ptr<exchange::PeerNames> peers, WorkerEvents& events);
   ~Worker();
-  struct Opened {          // for a listener of the snapshot
+  struct Opened {  // for a listener of the snapshot
     std::string listener;
     net::Address address;  // as it is configured
     int fd;                // listening; the worker's from here on

@@ -310,7 +310,7 @@ class Stage:
         return self.proxy(name, "run", f"""version: 1
 mode: sidecar
 telemetry: {{metrics: {{address: "127.0.0.1:15020"}}, access_log: json, log: {{level: info}}}}
-lifecycle: {{drain: {{delay: 0}}}}
+lifecycle: {{drain: {{delay: 0}}, outbound_until: drain}}
 {config}""")
 
     def end_proxies(self):

@@ -153,7 +153,7 @@ class Proxy:
     def ask(self, page):
         host, port = self.addresses["admin"].split(":")
         with socket.create_connection((host, int(port)), PATIENCE) as admin:
-            admin.sendall(b"GET %s HTTP/1.0\r\nHost: x\r\n\r\n" % page.encode())
+            admin.sendall(b"GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n" % page.encode())
             answer = b""
             while part := admin.recv(65536):
                 answer += part

@@ -199,7 +199,7 @@ TEST(Drain, WhatTheAppCallsMayEndWithTheRest) {
 
 TEST(Drain, ThePageThatQuitsMayBeOff) {
   const auto origin = Origin::answering("fine");
-  const std::string quit = "POST /quitquitquit HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const std::string quit = "POST /quitquitquit HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   Proxy off(Proxy::edge({origin->text()}), {"lifecycle.quit=off"});
   const auto refused = request(off.address("admin"), quit);
   EXPECT_EQ(refused.status(), 403);

@@ -17,8 +17,8 @@ namespace {
 
 constexpr char kGet[] = "GET / HTTP/1.1\r\nHost: web\r\n\r\n";
 
-std::string with(const std::string& rules, const std::string& clusters = {}, const std::string& listeners = "edge: {address: \"127.0.0.1:0\"}",
-                 const std::string& more = {}) {
+std::string with(const std::string& rules, const std::string& clusters = {},
+                 const std::string& listeners = "edge: {address: \"127.0.0.1:0\"}", const std::string& more = {}) {
   return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {" + listeners + "}\nroutes: {edge: [" + rules +
          "]}\nclusters: {" + clusters + "}\n" + more;
 }
@@ -35,7 +35,8 @@ class Reload : public testing::Test {
     proxy_ = std::make_unique<Proxy>(yaml, std::vector<std::string>{"config.guard=off", "overload.threads=2"});
   }
   Message post(const std::string& path, const std::string& body = {}) {
-    return request(proxy_->address("admin"), "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
+    return request(proxy_->address("admin"), "POST " + path +
+                                                 " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
                                                  std::to_string(body.size()) + "\r\n\r\n" + body);
   }
   void apply(const std::string& yaml) {
@@ -99,8 +100,10 @@ TEST_F(Reload, ARequestThatRunsEndsAsItBegan) {
 
 TEST_F(Reload, WhatIsWrongIsRefusedByItsLineAndChangesNothing) {
   start(with(says("one")));
-  const Message wrong = post("/config", "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
-                                        "routes: {edge: [{cluster: web}]}\nclusters:\n  web: {endpoints: [\"127.0.0.1:1\"], timeout: 250}\n");
+  const Message wrong =
+      post("/config",
+           "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\n"
+           "routes: {edge: [{cluster: web}]}\nclusters:\n  web: {endpoints: [\"127.0.0.1:1\"], timeout: 250}\n");
   EXPECT_EQ(wrong.status(), 400);
   EXPECT_NE(wrong.body.find("test.yaml:7:"), std::string::npos) << wrong.body;
   EXPECT_NE(wrong.body.find("clusters.web.timeout: expected a duration"), std::string::npos) << wrong.body;
@@ -130,9 +133,12 @@ TEST_F(Reload, TheSameAgainIsNoNewVersion) {
 TEST_F(Reload, AnAddressThatCannotBeHadIsRefusedAndTheOthersStayShut) {
   start(with(says("one")));
   Origin somebody([](Stream&) {});
-  const Message refused = post("/config", "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}, free: "
-                                          "{address: \"127.0.0.3:0\"}, other: {address: \"" + somebody.text() + "\"}}\nroutes: {edge: [" +
-                                              says("two") + "], free: [" + says("free") + "], other: [" + says("other") + "]}\n");
+  const Message refused =
+      post("/config",
+           "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}, free: "
+           "{address: \"127.0.0.3:0\"}, other: {address: \"" +
+               somebody.text() + "\"}}\nroutes: {edge: [" + says("two") + "], free: [" + says("free") + "], other: [" +
+               says("other") + "]}\n");
   EXPECT_EQ(refused.status(), 400);
   EXPECT_NE(refused.body.find("cannot listen on"), std::string::npos) << refused.body;
   Stream client = proxy_->connect();
@@ -144,8 +150,9 @@ TEST_F(Reload, ListenersComeAndGoAndConnectionsOfThoseThatGoAreSentAway) {
   Stream old = proxy_->connect();
   EXPECT_EQ(get(old), "200 one");
   const net::Address gone = proxy_->address("edge");
-  const std::string yaml = "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {next: {address: \"127.0.0.2:0\"}}\nroutes: {next: [" +
-                           says("next") + "]}\n";
+  const std::string yaml =
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {next: {address: \"127.0.0.2:0\"}}\nroutes: {next: [" +
+      says("next") + "]}\n";
   apply(yaml);
   expect_soon("next", "next");
   EXPECT_TRUE(old.at_end()) << "it waited for nothing";
@@ -162,10 +169,11 @@ TEST_F(Reload, AListenerKeepsItsSocketUnderAnotherName) {
   char folder[] = "/tmp/outrider-reload-XXXXXX";
   const std::string path = std::string(mkdtemp(folder)) + "/sock";
   const auto yaml = [&](const std::string& name) {
-    return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {" + name + ": {address: \"unix:" + path + "\"}}\nroutes: {" + name +
-           ": [" + says(name) + "]}\n";
+    return "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {" + name + ": {address: \"unix:" + path +
+           "\"}}\nroutes: {" + name + ": [" + says(name) + "]}\n";
   };
-  struct stat before {}, after {};
+  struct stat before {
+  }, after{};
   start(yaml("edge"));
   ASSERT_EQ(::stat(path.c_str(), &before), 0);
   apply(yaml("front"));
@@ -196,7 +204,8 @@ TEST_F(Reload, AClusterThatIsAsItWasKeepsItsConnectionsAndWhatItKnows) {
   start(with("{cluster: web}", cluster("web", origin->text())));
   Stream client = proxy_->connect();
   EXPECT_EQ(get(client), "200 web");
-  apply(with("{match: {path: /x}, respond: {status: 404}}, {cluster: web}", cluster("web", origin->text()) + ", " + cluster("other", "127.0.0.1:1")));
+  apply(with("{match: {path: /x}, respond: {status: 404}}, {cluster: web}",
+             cluster("web", origin->text()) + ", " + cluster("other", "127.0.0.1:1")));
   for (int i = 0; i < 50; ++i) EXPECT_EQ(get(client), "200 web");
   EXPECT_EQ(origin->connections(), 1) << "the pool is the same";
 }
@@ -282,7 +291,8 @@ TEST_F(Reload, RollingBackServesAnEarlierVersion) {
   expect_soon("one");
   EXPECT_EQ(post("/config/rollback?to=99").status(), 400);
   const Message history = proxy_->get("/config/history");
-  for (const char* text : {"\"number\": 5", "rollback to 1", "POST /config"}) EXPECT_NE(history.body.find(text), std::string::npos) << text << history.body;
+  for (const char* text : {"\"number\": 5", "rollback to 1", "POST /config"})
+    EXPECT_NE(history.body.find(text), std::string::npos) << text << history.body;
   EXPECT_EQ(proxy_->get("/config/history?number=2").body, with(says("two")));
   EXPECT_EQ(proxy_->metric("outrider_config_rollbacks_total"), 2);
   EXPECT_NE(proxy_->get("/ready").body.find("configuration"), std::string::npos) << "the file says something else";
@@ -299,8 +309,9 @@ TEST(Guarded, AChangeThatBreaksThingsIsTakenBack) {
   };
   for (int i = 0; i < 200; ++i) ASSERT_EQ(status(), 200);
   const std::string bad = with("{cluster: web}", cluster("web", refusing_address().text()));
-  const Message applied = request(proxy.address("admin"), "POST /config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
-                                                              std::to_string(bad.size()) + "\r\n\r\n" + bad);
+  const Message applied =
+      request(proxy.address("admin"), "POST /config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
+                                          std::to_string(bad.size()) + "\r\n\r\n" + bad);
   ASSERT_EQ(applied.status(), 200) << applied.body;
   int failed = 0, good = 0;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(25);
@@ -330,14 +341,17 @@ class ReloadedFile : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
   std::string yaml(const std::string& body) const {
-    return "version: 1\nmode: edge\nregistry: {kind: none}\nconfig: {history: {dir: " + folder_ + "/history}, guard: off}\nlisteners: {edge: {address: \"unix:" +
-           socket_ + "\"}}\nadmin: {address: \"unix:" + folder_ + "/admin.sock\", health: off}\ntelemetry: {metrics: off}\nroutes: {edge: [" + says(body) + "]}\n";
+    return "version: 1\nmode: edge\nregistry: {kind: none}\nconfig: {history: {dir: " + folder_ +
+           "/history}, guard: off}\nlisteners: {edge: {address: \"unix:" + socket_ + "\"}}\nadmin: {address: \"unix:" + folder_ +
+           "/admin.sock\", health: off}\ntelemetry: {metrics: off}\nroutes: {edge: [" + says(body) + "]}\n";
   }
   void write(const std::string& text) {
     std::ofstream(folder_ + "/next.yaml") << text;
     std::filesystem::rename(folder_ + "/next.yaml", folder_ + "/outrider.yaml");
   }
-  void start() { program_ = std::make_unique<Program>(std::vector<std::string>{"run", "-c", folder_ + "/outrider.yaml"}, folder_ + "/log"); }
+  void start() {
+    program_ = std::make_unique<Program>(std::vector<std::string>{"run", "-c", folder_ + "/outrider.yaml"}, folder_ + "/log");
+  }
   void start_up() {  // with everything there is, signals too: pages answer once that is so
     start();
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);

@@ -10,7 +10,8 @@ namespace outrider::test {
 namespace {
 
 Message post(const Proxy& proxy, const std::string& path, const std::string& body = {}) {
-  return request(proxy.address("admin"), "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
+  return request(proxy.address("admin"), "POST " + path +
+                                             " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
                                              std::to_string(body.size()) + "\r\n\r\n" + body);
 }
 

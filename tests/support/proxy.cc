@@ -30,8 +30,7 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
   std::promise<std::string> started;
   auto future = started.get_future();
   thread_ = std::thread([&started, this, sources, document = std::move(*outcome.document)]() mutable {
-    supervisor_ =
-        std::make_unique<server::Supervisor>(server::Settings{
+    supervisor_ = std::make_unique<server::Supervisor>(server::Settings{
         .document = std::move(document), .signals = false, .file_look = file_look, .cgroup = cgroup, .sources = sources});
     auto* supervisor = supervisor_.get();
     const std::string problem = supervisor->start();

@@ -105,8 +105,7 @@ class World {
   stats::Catalog catalog;
   std::unique_ptr<stats::Shard> shard = catalog.make_shard();
   NoServices services;
-  exchange::Site site{
-      loop, catalog, *shard, services, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
+  exchange::Site site{loop, catalog, *shard, services, milliseconds(60000), std::make_shared<exchange::PeerNames>("mesh.local")};
 
  private:
   size_t received(const Fd& from) {

@@ -291,9 +291,12 @@ Fact check_folders(const config::Document& document) {
   std::vector<Wanted> wanted;
   if (document.registry.kind != config::Registry::Kind::None && !document.registry.snapshot.empty())
     wanted.push_back({"registry.snapshot", document.registry.snapshot});
-  const config::Node* at = &document.effective;
-  for (const char* key : {"config", "history", "dir"}) at = at && at->is_map() ? at->find(key) : nullptr;
-  if (at && at->is_scalar() && !at->text().empty()) wanted.push_back({"config.history.dir", at->text()});
+  // The standard one is used where there is something to put it into.
+  const auto& upkeep = document.upkeep;
+  std::error_code ignored;
+  const std::filesystem::path history = upkeep.history_dir;
+  if (!history.empty() && (upkeep.history_named || std::filesystem::exists(history.parent_path(), ignored)))
+    wanted.push_back({"config.history.dir", upkeep.history_dir});
   const config::AccessLog& log = document.access_log;
   const bool to_file = log.format != config::AccessLog::Format::Off && log.to != "stdout" && log.to != "stderr";
   if (to_file) wanted.push_back({"telemetry.access_log.to", log.to});

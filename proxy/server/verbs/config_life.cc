@@ -78,8 +78,8 @@ int config_history(const Arguments& arguments) {
   for (const auto& version : page["versions"].GetArray()) {
     const auto current = version.FindMember("current");
     table.add({current != version.MemberEnd() && current->value.IsTrue() ? "*" : " ", std::to_string(count_of(version, "number")),
-               when(number_of(version, "time")), text_of(version, "author"), text_of(version, "source"), text_of(version, "digest"),
-               text_of(version, "verdict")});
+               when(number_of(version, "time")), text_of(version, "author"), text_of(version, "source"),
+               text_of(version, "digest"), text_of(version, "verdict")});
   }
   std::fputs(table.text().c_str(), stdout);
   if (const std::string folder = text_of(page, "folder"); folder.empty()) std::puts("\nin memory alone");

@@ -232,9 +232,10 @@ TEST(Strict, CiphersAndCurvesAreThoseThatOpensslHas) {
 TEST(Strict, KeysThatBeginWithXAreTheUsersOwn) { EXPECT_EQ(said({edge("x-team: shop\nadmin: {x-why: {any: [thing]}}\n")}), ""); }
 
 TEST(Strict, ANotYetDefaultThatPromisesSomethingIsWarnedAbout) {
-  EXPECT_EQ(said({edge("identity: {mtls: strict}\ndefaults: {cluster: {circuit_breaker: {max_retries: budget}}}\n")}),
-            "test.yaml:6:18: warning: identity.mtls: has no effect without an identity: identity.dir is not set\n"
-            "test.yaml:7:40: warning: defaults.cluster.circuit_breaker.max_retries: has no effect: not supported yet in this version\n");
+  EXPECT_EQ(
+      said({edge("identity: {mtls: strict}\ndefaults: {cluster: {circuit_breaker: {max_retries: budget}}}\n")}),
+      "test.yaml:6:18: warning: identity.mtls: has no effect without an identity: identity.dir is not set\n"
+      "test.yaml:7:40: warning: defaults.cluster.circuit_breaker.max_retries: has no effect: not supported yet in this version\n");
   EXPECT_EQ(said({edge("identity: {mtls: off}\nconfig: {watch: false, guard: off}\nadmin: {debug: on}\n")}), "");
 }
 

@@ -165,8 +165,11 @@ TEST_F(AccessLogTest, AFileIsAppendedToAndAFolderThatIsNotThereIsSaid) {
 
 TEST_F(AccessLogTest, FieldsOfOnesOwnAndNoneThatNobodyWants) {
   using From = AccessLogPlan::Field::From;
-  plan_.fields = {{From::Request, "team", "x-team"}, {From::Response, "cache", "x-cache"}, {From::Text, "env", "prod \"1\""},
-                  {From::Request, "auth", "authorization"}, {From::Request, "none", "x-none"}};
+  plan_.fields = {{From::Request, "team", "x-team"},
+                  {From::Response, "cache", "x-cache"},
+                  {From::Text, "env", "prod \"1\""},
+                  {From::Request, "auth", "authorization"},
+                  {From::Request, "none", "x-none"}};
   plan_.without = {"user_agent", "path", "duration_ms"};
   request_.add("X-Team", "shop\"\n");
   request_.add("Authorization", "Bearer secret");

@@ -242,7 +242,9 @@ TEST(Check, Folders) {
         log + "}}\n");
   };
   expect(State::Fine, "can be written to", check_folders(with(folder.path("log/access"))));
-  expect(State::Skipped, "nothing", check_folders(with("stdout")));
+  expect(State::Skipped, "nothing",
+         check_folders(
+             document_of("listeners: {e: {address: \"127.0.0.1:0\"}}\nroutes: {e: [{respond: {}}]}\nconfig: {history: off}\n")));
   expect(State::Wrong, "is no folder", check_folders(with(folder.write("plain", "") + "/log")));
 }
 

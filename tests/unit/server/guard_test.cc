@@ -49,7 +49,8 @@ TEST(Guard, SlowerByMoreThanIsAllowedIsWorse) {
   EXPECT_NE(worse(ended(1000, 0, 100'000), tail, kLimits), "") << "of some";
 }
 
-// Sixty looks in a window, each with what has come until then: a guard that cries wolf once in a thousand reloads is switched off.
+// Sixty looks in a window, each with what has come until then: a guard that cries wolf once in a thousand reloads is switched
+// off.
 TEST(Guard, ChanceIsLeftOut) {
   std::mt19937_64 random(test::seeded_random().next());
   int alarms = 0;
