@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """tests/README.md says which tests show which row of the table of features. Every test it names exists, and every row of traffic
-policy has one: ends with 1 and says what is missing. With --run BUILD those tests are run, row by row.
+policy and operation has one: ends with 1 and says what is missing. With --run BUILD those tests are run, row by row.
 """
 import argparse
 import os
@@ -10,8 +10,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-# Routing, resilience, balancing, overload, and 139: those that are a must or expected.
-WANTED = [*range(28, 35), *range(36, 45), 46, 47, 49, 50, *range(52, 71), *range(72, 77), 139]
+# Routing, resilience, balancing, overload, operation, and 139: those that are a must or expected.
+WANTED = [*range(28, 35), *range(36, 45), 46, 47, 49, 50, *range(52, 71), *range(72, 77), 108, 109, 110, 111, 113, 114, 116, 118,
+          *range(120, 126), 127, 139]
 CASE = re.compile(r"^\s*TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.M)
 
 
