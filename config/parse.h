@@ -56,6 +56,9 @@ void read_terms(Fields& fields, TlsTerms& terms);  // min, ciphers and curves; t
 // parse.cc
 std::string check_trust_domain(std::string& text);
 
+// parse_telemetry.cc
+void read_telemetry(Fields& top, Document& document, const Sources& sources);
+
 // parse_upkeep.cc
 void read_upkeep(Fields& top, Upkeep& upkeep);
 
