@@ -48,13 +48,9 @@ Reply overview_page(const Facts& facts, const stats::Catalog& catalog, const std
     write(json, traffic);
     json.close();
   }
-  json.close().key("upstream").array();
-  for (const auto& [cluster, upstream] : picture.upstream)
-    json.object(Json::Shape::OneLine)
-        .field("cluster", cluster)
-        .field("connections", upstream.connections)
-        .field("pending", upstream.pending)
-        .close();
+  json.close();
+  write_upstream(json, picture);
+  json.key("peers").array();
   json.close().key("peers").array();
   for (const auto& [at, peer] : picture.peers)
     json.object(Json::Shape::OneLine)

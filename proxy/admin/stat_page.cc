@@ -67,16 +67,9 @@ Reply stat_page(const Facts& facts, const stats::Catalog& catalog, const Ask& as
     begin(json, {"direction", "peer"}, at, counts);
     json.close();
   }
-  json.close().key("upstream").array();
-  for (const auto& [cluster, upstream] : picture.upstream)
-    json.object(Json::Shape::OneLine)
-        .field("cluster", cluster)
-        .field("connections", upstream.connections)
-        .field("pending", upstream.pending)
-        .field("retries", upstream.retries)
-        .field("connect_failures", upstream.connect_failures)
-        .close();
-  json.close().close();
+  json.close();
+  write_upstream(json, picture);
+  json.close();
   return {.type = "application/json", .body = json.take()};
 }
 

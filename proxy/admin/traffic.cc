@@ -1,5 +1,6 @@
 #include "admin/traffic.h"
 
+#include "admin/json.h"
 #include "admin/pages.h"
 #include "stats/names.h"
 
@@ -58,6 +59,19 @@ Picture picture_of(const stats::Catalog& catalog, const std::string& only) {
   for (const Series* series : catalog.series())
     if (is_asked(label(*series, "cluster"), only)) add(picture, catalog, *series);
   return picture;
+}
+
+void write_upstream(Json& json, const Picture& picture) {
+  json.key("upstream").array();
+  for (const auto& [cluster, upstream] : picture.upstream)
+    json.object(Json::Shape::OneLine)
+        .field("cluster", cluster)
+        .field("connections", upstream.connections)
+        .field("pending", upstream.pending)
+        .field("retries", upstream.retries)
+        .field("connect_failures", upstream.connect_failures)
+        .close();
+  json.close();
 }
 
 }  // namespace outrider::admin

@@ -38,4 +38,6 @@ struct Picture {
 // ?cluster=NAME as is_asked() takes it; "" is all, and only then are there peers.
 Picture picture_of(const stats::Catalog& catalog, const std::string& only = {});
 
+void write_upstream(class Json& json, const Picture& picture);  // the array "upstream"
+
 }  // namespace outrider::admin
