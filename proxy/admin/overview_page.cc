@@ -51,7 +51,6 @@ Reply overview_page(const Facts& facts, const stats::Catalog& catalog, const std
   json.close();
   write_upstream(json, picture);
   json.key("peers").array();
-  json.close().key("peers").array();
   for (const auto& [at, peer] : picture.peers)
     json.object(Json::Shape::OneLine)
         .field("direction", at[0])
