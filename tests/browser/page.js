@@ -142,7 +142,14 @@ async function hasNames(page) {
   const client = await page.createCDPSession();
   const { nodes } = await client.send('Accessibility.getFullAXTree');
   const wanted = ['button', 'link', 'searchbox', 'textbox', 'grid', 'region', 'image', 'row', 'heading', 'columnheader', 'DisclosureTriangle'];
-  const nameless = nodes.filter((each) => !each.ignored && wanted.includes(each.role?.value) && !each.name?.value?.trim());
+  const known = new Map(nodes.map((each) => [each.nodeId, each]));
+  // A row of a plain table is what its cells say.
+  const isPlain = (node) => {
+    for (let at = node; at; at = known.get(at.parentId)) if (['grid', 'table'].includes(at.role?.value)) return at.role.value === 'table';
+    return false;
+  };
+  const nameless = nodes.filter((each) => !each.ignored && wanted.includes(each.role?.value) && !each.name?.value?.trim() &&
+    !(each.role.value === 'row' && isPlain(each)));
   check('everything that is used has a name', nameless.length === 0, nameless.map((each) => [each.role.value, each.backendDOMNodeId]));
   const seen = await page.evaluate(() => {
     const ids = [...document.querySelectorAll('[id]')].map((each) => each.id);

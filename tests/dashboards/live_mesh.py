@@ -198,7 +198,7 @@ class Mesh:
                   "--out", identity)
         return identity
 
-    def begin(self, name, verb, text, bootstrap=()):
+    def begin(self, name, verb, text, bootstrap=(), collector=None):
         identity = self.issue(name, "ca")
         config = self.folder / f"{name}.yaml"
         seeds = ", ".join(f'"{each}"' for each in bootstrap)
@@ -210,7 +210,9 @@ class Mesh:
             "lifecycle: {drain: {delay: 0, time: 5s}}\n"
             "telemetry:\n"
             f"  access_log: {{format: json, to: {self.folder}/{name}.access}}\n"
-            "  metrics: {address: \"127.0.0.1:0\", endpoint_metrics: true}\n" + text, encoding="utf-8")
+            "  metrics: {address: \"127.0.0.1:0\", endpoint_metrics: true}\n"
+            + (f"  tracing: {{sample: 100%, otlp: \"http://{collector}\", attempts: 1, batch: {{delay: 200ms}}}}\n" if collector else "")
+            + text, encoding="utf-8")
         self.proxies[name] = Proxy(name, [self.outrider, verb, "-c", str(config)], self.folder)
 
     def start(self):
@@ -245,7 +247,7 @@ clusters:
   clear: {{endpoints: ["{address_of(self.echo)}"], tls: {{ca: {identity}/ca.crt, sni: localhost}}}}
   dead: {{endpoints: ["{refuses}"]}}
   dead-tcp: {{protocol: tcp, endpoints: ["{refuses}"]}}
-""", [seed])
+""", [seed], refuses)
         self.web = self.proxies["web"]
         self.begin_gate(refuses, seed)
         for name, proxy in self.proxies.items():
@@ -291,7 +293,7 @@ clusters:
   listed: {{endpoints_file: {self.endpoints_file}}}
   sick: {{endpoints: ["{application}"], health_check: {{http: /broken, interval: 1s}}}}
   clear: {{protocol: tcp, endpoints: ["{address_of(self.echo)}"]}}
-""", [seed])
+""", [seed], other)
         self.gate = self.proxies["gate"]
 
     def write_endpoints(self, weight):
@@ -336,7 +338,7 @@ listeners:
         """Exchanges, as they end."""
         host, port = self.gate.address("admin").rsplit(":", 1)
         with socket.create_connection((host, int(port)), timeout=1) as one:
-            one.sendall(b"GET /tap HTTP/1.0\r\nHost: x\r\n\r\n")
+            one.sendall(b"GET /tap HTTP/1.0\r\nHost: localhost\r\n\r\n")
             while self.running.is_set():
                 with contextlib.suppress(TimeoutError):
                     if not one.recv(65536):

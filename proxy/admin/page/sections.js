@@ -87,8 +87,8 @@ export function errors(decisions, filter) {
 // `versions`: of /config/history, or null where there is none.
 export function history(versions) {
   if (!versions?.length) return draw('history', null, () => nothing('There is no history: this is the configuration the process was started with.'));
-  draw('history', versions, () => table('History of the configuration', ['', 'version', 'since', 'author', 'from', 'verdict', 'digest'],
-    versions.map((each) => [each.current ? said('ok', 'in force') : '', String(each.number), new Date(each.time * 1000).toLocaleString([], { hour12: false }),
+  draw('history', versions, () => table('History of the configuration', ['state', 'version', 'since', 'author', 'from', 'verdict', 'digest'],
+    versions.map((each) => [each.current ? said('ok', 'in force') : 'before', String(each.number), new Date(each.time * 1000).toLocaleString([], { hour12: false }),
       each.author ?? '', each.source ?? '', each.verdict ?? '', String(each.digest ?? '').slice(0, 12)])));
 }
 
