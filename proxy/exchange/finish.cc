@@ -145,7 +145,8 @@ AccessEntry Exchange::entry(TimePoint now) {
   entry.client = peer_.remote_address;
   entry.peer = peer_.identity;
   std::array<char, net::Address::kMaxIpText> meant_for;
-  if (const auto* address = session_->meant_for()) entry.original_dst = {meant_for.data(), address->write_ip(meant_for.data())};
+  if (const auto* address = session_->meant_for())
+    entry.original_dst = arena_.copy({meant_for.data(), address->write_ip(meant_for.data())});
   entry.protocol = tls_ ? "tls" : raw_ ? "tcp" : name_of(request_.version);
   entry.host = asked_host_.empty() ? request_.authority : asked_host_;
   entry.offered = offered_;
