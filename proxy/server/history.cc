@@ -56,7 +56,8 @@ std::string History::folder_of(const std::string& dir, const std::string& node, 
 }
 
 std::string History::as_file(const Version& v) {
-  std::string head = std::string(kFirstLine) + "\n";
+  std::string head = kFirstLine;
+  head += '\n';
   const auto line = [&](const char* key, const std::string& value) {
     head += std::string("# ") + key + ": " + one_line(value) + "\n";
   };
