@@ -74,7 +74,10 @@ void Supervisor::serve(std::shared_ptr<const exchange::Snapshot> snapshot, Openi
       for (const auto* from : {&bound_, &opening.bound})
         for (const Bound& each : *from)
           if (each.is_for(asked, plan->name)) bound.push_back({plan->name, asked, each.local});
-  bound_ = std::move(bound);
+  {
+    const std::lock_guard lock(bound_mutex_);
+    bound_ = std::move(bound);
+  }
   std::erase_if(opened_, [&](Opened& socket) {
     if (socket.kind != Handed::Kind::Listener) return false;
     for (const Bound& each : bound_)

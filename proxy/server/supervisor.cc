@@ -229,6 +229,7 @@ std::string Supervisor::start_mesh() {
 }
 
 net::Address Supervisor::address_of(std::string_view listener) const {
+  const std::lock_guard lock(bound_mutex_);
   for (const Bound& each : bound_)
     if (each.listener == listener) return each.local;
   for (const auto& [name, address] : pages_)

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,7 +68,7 @@ class Supervisor final : public WorkerEvents,
   std::string start();
   int run();   // until it has ended; the exit code
   void end();  // any thread: as SIGTERM
-  // After start(), for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
+  // After start(), any thread, for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
   net::Address address_of(std::string_view listener) const;
   State& state() { return state_; }
   // On the control loop: serves `next` in place of what there is, all of it or nothing. Empty, or why not. Connections stay, and
@@ -169,6 +170,7 @@ class Supervisor final : public WorkerEvents,
   std::unique_ptr<App> app_;
   std::vector<std::pair<std::string, net::Address>> pages_;
   std::vector<Bound> bound_;
+  mutable std::mutex bound_mutex_;  // the control thread writes, and whoever asks address_of() reads
   Step step_ = Step::Running;
   size_t drained_ = 0;  // workers that have finished the step
   bool announced_ = false, killed_ = false, inbound_drained_ = false;
