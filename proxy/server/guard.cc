@@ -16,12 +16,11 @@ constexpr uint64_t kFewest = 100;            // of each side, for a p99
 constexpr uint64_t kLeastGrowthUs = 10'000;  // of a p99
 constexpr int kSteps = 12;                   // looks in a window without a change; five times as many after one
 
-Ended minus(const Ended& later, const Ended& earlier) {
-  Ended ended{later.requests - earlier.requests, later.failed - earlier.failed, {}};
-  // Buckets only grow.
-  for (uint32_t i = 0; i < stats::Histogram::kBuckets; ++i)
-    ended.durations.add(i, later.durations.count(i) - earlier.durations.count(i), 0);
-  return ended;
+Ended minus(Ended later, const Ended& earlier) {
+  later.requests -= earlier.requests;
+  later.failed -= earlier.failed;
+  later.durations.subtract(earlier.durations);
+  return later;
 }
 
 // The chance of `k` or more of `n`, each of which happens with `p`.
