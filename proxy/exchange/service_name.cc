@@ -24,6 +24,12 @@ std::string_view service_name(std::string_view authority, std::string_view defau
   if (domain > 0 && host[domain - 1] == '.' && equals_ignore_case(host.substr(domain), mesh_domain))
     host = host.substr(0, domain - 1);
   const size_t dot = host.find('.');
+  // The long form of a Service in Kubernetes: cart.shop.svc, with the cluster's domain behind it or not.
+  const size_t second = dot == std::string_view::npos ? dot : host.find('.', dot + 1);
+  if (second != std::string_view::npos) {
+    const auto rest = host.substr(second + 1, 4);
+    if (equals_ignore_case(rest, "svc") || equals_ignore_case(rest, "svc.")) host = host.substr(0, second);
+  }
   const auto name = host.substr(0, dot);
   const auto space = dot == std::string_view::npos ? default_namespace : host.substr(dot + 1);
   if (!is_label(name) || !is_label(space)) return {};

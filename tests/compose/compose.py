@@ -8,11 +8,13 @@ program needs, Prometheus is told of every proxy; `docker-compose config`, where
 
 Then by doing, where root may: each service in a network and a file system of its own, with the mounts, user, names,
 environment and command line that compose.yaml and the Dockerfile give it, only that nothing is pulled: the program is this
-build's, python and prometheus are this machine's; what is not here (Grafana, the collector) is left out and said.
+build's, with the files that docker/rootfs.sh puts into the image and no others; python and prometheus are this machine's, with
+its files; what is not here (Grafana, the collector) is left out and said.
 Health checks are the image's. In the end every proxy is scraped, and no panel of a dashboard is without an answer.
 """
 import argparse
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
@@ -33,8 +35,11 @@ except ImportError:
     sys.exit(77)
 
 INSIDE = "OUTRIDER_COMPOSE_INSIDE"   # this process has a network and mounts of its own
+PATH = "/usr/local/bin:/usr/bin:/bin"
+CLONE_NEWNET, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, LAST_CAPABILITY = 0x40000000, 24, 38, 63
+libc = ctypes.CDLL(None, use_errno=True)
 # What stands for images that are not built here: a program of this machine, the user, and folders that are the user's.
-IMAGES = {"python": ([], 0, []), "prom/prometheus": (["prometheus"], 65534, ["/prometheus"])}
+IMAGES = {"outrider-tools": (["sh"], 1337, ["/run/mesh"]), "python": ([], 0, []), "prom/prometheus": (["prometheus"], 65534, ["/prometheus"])}
 
 
 class Failure(Exception):
@@ -66,7 +71,7 @@ class Network:
 
 
 class Container:
-    """A service as processes: a root of its own, which is this machine's underneath."""
+    """A service as processes, with a root of its own: the image's files, or this machine's where the image is not ours."""
 
     def __init__(self, world, name):
         self.world, self.name, self.service = world, name, world.compose.services[name]
@@ -74,8 +79,9 @@ class Container:
         if kind == "outrider":
             image = world.compose.image
             self.entrypoint, self.user, self.health, folders = image.entrypoint, image.user, image.health, image.folders
+            self.path = image.path
         else:
-            (self.entrypoint, self.user, folders), self.health = IMAGES[kind], None
+            (self.entrypoint, self.user, folders), self.health, self.path = IMAGES[kind], None, PATH
         self.entrypoint = self.service.get("entrypoint", self.entrypoint)
         self.folder = world.folder / name
         self.root, self.log = self.folder / "root", self.folder / "log"
@@ -86,16 +92,16 @@ class Container:
         for each in ("upper", "work", "root"):
             (self.folder / each).mkdir(parents=True)
         run("mount", "-t", "overlay", "overlay", "-o",
-            f"lowerdir=/,upperdir={self.folder}/upper,workdir={self.folder}/work", self.root)
+            f"lowerdir={self.world.rootfs if kind == 'outrider' else '/'},upperdir={self.folder}/upper,workdir={self.folder}/work", self.root)
         for each in ("proc", "dev"):
             run("mount", "--rbind", f"/{each}", self.root / each)
         for each in folders:
             self.inside(each).mkdir(parents=True, exist_ok=True)
             os.chown(self.inside(each), self.user, self.user)
-        if kind == "outrider":
-            self.mount(self.world.outrider, self.world.compose.image.program)
+        if kind == "outrider-tools":
+            self.mount(self.world.outrider, "/usr/local/bin/outrider")
         names = "".join(f"{network.address} {name}\n" for name, network in self.world.networks.items())
-        (self.root / "etc/hosts").unlink()
+        (self.root / "etc/hosts").unlink(missing_ok=True)
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n" + names)
         for source, place, writable in self.world.compose.mounts(self.service):
             if source.startswith("."):
@@ -121,19 +127,38 @@ class Container:
         if not writable:
             run("mount", "-o", "remount,bind,ro", to)
 
-    def words(self, command):
+    def run(self, command, **more):
         network = self.world.networks[self.service.get("network_mode", f"service:{self.name}").partition(":")[2]]
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOSTNAME": self.service.get("hostname", self.name), "HOME": "/",
-                       **self.service.get("environment", {})}
-        limits = ["--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"] if self.service.get("cap_drop") == ["ALL"] else []
-        return [*network.inside, "chroot", str(self.root), "setpriv", "--reuid", str(self.user), "--regid", str(self.user),
-                "--clear-groups", *limits, "env", "-i", *(f"{key}={value}" for key, value in environment.items()), *command]
+        net = os.open(f"/proc/{network.keeper.pid}/ns/net", os.O_RDONLY)
+
+        def enter():                # in the child; what is missing in an image cannot be called to do it
+            if libc.setns(net, CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+            os.chroot(self.root)
+            os.chdir("/")
+            if self.service.get("cap_drop") == ["ALL"]:
+                for each in range(LAST_CAPABILITY + 1):
+                    libc.prctl(PR_CAPBSET_DROP, each, 0, 0, 0)
+            os.setgroups([])
+            os.setgid(self.user)
+            os.setuid(self.user)
+            if "no-new-privileges:true" in self.service.get("security_opt", []):
+                libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        environment = {"PATH": self.path, "HOSTNAME": self.service.get("hostname", self.name), "HOME": "/", **self.service.get("environment", {})}
+        try:
+            return subprocess.Popen(command, preexec_fn=enter, env=environment, stdin=subprocess.DEVNULL, **more)
+        finally:
+            os.close(net)
 
     def start(self):
         command = [*self.entrypoint, *self.service.get("command", [])]
-        print(f"{self.name:12} {shlex.join(command)}", flush=True)
+        print(f"{self.name:14} {shlex.join(command)}", flush=True)
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(self.words(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = self.run(command, stdout=log, stderr=log)
+
+    def healthy(self):
+        asked = self.run(self.health, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return asked.wait(PATIENCE) == 0
 
     def wait(self, condition):
         end = time.monotonic() + PATIENCE
@@ -141,7 +166,7 @@ class Container:
             code = self.process.poll()
             if condition == "service_completed_successfully" and code == 0:
                 return
-            if condition == "service_healthy" and subprocess.run(self.words(self.health), capture_output=True, timeout=PATIENCE).returncode == 0:
+            if condition == "service_healthy" and self.healthy():
                 return
             if condition == "service_started" and code is None:
                 return
@@ -164,13 +189,15 @@ class World:
         run("ip", "addr", "add", "10.88.0.1/24", "dev", "bridge")
         run("ip", "link", "set", "bridge", "up")
         run("mount", "-t", "tmpfs", "tmpfs", folder)
+        self.rootfs = folder / "rootfs"
+        run(compose.docker / "rootfs.sh", outrider, self.rootfs)
 
         def is_here(service):
             kind = service["image"].partition(":")[0]
             return kind == "outrider" or kind in IMAGES and all(map(shutil.which, IMAGES[kind][0]))
         self.here = [name for name, service in compose.services.items() if is_here(service)]
         for name in set(compose.services) - set(self.here):
-            print(f"{name:12} is not on this machine: left out")
+            print(f"{name:14} is not on this machine: left out")
         alone = [name for name in self.here if "network_mode" not in compose.services[name]]
         self.networks = {name: Network(number) for number, name in enumerate(alone, 2)}
 
@@ -282,7 +309,7 @@ def main():
         print("\n".join(findings) or f"{len(compose.services)} services, as they are written")
         if findings:
             return 1
-        tools = [each for each in ("unshare", "nsenter", "setpriv", "ip") if not shutil.which(each)]
+        tools = [each for each in ("unshare", "nsenter", "ip", "nft", "setcap", "strip") if not shutil.which(each)]
         probe = subprocess.run(["unshare", "-n", "-m", "-p", "--fork", "true"], capture_output=True) if not tools else None
         if os.geteuid() != 0 or tools or probe.returncode:
             print("not run: that needs root, namespaces and " + (", ".join(tools) or "more rights"))

@@ -1,7 +1,5 @@
 """docker/compose.yaml and what it names, as they are written: read, and held against each other."""
-import functools
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -13,18 +11,16 @@ PATIENCE = 60                        # seconds, for anything that is waited for
 
 
 class Image:
-    """The last stage of the Dockerfile."""
+    """The last stage of the Dockerfile; its files are docker/rootfs.sh's."""
 
     def __init__(self, path):
         text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.M))
-        self.stages = re.split(r"^FROM ", text, flags=re.M)[1:]
-        last = self.stages[-1]
+        last = re.split(r"^FROM ", text, flags=re.M)[-1]
         self.user = int(re.search(r"^USER (\d+)", last, re.M)[1])
         self.entrypoint = json.loads(re.search(r"^ENTRYPOINT (.*)", last, re.M)[1])
         self.health = json.loads(re.search(r"^HEALTHCHECK .*?CMD (.*)", last, re.M)[1])
-        self.program = re.search(r"^COPY --from=\w+ \S+ (\S+)", last, re.M)[1]
-        self.folders = re.search(r"install -d -o \S+ -g \S+ (.*)", last)[1].split()
-        self.packages = set(re.search(r"apt-get install -y --no-install-recommends (.*?) &&", last)[1].split())
+        self.path = re.search(r"^ENV PATH=(\S+)", last, re.M)[1]
+        self.folders = re.findall(r"^COPY .*--chown=\d+:\d+ \S+ (\S+)", last, re.M)
 
 
 class Compose:
@@ -33,7 +29,7 @@ class Compose:
         self.whole = yaml.safe_load((self.docker / "compose.yaml").read_text())
         self.services = self.whole["services"]
         self.image = Image(self.docker / "Dockerfile")
-        self.proxies = [name for name, each in self.services.items() if each["image"] == "outrider" and "entrypoint" not in each]
+        self.proxies = [name for name, each in self.services.items() if each["image"] == "outrider"]
 
     @staticmethod
     def mounts(service):
@@ -100,32 +96,8 @@ def read_everything(compose, outrider):
             for name in names:
                 if name not in collector[kind]:
                     yield f"otel-collector.yaml: no {name} among {kind}"
-    yield from lacking_libraries(compose.image, outrider)
     if checker := shutil.which("docker-compose"):
         result = subprocess.run([checker, "-f", compose.docker / "compose.yaml", "config", "-q"], capture_output=True, text=True, timeout=PATIENCE)
         if result.returncode:
             yield f"docker-compose config: {result.stdout}{result.stderr}"
 
-
-def lacking_libraries(image, outrider):
-    """Of the Debian packages the program is linked with directly, those the image does not install."""
-    for library, owner in owners_of_libraries(outrider):
-        if owner and owner not in image.packages | {"libc6", "libgcc-s1"}:
-            yield f"Dockerfile: {library} is of {owner}, which is not installed"
-
-
-@functools.cache
-def owners_of_libraries(outrider):
-    """(library, Debian package) of all it is linked with directly; empty where Debian's tools are not."""
-    if not shutil.which("dpkg") or not shutil.which("readelf"):
-        return []
-
-    def output(*words):
-        return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE).stdout
-    found = []
-    paths = dict(re.findall(r"(\S+) => (/\S+)", output("ldd", outrider)))
-    for library in re.findall(r"\(NEEDED\).*\[(\S+)\]", output("readelf", "-d", outrider)):
-        path = os.path.realpath(paths.get(library, ""))
-        owner = next((line.split(":")[0] for name in (path, path.removeprefix("/usr")) for line in [output("dpkg", "-S", name)] if line), None)
-        found.append((library, owner))
-    return found

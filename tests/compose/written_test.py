@@ -25,7 +25,6 @@ CASES = {                            # what is spoilt: (file, from, to, what mus
     "a service to wait for that is not there": ("compose.yaml", "seed: {condition", "sead: {condition", "waits for sead"),
     "a port open to all": ("compose.yaml", "127.0.0.1:9090:9090", "9090:9090", "is open to more than this machine"),
     "a proxy nobody scrapes": ("demo/targets.yml", "shop-2:15020", "shop-3:15020", "does not have just the proxies"),
-    "a library the image lacks": ("Dockerfile", " libuv1 ", " ", "is of libuv1, which is not installed"),
     "dashboards where nobody looks": ("compose.yaml", "/var/lib/grafana/dashboards:ro", "/var/lib/grafana/boards:ro", "not mounted where it is told to look"),
     "a data source without an address": ("compose.yaml", "PROMETHEUS_URL:", "PROMETHEUS:", "PROMETHEUS_URL is not set"),
     "a pipeline without its end": ("otel-collector.yaml", "exporters: [debug]", "exporters: [file]", "no file among exporters"),
