@@ -38,12 +38,19 @@ bool Exchange::authorize(uint16_t port) {
   const auto path = raw_ ? std::string_view{} : std::string_view(request_.path).substr(0, request_.path.find('?'));
   const auto verdict =
       rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path, port);
-  site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
-  if (verdict.allowed || !rules.enforced) return true;
+  const bool denied = !verdict.allowed && rules.enforced;
+  if (!denied || !raw_ || !session_->presumed())  // else it is, once it is sure that this was no request
+    site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
+  if (!denied) return true;
   trail().authorization = true;
   // A rule's name lives as long as its plan, and so do we.
   fail({Code::Denied, Side::Local, Retry::No, 0, verdict.rule == "default" ? "not_allowed" : verdict.rule.data(), 403});
   return false;
+}
+
+void Exchange::count_denial(const char* what) {
+  const std::string_view rule = what == std::string_view("not_allowed") ? "default" : what;
+  site_.shard.add(site_.authorizations.verdict(false, rule, true));
 }
 
 void Exchange::advance() {
@@ -69,7 +76,7 @@ bool Exchange::step() {
     if (attempt() && !grpc_) attempt()->time_out();  // a deadline of gRPC is the client's, and may be any
     return fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
   }
-  if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Finish) pump(Way::Request);  // whatever the response side waits for
+  if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Doubt) pump(Way::Request);  // whatever the response side waits for
 
   switch (phase_) {
     case Phase::Head:
@@ -202,6 +209,11 @@ bool Exchange::step() {
       if (tunnel_ && !pump(Way::Request)) return false;  // its ends are half-closes: both must come
       phase_ = Phase::Finish;                            // else a response may end before its request
       return true;
+
+    case Phase::Doubt:
+      if (!waited_out_ && session_->presumed()) return begin_wait();
+      if (trail_ && trail_->authorization) count_denial(doubted_->what);
+      return fail(*doubted_), true;
 
     case Phase::Finish:
       finish();
@@ -406,8 +418,12 @@ void Exchange::Down::on_reset(const Error& why) {
   } else {
     x.client_gone_ = true;
     x.unsaid_ = why.what == http::kPresumedWrongly;
-    x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
-    x.reason_ = why.what;
+    if (x.phase_ != Phase::Doubt || x.unsaid_) {
+      x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
+      x.reason_ = why.what;
+    } else if (x.trail_ && x.trail_->authorization) {
+      x.count_denial(x.doubted_->what);
+    }
   }
   x.advance();
 }

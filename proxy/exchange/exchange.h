@@ -55,6 +55,7 @@ class Exchange final : public filter::Call,
     AwaitResponse,
     ResponseFilters,
     Relay,
+    Doubt,  // a tunnel that was presumed of a silent client, and is refused: what is said of that may be meant for nobody
     Finish,
     Dead
   };
@@ -66,10 +67,11 @@ class Exchange final : public filter::Call,
   };
 
   void advance();
-  bool step();                        // one phase; false: wait for the next event
-  bool authorize(uint16_t port);      // false: denied, and told so. 0: our own port
-  bool route();                       // finds the rule and what hangs on it; false: nobody serves this
-  bool goes_onward(uint32_t chosen);  // onward.cc: to where it was meant for, in place of a cluster
+  bool step();                          // one phase; false: wait for the next event
+  bool authorize(uint16_t port);        // false: denied, and told so. 0: our own port
+  void count_denial(const char* what);  // of a connection, by why it fails
+  bool route();                         // finds the rule and what hangs on it; false: nobody serves this
+  bool goes_onward(uint32_t chosen);    // onward.cc: to where it was meant for, in place of a cluster
   bool goes_onward_after_all() const;
   bool may_go_onward();
   uint16_t other_port() const;       // that was called, where it is not our service's; else 0
@@ -227,6 +229,7 @@ class Exchange final : public filter::Call,
   bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
   bool tls_ = false;          // raw, and a hello has said to whom; that name is the request's authority
   std::string_view offered_;  // by ALPN: "h2,http/1.1"
+  std::optional<Error> doubted_;  // why the tunnel is refused, in Phase::Doubt
   std::optional<Error> refused_;  // what the codec or a limit said of the request
   Flag flag_ = Flag::None;
   const char* reason_ = "";

@@ -198,6 +198,15 @@ void Exchange::fail(const Error& why) {
     return;
   }
   if (raw_) {
+    // The client may only be slow to ask: its request has rules of its own, and can be answered.
+    if (phase_ != Phase::Doubt && session_->presumed()) {
+      doubted_ = why;
+      phase_ = Phase::Doubt;
+      waited_out_ = false;
+      site_.loop.arm(wait_limit_,
+                     session_->plan().request_headers.count() ? session_->plan().request_headers : milliseconds(10000));
+      return;
+    }
     if (route_ || why.code == Code::Denied) downstream().reset(stream_, http::Reset::PeerGone);
     else refuse_bytes(why);
     phase_ = Phase::Finish;

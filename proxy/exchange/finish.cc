@@ -246,6 +246,7 @@ void Exchange::reset_for_reuse() {
   hedge_ = nullptr;
   hedge_result_ = nullptr;
   refused_.reset();
+  doubted_.reset();
   flag_ = Flag::None;
   reason_ = "";
   last_error_ = {};

@@ -35,6 +35,8 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   std::string_view local(Arena& arena);                                     // the address the client called
   http::Codec& codec() { return connection_.codec(); }
   wire::HttpConnection& connection() { return connection_; }
+  // It is a tunnel because the client is silent, and not because servers speak first there.
+  bool presumed() const { return connection_.presumed() && !plan().server_first->known(called_); }
   uint16_t called() const { return called_; }  // the port, where somebody asks for it
   // Where the kernel has redirected it here (transparent: redirect), for whom it was meant; null: it came directly.
   const net::Address* meant_for() const { return meant_for_.get(); }

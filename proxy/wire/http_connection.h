@@ -60,6 +60,9 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void accept_resting(int fd, uint32_t input_mark, Hears hears = Hears::Http, Tls tls = nullptr);
   bool resting() const { return !codec_; }
   bool undecided() const { return fresh_; }  // it is not known yet who speaks
+  bool presumed() const {
+    return fresh_ && wire_ == http::Wire::Raw && hears_ != Hears::Bytes;
+  }  // a tunnel, and nobody has spoken
   bool in_handshake() const { return transport_.tls() && !transport_.tls()->established(); }
   bool in_hello() const { return fresh_ && hello_needed_; }  // a client has begun with TLS, and its hello is not whole
   // The client is silent, or has said what is hardly HTTP: from here on it is a tunnel, unless a silent one speaks HTTP

@@ -83,6 +83,32 @@ TEST(Detection, ASilentClientMayStillSpeakHttp) {
   proxy.expect_metric(0, "outrider_requests_in_flight");
 }
 
+TEST(Detection, ATunnelThatIsRefusedMayStillBeARequestThatIsAnswered) {
+  Origin origin(answer_in_kind);
+  const std::string gone = origin.text();
+  origin.stop();
+  Proxy proxy(Proxy::edge({gone}, "retry: off", "direction: inbound, detect: {timeout: 1ms}"));
+  Stream client = proxy.connect(), other = proxy.connect();
+  proxy.expect_metric(2, "outrider_cluster_connect_failures_total");  // two tunnels were presumed, to nobody
+  client.send(kGet);
+  const auto answer = client.read_message();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status(), 502);
+  proxy.expect_metric(1, "outrider_requests_total", R"(code="502")");
+  other.send("EHLO\r\n");  // no HTTP: there is nothing it could be told
+  EXPECT_EQ(other.read_some(1), "");
+}
+
+TEST(Detection, ATunnelThatIsRefusedEndsWhereItsClientStaysSilent) {
+  Origin origin(answer_in_kind);
+  const std::string gone = origin.text();
+  origin.stop();
+  Proxy proxy(Proxy::edge({gone}, "retry: off", "direction: inbound, detect: {timeout: 1ms}, timeouts: {request_headers: 50ms}"));
+  Stream client = proxy.connect();
+  EXPECT_EQ(client.read_some(1), "");
+  proxy.expect_metric(1, "outrider_requests_total", R"(flag="connect_failure")");
+}
+
 TEST(Detection, ARequestThatTricklesIsWaitedFor) {
   Origin origin(answer_in_kind);
   Proxy proxy(open_to_all(origin, "detect: {timeout: 1ms}"), {"overload.threads=1"});

@@ -283,6 +283,7 @@ TEST_F(MutualTls, RulesSayWhoMayAskForWhat) {
   auto set = replica("one", std::to_string(app->address().port()));
   set.push_back("authorization.allow=[{from: [default/web], to: {prefix: /api}}]");
   set.push_back("authorization.deny=[{from: [\"*\"], to: {method: [DELETE]}}]");
+  set.push_back("listeners.inbound.detect.timeout=1ms");  // who asks later than that is no tunnel, which would be denied
   Proxy shop("version: 1\nmode: sidecar\n", set);
   const auto ask = [&](const std::string& account, const std::string& line) {
     auto client = connect_as(account, shop.address("inbound"));
