@@ -11,7 +11,7 @@ net: base identity
 filter: base config identity http stats
 wire: base net http
 discovery: base config net identity
-filters: base config identity http stats filter
+filters: base config identity http stats filter inject
 upstream: base config stats net http wire discovery
 exchange: base config stats net http wire filter upstream
 admin: base config stats net http wire

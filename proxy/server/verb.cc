@@ -68,6 +68,22 @@ constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"
                            kFor};
 constexpr Flag kDevCa[] = {kFor};
 constexpr Flag kJsonOnly[] = {kJson};
+constexpr Flag kFailure{"--failure", "ignore|fail", "what becomes of a pod that cannot be injected: it starts without, or not at all"};
+constexpr Flag kWebhook[] = {{"--listen", "ADDRESS", "for the API server, by TLS: else :8443"},
+                             {"--cert", "FILE", "its certificate (PEM), read again when it is another"},
+                             {"--key", "FILE", "the certificate's key (PEM)"},
+                             kFailure,
+                             {"--max-body", "SIZE", "of a review; else 3MiB"},
+                             {"--max-held", "SIZE", "of all reviews under way; else 64MiB"},
+                             kConfig,
+                             kSet};
+constexpr Flag kWebhookCert[] = {{"--service", "NAME", "of the webhook; else outrider-webhook"},
+                                 {"--namespace", "NAME", "of that service and of the Secret; else outrider-system"},
+                                 {"--secret", "NAME", "of the Secret; else outrider-webhook-tls"},
+                                 {"--dns", "NAME", "a further name in the certificate; may be given again"},
+                                 {"--for", "DURATION", "how long it is valid: else 365d"},
+                                 kFailure,
+                                 {"--config", "FILE", "a MutatingWebhookConfiguration to patch, in place of one of ours"}};
 
 constexpr Verb kVerbs[] = {
     {"run",
@@ -84,6 +100,22 @@ constexpr Verb kVerbs[] = {
      "No listeners but admin, health and metrics; the keys under `registry` and `identity` are a sidecar's.\n\n"
      "  outrider dht --set registry.bind=0.0.0.0:4222 --set registry.key=/run/mesh/key\n",
      kDht, 0, run_dht},
+    {"webhook", "--cert FILE --key FILE [--listen ADDRESS] [--failure ignore|fail] [--max-body SIZE] [--max-held SIZE] [-c FILE] [--set PATH=VALUE]...",
+     "the injector as an admission webhook of Kubernetes",
+     "A proxy that answers POST /inject, by TLS: new pods are patched as `outrider inject` would write them. /live and /ready are at\n"
+     ":15021, /metrics at :15020; every key of a configuration is one here, too. It keeps no state and asks nobody: run two.\n"
+     "What cannot be injected (hostNetwork, ...) is let in with a warning that kubectl shows, or is denied with --failure fail.\n\n"
+     "  outrider webhook --cert /run/tls/tls.crt --key /run/tls/tls.key\n"
+     "  outrider webhook --listen 127.0.0.1:8443 --cert tls.crt --key tls.key --failure fail --set telemetry.access_log=json\n",
+     kWebhook, 0, run_webhook},
+    {"webhook-cert",
+     "[--service NAME] [--namespace NAME] [--secret NAME] [--dns NAME]... [--for DURATION] [--failure ignore|fail] [--config FILE]",
+     "a certificate for the webhook, and whom the API server is to trust",
+     "Prints a MutatingWebhookConfiguration and a Secret (kubernetes.io/tls) for kubectl; the authority's key is thrown away. To renew,\n"
+     "run it again with the configuration in force, whose authorities are kept until they expire: no review is lost meanwhile.\n\n"
+     "  outrider webhook-cert | kubectl apply -f -\n"
+     "  kubectl get mutatingwebhookconfiguration outrider -o yaml | outrider webhook-cert --config - | kubectl apply -f -\n",
+     kWebhookCert, 0, print_webhook_bundle},
     {"services", "[--json] [--admin ADDRESS]", "services this proxy announces and watches, and those others list",
      "  outrider services\n  outrider services --json --admin 127.0.0.1:15000\n", kRead, 0, show_services},
     {"endpoints", "SERVICE [--json] [--admin ADDRESS]", "endpoints of a service, and why one is not used",

@@ -33,6 +33,8 @@ int usage_error(std::string_view verb, std::string_view text);
 // verbs/*.cc
 int run_proxy(const Arguments&);
 int run_dht(const Arguments&);
+int run_webhook(const Arguments&);
+int print_webhook_bundle(const Arguments&);
 int config_validate(const Arguments&);
 int config_show(const Arguments&);
 int set_log(const Arguments&);
