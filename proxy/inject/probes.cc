@@ -23,13 +23,13 @@ constexpr Kind kKinds[] = {
 // A hook has no time limit of its own in Kubernetes but the pod's grace.
 constexpr const char* kHookTimeout = "30s";
 
-struct Place {
+struct Found {
   std::string pointer;  // of the container
   const Node* container;
 };
 
-std::vector<Place> containers_of(const Workload& workload) {
-  std::vector<Place> all;
+std::vector<Found> containers_of(const Workload& workload) {
+  std::vector<Found> all;
   for (const char* list : {"initContainers", "containers"}) {
     const Node* const found = workload.spec->find(list);
     if (!found) continue;
@@ -52,7 +52,7 @@ class Rewriting {
   explicit Rewriting(const Workload& workload) : workload_(workload) {}
 
   Rewritten run() {
-    for (const Place& place : containers_of(workload_)) {
+    for (const Found& place : containers_of(workload_)) {
       Node originals;
       for (const Kind& kind : kKinds) probe(place, kind, originals);
       if (originals.is_map()) result_.originals.put(place.container->text_of("name"), std::move(originals));
@@ -61,7 +61,7 @@ class Rewriting {
   }
 
  private:
-  void probe(const Place& place, const Kind& kind, Node& originals) {
+  void probe(const Found& place, const Kind& kind, Node& originals) {
     const bool hook = *kind.parent;
     const Node* const handler = hook ? place.container->find({kind.parent, kind.key}) : place.container->find(kind.key);
     if (!handler || !handler->is_map()) return;
@@ -155,7 +155,7 @@ Rewritten rewrite_probes(const Workload& workload) { return Rewriting(workload).
 
 std::vector<Operation> original_probes(const Workload& workload, const Node& originals) {
   std::vector<Operation> operations;
-  for (const Place& place : containers_of(workload)) {
+  for (const Found& place : containers_of(workload)) {
     const std::string& name = place.container->text_of("name");
     for (const Kind& kind : kKinds) {
       const bool hook = *kind.parent;

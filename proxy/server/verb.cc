@@ -60,6 +60,21 @@ constexpr Flag kTop[] = {{"--every", "DURATION", "between two looks: else 1s"},
                          {"--once", "", "one table, and end"},
                          kAdmin,
                          {"--json", "", "a line of JSON for each look"}};
+constexpr Flag kManifest{"--file", "FILE", "the manifests; - is standard input", "-f"};
+constexpr Flag kInject[] = {kManifest,
+                            {"--image", "IMAGE", "of the sidecar; else outrider: and this version"},
+                            {"--namespace", "NAMESPACE", "of objects that name none, in the report"},
+                            kBootstrap,
+                            {"--registry-key-secret", "NAME", "a Secret whose `key` seals the registry (registry.key)"},
+                            {"--identity-secret", "NAME", "a Secret with tls.crt, tls.key, ca.crt; else outrider-identity, if there"},
+                            {"--trust-domain", "DOMAIN", "identity.trust_domain"},
+                            {"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"},
+                            {"--capture", "redirect|tproxy|none", "how connections come to the sidecar"},
+                            {"--dns-capture", "true|false", "whether it answers the pods' DNS"},
+                            {"--set", "PATH=VALUE", "one key of every sidecar; may be given again"},
+                            {"--report", "", "what it costs, and what to know of autoscaling"},
+                            {"--json", "", "the report for programs, with the patch of each object"}};
+constexpr Flag kUninject[] = {kManifest, {"--json", "", "the report for programs"}};
 constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
                            {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
                            {"--out", "DIR", "where to write; made when it is not there"},
@@ -197,6 +212,19 @@ constexpr Verb kVerbs[] = {
      "  install -m 755 outrider-new /usr/local/bin/outrider && outrider upgrade\n"
      "  outrider upgrade --binary /opt/outrider-2/bin/outrider --admin unix:/run/outrider.sock\n",
      kUpgrade, 0, upgrade_proxy},
+    {"inject", "-f FILE [--image IMAGE] [--bootstrap HOST:PORT,...] [--set PATH=VALUE]... [--report] [--json]",
+     "manifests of Kubernetes with a sidecar in every pod",
+     "Reads YAML or JSON, as many documents as there are, and writes them to standard output: what is not changed stays as it is, byte for\n"
+     "byte. Annotations of a pod (outrider.dev/...) come before flags: docker/kubernetes/README.md has them. What became of each object is\n"
+     "said on standard error. Exit 0 when something is injected, or was before; 1 when an object was refused, which is then\n"
+     "as it was; 2 when nothing could be, or nothing could be read.\n\n"
+     "  outrider inject -f app.yaml | kubectl apply -f -\n"
+     "  kubectl kustomize . | outrider inject -f - --bootstrap seed.mesh:4222 > out.yaml\n",
+     kInject, 0, run_inject},
+    {"uninject", "-f FILE [--json]", "the same manifests without it",
+     "Byte for byte what `inject` had read; where the text was edited since, what was injected is taken out by its names.\n\n"
+     "  outrider uninject -f out.yaml | kubectl apply -f -\n",
+     kUninject, 0, run_uninject},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"

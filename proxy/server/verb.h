@@ -62,6 +62,8 @@ int show_tap(const Arguments&);
 int show_completion(const Arguments&);
 int run_check(const Arguments&);
 int upgrade_proxy(const Arguments&);
+int run_inject(const Arguments&);
+int run_uninject(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server
