@@ -18,7 +18,7 @@ bool read_flag(const Arguments& arguments, std::string_view flag, bool& into, st
 
 }  // namespace
 
-inject::Settings injection_settings(const Arguments& arguments, std::string& error) {
+inject::Settings injection_settings(const Arguments& arguments, std::string& error, std::string_view set_flag) {
   inject::Settings settings;
   settings.version = this_build().version;
   settings.image = arguments.value("--image");
@@ -32,14 +32,14 @@ inject::Settings injection_settings(const Arguments& arguments, std::string& err
     error = "--capture is redirect, tproxy or none, not \"" + settings.capture + "\"";
   if (!read_flag(arguments, "--native-sidecar", settings.native_sidecar, error)) return settings;
   if (!read_flag(arguments, "--dns-capture", settings.dns_capture, error)) return settings;
-  for (const std::string& set : arguments.values("--set")) {
+  for (const std::string& set : arguments.values(set_flag)) {
     const size_t equals = set.find('=');
     const std::string path = set.substr(0, equals);
     const bool fine = equals != set.npos && !path.empty() && std::all_of(path.begin(), path.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_' || c == '.';
     });
     // It becomes the name of a variable, which cannot hold more.
-    if (!fine) error = "--set " + set + ": expected PATH=VALUE with a path of a-z, 0-9, _ and . (a ConfigMap can say the rest)";
+    if (!fine) error = std::string(set_flag) + " " + set + ": expected PATH=VALUE with a path of a-z, 0-9, _ and . (a ConfigMap can say the rest)";
     else settings.set.emplace_back(path, set.substr(equals + 1));
   }
   return settings;

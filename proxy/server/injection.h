@@ -8,7 +8,7 @@
 
 namespace outrider::server {
 
-// Of the flags of `inject`, those that are there. `error`: one of them is none.
-inject::Settings injection_settings(const Arguments& arguments, std::string& error);
+// Of the flags of `inject`, those that are there; `set_flag` is the one for keys of a sidecar. `error`: one of them is none.
+inject::Settings injection_settings(const Arguments& arguments, std::string& error, std::string_view set_flag = "--set");
 
 }  // namespace outrider::server

@@ -61,16 +61,25 @@ constexpr Flag kTop[] = {{"--every", "DURATION", "between two looks: else 1s"},
                          kAdmin,
                          {"--json", "", "a line of JSON for each look"}};
 constexpr Flag kManifest{"--file", "FILE", "the manifests; - is standard input", "-f"};
+// What a sidecar is like, whoever injects it.
+constexpr Flag kImage{"--image", "IMAGE", "of the sidecar; else outrider: and this version"};
+constexpr Flag kKeySecret{"--registry-key-secret", "NAME", "a Secret whose `key` seals the registry (registry.key)"};
+constexpr Flag kIdentitySecret{"--identity-secret", "NAME",
+                               "a Secret with tls.crt, tls.key, ca.crt; else outrider-identity, if there"};
+constexpr Flag kTrustDomain{"--trust-domain", "DOMAIN", "identity.trust_domain"};
+constexpr Flag kNativeSidecar{"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"};
+constexpr Flag kCapture{"--capture", "redirect|tproxy|none", "how connections come to the sidecar"};
+constexpr Flag kDnsCapture{"--dns-capture", "true|false", "whether it answers the pods' DNS"};
 constexpr Flag kInject[] = {kManifest,
-                            {"--image", "IMAGE", "of the sidecar; else outrider: and this version"},
+                            kImage,
                             {"--namespace", "NAMESPACE", "of objects that name none, in the report"},
                             kBootstrap,
-                            {"--registry-key-secret", "NAME", "a Secret whose `key` seals the registry (registry.key)"},
-                            {"--identity-secret", "NAME", "a Secret with tls.crt, tls.key, ca.crt; else outrider-identity, if there"},
-                            {"--trust-domain", "DOMAIN", "identity.trust_domain"},
-                            {"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"},
-                            {"--capture", "redirect|tproxy|none", "how connections come to the sidecar"},
-                            {"--dns-capture", "true|false", "whether it answers the pods' DNS"},
+                            kKeySecret,
+                            kIdentitySecret,
+                            kTrustDomain,
+                            kNativeSidecar,
+                            kCapture,
+                            kDnsCapture,
                             {"--set", "PATH=VALUE", "one key of every sidecar; may be given again"},
                             {"--report", "", "what it costs, and what to know of autoscaling"},
                             {"--json", "", "the report for programs, with the patch of each object"}};
@@ -90,8 +99,17 @@ constexpr Flag kWebhook[] = {{"--listen", "ADDRESS", "for the API server, by TLS
                              kFailure,
                              {"--max-body", "SIZE", "of a review; else 3MiB"},
                              {"--max-held", "SIZE", "of all reviews under way; else 64MiB"},
+                             kImage,
+                             kBootstrap,
+                             kKeySecret,
+                             kIdentitySecret,
+                             kTrustDomain,
+                             kNativeSidecar,
+                             kCapture,
+                             kDnsCapture,
+                             {"--sidecar-set", "PATH=VALUE", "one key of every sidecar; may be given again"},
                              kConfig,
-                             kSet};
+                             {"--set", "PATH=VALUE", "one key of the webhook's own configuration; may be given again"}};
 constexpr Flag kWebhookCert[] = {{"--service", "NAME", "of the webhook; else outrider-webhook"},
                                  {"--namespace", "NAME", "of that service and of the Secret; else outrider-system"},
                                  {"--secret", "NAME", "of the Secret; else outrider-webhook-tls"},
@@ -115,10 +133,12 @@ constexpr Verb kVerbs[] = {
      "No listeners but admin, health and metrics; the keys under `registry` and `identity` are a sidecar's.\n\n"
      "  outrider dht --set registry.bind=0.0.0.0:4222 --set registry.key=/run/mesh/key\n",
      kDht, 0, run_dht},
-    {"webhook", "--cert FILE --key FILE [--listen ADDRESS] [--failure ignore|fail] [--max-body SIZE] [--max-held SIZE] [-c FILE] [--set PATH=VALUE]...",
+    {"webhook", "--cert FILE --key FILE [--listen ADDRESS] [--failure ignore|fail] [--image IMAGE] [--bootstrap HOST:PORT,...] "
+     "[--sidecar-set PATH=VALUE]... [-c FILE] [--set PATH=VALUE]...",
      "the injector as an admission webhook of Kubernetes",
      "A proxy that answers POST /inject, by TLS: new pods are patched as `outrider inject` would write them. /live and /ready are at\n"
      ":15021, /metrics at :15020; every key of a configuration is one here, too. It keeps no state and asks nobody: run two.\n"
+     "What a sidecar is like is said by the flags of `inject`, whose --set is --sidecar-set here, and by a pod's own annotations.\n"
      "What cannot be injected (hostNetwork, ...) is let in with a warning that kubectl shows, or is denied with --failure fail.\n\n"
      "  outrider webhook --cert /run/tls/tls.crt --key /run/tls/tls.key\n"
      "  outrider webhook --listen 127.0.0.1:8443 --cert tls.crt --key tls.key --failure fail --set telemetry.access_log=json\n",

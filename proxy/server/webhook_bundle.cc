@@ -1,12 +1,11 @@
 #include "server/webhook_bundle.h"
 
-#include <algorithm>
 #include <string_view>
 
 #include "base/base64.h"
 #include "base/text.h"
 #include "identity/authority.h"
-#include "inject/tree.h"
+#include "inject/stream.h"
 
 namespace outrider::server {
 
@@ -89,14 +88,15 @@ struct Edit {
   std::string text;
 };
 
-// Of one webhook of a document that begins at `base`. False: it calls a URL that it says nothing more of, or is none.
+// Of one webhook of a document that begins at `base`. False: it says nothing of whom to call.
 bool edit_of(const std::string& text, size_t base, const Node& webhook, const std::string& ca, WallTime now, Edit& edit) {
   const Node* const client = webhook.find("clientConfig");
   if (!client || !client->is_map() || client->entries().empty()) return false;
   if (const Node* const bundle = client->find("caBundle")) {
     edit = {base + bundle->place.begin, base + bundle->place.end, base64(ca + still_valid(bundle->text(), ca, now))};
-    if (edit.begin < edit.end && (text[edit.begin] == '"' || text[edit.begin] == '\'')) edit.text = '"' + edit.text + '"';
-    return edit.begin < edit.end;
+    if (edit.begin == edit.end) edit.text = ' ' + edit.text;  // "caBundle:" alone
+    else if (text[edit.begin] == '"' || text[edit.begin] == '\'') edit.text = '"' + edit.text + '"';
+    return true;
   }
   const size_t first = base + client->entries()[0].key_place.begin;
   if (client->place.flow) {
@@ -106,18 +106,6 @@ bool edit_of(const std::string& text, size_t base, const Node& webhook, const st
   const size_t line = first == 0 ? 0 : text.rfind('\n', first - 1) + 1;
   edit = {first, first, "caBundle: " + base64(ca) + "\n" + std::string(first - line, ' ')};
   return true;
-}
-
-// Where documents begin: behind a line that is "---" or begins with "--- ".
-std::vector<size_t> documents_of(const std::string& text) {
-  std::vector<size_t> begins{0};
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line(text.data() + at, end - at);
-    if (at > 0 && (line == "---" || line == "---\r" || line.starts_with("--- "))) begins.push_back(at);
-    at = end + 1;
-  }
-  return begins;
 }
 
 }  // namespace
@@ -153,16 +141,16 @@ std::string configuration_yaml(const BundleWish& wish, const std::string& ca) {
 
 identity::Outcome<std::string> with_authority(const std::string& text, const std::string& ca, WallTime now) {
   std::vector<Edit> edits;
-  const auto begins = documents_of(text);
-  for (size_t i = 0; i < begins.size(); ++i) {
-    const size_t end = i + 1 < begins.size() ? begins[i + 1] : text.size();
-    const auto parsed = inject::read_yaml(std::string_view(text).substr(begins[i], end - begins[i]));
-    if (!parsed.error.empty()) return identity::Failure{"document " + std::to_string(i + 1) + ": " + parsed.error};
+  size_t number = 0;
+  for (const std::string_view document : inject::documents_of(text)) {
+    const size_t base = size_t(document.data() - text.data());
+    const auto parsed = inject::read_yaml(document);
+    if (++number; !parsed.error.empty()) return identity::Failure{"document " + std::to_string(number) + ": " + parsed.error};
     if (!parsed.root.text_of("kind").ends_with("WebhookConfiguration")) continue;
     const Node* const webhooks = parsed.root.find("webhooks");
     if (!webhooks) continue;
     for (const Node& webhook : webhooks->items())
-      if (Edit edit; edit_of(text, begins[i], webhook, ca, now, edit)) edits.push_back(std::move(edit));
+      if (Edit edit; edit_of(text, base, webhook, ca, now, edit)) edits.push_back(std::move(edit));
   }
   if (edits.empty()) return identity::Failure{"there is no webhook in it"};
   std::string out = text;

@@ -6,7 +6,7 @@
 #include "config/values.h"
 #include "identity/files.h"
 #include "net/loop.h"
-#include "server/build.h"
+#include "server/injection.h"
 #include "server/sources.h"
 #include "server/verb.h"
 #include "server/verbs/run.h"
@@ -62,7 +62,9 @@ int run_webhook(const Arguments& arguments) {
   for (const auto& [flag, text] : {std::pair("--max-body", settings.max_body), {"--max-held", settings.max_held}})
     if (const auto size = config::size_of(text); !size || *size == 0)
       return usage_error(kVerb, std::string(flag) + " wants a size with a unit: 3MiB, not \"" + text + "\"");
-  settings.plan.version = this_build().version;
+  std::string error;
+  settings.plan = injection_settings(arguments, error, "--sidecar-set");
+  if (!error.empty()) return usage_error(kVerb, error);
   config::Sources sources = plain_sources(arguments);
   sources.flags = webhook_flags(settings);
   return run_with(kVerb, arguments, std::move(sources));
