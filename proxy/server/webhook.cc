@@ -23,10 +23,10 @@ std::vector<config::Setting> webhook_flags(const WebhookSettings& settings) {
                               ", \"max_body\": " + quoted(settings.max_body) + ", \"max_held\": " + quoted(settings.max_held);
   return {flag("mode", "edge"),
           flag("registry.kind", "none"),
-          {"listeners.webhook.address", quoted(settings.listen), "--listen " + settings.listen},
+          {"listeners.webhook.address", settings.listen, "--listen " + settings.listen},
           {"listeners.webhook.tls", "{cert: " + quoted(settings.cert) + ", key: " + quoted(settings.key) + "}",
            "--cert " + settings.cert + " --key " + settings.key},
-          {"listeners.webhook.http.max_body", quoted(settings.max_body), "--max-body " + settings.max_body},
+          {"listeners.webhook.http.max_body", settings.max_body, "--max-body " + settings.max_body},
           flag("listeners.webhook.timeouts", "{tls: 5s, request_headers: 5s, stream_idle: 5s, request: 10s}"),
           flag("listeners.webhook.limits", "{connections: 1000, per_ip: 200}"),
           flag("routes.webhook", "[{name: inject, match: {path: /inject}, filters: [{inject: {" + options +
