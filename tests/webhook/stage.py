@@ -75,7 +75,7 @@ class Connection(http.client.HTTPSConnection):
         self.sock = self._context.wrap_socket(plain, server_hostname=NAME)
 
     def ask(self, body, method="POST", path="/inject", **fields):
-        headers = {"Content-Type": "application/json"}
+        headers = {"content-type": "application/json"}
         headers.update({name.replace("_", "-"): value for name, value in fields.items()})
         self.request(method, path, body=body, headers=headers)
         answer = self.getresponse()
@@ -95,6 +95,7 @@ class Webhook:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **who)
         for port in (self.port, self.metrics, self.health):
             wait_for_port(port)
+        self.wait_said("outrider is up")   # and everything is closed that is to be
 
     def connection(self, *files, **more):
         source = more.pop("source", "127.0.0.1")
