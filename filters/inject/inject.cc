@@ -126,10 +126,7 @@ class Inject final : public filter::Filter {
   Plan plan_of(const Review& review) const {
     inject::Settings settings = settings_.plan;
     if (!review.name_space.empty()) settings.namespace_name = review.name_space;
-    if (review.object.find("kind")) return inject::plan_injection(review.object, settings);
-    inject::Node object = review.object;  // the request says what it is
-    object.put("kind", inject::Node::text(review.kind));
-    return inject::plan_injection(object, settings);
+    return inject::plan_injection(review.object, settings);
   }
 
   // Anybody who reaches the port may ask, so that there is an end to lines.

@@ -18,8 +18,8 @@ const std::string kPod =
 
 std::string review_of(const std::string& object, const std::string& more = {}, const std::string& version = "v1") {
   return R"({"kind":"AdmissionReview","apiVersion":"admission.k8s.io/)" + version +
-         R"(","request":{"uid":"u-1","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","namespace":"shop",)" + more +
-         R"("object":)" + object + "}}";
+         R"(","request":{"uid":"u-1","kind":{"group":"","version":"v1","kind":"Pod"},"operation":"CREATE","namespace":"shop",)" +
+         more + R"("object":)" + object + "}}";
 }
 
 // --- JSON from the wire ----------------------------------------------------------------------------------------------
@@ -33,9 +33,8 @@ std::string again(const std::string& text) {
 }
 
 TEST(WireJson, IsWhatItWas) {
-  for (const char* text :
-       {R"({"a":["1",1,1.0,1e400,-0,9007199254740993,"true",true,null,""],"":{},"b":[[]]})", "[]", "\"\\u0000\"", "18446744073709551616",
-        R"(["\ud83d\ude00","ü"])"}) {
+  for (const char* text : {R"({"a":["1",1,1.0,1e400,-0,9007199254740993,"true",true,null,""],"":{},"b":[[]]})", "[]",
+                           "\"\\u0000\"", "18446744073709551616", R"(["\ud83d\ude00","ü"])"}) {
     const std::string once = again(text);
     EXPECT_EQ(again(once), once);
     EXPECT_FALSE(once.starts_with("error")) << text << ": " << once;
@@ -44,8 +43,8 @@ TEST(WireJson, IsWhatItWas) {
 }
 
 TEST(WireJson, WhatIsNoneOrCouldBeReadInTwoWaysIsRefused) {
-  for (const char* text : {"", " ", "{", "[1,]", "{} {}", "{'a':1}", "01", "nul", "[\"\xff\"]", "[\"\x01\"]", "{\"a\":1,\"b\":{\"c\":1,\"c\":2}}",
-                           "\"\\ud800\"", "NaN", "// a\n1"})
+  for (const char* text : {"", " ", "{", "[1,]", "{} {}", "{'a':1}", "01", "nul", "[\"\xff\"]", "[\"\x01\"]",
+                           "{\"a\":1,\"b\":{\"c\":1,\"c\":2}}", "\"\\ud800\"", "NaN", "// a\n1"})
     EXPECT_TRUE(again(text).starts_with("error: byte ")) << text << ": " << again(text);
   EXPECT_NE(again(R"({"a":1,"a":2})").find("the key \"a\" is there twice"), std::string::npos);
 }
@@ -89,14 +88,17 @@ TEST(Reviews, WarningsAreWhatAHeaderCarries) {
 
 TEST(Reviews, AreAnsweredInTheirOwnVersion) {
   const auto review = *read_review(review_of(kPod, "", "v1beta1"));
-  EXPECT_EQ(answer_to(review, {}),
-            "{\"apiVersion\":\"admission.k8s.io/v1beta1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"u-1\",\"allowed\":true}}\n");
-  EXPECT_EQ(answer_to(review, {.patch = "[]", .warnings = {"w"}}),
-            "{\"apiVersion\":\"admission.k8s.io/v1beta1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"u-1\",\"allowed\":true,"
-            "\"warnings\":[\"w\"],\"patchType\":\"JSONPatch\",\"patch\":\"W10=\"}}\n");
-  EXPECT_EQ(answer_to(review, {.allowed = false, .patch = "[]", .message = "no \"way\""}),
-            "{\"apiVersion\":\"admission.k8s.io/v1beta1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"u-1\",\"allowed\":false,"
-            "\"status\":{\"status\":\"Failure\",\"reason\":\"Forbidden\",\"code\":403,\"message\":\"no \\\"way\\\"\"}}}\n");
+  EXPECT_EQ(
+      answer_to(review, {}),
+      "{\"apiVersion\":\"admission.k8s.io/v1beta1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"u-1\",\"allowed\":true}}\n");
+  EXPECT_EQ(
+      answer_to(review, {.patch = "[]", .warnings = {"w"}}),
+      "{\"apiVersion\":\"admission.k8s.io/v1beta1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"u-1\",\"allowed\":true,"
+      "\"warnings\":[\"w\"],\"patchType\":\"JSONPatch\",\"patch\":\"W10=\"}}\n");
+  EXPECT_EQ(
+      answer_to(review, {.allowed = false, .patch = "[]", .message = "no \"way\""}),
+      "{\"apiVersion\":\"admission.k8s.io/v1beta1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":\"u-1\",\"allowed\":false,"
+      "\"status\":{\"status\":\"Failure\",\"reason\":\"Forbidden\",\"code\":403,\"message\":\"no \\\"way\\\"\"}}}\n");
 }
 
 // --- the filter ------------------------------------------------------------------------------------------------------
@@ -132,6 +134,13 @@ TEST(InjectFilter, CollectsAReviewAndAnswersIt) {
   EXPECT_NE(asked.seat.said.find("\"patch\":\""), std::string::npos);
   EXPECT_EQ(asked.seat.noted, "inject patched\n");
   EXPECT_EQ(asked.seat.response().headers.value(http::HeaderId::ContentType), "application/json");
+  asked.filter->on_complete(asked.seat);
+}
+
+TEST(InjectFilter, APodThatDoesNotSayWhatItIsIsOneAllTheSame) {
+  Asked asked;
+  EXPECT_EQ(asked.comes(review_of(R"({"metadata":{},"spec":{"containers":[{"name":"web"}]}})"), true), Verdict::Answered);
+  EXPECT_EQ(asked.seat.noted, "inject patched\n");
   asked.filter->on_complete(asked.seat);
 }
 
@@ -181,10 +190,12 @@ TEST(InjectFilter, HoldsNoMoreThanItMayAndGivesItBack) {
 }
 
 TEST(InjectFilter, OnlyNewPodsAreTouched) {
-  for (const char* request : {R"("operation":"UPDATE","object":{})", R"("operation":"CREATE","subResource":"binding","object":{})"}) {
+  for (const char* request :
+       {R"("operation":"UPDATE","object":{})", R"("operation":"CREATE","subResource":"binding","object":{})"}) {
     Asked asked;
     const std::string text =
-        std::string(R"({"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","kind":{"kind":"Pod","group":""},)") +
+        std::string(
+            R"({"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","kind":{"kind":"Pod","group":""},)") +
         request + "}}";
     EXPECT_EQ(asked.comes(text, true), Verdict::Answered);
     EXPECT_NE(asked.seat.said.find("{\"uid\":\"u\",\"allowed\":true}"), std::string::npos) << asked.seat.said;
@@ -198,7 +209,8 @@ TEST(InjectFilter, WhatCannotBeInjectedIsLetInOrNotAsThePolicyHasIt) {
   host.insert(host.find("\"containers\""), "\"hostNetwork\":true,");
   Asked ignoring;
   EXPECT_EQ(ignoring.comes(review_of(host), true), Verdict::Answered);
-  EXPECT_NE(ignoring.seat.said.find("\"allowed\":true,\"warnings\":[\"outrider: not injected: /spec/hostNetwork"), std::string::npos)
+  EXPECT_NE(ignoring.seat.said.find("\"allowed\":true,\"warnings\":[\"outrider: not injected: /spec/hostNetwork"),
+            std::string::npos)
       << ignoring.seat.said;
   EXPECT_EQ(ignoring.seat.noted, "inject refused\n");
   Asked failing("{version: \"1\", failure: fail}");
@@ -236,7 +248,8 @@ TEST(InjectFilter, ComplainsAboutWhatItDoesNotUnderstand) {
   EXPECT_EQ(test::complaint_of("inject", "{version: \"1\"}"), "");
   EXPECT_EQ(test::complaint_of("inject", "{}"), "version: missing");
   EXPECT_EQ(test::complaint_of("inject", "{version: \"1\", failure: maybe}"), "failure: expected ignore or fail, got \"maybe\"");
-  EXPECT_EQ(test::complaint_of("inject", "{version: \"1\", capture: all}"), "capture: expected redirect, tproxy or none, got \"all\"");
+  EXPECT_EQ(test::complaint_of("inject", "{version: \"1\", capture: all}"),
+            "capture: expected redirect, tproxy or none, got \"all\"");
   EXPECT_EQ(test::complaint_of("inject", "{version: \"1\", set: {a: [1]}}"), "set.a: expected a value, as --set has it");
   EXPECT_EQ(test::complaint_of("inject", "{version: \"1\", max_body: 1GiB}"), "max_body: expected a size of at most 64MiB");
   EXPECT_NE(test::complaint_of("inject", "{version: \"1\", maxbody: 1MiB}").find("maxbody: unknown key"), std::string::npos);

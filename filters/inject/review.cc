@@ -64,6 +64,10 @@ identity::Outcome<Review> read_review(std::string_view text, const WireLimits& l
   review.dry_run = request->text_of("dryRun") == "true";
   if (const Node* const object = request->find("object")) review.object = *object;
   if (review.is_new_pod() && !review.object.is_map()) return malformed("its request creates a pod that is not there");
+  if (review.is_new_pod() && review.object.text_of("kind").empty()) {  // the request has said what it is
+    review.object.put("apiVersion", Node::text("v1"));
+    review.object.put("kind", Node::text("Pod"));
+  }
   review.name = text_at(*request, {"name"});
   if (review.name.empty()) review.name = text_at(review.object, {"metadata", "name"});
   if (const auto start = text_at(review.object, {"metadata", "generateName"}); review.name.empty() && !start.empty())

@@ -13,13 +13,13 @@ namespace outrider::filters {
 struct Review {
   std::string api_version;  // the answer is of the same
   std::string uid;
-  std::string operation;            // CREATE, UPDATE, DELETE, CONNECT
-  std::string group, kind;          // of the object; the core group is ""
-  std::string sub_resource;         // "": the object itself
-  std::string name_space;           // of the request: the object may lack it
-  std::string name;                 // of the object, else what one will be made of: "web-*"
+  std::string operation;     // CREATE, UPDATE, DELETE, CONNECT
+  std::string group, kind;   // of the object; the core group is ""
+  std::string sub_resource;  // "": the object itself
+  std::string name_space;    // of the request: the object may lack it
+  std::string name;          // of the object, else what one will be made of: "web-*"
   bool dry_run = false;
-  inject::Node object;              // null where there is none
+  inject::Node object;  // null where there is none
   bool is_new_pod() const { return operation == "CREATE" && group.empty() && kind == "Pod" && sub_resource.empty(); }
 };
 

@@ -26,7 +26,8 @@ Chain::Chain(std::vector<std::shared_ptr<const Filter>> filters, std::vector<Wri
 
 Verdict Chain::run_head(Call& call, Way way, Pipe& pipe) const {
   const auto& filters = head_[size_t(way)];
-  if (pipe.paused) return pipe.collecting ? Verdict::Collect : Verdict::Pause;  // other events come by while a filter waits for its own
+  // Other events come by while a filter waits for its own.
+  if (pipe.paused) return pipe.collecting ? Verdict::Collect : Verdict::Pause;
   while (pipe.head_cursor < filters.size()) {
     const Filter& filter = *filters[pipe.head_cursor++];
     const Verdict verdict = way == Way::Request ? filter.on_request(call) : filter.on_response(call);

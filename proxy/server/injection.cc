@@ -39,7 +39,9 @@ inject::Settings injection_settings(const Arguments& arguments, std::string& err
       return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_' || c == '.';
     });
     // It becomes the name of a variable, which cannot hold more.
-    if (!fine) error = std::string(set_flag) + " " + set + ": expected PATH=VALUE with a path of a-z, 0-9, _ and . (a ConfigMap can say the rest)";
+    if (!fine)
+      error = std::string(set_flag) + " " + set +
+              ": expected PATH=VALUE with a path of a-z, 0-9, _ and . (a ConfigMap can say the rest)";
     else settings.set.emplace_back(path, set.substr(equals + 1));
   }
   return settings;

