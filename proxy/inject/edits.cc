@@ -37,8 +37,8 @@ class Editing {
   // What others see, too, cannot be changed for one of them.
   bool may_change(const Node& node, const std::string& path) {
     const std::string line = std::to_string(node.place.line);
-    if (node.place.aliased) fail(path, "the change would land in what an alias (line " + line + ") stands for; write it out there");
-    else if (node.place.shared) fail(path, "the change would land behind an anchor (line " + line + ") that aliases refer to; write it out there");
+    if (node.place.aliased) fail(path, "the change would land in what an alias (line " + line + " of its document) stands for; write it out there");
+    else if (node.place.shared) fail(path, "the change would land behind an anchor (line " + line + " of its document) that aliases refer to; write it out there");
     return !node.place.aliased && !node.place.shared;
   }
 

@@ -136,7 +136,7 @@ constexpr Row kRows[] = {
      [](std::string_view text, const Workload&, Wishes& w) {
        bool yes = false;
        Wrong wrong = flag(text, yes);
-       w.inject = yes ? Wishes::Inject::Yes : Wishes::Inject::No;
+       if (wrong.empty()) w.inject = yes ? Wishes::Inject::Yes : Wishes::Inject::No;
        return wrong;
      }},
     {"service", "name", "what it is registered as; else the label app.kubernetes.io/name, app, or the workload's name",
