@@ -78,7 +78,7 @@ class Writer:
                 self.list(value, indent + self.list_offset)
         elif isinstance(value, (dict, list)):
             self.line(head + self.in_flow(value) + self.tail())
-        elif isinstance(value, str) and self.maybe(0.05) and value.isascii():
+        elif value in WORDS and self.maybe(0.1) and value.isascii():
             self.block_text(head, indent, value)
         else:
             self.line(head + self.scalar(value) + self.tail())
