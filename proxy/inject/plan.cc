@@ -30,6 +30,7 @@ class Planning {
     Rewritten probes;
     if (wishes_.rewrite_probes) probes = rewrite_probes(workload_);
     if (!probes.refusal.empty()) return refuse(probes.refusal), std::move(plan_);
+    plan_.warnings.insert(plan_.warnings.end(), probes.warnings.begin(), probes.warnings.end());
     std::string originals;
     if (probes.originals.is_map()) append_json(originals, probes.originals);
     annotations();

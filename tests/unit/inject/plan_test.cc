@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <set>
+
 #include "inject/json.h"
 #include "inject/wishes.h"
 
@@ -81,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"service", "-a", "a-z"}, Wrong{"port", "0", "port"}, Wrong{"port", "65536", "port"}, Wrong{"port", "https", "name of one"},
                     Wrong{"protocol", "udp", "one of auto, http"}, Wrong{"version", "a b", "letters"}, Wrong{"weight", "10001", "0 to 10000"},
                     Wrong{"weight", "-1", "0 to 10000"}, Wrong{"priority", "urgent", "high, normal, low"}, Wrong{"skip-inbound-ports", "80,x", "\"x\""},
-                    Wrong{"skip-outbound-ports", "80-90", "no port"}, Wrong{"skip-outbound-cidrs", "10.0.0.0/33", "no network"},
+                    Wrong{"skip-outbound-ports", "90-80", "no port"}, Wrong{"opaque-ports", "80-90", "no port"}, Wrong{"skip-outbound-cidrs", "10.0.0.0/33", "no network"},
                     Wrong{"skip-outbound-cidrs", "10.0.0.1/8", "no network"}, Wrong{"opaque-ports", "0", "no port"}, Wrong{"capture", "ebpf", "one of"},
                     Wrong{"dns-capture", "yes", "\"true\""}, Wrong{"rewrite-probes", "1", "\"true\""}, Wrong{"native-sidecar", "", "\"true\""},
                     Wrong{"drain-seconds", "0", "1 to 3600"}, Wrong{"drain-seconds", "30s", "1 to 3600"}, Wrong{"cpu-request", "10x", "quantity"},
@@ -198,6 +201,36 @@ TEST(Injected, FlagsReachEverySidecarAndAnnotationsComeFirst) {
   EXPECT_EQ(variable(after, "OUTRIDER_SERVICE__NAME"), "other");
 }
 
+TEST(Injected, WhatIsNotCapturedIsSaidToTheRules) {
+  const Node after = injected(pod("{name: a, annotations: {outrider.dev/skip-inbound-ports: '9000, 9100 - 9200,9000', "
+                                  "outrider.dev/skip-outbound-ports: '25', outrider.dev/skip-outbound-cidrs: '10.0.0.0/8, fd00::/8', "
+                                  "outrider.dev/capture: tproxy, outrider.dev/dns-capture: 'false'}}"));
+  EXPECT_EQ(arguments(after), "capture apply --inbound=15006 --outbound=15001 --uid=1337 --gid=1337 --skip-inbound=15020,15021,9000,9100-9200 "
+                              "--skip-outbound=25 --skip-cidrs=10.0.0.0/8,fd00::/8 --mode=tproxy ");
+  const Node none = injected(with("capture", "none"));
+  EXPECT_EQ(names(none, "/spec/initContainers"), "outrider-proxy");
+}
+
+TEST(Injected, HasTheIdentityOfItsAccount) {
+  Settings by = settings();
+  by.identity_secret = "identity-of-{account}";
+  EXPECT_EQ(resolve(injected(pod("{name: a}", "serviceAccountName: shop,"), by), "/spec/volumes/0/secret/secretName")->text(), "identity-of-shop");
+  const Node after = injected(pod("{name: a}"), by);
+  EXPECT_EQ(resolve(after, "/spec/volumes/0/secret/secretName")->text(), "identity-of-default");
+  EXPECT_EQ(resolve(after, "/spec/volumes/0/secret/optional"), nullptr);
+  EXPECT_EQ(resolve(injected(pod("{name: a}")), "/spec/volumes/0/secret/optional")->text(), "true");
+}
+
+TEST(Annotations, AreThoseOfTheReadme) {
+  std::ifstream file(OUTRIDER_SOURCE_DIR "/proxy/inject/README.md");
+  std::set<std::string> written, known;
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("| `outrider.dev/")) written.insert(line);
+  for (const Annotation& each : all_annotations())
+    known.insert("| `outrider.dev/" + std::string(each.name) + "` | " + std::string(each.values) + " | " + std::string(each.about) + " |");
+  EXPECT_EQ(written, known);
+}
+
 TEST(NotInjected, WhoSaysNoOrWasBefore) {
   EXPECT_EQ(int(plan_injection(pod("{name: a, labels: {outrider.dev/inject: 'false'}}"), settings()).verdict), int(Plan::Verdict::Skipped));
   const Plan before = plan_injection(pod("{name: a, annotations: {outrider.dev/injected: 1.0.0}}"), settings());
@@ -244,6 +277,7 @@ TEST(Warned, OfWhatNobodyReadsOrMayNotExpect) {
   EXPECT_TRUE(warning(with("skip-outbound-port", "25"), "did you mean outrider.dev/skip-outbound-ports?"));
   EXPECT_TRUE(warning(pod("{name: a, labels: {outrider.dev/port: '80'}}"), "as an annotation"));
   EXPECT_TRUE(warning(pod("{name: a, annotations: {prometheus.io/scrape: 'true'}}"), "15020"));
+  EXPECT_TRUE(warning(pod("{name: a}", "", ", livenessProbe: {tcpSocket: {port: 80, host: db}}"), "db is not asked"));
   EXPECT_TRUE(warning(with("drain-seconds", "30"), "terminationGracePeriodSeconds"));
   EXPECT_TRUE(warning(pod("{name: a}", "securityContext: {runAsUser: 1337},"), "1337"));
   const Node deployment = read_yaml(
@@ -255,7 +289,7 @@ TEST(Removed, ByNamesIsWhatWasThereBefore) {
   for (const std::string more : {"", "initContainers: [{name: a}], volumes: [{name: v}],"}) {
     const Node object = pod("{name: web, labels: {app: web}}", more,
                             ", livenessProbe: {httpGet: {path: /live, port: 80, scheme: HTTPS, httpHeaders: [{name: a, value: $(B) $$}]}}"
-                            ", readinessProbe: {grpc: {port: 81}}, startupProbe: {tcpSocket: {port: 82, host: h}}");
+                            ", readinessProbe: {grpc: {port: 81}}, startupProbe: {tcpSocket: {port: 82}}");
     for (const bool native : {true, false}) {
       Settings by = settings();
       by.native_sidecar = native;
