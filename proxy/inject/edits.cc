@@ -20,8 +20,13 @@ class Editing {
   Edits run(const Node& before, const Node& after) {
     if (!(before == after)) inside(before, after, "");
     std::stable_sort(edits_.list.begin(), edits_.list.end(), [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
-    for (size_t i = 1; i < edits_.list.size(); ++i)
-      if (edits_.list[i].begin < edits_.list[i - 1].end) fail("", "two changes at one place");
+    for (size_t i = 1; i < edits_.list.size(); ++i) {
+      Edit &one = edits_.list[i - 1], &next = edits_.list[i];
+      if (next.begin >= one.end) continue;
+      if (!one.text.empty() || !next.text.empty()) fail("", "two changes at one place");
+      next.begin = one.end;  // both take away the newline between them
+      next.end = std::max(next.end, next.begin);
+    }
     if (!edits_.error.empty()) edits_.list.clear();
     return std::move(edits_);
   }
@@ -37,8 +42,8 @@ class Editing {
   // What others see, too, cannot be changed for one of them.
   bool may_change(const Node& node, const std::string& path) {
     const std::string line = std::to_string(node.place.line);
-    if (node.place.aliased) fail(path, "the change would land in what an alias (line " + line + ") stands for; write it out there");
-    else if (node.place.shared) fail(path, "the change would land behind an anchor (line " + line + ") that aliases refer to; write it out there");
+    if (node.place.aliased) fail(path, "the change would land in what an alias (line " + line + " of its document) stands for; write it out there");
+    else if (node.place.shared) fail(path, "the change would land behind an anchor (line " + line + " of its document) that aliases refer to; write it out there");
     return !node.place.aliased && !node.place.shared;
   }
 

@@ -30,6 +30,7 @@ class Planning {
     Rewritten probes;
     if (wishes_.rewrite_probes) probes = rewrite_probes(workload_);
     if (!probes.refusal.empty()) return refuse(probes.refusal), std::move(plan_);
+    plan_.warnings.insert(plan_.warnings.end(), probes.warnings.begin(), probes.warnings.end());
     std::string originals;
     if (probes.originals.is_map()) append_json(originals, probes.originals);
     annotations();
@@ -55,13 +56,12 @@ class Planning {
         plan_.reason += ", this is " + settings_.version + ": `outrider uninject` first, to inject it anew";
       return true;
     }
-    if (wishes_.inject == Wishes::Inject::No || (wishes_.inject == Wishes::Inject::Unsaid && !settings_.inject_unless_told)) {
-      plan_.verdict = Plan::Verdict::Skipped;
-      plan_.reason = wishes_.inject == Wishes::Inject::No ? "outrider.dev/inject is \"false\"" : "nothing asks for it";
-      return true;
-    }
-    if (wishes_.refusal.empty()) return false;
-    return refuse(wishes_.refusal), true;
+    const bool no = wishes_.inject == Wishes::Inject::No;
+    if (!no && !wishes_.refusal.empty()) return refuse(wishes_.refusal), true;
+    if (!no && (wishes_.inject == Wishes::Inject::Yes || settings_.inject_unless_told)) return false;
+    plan_.verdict = Plan::Verdict::Skipped;
+    plan_.reason = no ? "outrider.dev/inject is \"false\"" : "nothing asks for it";
+    return true;
   }
 
   bool impossible() {

@@ -72,9 +72,9 @@ class Rewriting {
       original.put("http", http_of(*http, *place.container, at + "/httpGet"));
       result_.operations.push_back({Operation::Kind::Replace, at + "/httpGet", asks_us(ours)});
     } else if (const Node* tcp = handler->find("tcpSocket")) {
-      Node told = Node::map({{"port", port_of(*tcp, *place.container, at + "/tcpSocket")}});
-      if (!tcp->text_of("host").empty()) told.put("host", Node::text(tcp->text_of("host")));
-      original.put("tcp", std::move(told));
+      original.put("tcp", Node::map({{"port", port_of(*tcp, *place.container, at + "/tcpSocket")}}));
+      if (const std::string& host = tcp->text_of("host"); !host.empty())
+        result_.warnings.push_back(at + "/tcpSocket/host: " + host + " is not asked, but the app beside the sidecar");
       instead(at, "tcpSocket", ours);
     } else if (const Node* grpc = handler->find("grpc")) {
       original.put("grpc", Node::map({{"port", port_of(*grpc, *place.container, at + "/grpc")},

@@ -15,6 +15,7 @@ struct Rewritten {
   std::vector<Operation> operations;
   Node originals;  // of the key admin.probes; null: there was nothing to rewrite
   std::string refusal;
+  std::vector<std::string> warnings;
 };
 
 // http, tcp and grpc probes and hooks of containers, and of init containers that go on running; exec and sleep stay.

@@ -9,7 +9,7 @@ namespace outrider::inject {
 
 namespace {
 
-constexpr size_t kFlowWidth = 76;  // what fits stands in one line
+constexpr size_t kFlowWidth = 84;  // what fits stands in one line
 
 // Read as a text by every reader, whatever version of YAML it is for.
 bool is_plain(std::string_view text, bool flow) {
@@ -27,15 +27,20 @@ bool is_plain(std::string_view text, bool flow) {
   for (const std::string_view word : {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf"})
     if (equals_ignore_case(text, word)) return false;
   const char first = text.front();
-  if (is_digit(first)) {  // a quantity: 10m, 32Mi
+  if (is_digit(first)) {  // a quantity: 10m, 32Mi, 60s
     const size_t unit = text.find_first_not_of("0123456789");
-    return unit != text.npos && (text.substr(unit) == "m" || text.substr(unit) == "Mi" || text.substr(unit) == "Gi");
+    const std::string_view rest = unit == text.npos ? "" : text.substr(unit);
+    return rest == "m" || rest == "s" || rest == "Mi" || rest == "Gi";
   }
   if (first == '-') return text.size() > 2 && text[1] == '-' && is_alpha(text[2]);  // --inbound=15006
   return is_alpha(first) || first == '/' || first == '_';
 }
 
-std::string quoted(std::string_view text) {
+std::string quoted(std::string_view text, const Style& style) {
+  const auto readable = [](char c) { return c >= ' ' && c <= '~' && c != '\''; };
+  // JSON within YAML, without a backslash before each of its quotes.
+  if (!style.json && text.find('"') != text.npos && std::all_of(text.begin(), text.end(), readable))
+    return "'" + std::string(text) + "'";
   std::string out;
   append_json(out, text);
   return out;
@@ -109,11 +114,11 @@ Style style_of(std::string_view text, const Node& root) {
 std::string render_scalar(const Node& node, const Style& style, bool flow) {
   if (node.is_null()) return "null";
   if (!node.is_text()) return node.text();
-  return !style.json && is_plain(node.text(), flow) ? node.text() : quoted(node.text());
+  return !style.json && is_plain(node.text(), flow) ? node.text() : quoted(node.text(), style);
 }
 
 std::string render_key(const std::string& key, const Style& style, bool flow) {
-  return !style.json && is_plain(key, flow) ? key : quoted(key);
+  return !style.json && is_plain(key, flow) ? key : quoted(key, style);
 }
 
 std::string render_flow(const Node& node, const Style& style) {
@@ -141,8 +146,7 @@ std::string render_flow_lines(const Node& node, const Style& style, const std::s
 std::string render_entry(const std::string& key, const Node& value, const Style& style, size_t indent) {
   const std::string head = std::string(indent, ' ') + render_key(key, style, false) + ":";
   if (!is_collection(value)) return head + " " + render_scalar(value, style, false) + style.newline;
-  if (const std::string flow = render_flow(value, style); is_empty(value) || indent + key.size() + flow.size() <= kFlowWidth + 8)
-    if (flow.size() <= kFlowWidth || is_empty(value)) return head + " " + flow + style.newline;
+  if (const std::string flow = render_flow(value, style); flow.size() <= kFlowWidth) return head + " " + flow + style.newline;
   return head + style.newline + render_block(value, style, indent + (value.is_list() ? style.list_offset : style.step));
 }
 

@@ -11,9 +11,10 @@ struct Settings {
   std::string version;              // of this program: what `outrider.dev/injected` says
   std::string image;                // empty: outrider:VERSION
   std::string namespace_name;       // of objects that name none: the request's, or --namespace
-  std::string bootstrap;            // registry.bootstrap; empty: outrider-seed.outrider-system:4222
+  std::string bootstrap;            // registry.bootstrap; empty: outrider-seed.outrider-system.svc:4222
   std::string registry_key_secret;  // a Secret with `key`, which becomes registry.key; empty: none
-  std::string identity_secret;      // a Secret with tls.crt, tls.key, ca.crt; empty: outrider-identity, if it is there
+  // A Secret with tls.crt, tls.key, ca.crt, {account} being the pod's service account; empty: outrider-identity, if it is there.
+  std::string identity_secret;
   std::string trust_domain;         // empty: the proxy's default
   std::string capture = "redirect";  // redirect | tproxy | none
   bool native_sidecar = true;

@@ -93,7 +93,7 @@ Node environment_of(const Wishes& wishes, const Settings& settings, const Worklo
   if (wishes.config_map.empty()) env.key("mode", "sidecar");
   service_keys(env, wishes);
   if (!settings.bootstrap.empty()) env.key("registry.bootstrap", settings.bootstrap);
-  else if (wishes.config_map.empty()) env.key("registry.bootstrap", "outrider-seed.outrider-system:4222");
+  else if (wishes.config_map.empty()) env.key("registry.bootstrap", "outrider-seed.outrider-system.svc:4222");
   if (!settings.registry_key_secret.empty()) env.key("registry.key", "/run/mesh/key");
   env.key("identity.trust_domain", settings.trust_domain);
   // What was asked for by name has to be there; what is there by chance is found.
@@ -210,7 +210,7 @@ std::vector<Node> volumes_of(const Wishes& wishes, const Settings& settings) {
     if (wishes.identity_secret.empty()) secret.put("optional", Node::boolean(true));
     identity.put("secret", std::move(secret));
   }
-  std::vector<Node> all = {std::move(identity), Node::map({{"name", text(kStateVolume)}, {"emptyDir", Node::map()}})};
+  std::vector<Node> all = {std::move(identity), Node::map({{"name", text(kStateVolume)}, {"emptyDir", Node::map({{"sizeLimit", text("64Mi")}})}})};
   if (!settings.registry_key_secret.empty())
     all.push_back(Node::map({{"name", text(kKeyVolume)}, {"secret", Node::map({{"secretName", text(settings.registry_key_secret)}})}}));
   if (!wishes.config_map.empty())

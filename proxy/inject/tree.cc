@@ -17,6 +17,10 @@ Node Node::number(int64_t number) { return scalar(Kind::Number, std::to_string(n
 
 Node Node::boolean(bool value) { return scalar(Kind::Bool, value ? "true" : "false"); }
 
+Node Node::list() { return list(std::vector<Node>()); }
+
+Node Node::map() { return map(std::vector<Entry>()); }
+
 Node Node::list(std::vector<Node> items) {
   Node node;
   node.kind_ = Kind::List;
@@ -61,6 +65,8 @@ Node& Node::put(std::string key, Node value) {
   entries_.push_back({std::move(key), std::move(value), {}});
   return entries_.back().value;
 }
+
+void Node::append(Node item) { items_.push_back(std::move(item)); }
 
 bool Node::operator==(const Node& other) const {
   if (kind_ != other.kind_ || text_ != other.text_ || items_ != other.items_ || entries_.size() != other.entries_.size())

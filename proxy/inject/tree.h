@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,10 @@ class Node {
   static Node number(int64_t number);
   static Node boolean(bool value);
   static Node scalar(Kind kind, std::string text);
-  static Node list(std::vector<Node> items = {});
-  static Node map(std::vector<Entry> entries = {});
+  static Node list();
+  static Node list(std::vector<Node> items);
+  static Node map();
+  static Node map(std::vector<Entry> entries);
 
   Kind kind() const { return kind_; }
   bool is_null() const { return kind_ == Kind::Null; }
@@ -48,7 +51,7 @@ class Node {
   const Node* find(std::initializer_list<std::string_view> keys) const;
   const std::string& text_of(std::string_view key) const;      // of a scalar below; else empty
   Node& put(std::string key, Node value);                      // replaces
-  void append(Node item) { items_.push_back(std::move(item)); }
+  void append(Node item);
   // Kinds and texts; the order of keys does not matter, 1.0 and 1 are not the same.
   bool operator==(const Node& other) const;
 

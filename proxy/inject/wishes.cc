@@ -43,6 +43,15 @@ Wrong object_name(std::string_view text, std::string& into) {
   return {};
 }
 
+// "outrider-identity-{account}" of the service account that the pod runs as.
+std::string of_account(std::string_view text, const Workload& workload) {
+  constexpr std::string_view kAccount = "{account}";
+  std::string out(text);
+  const std::string& account = workload.spec->text_of("serviceAccountName");
+  if (const size_t at = out.find(kAccount); at != out.npos) out.replace(at, kAccount.size(), account.empty() ? "default" : account);
+  return out;
+}
+
 std::optional<uint16_t> port_number(std::string_view text) {
   const auto number = parse_number(text);
   return number && *number >= 1 && *number <= 65535 ? std::optional(uint16_t(*number)) : std::nullopt;
@@ -56,14 +65,18 @@ Wrong number(std::string_view text, uint64_t least, uint64_t most, uint64_t& int
   return {};
 }
 
-// "25, 3306" as "25,3306".
-Wrong ports(std::string_view text, std::vector<std::string>& into) {
+// "25, 3306" in parts; "9100-9200" is one where ranges are taken.
+Wrong ports(std::string_view text, bool ranges, std::vector<std::string>& into) {
   if (trim(text).empty()) return {};
   for (const std::string_view part : split(text, ',')) {
-    const auto port = port_number(part);
-    if (!port) return "\"" + std::string(part) + "\" is no port: expected numbers from 1 to 65535 with commas between";
-    if (const std::string written = std::to_string(*port); std::find(into.begin(), into.end(), written) == into.end())
-      into.push_back(written);
+    const size_t dash = ranges ? part.find('-') : part.npos;
+    const auto first = port_number(trim(part.substr(0, dash)));
+    const auto last = dash == part.npos ? first : port_number(trim(part.substr(dash + 1)));
+    if (!first || !last || *last < *first)
+      return "\"" + std::string(part) + "\" is no port: expected numbers from 1 to 65535" + (ranges ? ", or ranges (9100-9200)," : "") +
+             " with commas between";
+    const std::string written = std::to_string(*first) + (dash == part.npos ? "" : "-" + std::to_string(*last));
+    if (std::find(into.begin(), into.end(), written) == into.end()) into.push_back(written);
   }
   return {};
 }
@@ -74,9 +87,9 @@ std::string joined(const std::vector<std::string>& parts) {
   return out;
 }
 
-Wrong ports(std::string_view text, std::string& into) {
+Wrong port_ranges(std::string_view text, std::string& into) {
   std::vector<std::string> all;
-  const Wrong wrong = ports(text, all);
+  const Wrong wrong = ports(text, true, all);
   into = joined(all);
   return wrong;
 }
@@ -136,7 +149,7 @@ constexpr Row kRows[] = {
      [](std::string_view text, const Workload&, Wishes& w) {
        bool yes = false;
        Wrong wrong = flag(text, yes);
-       w.inject = yes ? Wishes::Inject::Yes : Wishes::Inject::No;
+       if (wrong.empty()) w.inject = yes ? Wishes::Inject::Yes : Wishes::Inject::No;
        return wrong;
      }},
     {"service", "name", "what it is registered as; else the label app.kubernetes.io/name, app, or the workload's name",
@@ -170,14 +183,14 @@ constexpr Row kRows[] = {
      }},
     {"priority", "high, normal, low", "of its requests, where not all can be served",
      [](std::string_view text, const Workload&, Wishes& w) { return one_of(text, {"high", "normal", "low"}, w.priority); }},
-    {"skip-inbound-ports", "8443,9000", "not captured on the way in",
-     [](std::string_view text, const Workload&, Wishes& w) { return ports(text, w.skip_inbound_ports); }},
+    {"skip-inbound-ports", "9000,9100-9200", "not captured on the way in",
+     [](std::string_view text, const Workload&, Wishes& w) { return port_ranges(text, w.skip_inbound_ports); }},
     {"skip-outbound-ports", "25,3306", "not captured on the way out",
-     [](std::string_view text, const Workload&, Wishes& w) { return ports(text, w.skip_outbound_ports); }},
+     [](std::string_view text, const Workload&, Wishes& w) { return port_ranges(text, w.skip_outbound_ports); }},
     {"skip-outbound-cidrs", "169.254.169.254/32", "networks that are not captured on the way out",
      [](std::string_view text, const Workload&, Wishes& w) { return networks(text, w.skip_outbound_cidrs); }},
     {"opaque-ports", "25,3306", "captured, and relayed at once without a look at the first bytes",
-     [](std::string_view text, const Workload&, Wishes& w) { return ports(text, w.opaque_ports); }},
+     [](std::string_view text, const Workload&, Wishes& w) { return ports(text, false, w.opaque_ports); }},
     {"capture", "redirect, tproxy, none", "how connections come to the sidecar; none: only who calls it does",
      [](std::string_view text, const Workload&, Wishes& w) { return one_of(text, {"redirect", "tproxy", "none"}, w.capture); }},
     {"dns-capture", "true, false", "whether the sidecar answers the pod's DNS",
@@ -215,8 +228,8 @@ constexpr Row kRows[] = {
      [](std::string_view text, const Workload&, Wishes& w) { return object_name(text, w.config_map); }},
     {"image", "image", "of the sidecar",
      [](std::string_view text, const Workload&, Wishes& w) { return image_name(text, w.image); }},
-    {"identity-secret", "name", "a Secret with tls.crt, tls.key and ca.crt; else outrider-identity, where there is one",
-     [](std::string_view text, const Workload&, Wishes& w) { return object_name(text, w.identity_secret); }},
+    {"identity-secret", "name", "a Secret with tls.crt, tls.key and ca.crt, {account} being the service account; else outrider-identity, where there is one",
+     [](std::string_view text, const Workload& of, Wishes& w) { return object_name(of_account(text, of), w.identity_secret); }},
     {"identity-csi", "driver", "a CSI driver that mounts them instead, as spiffe.csi.cert-manager.io",
      [](std::string_view text, const Workload&, Wishes& w) { return object_name(text, w.identity_csi); }},
 };
@@ -320,7 +333,7 @@ Wishes wishes_of(const Node& object, const Workload& workload, const Settings& s
   wishes.dns_capture = settings.dns_capture;
   wishes.rewrite_probes = settings.rewrite_probes;
   wishes.native_sidecar = settings.native_sidecar;
-  wishes.identity_secret = settings.identity_secret;
+  wishes.identity_secret = of_account(settings.identity_secret, workload);
   Reading reading(workload, wishes);
   reading.read("labels");
   reading.read("annotations");

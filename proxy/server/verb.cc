@@ -65,7 +65,7 @@ constexpr Flag kManifest{"--file", "FILE", "the manifests; - is standard input",
 constexpr Flag kImage{"--image", "IMAGE", "of the sidecar; else outrider: and this version"};
 constexpr Flag kKeySecret{"--registry-key-secret", "NAME", "a Secret whose `key` seals the registry (registry.key)"};
 constexpr Flag kIdentitySecret{"--identity-secret", "NAME",
-                               "a Secret with tls.crt, tls.key, ca.crt; else outrider-identity, if there"};
+                               "a Secret with tls.crt, tls.key, ca.crt; {account} is the pod's; else outrider-identity, if there"};
 constexpr Flag kTrustDomain{"--trust-domain", "DOMAIN", "identity.trust_domain"};
 constexpr Flag kNativeSidecar{"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"};
 constexpr Flag kCapture{"--capture", "redirect|tproxy|none", "how connections come to the sidecar"};
@@ -236,7 +236,7 @@ constexpr Verb kVerbs[] = {
     {"inject", "-f FILE [--image IMAGE] [--bootstrap HOST:PORT,...] [--set PATH=VALUE]... [--report] [--json]",
      "manifests of Kubernetes with a sidecar in every pod",
      "Reads YAML or JSON, as many documents as there are, and writes them to standard output: what is not changed stays as it is, byte for\n"
-     "byte. Annotations of a pod (outrider.dev/...) come before flags: docker/kubernetes/README.md has them. What became of each object is\n"
+     "byte. Annotations of a pod (outrider.dev/...) come before flags: proxy/inject/README.md has them. What became of each object is\n"
      "said on standard error. Exit 0 when something is injected, or was before; 1 when an object was refused, which is then\n"
      "as it was; 2 when nothing could be, or nothing could be read.\n\n"
      "  outrider inject -f app.yaml | kubectl apply -f -\n"
