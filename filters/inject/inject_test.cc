@@ -33,7 +33,7 @@ std::string again(const std::string& text) {
 }
 
 TEST(WireJson, IsWhatItWas) {
-  for (const char* text : {R"({"a":["1",1,1.0,1e400,-0,9007199254740993,"true",true,null,""],"":{},"b":[[]]})", "[]",
+  for (const char* text : {R"({"a":["1",1,1.0,1e300,-0,9007199254740993,"true",true,null,""],"":{},"b":[[]]})", "[]",
                            "\"\\u0000\"", "18446744073709551616", R"(["\ud83d\ude00","ü"])"}) {
     const std::string once = again(text);
     EXPECT_EQ(again(once), once);
@@ -44,7 +44,7 @@ TEST(WireJson, IsWhatItWas) {
 
 TEST(WireJson, WhatIsNoneOrCouldBeReadInTwoWaysIsRefused) {
   for (const char* text : {"", " ", "{", "[1,]", "{} {}", "{'a':1}", "01", "nul", "[\"\xff\"]", "[\"\x01\"]",
-                           "{\"a\":1,\"b\":{\"c\":1,\"c\":2}}", "\"\\ud800\"", "NaN", "// a\n1"})
+                           "{\"a\":1,\"b\":{\"c\":1,\"c\":2}}", "\"\\ud800\"", "NaN", "1e400", "// a\n1"})
     EXPECT_TRUE(again(text).starts_with("error: byte ")) << text << ": " << again(text);
   EXPECT_NE(again(R"({"a":1,"a":2})").find("the key \"a\" is there twice"), std::string::npos);
 }
