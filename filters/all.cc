@@ -15,6 +15,7 @@ namespace outrider::filters {
   ROW(fault)                  \
   ROW(grpc_web)               \
   ROW(headers)                \
+  ROW(inject)                 \
   ROW(ip)                     \
   ROW(jwt)                    \
   ROW(mirror)                 \

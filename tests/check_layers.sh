@@ -11,11 +11,12 @@ net: base identity
 filter: base config identity http stats
 wire: base net http
 discovery: base config net identity
-filters: base config identity http stats filter
+filters: base config identity http stats filter inject
 upstream: base config stats net http wire discovery
 exchange: base config stats net http wire filter upstream
 admin: base config stats net http wire
-server: base config identity stats http net filter wire discovery filters upstream exchange admin
+inject: base
+server: base config identity stats http net filter wire discovery filters upstream exchange admin inject
 '
 bad=0
 for floor in $(echo "$allowed" | sed -n 's/:.*//p'); do

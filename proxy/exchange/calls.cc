@@ -1,7 +1,9 @@
 // What filters ask of an exchange.
 
+#include <algorithm>
 #include <memory>
 
+#include "base/text.h"
 #include "exchange/exchange.h"
 #include "exchange/http_session.h"
 #include "exchange/trail.h"
@@ -26,6 +28,8 @@ void Exchange::respond(uint16_t status, const char* reason, std::string_view bod
   reason_ = reason;
   answer(status, reason, body);
 }
+
+void Exchange::serve(uint16_t status, std::string_view body) { answer(status, "", body); }
 
 void Exchange::deny(uint16_t status, const char* filter, const char* reason, std::string_view body) {
   site_.shard.add(site_.denials.of(filter, reason));
@@ -69,6 +73,24 @@ void Exchange::tap(const filter::Tapping& how) {
   auto* const copy = static_cast<http::Field*>(arena_.allocate(fields.size_bytes(), alignof(http::Field)));
   std::uninitialized_copy(fields.begin(), fields.end(), copy);
   tapped_ = {copy, fields.size()};
+}
+
+// A client that asks before it sends its body is told to: nobody else will.
+bool Exchange::collect() {
+  http::Pipe& pipe = request_pipe_;
+  const bool asks = !pipe.ended && request_bytes_ == 0 && request_.version != http::Version::Http10 &&
+                    list_contains(request_.headers.value(http::HeaderId::Expect), "100-continue");
+  if (asks && !std::exchange(go_on_said_, true)) {
+    http::ResponseHead go_on(arena_);
+    go_on.status = 100;
+    downstream().send_interim(stream_, go_on);
+  }
+  const size_t before = pipe.held.size();
+  const Verdict verdict = chain().run_collect(*this, pipe);
+  if (verdict == Verdict::Collect) pipe.held.settle();
+  if (const size_t taken = before - std::min(before, pipe.held.size()); taken > 0 && session_)
+    downstream().consumed(stream_, taken);
+  return verdict != Verdict::Collect;
 }
 
 void Exchange::resume(Way way) {

@@ -74,7 +74,8 @@ bool Exchange::step() {
     timed_out_ = false;
     if (racing_ && !grpc_) rival()->time_out();
     if (attempt() && !grpc_) attempt()->time_out();  // a deadline of gRPC is the client's, and may be any
-    return fail({Code::Timeout, Side::Upstream, Retry::No, 0, "request_timeout"}), true;
+    const Side late = request_pipe_.collecting ? Side::Downstream : Side::Upstream;
+    return fail({Code::Timeout, late, Retry::No, 0, "request_timeout"}), true;
   }
   if (phase_ >= Phase::AwaitResponse && phase_ < Phase::Doubt) pump(Way::Request);  // whatever the response side waits for
 
@@ -117,6 +118,7 @@ bool Exchange::step() {
     case Phase::RequestFilters:
       switch (chain().run_head(*this, Way::Request, request_pipe_)) {
         case Verdict::Pause: return begin_wait();  // resume() brings us back here
+        case Verdict::Collect: return collect();   // and so does what comes
         case Verdict::Answered: return true;       // respond() has moved the phase on
         case Verdict::Continue: break;
       }
@@ -188,7 +190,8 @@ bool Exchange::step() {
       if (request_.method == http::Method::Connect && !tunnel_ && response().status / 100 == 2)
         return fail({Code::Protocol, Side::Upstream, Retry::No, 0, "upgrade_ignored"}), true;
       switch (chain().run_head(*this, Way::Response, response_pipe())) {
-        case Verdict::Pause: return false;
+        case Verdict::Pause:
+        case Verdict::Collect: return false;
         case Verdict::Answered: return true;  // ours now; the filters left still see it
         case Verdict::Continue: break;
       }

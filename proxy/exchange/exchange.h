@@ -79,6 +79,7 @@ class Exchange final : public filter::Call,
   void lead_to(Ref<upstream::Cluster> cluster, const upstream::TryPlan* tries = nullptr);  // null: the cluster's own
   void rewrite();  // what the endpoint is asked, where the rule says so
   void act();      // redirect and direct response
+  bool collect();  // calls.cc: the body to a filter that wants it before the head goes on; false: more has to come
   bool check_body_limit();
   TimeLimit limit() const;          // of the whole exchange
   milliseconds idle_limit() const;  // of silence; 0: none
@@ -193,6 +194,7 @@ class Exchange final : public filter::Call,
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
+  void serve(uint16_t status, std::string_view body) override;
   void deny(uint16_t status, const char* filter, const char* reason, std::string_view body) override;
   void let_in(const char* filter, const char* reason) override;
   void fetch(const filter::Filter& owner, filter::Subrequest& what) override;
@@ -251,6 +253,7 @@ class Exchange final : public filter::Call,
   bool seen_ = false, spent_ = false;         // by the endpoint that failed; of the budget of retries
   milliseconds asked_to_wait_{0};             // by its answer
   bool dropped_ = false;                      // a fresh connection closed over this request
+  bool go_on_said_ = false;                   // by 100, while a filter collects
   bool request_gone_ = false;                 // to the endpoint now asked, all of it: nothing is left to pump
   TimePoint waits_since_{};                   // for somebody else than the endpoint
   TimePoint::duration waited_{0};             // likewise, in all

@@ -242,7 +242,7 @@ void Exchange::reset_for_reuse() {
   seen_ = spent_ = false;
   waits_since_ = {};
   waited_ = {};
-  hedge_due_ = racing_ = request_gone_ = false;
+  hedge_due_ = racing_ = request_gone_ = go_on_said_ = false;
   hedge_ = nullptr;
   hedge_result_ = nullptr;
   refused_.reset();

@@ -71,7 +71,9 @@ class Call {
   stats::Shard& stats() { return *shard_; }
   // Our own answer instead of the endpoint's; then return Verdict::Answered. `reason` is a literal: x-outrider-reason.
   virtual void respond(uint16_t status, const char* reason, std::string_view body) = 0;
-  // The same for who may not: counted by who said so and why; texts live as long as the filter.
+  // The same where that is what was asked for, and no refusal.
+  virtual void serve(uint16_t status, std::string_view body) { respond(status, "", body); }
+  // The first for who may not: counted by who said so and why; texts live as long as the filter.
   virtual void deny(uint16_t status, const char* /*filter*/, const char* reason, std::string_view body) {
     respond(status, reason, body);
   }

@@ -26,15 +26,24 @@ Chain::Chain(std::vector<std::shared_ptr<const Filter>> filters, std::vector<Wri
 
 Verdict Chain::run_head(Call& call, Way way, Pipe& pipe) const {
   const auto& filters = head_[size_t(way)];
-  if (pipe.paused) return Verdict::Pause;  // other events come by while a filter waits for its own
+  // Other events come by while a filter waits for its own.
+  if (pipe.paused) return pipe.collecting ? Verdict::Collect : Verdict::Pause;
   while (pipe.head_cursor < filters.size()) {
     const Filter& filter = *filters[pipe.head_cursor++];
     const Verdict verdict = way == Way::Request ? filter.on_request(call) : filter.on_response(call);
     if (verdict == Verdict::Continue) continue;
-    pipe.paused = verdict == Verdict::Pause;
+    pipe.collecting = verdict == Verdict::Collect;
+    pipe.paused = verdict == Verdict::Pause || pipe.collecting;
     return verdict;
   }
   return Verdict::Continue;
+}
+
+Verdict Chain::run_collect(Call& call, Pipe& pipe) const {
+  const Filter& filter = *head_[size_t(Way::Request)][pipe.head_cursor - 1];
+  const Verdict verdict = filter.on_collect(call, pipe.held, pipe.ended);
+  pipe.collecting = pipe.paused = verdict == Verdict::Collect;
+  return verdict;
 }
 
 Verdict Chain::run_body(Call& call, Way way, Pipe& pipe) const {

@@ -23,6 +23,7 @@ class Chain {
 
   // Both go on where the pipe's cursors stand, so calling again after a pause continues.
   Verdict run_head(Call& call, http::Way way, http::Pipe& pipe) const;
+  Verdict run_collect(Call& call, http::Pipe& pipe) const;              // behind Collect: for the request's head that waits
   Verdict run_body(Call& call, http::Way way, http::Pipe& pipe) const;  // what is beyond pipe.passed
   void run_complete(Call& call) const;
   bool wants_body(http::Way way) const { return !body_[size_t(way)].empty(); }

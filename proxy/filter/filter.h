@@ -20,6 +20,7 @@ class IpRules;
 enum class Verdict : uint8_t {
   Continue,  // next filter
   Pause,     // nothing more until call.resume(way); bytes that arrive meanwhile are held, with back-pressure
+  Collect,   // from on_request() alone: the head waits here, and the request's body comes to on_collect()
   Answered,  // call.respond() was used; the request goes no further
 };
 
@@ -33,6 +34,9 @@ class Filter {
   virtual ~Filter() = default;
   virtual Hook hooks() const = 0;  // a hook not named here is never called
   virtual Verdict on_request(Call&) const { return Verdict::Continue; }
+  // Behind Verdict::Collect, now and whenever more has come: what it takes out of `arrived` is done with, what it leaves there
+  // is held with back-pressure. Collect: more; Continue: on to the next filter, and whoever is asked gets what it has left.
+  virtual Verdict on_collect(Call&, Buffer& /*arrived*/, bool /*end*/) const { return Verdict::Continue; }
   // Sees every body byte once, in order, and once more with `end`, if need be with no bytes.
   virtual Verdict on_request_body(Call&, Buffer&, bool /*end*/) const { return Verdict::Continue; }
   virtual Verdict on_response(Call&) const { return Verdict::Continue; }

@@ -17,6 +17,7 @@ struct Pipe {
   uint32_t most_kept = 0;  // bytes of it
   bool keeping = false;    // false: `kept` was let go, the exchange is not repeatable any more
   bool ended = false, paused = false;
+  bool collecting = false;  // paused, for the body to come to the filter that the head waits at
   bool end_passed = false;  // the filters have seen the end
   bool halfway = false;     // a filter has paused in the middle of a body: `midway`, and whether its end is part of that
   bool end_midway = false;
@@ -36,7 +37,7 @@ struct Pipe {
     held.clear();
     kept.clear();
     passed = midway = 0;
-    keeping = ended = paused = end_passed = trailers_taken = halfway = end_midway = false;
+    keeping = ended = paused = collecting = end_passed = trailers_taken = halfway = end_midway = false;
     grown = 0;
     head_cursor = body_cursor = 0;
     trailers = nullptr;

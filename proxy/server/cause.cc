@@ -321,6 +321,7 @@ class Cause {
     if (filter == "rate_limit") return "more came than the rate lets on (" + d_.reason + ")";
     if (filter == "fault") return "it was told to make requests fail (" + d_.reason + ")";
     if (filter == "body_limit") return "the body is larger than its max (" + d_.reason + ")";
+    if (filter == "inject") return "it is no review of a webhook that is taken here (" + d_.reason + ")";
     if (filter == "cors" || filter == "csrf") return "it came from a page of another origin (" + d_.reason + ")";
     if (filter == "api_key" || filter == "basic_auth" || filter == "jwt")
       return "what the client showed, or did not show, lets nobody in (" + d_.reason + ")";

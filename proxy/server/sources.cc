@@ -4,13 +4,18 @@
 
 namespace outrider::server {
 
-config::Sources sources_of(const Arguments& arguments, std::string& error, Plain plain) {
+config::Sources plain_sources(const Arguments& arguments) {
   config::Sources sources;
   sources.environment = config::environment();
   sources.set = arguments.values("--set");
   sources.filters = filters::names();
   sources.check_filter = filters::check;
   if (arguments.has("--config")) sources.file = arguments.value("--config");
+  return sources;
+}
+
+config::Sources sources_of(const Arguments& arguments, std::string& error, Plain plain) {
+  config::Sources sources = plain_sources(arguments);
   if (plain == Plain::File && !arguments.words().empty()) {
     if (sources.file) error = "one file: " + arguments.words()[0] + " or -c " + *sources.file;
     sources.file = arguments.words()[0];

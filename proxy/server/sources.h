@@ -6,9 +6,12 @@
 
 namespace outrider::server {
 
+// -c, --set and the environment.
+config::Sources plain_sources(const Arguments& arguments);
+
 enum class Plain : bool { File, NoFile };  // what a plain word is
 
-// -c or the plain word, --set, --service, --bootstrap, --listen with --to, and the environment. `error` is set when they
+// These or the plain word, and --service, --bootstrap, --listen with --to. `error` is set when they
 // do not fit together.
 config::Sources sources_of(const Arguments& arguments, std::string& error, Plain plain = Plain::File);
 

@@ -60,6 +60,30 @@ constexpr Flag kTop[] = {{"--every", "DURATION", "between two looks: else 1s"},
                          {"--once", "", "one table, and end"},
                          kAdmin,
                          {"--json", "", "a line of JSON for each look"}};
+constexpr Flag kManifest{"--file", "FILE", "the manifests; - is standard input", "-f"};
+// What a sidecar is like, whoever injects it.
+constexpr Flag kImage{"--image", "IMAGE", "of the sidecar; else outrider: and this version"};
+constexpr Flag kKeySecret{"--registry-key-secret", "NAME", "a Secret whose `key` seals the registry (registry.key)"};
+constexpr Flag kIdentitySecret{"--identity-secret", "NAME",
+                               "a Secret with tls.crt, tls.key, ca.crt; {account} is the pod's; else outrider-identity, if there"};
+constexpr Flag kTrustDomain{"--trust-domain", "DOMAIN", "identity.trust_domain"};
+constexpr Flag kNativeSidecar{"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"};
+constexpr Flag kCapture{"--capture", "redirect|tproxy|none", "how connections come to the sidecar"};
+constexpr Flag kDnsCapture{"--dns-capture", "true|false", "whether it answers the pods' DNS"};
+constexpr Flag kInject[] = {kManifest,
+                            kImage,
+                            {"--namespace", "NAMESPACE", "of objects that name none, in the report"},
+                            kBootstrap,
+                            kKeySecret,
+                            kIdentitySecret,
+                            kTrustDomain,
+                            kNativeSidecar,
+                            kCapture,
+                            kDnsCapture,
+                            {"--set", "PATH=VALUE", "one key of every sidecar; may be given again"},
+                            {"--report", "", "what it costs, and what to know of autoscaling"},
+                            {"--json", "", "the report for programs, with the patch of each object"}};
+constexpr Flag kUninject[] = {kManifest, {"--json", "", "the report for programs"}};
 constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"},
                            {"--id", "SPIFFE_ID", "spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT"},
                            {"--out", "DIR", "where to write; made when it is not there"},
@@ -68,6 +92,31 @@ constexpr Flag kIssue[] = {{"--ca", "DIR", "the authority, from identity dev-ca"
                            kFor};
 constexpr Flag kDevCa[] = {kFor};
 constexpr Flag kJsonOnly[] = {kJson};
+constexpr Flag kFailure{"--failure", "ignore|fail", "a pod that cannot be injected starts without (ignore), or not at all"};
+constexpr Flag kWebhook[] = {{"--listen", "ADDRESS", "for the API server, by TLS: else :8443"},
+                             {"--cert", "FILE", "its certificate (PEM), read again when it is another"},
+                             {"--key", "FILE", "the certificate's key (PEM)"},
+                             kFailure,
+                             {"--max-body", "SIZE", "of a review; else 3MiB"},
+                             {"--max-held", "SIZE", "of all reviews under way; else 64MiB"},
+                             kImage,
+                             kBootstrap,
+                             kKeySecret,
+                             kIdentitySecret,
+                             kTrustDomain,
+                             kNativeSidecar,
+                             kCapture,
+                             kDnsCapture,
+                             {"--sidecar-set", "PATH=VALUE", "one key of every sidecar; may be given again"},
+                             kConfig,
+                             {"--set", "PATH=VALUE", "one key of the webhook's own configuration; may be given again"}};
+constexpr Flag kWebhookCert[] = {{"--service", "NAME", "of the webhook; else outrider-webhook"},
+                                 {"--namespace", "NAME", "of that service and of the Secret; else outrider-system"},
+                                 {"--secret", "NAME", "of the Secret; else outrider-webhook-tls"},
+                                 {"--dns", "NAME", "a further name in the certificate; may be given again"},
+                                 {"--for", "DURATION", "how long it is valid: else 365d"},
+                                 kFailure,
+                                 {"--config", "FILE", "a MutatingWebhookConfiguration to patch, in place of one of ours"}};
 
 constexpr Verb kVerbs[] = {
     {"run",
@@ -84,6 +133,25 @@ constexpr Verb kVerbs[] = {
      "No listeners but admin, health and metrics; the keys under `registry` and `identity` are a sidecar's.\n\n"
      "  outrider dht --set registry.bind=0.0.0.0:4222 --set registry.key=/run/mesh/key\n",
      kDht, 0, run_dht},
+    {"webhook",
+     "--cert FILE --key FILE [--listen ADDRESS] [--failure ignore|fail] [--image IMAGE] [--bootstrap HOST:PORT,...] "
+     "[--sidecar-set PATH=VALUE]... [-c FILE] [--set PATH=VALUE]...",
+     "the injector as an admission webhook of Kubernetes",
+     "A proxy that answers POST /inject, by TLS: new pods are patched as `outrider inject` would write them. /live and /ready are at\n"
+     ":15021, /metrics at :15020; every key of a configuration is one here, too. It keeps no state and asks nobody: run two.\n"
+     "What a sidecar is like is said by the flags of `inject`, whose --set is --sidecar-set here, and by a pod's own annotations.\n"
+     "What cannot be injected (hostNetwork, ...) is let in with a warning that kubectl shows, or is denied with --failure fail.\n\n"
+     "  outrider webhook --cert /run/tls/tls.crt --key /run/tls/tls.key\n"
+     "  outrider webhook --listen 127.0.0.1:8443 --cert tls.crt --key tls.key --failure fail --set telemetry.access_log=json\n",
+     kWebhook, 0, run_webhook},
+    {"webhook-cert",
+     "[--service NAME] [--namespace NAME] [--secret NAME] [--dns NAME]... [--for DURATION] [--failure ignore|fail] [--config FILE]",
+     "a certificate for the webhook, and whom the API server is to trust",
+     "Prints a MutatingWebhookConfiguration and a Secret (kubernetes.io/tls) for kubectl; the authority's key is thrown away. To renew,\n"
+     "run it again with the configuration in force, whose authorities are kept until they expire: no review is lost meanwhile.\n\n"
+     "  outrider webhook-cert | kubectl apply -f -\n"
+     "  kubectl get mutatingwebhookconfiguration outrider -o yaml | outrider webhook-cert --config - | kubectl apply -f -\n",
+     kWebhookCert, 0, print_webhook_bundle},
     {"services", "[--json] [--admin ADDRESS]", "services this proxy announces and watches, and those others list",
      "  outrider services\n  outrider services --json --admin 127.0.0.1:15000\n", kRead, 0, show_services},
     {"endpoints", "SERVICE [--json] [--admin ADDRESS]", "endpoints of a service, and why one is not used",
@@ -165,6 +233,19 @@ constexpr Verb kVerbs[] = {
      "  install -m 755 outrider-new /usr/local/bin/outrider && outrider upgrade\n"
      "  outrider upgrade --binary /opt/outrider-2/bin/outrider --admin unix:/run/outrider.sock\n",
      kUpgrade, 0, upgrade_proxy},
+    {"inject", "-f FILE [--image IMAGE] [--bootstrap HOST:PORT,...] [--set PATH=VALUE]... [--report] [--json]",
+     "manifests of Kubernetes with a sidecar in every pod",
+     "Reads YAML or JSON, as many documents as there are, and writes them to standard output: what is not changed stays as it is, byte for\n"
+     "byte. Annotations of a pod (outrider.dev/...) come before flags: proxy/inject/README.md has them. What became of each object is\n"
+     "said on standard error. Exit 0 when something is injected, or was before; 1 when an object was refused, which is then\n"
+     "as it was; 2 when nothing could be, or nothing could be read.\n\n"
+     "  outrider inject -f app.yaml | kubectl apply -f -\n"
+     "  kubectl kustomize . | outrider inject -f - --bootstrap seed.mesh:4222 > out.yaml\n",
+     kInject, 0, run_inject},
+    {"uninject", "-f FILE [--json]", "the same manifests without it",
+     "Byte for byte what `inject` had read; where the text was edited since, what was injected is taken out by its names.\n\n"
+     "  outrider uninject -f out.yaml | kubectl apply -f -\n",
+     kUninject, 0, run_uninject},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"

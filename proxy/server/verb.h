@@ -33,6 +33,8 @@ int usage_error(std::string_view verb, std::string_view text);
 // verbs/*.cc
 int run_proxy(const Arguments&);
 int run_dht(const Arguments&);
+int run_webhook(const Arguments&);
+int print_webhook_bundle(const Arguments&);
 int config_validate(const Arguments&);
 int config_show(const Arguments&);
 int set_log(const Arguments&);
@@ -60,6 +62,8 @@ int show_tap(const Arguments&);
 int show_completion(const Arguments&);
 int run_check(const Arguments&);
 int upgrade_proxy(const Arguments&);
+int run_inject(const Arguments&);
+int run_uninject(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

@@ -11,6 +11,7 @@
 #include "server/sources.h"
 #include "server/supervisor.h"
 #include "server/verb.h"
+#include "server/verbs/run.h"
 
 namespace outrider::server {
 
@@ -27,12 +28,18 @@ int keeper_for(const config::Lifecycle& lifecycle) {
   return keeper;
 }
 
-int run_with(const char* verb, const Arguments& arguments, bool registry_only) {
-  auto inheritance = Inheritance::from_environment();
+int run_from_arguments(const char* verb, const Arguments& arguments, bool registry_only) {
   std::string error;
   config::Sources sources = sources_of(arguments, error);
   if (!error.empty()) return usage_error(verb, error);
   sources.registry_only = registry_only;
+  return run_with(verb, arguments, std::move(sources));
+}
+
+}  // namespace
+
+int run_with(const char* verb, const Arguments& arguments, config::Sources sources) {
+  auto inheritance = Inheritance::from_environment();
   Reloader::Settings life;
   std::vector<config::Complaint> complaints;
   if (sources.file && *sources.file != "-")  // what cannot be read is said by load()
@@ -59,10 +66,8 @@ int run_with(const char* verb, const Arguments& arguments, bool registry_only) {
   return supervisor.run();
 }
 
-}  // namespace
+int run_proxy(const Arguments& arguments) { return run_from_arguments("run", arguments, false); }
 
-int run_proxy(const Arguments& arguments) { return run_with("run", arguments, false); }
-
-int run_dht(const Arguments& arguments) { return run_with("dht", arguments, true); }
+int run_dht(const Arguments& arguments) { return run_from_arguments("dht", arguments, true); }
 
 }  // namespace outrider::server

@@ -45,6 +45,43 @@ TEST(Chain, WhatWaitsGoesOnWhenItIsToldToAndNotBefore) {
   }
 }
 
+// Takes all but the last byte of what comes, until there is an end.
+class Collects final : public Filter {
+ public:
+  explicit Collects(std::string& taken) : taken_(taken) {}
+  Hook hooks() const override { return Hook::RequestHead; }
+  Verdict on_request(Call&) const override { return Verdict::Collect; }
+  Verdict on_collect(Call&, Buffer& arrived, bool end) const override {
+    if (!arrived.empty()) taken_ += arrived.take(arrived.size() - 1).text();
+    return end ? Verdict::Continue : Verdict::Collect;
+  }
+
+ private:
+  std::string& taken_;
+};
+
+TEST(Chain, AHeadWaitsWhileItsBodyIsCollected) {
+  BlockPool blocks;
+  test::Seat seat;
+  int seen = 0;
+  std::string taken;
+  const Chain chain({std::make_shared<Collects>(taken), std::make_shared<Notes>(seen)});
+  http::Pipe pipe(blocks);
+  for (const char* piece : {"", "abc", "d"}) {
+    pipe.held.append(std::string_view(piece));
+    EXPECT_EQ(chain.run_head(seat, http::Way::Request, pipe), Verdict::Collect);
+    EXPECT_EQ(chain.run_collect(seat, pipe), Verdict::Collect);
+  }
+  EXPECT_EQ(taken, "abc");
+  EXPECT_EQ(seen, 0);
+  pipe.ended = true;
+  EXPECT_EQ(chain.run_head(seat, http::Way::Request, pipe), Verdict::Collect);
+  EXPECT_EQ(chain.run_collect(seat, pipe), Verdict::Continue);
+  EXPECT_EQ(chain.run_head(seat, http::Way::Request, pipe), Verdict::Continue);
+  EXPECT_EQ(seen, 1);
+  EXPECT_EQ(pipe.held.text(), "d") << "what it has left goes on";
+}
+
 // Keeps what it is shown, and pauses with it where it is to.
 class Reads final : public Filter {
  public:
