@@ -15,7 +15,8 @@ constexpr size_t kFlowWidth = 84;  // what fits stands in one line
 bool is_plain(std::string_view text, bool flow) {
   if (text.empty() || text.size() > 200) return false;
   const auto fine = [](char c) {
-    return is_alpha(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '/' || c == '=' || c == '@' || c == '+' || c == '~';
+    return is_alpha(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '/' || c == '=' || c == '@' || c == '+' ||
+           c == '~';
   };
   for (size_t i = 0; i < text.size(); ++i) {
     if (fine(text[i])) continue;
@@ -46,9 +47,7 @@ std::string quoted(std::string_view text, const Style& style) {
   return out;
 }
 
-bool is_empty(const Node& node) {
-  return (node.is_map() && node.entries().empty()) || (node.is_list() && node.items().empty());
-}
+bool is_empty(const Node& node) { return (node.is_map() && node.entries().empty()) || (node.is_list() && node.items().empty()); }
 
 bool is_collection(const Node& node) { return node.is_map() || node.is_list(); }
 

@@ -97,7 +97,9 @@ size_t skip_blank(std::string_view text, size_t at) {
 
 size_t skip_properties(std::string_view text, size_t at) {
   while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
-    while (at < text.size() && !is_space(text[at]) && !is_break(text[at]) && text[at] != ',' && text[at] != ']' && text[at] != '}') ++at;
+    while (at < text.size() && !is_space(text[at]) && !is_break(text[at]) && text[at] != ',' && text[at] != ']' &&
+           text[at] != '}')
+      ++at;
     at = skip_blank(text, at);
   }
   return at;

@@ -13,8 +13,8 @@ size_t next_line(std::string_view text, size_t at);  // behind the newline; the 
 bool line_ends(std::string_view text, size_t at);    // whether a newline comes at all
 size_t column_of(std::string_view text, size_t at);  // in bytes, from 0
 
-size_t skip_blank(std::string_view text, size_t at);     // spaces, tabs, newlines and comments
-size_t skip_spaces(std::string_view text, size_t at);    // of this line
+size_t skip_blank(std::string_view text, size_t at);       // spaces, tabs, newlines and comments
+size_t skip_spaces(std::string_view text, size_t at);      // of this line
 size_t skip_properties(std::string_view text, size_t at);  // &anchor and !tag
 
 // Behind a scalar that begins at `at` (behind its properties). `value` is what the parser made of it. `parent`: the column its

@@ -46,11 +46,11 @@ class Node {
   std::vector<Node>& items() { return items_; }
   std::vector<Entry>& entries() { return entries_; }
 
-  const Entry* entry(std::string_view key) const;              // of a map; null when absent, also of anything else
-  const Node* find(std::string_view key) const;                // likewise
+  const Entry* entry(std::string_view key) const;  // of a map; null when absent, also of anything else
+  const Node* find(std::string_view key) const;    // likewise
   const Node* find(std::initializer_list<std::string_view> keys) const;
-  const std::string& text_of(std::string_view key) const;      // of a scalar below; else empty
-  Node& put(std::string key, Node value);                      // replaces
+  const std::string& text_of(std::string_view key) const;  // of a scalar below; else empty
+  Node& put(std::string key, Node value);                  // replaces
   void append(Node item);
   // Kinds and texts; the order of keys does not matter, 1.0 and 1 are not the same.
   bool operator==(const Node& other) const;
