@@ -8,6 +8,7 @@ identity: base
 stats: base
 http: base
 net: base identity
+capture: base net
 filter: base config identity http stats
 wire: base net http
 discovery: base config net identity
@@ -15,7 +16,7 @@ filters: base config identity http stats filter
 upstream: base config stats net http wire discovery
 exchange: base config stats net http wire filter upstream
 admin: base config stats net http wire
-server: base config identity stats http net filter wire discovery filters upstream exchange admin
+server: base config identity stats http net capture filter wire discovery filters upstream exchange admin
 '
 bad=0
 for floor in $(echo "$allowed" | sed -n 's/:.*//p'); do

@@ -60,6 +60,10 @@ int show_tap(const Arguments&);
 int show_completion(const Arguments&);
 int run_check(const Arguments&);
 int upgrade_proxy(const Arguments&);
+int capture_print(const Arguments&);
+int capture_apply(const Arguments&);
+int capture_clear(const Arguments&);
+int capture_validate(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server
