@@ -123,6 +123,9 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
     reading.error(
         at, path,
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
+  if (l.tproxy && l.direction == Direction::Outbound)
+    reading.error(at, path + ".transparent",
+                  "tproxy is for what comes from other machines; what the app sends is redirected (transparent: redirect)");
   if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
   if (!l.opaque_ports.empty() && !l.relays() && !l.passes_bytes_on())

@@ -147,7 +147,11 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
   read_protocol(fields, l.protocol, {"udp"}, true);
   fields.choice("direction", l.direction,
                 {{"inbound", Direction::Inbound}, {"outbound", Direction::Outbound}, {"edge", Direction::Edge}});
-  fields.choice("transparent", l.transparent, {{"off", false}, {"redirect", true}}, {"tproxy"});
+  enum class Way : uint8_t { Off, Redirect, Tproxy };
+  Way way = l.tproxy ? Way::Tproxy : l.transparent ? Way::Redirect : Way::Off;
+  fields.choice("transparent", way, {{"off", Way::Off}, {"redirect", Way::Redirect}, {"tproxy", Way::Tproxy}});
+  l.transparent = way != Way::Off;
+  l.tproxy = way == Way::Tproxy;
   {
     Fields detect = fields.map("detect");
     detect.duration("timeout", l.detect_timeout);

@@ -8,6 +8,7 @@ identity: base
 stats: base
 http: base
 net: base identity
+capture: base net
 filter: base config identity http stats
 wire: base net http
 discovery: base config net identity
@@ -16,7 +17,7 @@ upstream: base config stats net http wire discovery
 exchange: base config stats net http wire filter upstream
 admin: base config stats net http wire
 inject: base
-server: base config identity stats http net filter wire discovery filters upstream exchange admin inject
+server: base config identity stats http net capture filter wire discovery filters upstream exchange admin inject
 '
 bad=0
 for floor in $(echo "$allowed" | sed -n 's/:.*//p'); do

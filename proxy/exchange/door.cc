@@ -45,7 +45,8 @@ HttpSession* Door::admit(int fd, const net::Address& peer) {
     counted_ip = entry == TallyTable::Entry::Counted;
   }
   net::Destination called;
-  if (plan.tcp_too || plan.transparent || plan.router->asks_port()) called = net::destination_of(fd);
+  if (plan.tproxy) called = net::destination_by_tproxy(fd, listener_.local());
+  else if (plan.tcp_too || plan.transparent || plan.router->asks_port()) called = net::destination_of(fd);
   const bool meant_for_others = plan.transparent && called.redirected;
   auto* session =
       new HttpSession(site_, from_, {fd, peer, called.address.port(), counted_ip, meant_for_others ? &called.address : nullptr});

@@ -160,7 +160,7 @@ bool Exchange::step() {
     case Phase::Pick:  // never waits
       if (waits_since_ != TimePoint{}) end_wait();
       if (!start_try())
-        return fail(tries_ ? last_error_ : cluster_->plan().by_destination ? kTooManyDestinations : kNoEndpoint), true;
+        return fail(tries_ ? last_error_ : goes_by_address() ? kTooManyDestinations : kNoEndpoint), true;
       phase_ = Phase::AwaitResponse;
       if (hedging().on) plan_hedge();
       return true;
@@ -240,8 +240,9 @@ bool Exchange::start_try() {
   const upstream::ClusterPlan& plan = cluster_->plan();
   const bool by_load = plan.reads_load;
   const auto urgency = by_load ? priority() : upstream::Priority::Normal;
-  auto seat = plan.by_destination ? cluster_->seat_at(*session_->meant_for())
-                                  : cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key, .priority = urgency});
+  auto seat = goes_by_address()
+                  ? cluster_->seat_at(*session_->meant_for(), session_->keeps_source() ? &session_->remote() : nullptr)
+                  : cluster_->pick({.tried = tried(), .now = site_.loop.now(), .key = key, .priority = urgency});
   if (!seat) return false;
   tried_[tries_] = seat.get();
   attempts_[tries_++] = site_.attempts.take();

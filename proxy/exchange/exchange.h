@@ -73,6 +73,7 @@ class Exchange final : public filter::Call,
   bool route();                         // finds the rule and what hangs on it; false: nobody serves this
   bool goes_onward(uint32_t chosen);    // onward.cc: to where it was meant for, in place of a cluster
   bool goes_onward_after_all() const;
+  bool goes_by_address() const;
   bool may_go_onward();
   uint16_t other_port() const;       // that was called, where it is not our service's; else 0
   std::string_view asked_service();  // that the Host names; empty: it is no name of one

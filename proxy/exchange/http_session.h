@@ -41,6 +41,8 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   // Where the kernel has redirected it here (transparent: redirect), for whom it was meant; null: it came directly.
   const net::Address* meant_for() const { return meant_for_.get(); }
   const net::Address& remote() const { return peer_; }
+  // The app is to see the client's address: it is asked in its name.
+  bool keeps_source() const { return plan().tproxy && plan().inbound && meant_for_; }
   bool tcp_too() const { return plan().tcp_too || (plan().redirected_too && meant_for_); }
   void end(http::StreamId stream, Flag flag, bool client_gone);       // an exchange is over
   void note_malformed(const char* reason);                            // counted; its answer is the last one

@@ -65,6 +65,12 @@ bool Exchange::may_go_onward() {
   return false;
 }
 
+// To where it was meant for, and no choice of endpoints: for somebody else, or for the app beside us in its client's name.
+bool Exchange::goes_by_address() const {
+  if (cluster_->plan().by_destination) return true;
+  return session_->keeps_source() && route_ && route_->home_port != 0 && route_->home_port == session_->meant_for()->port();
+}
+
 // Who is let in to our service is not let in to all that listens beside it, nor the other way round.
 uint16_t Exchange::other_port() const {
   const net::Address* const meant_for = session_->meant_for();

@@ -51,7 +51,8 @@ struct ListenerPlan {
   milliseconds detect_timeout{100};
   bool detect_learn = true;
   std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
-  bool transparent = false;  // connections are redirected here
+  bool transparent = false;  // connections come here that were meant for others
+  bool tproxy = false;       // by TPROXY: as they are
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none
   bool websocket = true;  // false: refused

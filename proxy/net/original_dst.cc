@@ -41,6 +41,12 @@ Destination destination_of(int fd) {
   return {std::move(meant), redirected};
 }
 
+Destination destination_by_tproxy(int fd, const Address& listening) {
+  Address local = Address::local_of(fd);
+  const bool led_here = local.port() != listening.port() || !(listening.is_wildcard() || local == listening);
+  return {std::move(local), led_here};
+}
+
 bool is_one_of(const Address& to, std::span<const Address> listening) {
   return std::any_of(listening.begin(), listening.end(), [&](const Address& one) {
     if (one.is_unix() || one.port() != to.port()) return false;

@@ -13,6 +13,7 @@
 #include "net/poll.h"
 #include "net/socket.h"
 #include "net/tls_engine.h"
+#include "net/transparent.h"
 
 namespace outrider::net {
 
@@ -100,7 +101,7 @@ void Transport::secure(std::shared_ptr<const TlsContext> tls, Buffer&& received)
   loop_.arm(secured_->again, milliseconds(0));
 }
 
-Result<Done> Transport::connect(const Address& to, const TlsPeer* tls) {
+Result<Done> Transport::connect(const Address& to, const TlsPeer* tls, const Address* from) {
   fd_ = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return connect_error(errno);
   const int on = 1;
@@ -108,8 +109,10 @@ Result<Done> Transport::connect(const Address& to, const TlsPeer* tls) {
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (to.is_loopback()) spare_congestion_control(fd_);
   }
-  if (::connect(fd_, to.raw(), to.length()) != 0 && errno != EINPROGRESS) {
-    const Error why = connect_error(errno);
+  int os_error = from ? bind_as(fd_, *from) : 0;
+  if (os_error == 0 && ::connect(fd_, to.raw(), to.length()) != 0 && errno != EINPROGRESS) os_error = errno;
+  if (os_error != 0) {
+    const Error why = connect_error(os_error);
     ::close(std::exchange(fd_, -1));
     return why;
   }

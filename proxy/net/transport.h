@@ -54,7 +54,8 @@ class Transport {
   // TLS from here on, server's side, where a plain one was adopted; `received` is what has been read of it. As adopt().
   void secure(std::shared_ptr<const TlsContext> tls, Buffer&& received);
   // on_ready or on_closed follows; an error means neither does. `tls`: on_ready comes behind its handshake.
-  Result<Done> connect(const Address& to, const TlsPeer* tls = nullptr);
+  // `from`: in the name of that client, as transparent.h says.
+  Result<Done> connect(const Address& to, const TlsPeer* tls = nullptr, const Address* from = nullptr);
   Result<ReadResult> read(Buffer& into, size_t at_most);  // one recv(2); {0, false} : nothing right now
   // What the kernel took has left `from`; with TLS, what was encrypted. Anything left: on_writable follows.
   // `last`: shut_write() or close() follows in this turn, and its FIN goes in one piece with the bytes.

@@ -195,6 +195,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->opaque_ports = listener.opaque_ports;
   plan->tcp_too = listener.relays();
   plan->transparent = listener.transparent;
+  plan->tproxy = listener.tproxy;
   plan->redirected_too = listener.passes_bytes_on();
   plan->tls_alone = listener.protocol == Protocol::Tls;
   plan->by_server_name = plan->tls_alone || std::any_of(listener.routes.begin(), listener.routes.end(),

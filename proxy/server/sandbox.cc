@@ -12,6 +12,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include "base/log.h"
 #include "net/address.h"
 #include "net/capabilities.h"
+#include "net/transparent.h"
 
 namespace outrider::server {
 
@@ -286,7 +288,11 @@ bool binds_low_port(const config::Document& document) {
   return at && at->port() > 0 && at->port() < 1024;
 }
 
-std::string drop_capabilities(const std::vector<std::string>& files, bool signals, bool low_port) {
+bool takes_others_connections(const config::Document& document) {
+  return std::any_of(document.listeners.begin(), document.listeners.end(), [](const auto& listener) { return listener.tproxy; });
+}
+
+std::string drop_capabilities(const std::vector<std::string>& files, bool signals, bool low_port, bool transparent) {
   const uint64_t had = Capabilities::now().permitted;
   if (had == 0) return {};
   if (!Capabilities{0, had}.apply()) return std::strerror(errno);
@@ -294,6 +300,7 @@ std::string drop_capabilities(const std::vector<std::string>& files, bool signal
   for (const std::string& file : files)
     if (!may_read(file)) kept |= Capabilities::only(CAP_DAC_READ_SEARCH);
   if (signals) kept |= Capabilities::only(CAP_KILL);
+  if (transparent) kept |= net::transparency();
   const uint64_t laid_down = low_port ? Capabilities::only(CAP_NET_BIND_SERVICE) : 0;
   return Capabilities{kept & had, (kept | laid_down) & had}.apply() ? std::string() : std::strerror(errno);
 }

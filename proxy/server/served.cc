@@ -9,6 +9,7 @@
 #include "admin/metrics_page.h"
 #include "admin/pages.h"
 #include "config/restart.h"
+#include "net/transparent.h"
 #include "server/compile.h"
 #include "server/config_pages.h"
 #include "server/decision_page.h"
@@ -18,6 +19,15 @@
 namespace outrider::server {
 
 namespace {
+
+// A listener that TPROXY leads to. Empty, or why it cannot be one.
+std::string let_through(const exchange::ListenerPlan& plan, int fd) {
+  if (!plan.tproxy || (net::take_up_transparency() && net::let_through(fd))) return {};
+  return "listeners." + plan.name +
+         ".transparent: tproxy takes CAP_NET_ADMIN or CAP_NET_RAW, which this process does not have, or has given up since its start "
+         "(Kubernetes: securityContext.capabilities.add: [NET_ADMIN], and the image's file capability; lifecycle.sandbox keeps it for "
+         "listeners that are there at the start); transparent: redirect takes none";
+}
 
 std::string cannot_listen(const std::string& key, const net::Address& at, const Error& why) {
   return key + ": cannot listen on " + at.text() + ": " + std::strerror(why.os_error);
@@ -38,7 +48,12 @@ std::string Supervisor::open_listeners(const exchange::Snapshot& of, Opening& op
   for (const auto& plan : of.listeners)
     for (const net::Address& asked : plan->addresses) {
       const auto is_open = [&](const Bound& each) { return each.is_for(asked, plan->name); };
-      if (std::any_of(bound_.begin(), bound_.end(), is_open)) continue;
+      if (std::any_of(bound_.begin(), bound_.end(), is_open)) {
+        for (const Opened& each : opened_)  // it may have been another kind of listener before
+          if (each.kind == Handed::Kind::Listener && each.address == asked.text())
+            if (auto problem = let_through(*plan, each.fd); !problem.empty()) return problem;
+        continue;
+      }
       const bool ours = std::any_of(bound_.begin(), bound_.end(), [&](const Bound& each) {
         return !asked.is_unix() && each.local.port() == asked.port() && each.local.port() != 0;
       });
@@ -55,6 +70,7 @@ std::string Supervisor::open_listeners(const exchange::Snapshot& of, Opening& op
           opening.bound.push_back({plan->name, asked, at});
         }
         opening.by_worker[i % workers_.size()].push_back({plan->name, asked, *fd});
+        if (auto problem = let_through(*plan, *fd); !problem.empty()) return problem;
       }
     }
   return {};

@@ -165,7 +165,8 @@ std::string Supervisor::start_all() {
   if (auto problem = open_pages(); !problem.empty()) return problem;
   // Threads have what the one that starts them has: this is the last moment before the first of them.
   if (sandbox)
-    if (const auto problem = drop_capabilities(files_of(*document_), !settings_.command.empty(), binds_low_port(*document_));
+    if (const auto problem = drop_capabilities(files_of(*document_), !settings_.command.empty(), binds_low_port(*document_),
+                                               takes_others_connections(*document_));
         !problem.empty())
       log::warn("sandbox: capabilities were not dropped", {{"reason", problem}});
   access_logs_.start();

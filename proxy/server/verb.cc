@@ -68,7 +68,7 @@ constexpr Flag kIdentitySecret{"--identity-secret", "NAME",
                                "a Secret with tls.crt, tls.key, ca.crt; {account} is the pod's; else outrider-identity, if there"};
 constexpr Flag kTrustDomain{"--trust-domain", "DOMAIN", "identity.trust_domain"};
 constexpr Flag kNativeSidecar{"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"};
-constexpr Flag kCapture{"--capture", "redirect|tproxy|none", "how connections come to the sidecar"};
+constexpr Flag kHowCaptured{"--capture", "redirect|tproxy|none", "how connections come to the sidecar"};
 constexpr Flag kDnsCapture{"--dns-capture", "true|false", "whether it answers the pods' DNS"};
 constexpr Flag kInject[] = {kManifest,
                             kImage,
@@ -78,7 +78,7 @@ constexpr Flag kInject[] = {kManifest,
                             kIdentitySecret,
                             kTrustDomain,
                             kNativeSidecar,
-                            kCapture,
+                            kHowCaptured,
                             kDnsCapture,
                             {"--set", "PATH=VALUE", "one key of every sidecar; may be given again"},
                             {"--report", "", "what it costs, and what to know of autoscaling"},
@@ -105,7 +105,7 @@ constexpr Flag kWebhook[] = {{"--listen", "ADDRESS", "for the API server, by TLS
                              kIdentitySecret,
                              kTrustDomain,
                              kNativeSidecar,
-                             kCapture,
+                             kHowCaptured,
                              kDnsCapture,
                              {"--sidecar-set", "PATH=VALUE", "one key of every sidecar; may be given again"},
                              kConfig,
@@ -117,6 +117,31 @@ constexpr Flag kWebhookCert[] = {{"--service", "NAME", "of the webhook; else out
                                  {"--for", "DURATION", "how long it is valid: else 365d"},
                                  kFailure,
                                  {"--config", "FILE", "a MutatingWebhookConfiguration to patch, in place of one of ours"}};
+constexpr Flag kCapturePort[] = {{"--inbound", "PORT", "what others send to the pod goes to this port: else 15006; off leaves it alone"},
+                                 {"--outbound", "PORT", "what the app sends goes to this port: else 15001; off leaves it alone"},
+                                 {"--dns", "PORT", "questions of the app for names, over IPv4, go to 127.0.0.1 at this port: 15053; else off"}};
+constexpr Flag kCaptureUser[] = {{"--uid", "ID", "the proxy's user, whose connections are left alone: else 1337"},
+                                 {"--gid", "ID", "and its group: else 1337"},
+                                 {"--allow-root", "", "user or group 0 may be that, too"}};
+constexpr Flag kCapture[] = {
+    kCapturePort[0],
+    kCapturePort[1],
+    kCapturePort[2],
+    kCaptureUser[0],
+    kCaptureUser[1],
+    {"--skip-inbound", "PORTS", "ports of the pod that are asked directly: 9000,9100-9200; may be given again"},
+    {"--skip-inbound-cidrs", "NETWORKS", "whoever calls from there asks directly"},
+    {"--skip-outbound", "PORTS", "the app calls these ports directly, wherever they are"},
+    {"--skip-cidrs", "NETWORKS", "and these networks: 10.0.0.0/8,fd00::/8"},
+    {"--mode", "redirect|tproxy", "tproxy: what comes in keeps its addresses, and the app sees who calls (transparent: tproxy)"},
+    {"--backend", "auto|nft|iptables|iptables-nft|iptables-legacy", "what sets the rules; auto: nft, else iptables"},
+    {"--no-ipv6", "", "IPv6 is left alone"},
+    kCaptureUser[2],
+    kJson};
+constexpr Flag kCaptureValidate[] = {kCapture[0], kCapture[1], kCapture[2],  kCapture[3], kCapture[4], kCapture[5],
+                                     kCapture[6], kCapture[7], kCapture[8],  kCapture[9], kCapture[11], kCapture[12],
+                                     {"--timeout", "DURATION", "for each connection: else 5s"},
+                                     kJson};
 
 constexpr Verb kVerbs[] = {
     {"run",
@@ -246,6 +271,28 @@ constexpr Verb kVerbs[] = {
      "Byte for byte what `inject` had read; where the text was edited since, what was injected is taken out by its names.\n\n"
      "  outrider uninject -f out.yaml | kubectl apply -f -\n",
      kUninject, 0, run_uninject},
+    {"capture print", "[--inbound PORT] [--outbound PORT] [--dns PORT] [--uid ID] [--gid ID] [--skip-... LIST] [--mode MODE]",
+     "the rules that lead an app's connections to the proxy, as apply would load them",
+     "  outrider capture print --skip-outbound 25,3306\n"
+     "  outrider capture print --backend iptables --mode tproxy\n",
+     kCapture, 0, capture_print},
+    {"capture apply", "[--inbound PORT] [--outbound PORT] [--dns PORT] [--uid ID] [--gid ID] [--skip-... LIST] [--mode MODE]",
+     "set these rules in the network it runs in, in place of earlier ones",
+     "All at once or not at all, for IPv4 and IPv6; of TCP, and of nothing else but DNS where that is asked for. What user or group of\n"
+     "the proxy sends is left alone, and so is what goes over the loopback interface: a pod that calls itself does so directly. Takes\n"
+     "CAP_NET_ADMIN (and CAP_NET_RAW with iptables), and nft or iptables. Exit 1 where it may not, or cannot.\n\n"
+     "  outrider capture apply\n"
+     "  outrider capture apply --dns 15053 --skip-inbound 9090 --skip-outbound 25,3306 --skip-cidrs 169.254.169.254\n"
+     "  outrider capture apply --mode tproxy            with listeners.inbound.transparent: tproxy\n",
+     kCapture, 0, capture_apply},
+    {"capture clear", "[--json]", "remove these rules, whatever set them",
+     "There may be none.\n\n  outrider capture clear\n", kJsonOnly, 0, capture_clear},
+    {"capture validate", "[--timeout DURATION] [the flags of apply] [--json]",
+     "call out, and see that it comes to the proxy's port",
+     "Run it as the app would: as another user than the proxy's, in the same network, with the flags that apply had. Before the proxy is\n"
+     "up it listens in its place. Exit 0 in force, 1 not, with the reason.\n\n"
+     "  outrider capture apply && outrider capture validate --timeout 2s\n",
+     kCaptureValidate, 0, capture_validate},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"
      "  outrider config validate sidecar.yaml\n"

@@ -64,6 +64,10 @@ int run_check(const Arguments&);
 int upgrade_proxy(const Arguments&);
 int run_inject(const Arguments&);
 int run_uninject(const Arguments&);
+int capture_print(const Arguments&);
+int capture_apply(const Arguments&);
+int capture_clear(const Arguments&);
+int capture_validate(const Arguments&);
 int show_version(const Arguments&);
 
 }  // namespace outrider::server

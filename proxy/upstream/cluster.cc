@@ -78,10 +78,6 @@ Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan
     : context_(context), plan_(std::move(plan)), limits_(std::move(limits)), stats_(context.catalog, label()),
       balancer_(make_balancer(*plan_, context.loop.random())), aperture_(plan_->subset_size, context.loop.random().next()) {
   if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
-  if (plan_->by_destination) {
-    const milliseconds idle = plan_->pool.idle_timeout;
-    destinations_ = std::make_unique<Destinations>(context.loop, plan_->max_destinations, idle.count() ? idle : kUsualIdle);
-  }
   limits_->clusters.fetch_add(1, std::memory_order_relaxed);
   if (plan_->admission.any()) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
 }
@@ -272,8 +268,12 @@ Ref<Seat> Cluster::pick(Pick what) {
   return Ref<Seat>(seat);
 }
 
-Ref<Seat> Cluster::seat_at(const net::Address& to) {
-  auto seat = destinations_->find(to);
+Ref<Seat> Cluster::seat_at(const net::Address& to, const net::Address* from) {
+  if (!destinations_) {
+    const milliseconds idle = plan_->pool.idle_timeout;
+    destinations_ = std::make_unique<Destinations>(context_.loop, plan_->max_destinations, idle.count() ? idle : kUsualIdle);
+  }
+  auto seat = destinations_->find(to, from);
   if (!seat) return seat;
   seat->member.endpoint->picks.fetch_add(1, std::memory_order_relaxed);
   context_.shard.add(stats_.picks[seat->locality]);

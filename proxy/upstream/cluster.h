@@ -55,7 +55,8 @@ class Cluster {
   const std::shared_ptr<const EndpointSet>& shared_set() const { return set_; }
   void await_set(Place& place);               // called when known() is no longer NotYet; idempotent
   Ref<Seat> pick(Pick what);                  // never waits; null: nobody
-  Ref<Seat> seat_at(const net::Address& to);  // by_destination: in place of pick(); null: too many are in use
+  // In place of pick(), where it is known whom to ask; null: too many are in use. `from`: in the name of that client.
+  Ref<Seat> seat_at(const net::Address& to, const net::Address* from = nullptr);
   // The budget of retries that an endpoint may see: a share of what this worker has under way, of all retries here. False: there
   // is no more.
   bool begin_retry(const TryPlan& by);
@@ -127,7 +128,7 @@ class Cluster {
   std::vector<Seat*> on_trial_;  // half-open: the next request is theirs
   std::unique_ptr<Balancer> balancer_;
   std::unique_ptr<Admission> admission_;
-  std::unique_ptr<Destinations> destinations_;  // null: it is not by destination
+  std::unique_ptr<Destinations> destinations_;  // null: nobody was asked for by address
   Aperture aperture_;
   std::unique_ptr<RecentLatency> recent_;  // null: nobody asks
   uint32_t retries_ = 0;

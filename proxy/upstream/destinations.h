@@ -1,5 +1,5 @@
 #pragma once
-// Endpoints that nobody configured or found: the addresses that clients call.
+// Endpoints that nobody configured or found: the addresses that clients call, in their own name where that is wanted.
 
 #include <unordered_map>
 
@@ -10,23 +10,30 @@
 
 namespace outrider::upstream {
 
-// A seat for each, with its pool. Bounded: the one that nobody has used for longest goes first, and whoever was not used for as
+// A seat for each, and for each in whose name it is connected to, with its pool. Bounded: the one that nobody has used for longest goes first, and whoever was not used for as
 // long as an idle connection is kept. Owned by a Cluster; one worker.
 class Destinations {
  public:
   Destinations(net::Loop& loop, size_t most, milliseconds idle) : loop_(loop), most_(most), idle_(idle) {}
-  Ref<Seat> find(const net::Address& to);  // null: all there may be are in use
+  // Null: all there may be are in use. `from`: the client in whose name, whatever his port.
+  Ref<Seat> find(const net::Address& to, const net::Address* from = nullptr);
   size_t size() const { return places_.size(); }
 
  private:
+  struct Way {
+    net::Address to, from;  // from: port 0; invalid: ourselves
+    bool operator==(const Way&) const = default;
+  };
   struct Place : ListHook<Place> {
-    const net::Address* to = nullptr;  // its key
+    const Way* way = nullptr;  // its key
     Ref<Seat> seat;
     TimePoint used{};
     bool in_use() const { return seat->holders > 1; }
   };
   struct Hash {
-    size_t operator()(const net::Address& address) const { return mix(address.ip_key() + (uint64_t(address.port()) << 48)); }
+    size_t operator()(const Way& way) const {
+      return mix(way.to.ip_key() + (uint64_t(way.to.port()) << 48) + mix(way.from.ip_key()));
+    }
   };
   bool make_room();
   void use(Place& place);
@@ -35,7 +42,7 @@ class Destinations {
   net::Loop& loop_;
   const size_t most_;
   const milliseconds idle_;
-  std::unordered_map<net::Address, Place, Hash> places_;
+  std::unordered_map<Way, Place, Hash> places_;
   IntrusiveList<Place> by_use_;  // the one that was used last is the last
   net::BoundTimer<Destinations, &Destinations::on_sweep> sweep_{*this};
 };

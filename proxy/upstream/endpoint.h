@@ -28,6 +28,7 @@ struct Endpoint {
   const bool mutual_tls;   // it is asked for mutual TLS, and must show `identity`; a part of the key
   std::string_view mutual_identity() const { return mutual_tls ? std::string_view(identity) : std::string_view{}; }
   const net::Address socket;           // parsed once; invalid when the text is no address
+  net::Address source;                 // in whose name it is connected to (Destinations); invalid: our own
   const int64_t since_ms;              // wall clock: first seen; slow start counts from here
   std::atomic<uint32_t> in_flight{0};  // of the whole process
   std::atomic<uint32_t> ewma_us{0};    // latest moving average any worker wrote, for pages

@@ -215,7 +215,7 @@ bool Pool::open_connection(Protocol protocol) {
   ++open_count_;
   ++connecting_count_[size_t(protocol)];
   connecting_.push_back(*connection);
-  if (const auto ok = connection->connect(endpoint_->socket, cluster_.plan()); !ok) on_gone(*connection, ok.error());
+  if (const auto ok = connection->connect(*endpoint_, cluster_.plan()); !ok) on_gone(*connection, ok.error());
   else if (cluster_.limits().own) note_own(*connection);
   return true;
 }

@@ -23,11 +23,13 @@ PooledConnection::PooledConnection(Pool& p, Protocol asked)
     : pool(p), protocol(asked), connection(new wire::HttpConnection(p.loop_, *this)), began(net::Loop::clock()),
       opened(p.loop_.now()) {}
 
-Result<Done> PooledConnection::connect(const net::Address& to, const ClusterPlan& plan) {
+Result<Done> PooledConnection::connect(const Endpoint& endpoint, const ClusterPlan& plan) {
+  const net::Address& to = endpoint.socket;
   if (!to.valid()) return kBadAddress;
   become(Doing::Connecting, plan.pool.connect_timeout);
-  const auto tls = peer_of(plan.tls, to, pool.endpoint_->mutual_identity(), protocol, &pool.sessions_, pool.endpoint_->host);
-  return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr);
+  const auto tls = peer_of(plan.tls, to, endpoint.mutual_identity(), protocol, &pool.sessions_, endpoint.host);
+  const net::Address* const from = endpoint.source.valid() ? &endpoint.source : nullptr;
+  return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr, from);
 }
 
 void PooledConnection::retire(bool abort) {

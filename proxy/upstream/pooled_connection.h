@@ -11,7 +11,7 @@ class PooledConnection final : public ListHook<PooledConnection>, public net::Re
  public:
   enum class Doing : uint8_t { Connecting, Idle, Busy, Closing };
   PooledConnection(Pool& p, Protocol asked);
-  Result<Done> connect(const net::Address& to, const ClusterPlan& plan);
+  Result<Done> connect(const Endpoint& endpoint, const ClusterPlan& plan);
   http::Wire wire() const { return connection->wire(); }
   void become(Doing what, milliseconds limit = milliseconds(0)) {
     doing = what;

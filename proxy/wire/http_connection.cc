@@ -54,11 +54,11 @@ std::unique_ptr<http::Codec> HttpConnection::rest() {
 }
 
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
-                                     const net::TlsPeer* tls) {
+                                     const net::TlsPeer* tls, const net::Address* from) {
   wire_ = wire;
   if (!tls) codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
-  return transport_.connect(to, tls);
+  return transport_.connect(to, tls, from);
 }
 
 // A server that chose nothing speaks what it was asked for.

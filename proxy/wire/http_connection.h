@@ -73,7 +73,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
   // With TLS the handshake may choose another wire, and there is no codec before its end.
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
-                       const net::TlsPeer* tls = nullptr);
+                       const net::TlsPeer* tls = nullptr, const net::Address* from = nullptr);
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
   const net::Transport& transport() const { return transport_; }

@@ -343,6 +343,7 @@ Redirected redirected(const config::Document& d) {
     if (!listener.transparent || listener.addresses.empty()) continue;
     const auto at = net::Address::parse(listener.addresses.front());
     if (at && at->port()) (listener.direction == config::Direction::Inbound ? out.inbound : out.outbound) = at->port();
+    out.by_tproxy |= listener.tproxy;
   }
   return out;
 }

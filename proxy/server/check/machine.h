@@ -69,6 +69,7 @@ struct Rules {
 Rules look_at_rules(uint32_t user);
 struct Redirected {
   std::optional<uint16_t> outbound, inbound;  // ports of transparent listeners
+  bool by_tproxy = false;                     // inbound
 };
 Fact judge(const Rules& rules, const Redirected& wanted);
 
