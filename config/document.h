@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "config/node.h"
+#include "config/probes.h"
 
 namespace outrider::config {
 
@@ -109,6 +110,12 @@ struct Service {                       // the workload beside this proxy
   milliseconds queue_timeout{1000};
   std::string queue_priority = "header.x-priority";  // or off
   uint32_t slots = 0;                                // `capacity`; 0: auto
+  struct Autoscale {                                 // how full it is to be, for whoever counts replicas
+    bool on = true;
+    double target = 0.7;
+    uint32_t min = 1, max = 100;
+    milliseconds over{15000};  // that much of the past
+  } autoscale;
   explicit operator bool() const { return !name.empty(); }
 };
 
@@ -383,7 +390,13 @@ struct Overload {
 struct Lifecycle {
   bool wait_listeners = true, wait_identity = true, wait_registry = false;  // `ready_when`
   milliseconds drain_delay{5000}, drain_time{30000};
-  bool exit_with_app = true;
+  // Auto: with that of `run -- CMD`. App: also with the one beside us that somebody else has started.
+  enum class ExitWith : uint8_t { Auto, App, None } exit_with = ExitWith::Auto;
+  struct App {                                 // which of the processes of a pod it is, where they are seen
+    std::vector<std::string> process, ignore;  // by name; `process` empty: all but those of `ignore`
+    milliseconds wait{600'000};                // for it to come
+    milliseconds grace{15000};                 // it may come again within that
+  } app;
   bool outbound_until_drain = false;  // else until the app is gone
   bool quit_page = true;
   bool sandbox = true;
@@ -450,6 +463,7 @@ struct Admin {
     uint32_t keep = 1000;  // 0: off
     milliseconds slower{1000};
   } explain;
+  std::vector<Probe> probes;
 };
 
 struct Document {

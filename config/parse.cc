@@ -81,6 +81,23 @@ void read_ports(Fields& fields, Service& service) {
   }
 }
 
+void read_autoscale(Fields& parent, Service& service) {
+  Service::Autoscale& scale = service.autoscale;
+  if (!(scale.on = !parent.off("autoscale", false))) return;
+  const Node* const given = parent.given("autoscale");
+  Fields fields = parent.map("autoscale");
+  fields.share("target", scale.target);
+  fields.number("min", scale.min, 0, 100'000);
+  fields.number("max", scale.max, 1, 100'000);
+  fields.duration("over", scale.over, milliseconds(1000), std::chrono::hours(1));
+  if (!given || fields.reading().catalog) return;
+  if (scale.target < 0.01) fields.error("target", *fields.given("target"), "expected 1% to 100%");
+  if (scale.min > scale.max) parent.error("autoscale", *given, "min is more than max");
+  if (service.concurrency == Service::Concurrency::Off && service.slots == 0)
+    fields.reading().warn(*given, parent.path("autoscale"),
+                          "has no effect: nobody says how much the application takes at once (service.concurrency, or capacity.slots)");
+}
+
 void read_service(Fields& top, Service& service) {
   Fields fields = top.map("service");
   if (top.given("service") && !top.given("service")->is_map()) return;
@@ -93,7 +110,7 @@ void read_service(Fields& top, Service& service) {
   fields.number("weight", service.weight, 0, 10000);
   read_health(fields, "health", service.health, false);
   read_admission(fields, service);
-  fields.later("autoscale", {}, {"{target: 70%, min: 1, max: 100}"});
+  read_autoscale(fields, service);
   // An empty `namespace` (an unset variable) is the default, not a namespace without a name.
   if (service.name_space.empty()) service.name_space = "default";
   if (!fields.reading().catalog && !fields.given("name"))
@@ -163,7 +180,15 @@ void read_lifecycle(Fields& top, Lifecycle& l) {
     drain.duration("time", l.drain_time);
   }
   fields.choice("outbound_until", l.outbound_until_drain, {{"app_exit", false}, {"drain", true}});
-  fields.choice("exit_with", l.exit_with_app, {{"app", true}, {"none", false}});
+  fields.choice("exit_with", l.exit_with,
+                {{"auto", Lifecycle::ExitWith::Auto}, {"app", Lifecycle::ExitWith::App}, {"none", Lifecycle::ExitWith::None}});
+  {
+    Fields app = fields.map("app");
+    app.texts("process", l.app.process);
+    app.texts("ignore", l.app.ignore);
+    app.duration("wait", l.app.wait, milliseconds(1));
+    app.duration("grace", l.app.grace);
+  }
   fields.flag("sandbox", l.sandbox);
   fields.choice("quit", l.quit_page, {{"loopback", true}, {"off", false}});
   if ((l.upgrade = !fields.off("upgrade", false))) {
@@ -345,6 +370,7 @@ Document read_document(Reading& reading, Layers& layers) {
       explain.number("keep", d.admin.explain.keep, 1, 10000);
       explain.duration("slower", d.admin.explain.slower, milliseconds(1));
     }
+    read_probes(admin, d.admin.probes);
   }
   top.keep("defaults", std::move(defaults));
   each_named(top, layers, "experiments", "experiment", [&](Fields& item, const std::string& name, Where) {

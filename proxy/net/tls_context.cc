@@ -203,6 +203,14 @@ identity::Outcome<std::shared_ptr<const TlsContext>> TlsContext::client(const Tl
   return std::shared_ptr<const TlsContext>(std::move(made));
 }
 
+std::shared_ptr<const TlsContext> TlsContext::trusting_client() {
+  std::shared_ptr<TlsContext> made(new TlsContext);
+  made->context_ = make(TLS_client_method(), {});
+  originate(made->context_);
+  SSL_CTX_set_verify(made->context_, SSL_VERIFY_NONE, nullptr);
+  return made;
+}
+
 std::shared_ptr<const TlsContext> TlsContext::workload_server(const identity::Identity& identity,
                                                               const std::vector<std::string>& protocols, const TlsTerms& terms) {
   std::shared_ptr<TlsContext> made(new TlsContext);

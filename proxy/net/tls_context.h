@@ -66,6 +66,8 @@ class TlsContext {
   static identity::Outcome<std::shared_ptr<const TlsContext>> server(const std::vector<TlsServerSettings>& settings,
                                                                      const TlsContext* before = nullptr);
   static identity::Outcome<std::shared_ptr<const TlsContext>> client(const TlsClientSettings& settings);
+  // Takes whatever it is shown.
+  static std::shared_ptr<const TlsContext> trusting_client();
   // Mutual TLS between workloads, 1.3 alone unless told otherwise: each shows its identity, and takes whom its trust vouches for,
   // of its own trust domain and of those it has bundles of. `protocols` are a server's, as above.
   static std::shared_ptr<const TlsContext> workload_server(const identity::Identity& identity,

@@ -96,6 +96,7 @@ void Supervisor::on_turn_come() {
     if (*server) (*server)->let_in();
   count_upgrade("success", settings_.inheritance->times() + 1);
   say_hello();
+  watch_app();
   if (document_->service) announce();
 }
 

@@ -5,6 +5,7 @@
 
 #include "admin/metrics_page.h"
 #include "base/hash.h"
+#include "server/autoscale.h"
 #include "server/build.h"
 #include "server/sandbox.h"
 #include "stats/names.h"
@@ -30,17 +31,6 @@ void add_process(const State& state, stats::Samples& samples) {
   samples.add(names::kRefusedCalls, double(refused_calls()));
   if (!state.local_cluster.empty())
     samples.add(names::kServiceUp, state.app_up ? 1 : 0, {{"service", state.document->service.name}});
-}
-
-// Of an app whose limit, or whose number of slots, is known.
-void add_utilization(const State& state, const stats::Catalog& catalog, stats::Samples& samples) {
-  if (!state.services || state.local_cluster.empty()) return;
-  const auto group = state.services->all().find(state.local_cluster);
-  if (group == state.services->all().end() || !group->second.limits || !group->second.plan) return;
-  const upstream::Limits& limits = *group->second.limits;
-  double takes = group->second.plan->admission.slots;
-  if (takes == 0) takes = double(catalog.total(names::kServiceConcurrencyLimit));
-  if (takes > 0) samples.add(names::kServiceUtilization, (limits.inside.now() + limits.waiting.now()) / takes);
 }
 
 // Whether nobody has the name of a label any more.
@@ -106,7 +96,7 @@ void add_sources(stats::Collector& collector, const stats::Catalog& catalog, con
     add_identity(state, samples);
     files.add_samples(samples);
     add_process(state, samples);
-    add_utilization(state, catalog, samples);
+    if (const auto full = utilization_of(state, catalog)) samples.add(names::kServiceUtilization, *full);
     samples.add(names::kMemory, double(catalog.memory_bytes()), {{"subsystem", "stats"}});
     samples.add(names::kMemory, double(logs.queued_bytes()), {{"subsystem", "access_log"}});
     samples.add(names::kAccessLogDropped, double(logs.dropped_lines()));

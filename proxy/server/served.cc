@@ -10,6 +10,8 @@
 #include "admin/pages.h"
 #include "config/restart.h"
 #include "net/transparent.h"
+#include "server/app_probes.h"
+#include "server/autoscale.h"
 #include "server/compile.h"
 #include "server/config_pages.h"
 #include "server/decision_page.h"
@@ -135,6 +137,8 @@ std::string Supervisor::apply(config::Document next) {
   if (!snapshot_->feeds.empty() && !feeds_.armed()) control_.arm(feeds_, settings_.file_look);
   if (before->log.level != document_->log.level || before->log.json != document_->log.json) configure_log(document_->log);
   watch_overload();
+  autoscale_->follow();
+  watch_app();
   announce_anew(*before);
   return {};
 }
@@ -178,7 +182,10 @@ std::string Supervisor::open_pages() {
         return admin::Reply{.status = 403, .body = "lifecycle.quit is off: the process ends by a signal.\n"};
       });
   }
-  if (health_) admin::add_health_pages(*health_, view_);
+  if (health_) {
+    admin::add_health_pages(*health_, view_);
+    add_probe_pages(*health_, settings_.document, *catalog_, *shard_);  // what admin says needs a restart to be another
+  }
   if (metrics_) metrics_->page("/metrics", http::Method::Get, std::make_unique<admin::MetricsPage>(control_, collector_));
   return {};
 }

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "discovery/dht/keys.h"
 #include "net/ticket_keys.h"
+#include "server/autoscale.h"
 #include "server/build.h"
 #include "server/cluster_plans.h"
 #include "server/compile.h"
@@ -97,6 +98,8 @@ Supervisor::~Supervisor() {
   step_limit_.cancel();
   feeds_.cancel();
   app_look_.cancel();
+  app_end_.stop();
+  autoscale_.reset();
   downloads_.reset();
   shared_limits_.reset();
   reloader_.reset();
@@ -181,6 +184,11 @@ std::string Supervisor::start_all() {
     worker->start();
   }
   watch_overload();
+  autoscale_ = std::make_unique<Autoscale>(control_, state_, *catalog_);
+  autoscale_->follow();
+  collector_->add_source([this](stats::Samples& samples) {
+    if (autoscale_) autoscale_->add_samples(samples);
+  });
   if (before) {
     const std::string service = document_->service.name_space + "/" + document_->service.name;
     assumed_up_ = document_->service && before->announced_as() == service;
@@ -203,6 +211,7 @@ std::string Supervisor::start_all() {
   state_.started = true;
   if (awaits_turn()) return {};
   say_hello();
+  watch_app();
   if (document_->service && state_.local_cluster.empty()) announce();
   return {};
 }
@@ -271,6 +280,17 @@ void Supervisor::look_after_feeds() {
   control_.arm(feeds_, settings_.file_look);
 }
 
+void Supervisor::watch_app() {
+  if (app_ || step_ != Step::Running) return;
+  const config::Service& service = document_->service;
+  std::string at;
+  if (service && !service.ports.empty()) {
+    const bool v6 = service.address.find(':') != std::string::npos;
+    at = (v6 ? "[" + service.address + "]" : service.address) + ":" + std::to_string(service.ports[0].port);
+  }
+  app_end_.follow(document_->lifecycle, at);
+}
+
 void Supervisor::watch_overload() {
   const auto turn = [this] {
     milliseconds longest{0};
@@ -320,6 +340,7 @@ void Supervisor::announce() {
     }
   if (up != state_.app_up) log::info(up ? "the app answers" : "the app does not answer", {{"service", document_->service.name}});
   state_.app_up = up;
+  if (up && document_->service.health.kind != config::Health::Kind::Off) app_end_.note_there();
   if (!mesh_ || !document_->service.do_register || state_.draining || awaits_turn() || up == announced_) return;
   announced_ = up;
   const std::string service = document_->service.name_space + "/" + document_->service.name;

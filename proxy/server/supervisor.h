@@ -12,7 +12,7 @@
 #include "admin/admin_server.h"
 #include "server/access_logs.h"
 #include "server/app.h"
-#include "server/app_watch.h"
+#include "server/app_end.h"
 #include "server/credentials.h"
 #include "server/downloads.h"
 #include "server/endpoint_sources.h"
@@ -33,6 +33,7 @@
 
 namespace outrider::server {
 
+class Autoscale;
 class OverloadWatch;
 
 struct Settings {
@@ -56,6 +57,7 @@ struct Settings {
 class Supervisor final : public WorkerEvents,
                          public SignalEvents,
                          public AppEvents,
+                         AppEndEvents,
                          public Services::Listener,
                          public ReloadTarget,
                          UpgradeEvents,
@@ -98,6 +100,7 @@ class Supervisor final : public WorkerEvents,
   void on_drained(int worker, Drain what) override;
   void on_signal(int number) override;
   void on_app_exit(int code) override;
+  void on_app_gone(const std::string& how) override;
   void on_cluster_changed(const std::string& cluster) override;
 
   // upgrades: upgrade.h, handed_over.cc
@@ -130,6 +133,7 @@ class Supervisor final : public WorkerEvents,
   void say_hello() const;
   void look_after_feeds();
   void watch_overload();
+  void watch_app();  // that is not ours, for exit_with
 
   enum class Step : uint8_t { Running, Leaving, DrainingInbound, EndingApp, DrainingAll, HandingOver, Cutting, Stopped };
   void leave(milliseconds delay);
@@ -141,6 +145,9 @@ class Supervisor final : public WorkerEvents,
   void end_app();
   void drain_all();
   void on_look_for_app();
+  bool looks_for_app() const;  // it may call others until it is gone
+  bool nobody_calls() const;
+  std::string app_address() const;  // empty: it is not known where it listens
   void stop();
   void cut();
 
@@ -167,6 +174,7 @@ class Supervisor final : public WorkerEvents,
   std::unique_ptr<TurnWatch> turns_;
   std::unique_ptr<MemoryReturn> memory_;
   std::unique_ptr<OverloadWatch> overload_;
+  std::unique_ptr<Autoscale> autoscale_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<App> app_;
   std::vector<std::pair<std::string, net::Address>> pages_;
@@ -187,7 +195,8 @@ class Supervisor final : public WorkerEvents,
   std::optional<TimePoint> deadline_;  // of all that is left, where the app is not ours to end
   std::array<int, 2> asked_{};         // to leave: by a signal of our own, and by one that was passed on
   int looks_left_ = 250;               // whether everything that is handed over has gone
-  AppWatch app_watch_;
+  AppEnd app_end_{control_, *this};
+  std::optional<TimePoint> withdrawn_at_;
   std::unique_ptr<Upgrade> upgrade_;
   std::unique_ptr<Succession> succession_;
   net::BoundTimer<Supervisor, &Supervisor::on_look_for_app> app_look_{*this};

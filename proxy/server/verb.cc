@@ -36,6 +36,7 @@ constexpr Flag kCheck[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kDiff[] = {kSet, kAdmin, kJson};
 constexpr Flag kRead[] = {kAdmin, kJson};
 constexpr Flag kTell[] = {kAdmin};
+constexpr Flag kWait[] = {{"--timeout", "DURATION", "how long it may take: 30s, 2m; else 60s"}, kAdmin, kJson};
 constexpr Flag kUpgrade[] = {{"--binary", "PATH", "another than the one in place; a path of the proxy's machine"}, kAdmin};
 constexpr Flag kAuthz[] = {kConfig, kSet, kAdmin, kJson};
 constexpr Flag kRoute[] = {kConfig,
@@ -233,6 +234,12 @@ constexpr Verb kVerbs[] = {
      kTap, 32, show_tap},
     {"health", "[--json] [--admin ADDRESS]", "exit 0 when live and ready, for health checks",
      "  outrider health\n  outrider health --admin unix:/run/outrider.sock\n", kRead, 0, check_health},
+    {"wait", "[--timeout DURATION] [--json] [--admin ADDRESS]", "wait until a proxy is ready; it need not have been started yet",
+     "For a container that is to start behind it: postStart of the proxy's own, where that is no native sidecar. Exit 0 ready, 1 not in\n"
+     "time, and then what it waits for is said. Whoever has no admin address may ask the health port.\n\n"
+     "  outrider wait --timeout 60s\n"
+     "  outrider wait --admin 127.0.0.1:15021\n",
+     kWait, 0, wait_for_proxy},
     {"log", "LEVEL [--admin ADDRESS]", "how much a running proxy says from now on: debug, info, warn, error or off",
      "Until the process ends, or the configuration says something new of it.\n\n  outrider log debug\n", kTell, 1, set_log},
     {"weight", "N [--admin ADDRESS]", "the share of requests that others send here, from now on",
@@ -240,7 +247,10 @@ constexpr Verb kVerbs[] = {
      "Until the process ends, or the configuration says something new of it. Exit 1 where nothing is registered.\n\n"
      "  outrider weight 10\n",
      kTell, 1, set_weight},
-    {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served", "  outrider drain\n", kTell,
+    {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served",
+     "What the application calls goes on, and the process, too: SIGTERM or quit ends it. Returns at once, as the preStop of a container\n"
+     "is to; what lifecycle.drain.delay waits for has begun then.\n\n"
+     "  outrider drain\n", kTell,
      0, drain},
     {"quit", "[--admin ADDRESS]", "drain a running proxy and end it", "  outrider quit\n", kTell, 0, quit},
     {"check", "[-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",

@@ -52,6 +52,7 @@ int show_explanation(const Arguments&);
 int show_stat(const Arguments&);
 int show_top(const Arguments&);
 int check_health(const Arguments&);
+int wait_for_proxy(const Arguments&);
 int identity_dev_ca(const Arguments&);
 int identity_issue(const Arguments&);
 int identity_mesh_key(const Arguments&);

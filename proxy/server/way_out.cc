@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "server/supervisor.h"
+#include "stats/names.h"
 
 namespace outrider::server {
 
@@ -35,16 +36,28 @@ void Supervisor::ask_to_leave(int number) {
     log::warn("asked again: what is left is cut off");
     return cut();
   }
-  // Ctrl-C is a person at a terminal, who does not want to wait for others to notice.
-  leave(number == SIGINT ? milliseconds(0) : document_->lifecycle.drain_delay);
+  // Ctrl-C is a person at a terminal, who does not want to wait for others to notice. Where nobody is sent here, and what the
+  // app calls may end, there is nobody to wait for.
+  const auto& life = document_->lifecycle;
+  const bool alone = document_->mode == config::Mode::Sidecar && !document_->service && life.outbound_until_drain;
+  leave(number == SIGINT || alone ? milliseconds(0) : life.drain_delay);
 }
 
 void Supervisor::on_app_exit(int code) {
   log::info("the app has ended", {{"code", code}});
-  if (step_ == Step::Running && !document_->lifecycle.exit_with_app) return;
+  if (step_ == Step::Running && document_->lifecycle.exit_with == config::Lifecycle::ExitWith::None) return;
   app_code_ = code;
   if (step_ == Step::Running) leave(milliseconds(0));
   else if (step_ == Step::EndingApp) drain_all();
+}
+
+// One that others have started: there is nobody left to serve, or to call for.
+void Supervisor::on_app_gone(const std::string& how) {
+  if (step_ != Step::Running) return;
+  log::info("the app has ended", {{"how", how}});
+  app_code_ = 0;  // whatever it ended with, its container says so
+  leave(milliseconds(0));
+  if (step_ == Step::Leaving) drain_all();
 }
 
 void Supervisor::leave(milliseconds delay) {
@@ -53,12 +66,16 @@ void Supervisor::leave(milliseconds delay) {
   if (upgrade_) upgrade_->give_up("this process is leaving");
   log::info("leaving", {{"delay_ms", delay.count()}});
   withdraw();
-  control_.arm(step_limit_, delay);
+  app_end_.stop();
+  const auto since = std::chrono::duration_cast<milliseconds>(control_.now() - *withdrawn_at_);
+  control_.arm(step_limit_, std::max(delay - since, milliseconds(0)));
+  if (!app_ && looks_for_app()) on_look_for_app();
 }
 
 // Nobody is to be sent here any more; whoever still comes is served.
 void Supervisor::withdraw() {
   state_.draining = true;
+  if (!withdrawn_at_) withdrawn_at_ = control_.now();
   if (mesh_ && announced_) mesh_.registry()->withdraw(state_.announced_as);
   announced_ = false;
 }
@@ -66,7 +83,7 @@ void Supervisor::withdraw() {
 void Supervisor::on_step_over() {
   switch (step_) {
     case Step::Leaving: {
-      const bool waits = !state_.local_cluster.empty() && !document_->lifecycle.outbound_until_drain;
+      const bool waits = looks_for_app() && !document_->lifecycle.outbound_until_drain;
       return (app_ && app_->running()) || (!app_ && waits) ? drain_inbound() : drain_all();
     }
     case Step::DrainingInbound: return app_ ? end_app() : drain_all();
@@ -95,12 +112,39 @@ void Supervisor::drain_inbound() {
   on_look_for_app();
 }
 
-void Supervisor::on_look_for_app() {
-  if (step_ != Step::DrainingInbound) return;
+bool Supervisor::looks_for_app() const {
+  return document_->mode == config::Mode::Sidecar && (!state_.local_cluster.empty() || app_end_.sees_processes());
+}
+
+std::string Supervisor::app_address() const {
   const auto group = services_->all().find(state_.local_cluster);
   const bool known = group != services_->all().end() && group->second.set && !group->second.set->members.empty();
-  if (inbound_drained_ && (!known || app_watch_.gone())) return drain_all();
-  if (known) app_watch_.look(group->second.set->members.front().endpoint->address);
+  return known ? group->second.set->members.front().endpoint->address : std::string();
+}
+
+// Nothing is under way either way, and no connection of the app's is open.
+bool Supervisor::nobody_calls() const {
+  for (const stats::Series* series : catalog_->series()) {
+    const std::string_view name = series->name.name;
+    const bool outbound = std::any_of(series->labels.begin(), series->labels.end(), [](const stats::Label& label) {
+      return label.name == "direction" && label.value == "outbound";
+    });
+    if (name == stats::names::kRequestsInFlight.name || (outbound && name == stats::names::kConnectionsActive.name))
+      if (int64_t(catalog_->total(*series)) > 0) return false;
+  }
+  return true;
+}
+
+// Where its processes are seen, it is gone when they are. Else by its port, which it may close long before it ends: what it has open
+// goes with it. Before the delay is over that is told from one that has not begun to listen by its having been there.
+void Supervisor::on_look_for_app() {
+  const bool leaving = step_ == Step::Leaving;
+  if (!leaving && step_ != Step::DrainingInbound) return;
+  const bool sure = app_end_.sees_processes(), counts = leaving ? sure || app_end_.was_there() : inbound_drained_;
+  if (counts && app_end_.gone_now(document_->lifecycle, app_address()) && (sure || nobody_calls())) {
+    log::info("the app is gone: nobody is waited for");
+    return drain_all();
+  }
   control_.arm(app_look_, AppWatch::kPace);
 }
 

@@ -33,7 +33,8 @@ std::optional<Priority> priority_named(std::string_view name) {
 
 Admission::Admission(const Context& context, const AdmissionPlan& plan, Limits& limits)
     : loop_(context.loop), shard_(context.shard), plan_(plan), limits_(limits),
-      limit_(context.catalog.slot(names::kServiceConcurrencyLimit)), wait_(context.catalog.slot(names::kServiceQueueWait)) {
+      limit_(plan.limit == AdmissionPlan::Limit::Off ? stats::kNowhere : context.catalog.slot(names::kServiceConcurrencyLimit)),
+      wait_(context.catalog.slot(names::kServiceQueueWait)) {
   for (size_t i = 0; i < kPriorities; ++i) depth_[i] = context.catalog.slot(names::kServiceQueueDepth, {{"priority", kNames[i]}});
   if (plan_.limit == AdmissionPlan::Limit::Auto) gradient_.emplace(plan_.number, plan_.timeout);
   if (plan_.success_rate > 0) throttle_.emplace(plan_.success_rate);

@@ -8,13 +8,9 @@
 #include "net/loop.h"
 #include "upstream/cluster_plan.h"
 #include "upstream/endpoint.h"
+#include "upstream/probe.h"
 
 namespace outrider::upstream {
-
-struct ProbeFailure {
-  const char* reason;  // refused, timeout, unreachable, tls, closed, overload, status, not_serving
-  std::string why;     // what a person should know of it
-};
 
 class HealthEvents {
  public:
@@ -26,7 +22,6 @@ class HealthEvents {
   ~HealthEvents() = default;
 };
 
-// A probe is a connect (tcp), or one GET (http) or one call of grpc.health.v1.Health/Check (grpc) on a connection of its own.
 // Flips Endpoint::health after `healthy` successes or `unhealthy` failures in a row (the very first result flips Unknown at
 // once), with jittered intervals. Owned by the supervisor; control loop.
 class HealthChecker {

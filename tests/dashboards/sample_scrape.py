@@ -14,7 +14,7 @@ OPEN = {"route": ["orders", "default"], "cluster": ["orders", "users"], "listene
         "endpoint": ["10.0.0.1:8080", "10.0.0.2:8080"], "reason": ["bad header name"], "version": ["0.1.0"],
         "revision": ["abc123"], "hash": ["5f3a"], "spiffe_id": ["spiffe://mesh/ns/default/sa/orders"], "issuer": ["mesh CA"], "rule": ["allow[0]"], "peer": ["default/users"], "trust_domain": ["mesh.local"],
         "owner": ["listeners.edge.tls"], "file": ["/run/tls/tls.crt"], "source": ["id.example.com"],
-        "store": ["127.0.0.1:6379"]}
+        "store": ["127.0.0.1:6379"], "container": ["web"]}
 CODES = ["101", "200", "302", "404", "499", "503", "other"]          # one of each class is enough
 BOUNDS = ["0.001", "0.01", "0.1", "1", "+Inf"]
 

@@ -67,9 +67,11 @@ constexpr Row kRows[] = {
     {"service.capacity.cpu", L, "auto", "2"},
     {"service.capacity.memory", L, "auto", "1GiB"},
     {"service.capacity.slots", S, "auto", "8"},
-    {"service.autoscale.target", L, "70%", "50%"},
-    {"service.autoscale.min", L, "1", "2"},
-    {"service.autoscale.max", L, "100", "10"},
+    {"service.autoscale", S, "{target: 70%, min: 1, max: 100}", "off"},
+    {"service.autoscale.target", S, "70%", "50%"},
+    {"service.autoscale.min", S, "1", "2"},
+    {"service.autoscale.max", S, "100", "10"},
+    {"service.autoscale.over", S, "15s", "1m"},
 
     {"identity.trust_domain", S, "mesh.local", "corp.example"},
     {"identity.spiffe_id", S, "", "spiffe://mesh.local/ns/default/sa/x"},
@@ -355,7 +357,12 @@ constexpr Row kRows[] = {
     {"lifecycle.upgrade.timeout", S, "30s", "5s"},
     {"lifecycle.pid", S, "auto", "keep"},
     {"lifecycle.sandbox", S, "on", "off"},
-    {"lifecycle.exit_with", S, "app", "none"},
+    {"lifecycle.exit_with", S, "auto", "app"},
+    {"lifecycle.exit_with", S, "auto", "none"},
+    {"lifecycle.app.process", S, "[]", "[python3, worker]"},
+    {"lifecycle.app.ignore", S, "[]", "fluent-bit"},
+    {"lifecycle.app.wait", S, "10m", "1h"},
+    {"lifecycle.app.grace", S, "15s", "0"},
     {"lifecycle.quit", S, "loopback", "off"},
 
     {"config.watch", S, "true", "off"},
@@ -411,6 +418,15 @@ constexpr Row kRows[] = {
     {"admin.explain", S, "{keep: 1000, slower: 1s}", "off"},
     {"admin.explain.keep", S, "1000", "10"},
     {"admin.explain.slower", S, "1s", "100ms"},
+    {"admin.probes.web.liveness.http.port", S, "8080", "80"},
+    {"admin.probes.web.liveness.http.path", S, "/", "/healthz?full=1"},
+    {"admin.probes.web.liveness.http.host", S, "", "shop.test"},
+    {"admin.probes.web.liveness.http.scheme", S, "http", "https"},
+    {"admin.probes.web.liveness.http.headers", S, "{}", "{x-a: b}"},
+    {"admin.probes.web.liveness.tcp.port", S, "8080", "80"},
+    {"admin.probes.web.liveness.grpc.port", S, "9000", "80"},
+    {"admin.probes.web.liveness.grpc.service", S, "", "shop.Cart"},
+    {"admin.probes.web.liveness.timeout", S, "1s", "3s"},
 
     {"defaults.cluster", S, "{}", "{lb: random}"},
     {"defaults.route", S, "{}", "{timeout: 1s}"},
@@ -472,6 +488,11 @@ std::vector<std::string> settings(const Row& row, const std::string& value) {
     if (!key.ends_with(".for")) out.push_back("experiments.slow.for=15m");
     if (!key.ends_with(".fault")) out.push_back("experiments.slow.fault={reset: 1%}");
   }
+  if (key.starts_with("admin.probes.")) {
+    const std::string probe = "admin.probes.web.liveness.";
+    const std::string way = key.ends_with("timeout") ? "http" : key.substr(probe.size(), key.rfind('.') - probe.size());
+    if (!key.ends_with("port")) out.push_back(probe + way + ".port=80");
+  }
   if (key == "mode" && value == "edge") out.push_back("service.register=off");
   if (key == "clusters.cart.health_check.interval" || key == "service.health.interval") out.push_back(key.substr(0, key.rfind('.')) + ".timeout=100ms");
   out.push_back(setting(row, value));
@@ -492,7 +513,7 @@ Given given(const Row& row, const std::string& value) {
 
 std::string as_named(const std::string& key) {       // as the list of keys has it
   std::string out = key;
-  for (const auto& [from, to] : {std::pair{"listeners.edge.", "listeners.<name>."}, {"clusters.cart.", "clusters.<name>."}, {"experiments.slow.", "experiments.<name>."},
+  for (const auto& [from, to] : {std::pair{"listeners.edge.", "listeners.<name>."}, {"clusters.cart.", "clusters.<name>."}, {"experiments.slow.", "experiments.<name>."}, {"admin.probes.web.liveness.", "admin.probes.<container>.<kind>."},
                                  {"routes.edge[]", "routes.<table>[]"}})
     if (out.starts_with(from)) out = to + out.substr(std::string(from).size());
   if (out.starts_with("filters.edge")) out = "filters.<chain>";
