@@ -65,6 +65,9 @@ void read_upkeep(Fields& top, Upkeep& upkeep);
 // parse_registry.cc
 void read_registry(Fields& top, Registry& registry);
 
+// parse_kubernetes.cc
+void read_kubernetes(Fields& registry, Kubernetes& kubernetes);
+
 // parse_overload.cc
 void read_admission(Fields& fields, Service& service);  // how many requests it is given at once, and what becomes of the others
 void read_overload(Fields& top, Overload& overload);
