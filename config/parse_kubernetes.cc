@@ -14,7 +14,8 @@ std::string check_server(std::string& text) {
   const size_t bracket = host.rfind(']');
   const bool port = host.find(':', bracket == host.npos ? 0 : bracket) != host.npos;
   if (!host.empty() && !port) host += https ? ":443" : ":80";
-  const bool whole = !host.empty() && check_address(host, {.names = true, .wildcard = false, .unix_path = false, .port_zero = false}).empty();
+  const bool whole =
+      !host.empty() && check_address(host, {.names = true, .wildcard = false, .unix_path = false, .port_zero = false}).empty();
   return whole ? "" : "expected https://host:port of the API server, like https://10.96.0.1:443, got \"" + text + "\"";
 }
 

@@ -45,9 +45,9 @@ void read_owners(Fields& fields, std::vector<Registry::Owner>& owners) {
 
 void read_registry(Fields& top, Registry& r) {
   Fields fields = top.map("registry");
-  fields.choice(
-      "kind", r.kind,
-      {{"dht", Registry::Kind::Dht}, {"kubernetes", Registry::Kind::Kubernetes}, {"none", Registry::Kind::None}}, {"consul"});
+  fields.choice("kind", r.kind,
+                {{"dht", Registry::Kind::Dht}, {"kubernetes", Registry::Kind::Kubernetes}, {"none", Registry::Kind::None}},
+                {"consul"});
   if (const Node* kind = fields.given("kind"); !OUTRIDER_DHT && kind && r.kind == Registry::Kind::Dht)
     fields.error("kind", *kind, std::string(kNoDht) + "; expected kubernetes or none");
   fields.address("bind", r.bind, {.unix_path = false});

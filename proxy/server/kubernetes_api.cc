@@ -134,8 +134,8 @@ class KubernetesApi::Call final : public discovery::ApiCall, upstream::AttemptOw
   const char* failure_ = nullptr;
   std::string why_;
   uint32_t tries_ = 0;
-  bool told_ = false;       // the head
-  bool* gone_ = nullptr;    // while it tells: whether it is still there
+  bool told_ = false;     // the head
+  bool* gone_ = nullptr;  // while it tells: whether it is still there
 };
 
 KubernetesApi::KubernetesApi(const upstream::Context& context, Settings settings)

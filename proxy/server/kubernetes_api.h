@@ -14,7 +14,8 @@
 namespace outrider::server {
 
 // Asks with the bearer token of a file, which is read anew whenever it is another: kubelet renews it long before it expires. By
-// HTTP/1.1, a connection for each question under way, so that one that is silent is cut alone. Owned by KubernetesMesh; control loop.
+// HTTP/1.1, a connection for each question under way, so that one that is silent is cut alone. Owned by KubernetesMesh; control
+// loop.
 class KubernetesApi final : public discovery::Api, UrlHostEvents {
  public:
   struct Settings {

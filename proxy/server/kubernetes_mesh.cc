@@ -10,9 +10,10 @@ namespace outrider::server {
 
 namespace names = stats::names;
 namespace names_dev {
-inline constexpr stats::Name kRegistryEvents{"outrider_registry_events_total", "Events that watches of Kubernetes' EndpointSlices have brought.", stats::Kind::Counter};
+inline constexpr stats::Name kRegistryEvents{
+    "outrider_registry_events_total", "Events that watches of Kubernetes' EndpointSlices have brought.", stats::Kind::Counter};
 inline constexpr stats::Name kRegistryFailures{"outrider_registry_failures_total", "Questions", stats::Kind::Counter};
-}
+}  // namespace names_dev
 
 namespace {
 
@@ -79,8 +80,8 @@ std::string KubernetesMesh::start(const config::Document& document, milliseconds
                                          uint32_t(2 * options.max_services + 10)};
   api_ = std::make_unique<KubernetesApi>(upstream::Context{control_, catalog_, shard_}, settings);
   log::info("registry: EndpointSlices of Kubernetes", {{"server", text}, {"namespace", options.name_space}});
-  registry_ = std::make_unique<discovery::KubernetesRegistry>(
-      control_, *api_, static_cast<discovery::KubernetesEvents&>(*this), std::move(options));
+  registry_ = std::make_unique<discovery::KubernetesRegistry>(control_, *api_, static_cast<discovery::KubernetesEvents&>(*this),
+                                                              std::move(options));
   registry_->start();
   return {};
 }

@@ -4,8 +4,7 @@ namespace outrider::server {
 
 UrlClient::UrlClient(const upstream::Context& context, upstream::AttemptPool& attempts, filter::Url url, TlsFiles::Slot tls,
                      milliseconds connect, UrlEvents& events)
-    : events_(events), host_(context, url, plan_of(url, std::move(tls), connect), *this),
-      fetch_(context.loop, attempts, *this) {}
+    : events_(events), host_(context, url, plan_of(url, std::move(tls), connect), *this), fetch_(context.loop, attempts, *this) {}
 
 void UrlClient::ask(filter::Subrequest& what) {
   what_ = &what;

@@ -136,8 +136,8 @@ std::vector<admin::Part> View::readiness() const {
     const bool dht = found.kind == "dht", open = dht && !found.sealed, unsigned_records = dht && !found.signed_records;
     if (open) detail += ", packets not sealed";
     if (unsigned_records) detail += ", records not signed";
-    parts.push_back({"registry", found.ready || !document.lifecycle.wait_registry, detail,
-                     !found.ready || open || unsigned_records});
+    parts.push_back(
+        {"registry", found.ready || !document.lifecycle.wait_registry, detail, !found.ready || open || unsigned_records});
   }
   if (!state_.local_cluster.empty())
     parts.push_back({"service", true, document.service.name + (state_.app_up ? " answers" : " does not answer"), !state_.app_up});

@@ -33,7 +33,8 @@ std::string TestSlice::json(const std::string& space, uint64_t version, bool typ
           std::to_string(version) + "\", \"labels\": {\"kubernetes.io/service-name\": \"" + service + "\"" +
           (label.empty() ? "" : ", " + label) + "}}, \"addressType\": \"" + family + "\", \"endpoints\": [";
   for (const auto& each : endpoints) text += (&each == &endpoints.front() ? "" : ", ") + each;
-  return text + "], \"ports\": [{\"name\": \"" + port_name + "\", \"protocol\": \"TCP\", \"port\": " + std::to_string(port) + "}]}";
+  return text + "], \"ports\": [{\"name\": \"" + port_name + "\", \"protocol\": \"TCP\", \"port\": " + std::to_string(port) +
+         "}]}";
 }
 
 ApiServer::ApiServer(const Certificates* certificates, std::string space) : space_(std::move(space)) {
@@ -88,8 +89,9 @@ void ApiServer::bookmark() {
   const std::lock_guard lock(mutex_);
   ++version_;
   for (auto& [of, watch] : open_)
-    watch->lines.push_back("{\"type\": \"BOOKMARK\", \"object\": {\"kind\": \"EndpointSlice\", \"metadata\": {\"resourceVersion\": \"" +
-                           std::to_string(version_) + "\"}}}\n");
+    watch->lines.push_back(
+        "{\"type\": \"BOOKMARK\", \"object\": {\"kind\": \"EndpointSlice\", \"metadata\": {\"resourceVersion\": \"" +
+        std::to_string(version_) + "\"}}}\n");
   changed_.notify_all();
 }
 
@@ -209,7 +211,10 @@ bool ApiServer::answer(Stream& connection, const Message& request) {
     const std::string fields = refusal_fields_;
     lock.unlock();
     if (status)
-      return say(status, "{\"kind\": \"Status\", \"code\": " + std::to_string(status) + ", \"message\": \"no: " + std::to_string(status) + "\"}", fields);
+      return say(
+          status,
+          "{\"kind\": \"Status\", \"code\": " + std::to_string(status) + ", \"message\": \"no: " + std::to_string(status) + "\"}",
+          fields);
   }
   if (path.substr(0, mark) != "/apis/discovery.k8s.io/v1/namespaces/" + space_ + "/endpointslices") return say(404, "{}");
   return value_of(query, "watch") == "1" ? watch(connection, query) : list(connection, query);
@@ -224,7 +229,8 @@ bool ApiServer::list(Stream& connection, const std::string& query) {
     ++lists_;
     cut = cut_lists_;
     const std::string selector = value_of(query, "labelSelector"), limit = value_of(query, "limit");
-    const size_t from = size_t(std::atoi(value_of(query, "continue").c_str())), most = size_t(std::max(1, std::atoi(limit.c_str())));
+    const size_t from = size_t(std::atoi(value_of(query, "continue").c_str())),
+                 most = size_t(std::max(1, std::atoi(limit.c_str())));
     std::vector<std::string> all;
     for (const auto& [name, slice] : slices_)
       if (selector.empty() || selector == "kubernetes.io%2Fservice-name%3D" + slice.service)

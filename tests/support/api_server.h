@@ -31,19 +31,19 @@ class ApiServer {
   std::string url() const { return (tls_ ? "https://" : "http://") + origin_->text(); }
   void put(const TestSlice& slice);  // and watches are told
   void erase(const std::string& name);
-  void bookmark();                           // to all watches, of a version that no slice has
-  void send(const std::string& bytes);       // to all watches, as they are
-  void end_watches();                        // as their time had come
-  void cut_watches();                        // RST
-  void compact(bool as_event);               // older versions than the newest are forgotten: 410, or 200 and an event of it
+  void bookmark();                      // to all watches, of a version that no slice has
+  void send(const std::string& bytes);  // to all watches, as they are
+  void end_watches();                   // as their time had come
+  void cut_watches();                   // RST
+  void compact(bool as_event);          // older versions than the newest are forgotten: 410, or 200 and an event of it
   void expect_token(const std::string& token);
   void refuse(int status, const std::string& fields = {});  // everything; 0: no more
-  void list_as(const std::string& body);     // what is listed; empty: what there is
-  void be_away(bool away);                   // whoever is connected, or connects, is reset
-  void be_mute(bool mute);                   // requests are read, and not answered
-  void cut_lists(bool cut);                  // RST in the middle
-  std::vector<std::string> asked() const;    // paths, in their order
-  int lists() const, watches() const;        // that were begun
+  void list_as(const std::string& body);                    // what is listed; empty: what there is
+  void be_away(bool away);                                  // whoever is connected, or connects, is reset
+  void be_mute(bool mute);                                  // requests are read, and not answered
+  void cut_lists(bool cut);                                 // RST in the middle
+  std::vector<std::string> asked() const;                   // paths, in their order
+  int lists() const, watches() const;                       // that were begun
   int open_watches() const;
   uint64_t version() const;
 

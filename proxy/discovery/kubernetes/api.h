@@ -31,7 +31,7 @@ class ApiCall {
 class Api {
  public:
   virtual std::unique_ptr<ApiCall> get(const std::string& path, ApiEvents& events) = 0;  // events never come from inside
-  virtual bool has_other_token() = 0;  // than the one that was last shown
+  virtual bool has_other_token() = 0;                                                    // than the one that was last shown
 
  protected:
   ~Api() = default;

@@ -45,7 +45,8 @@ void KubernetesRegistry::start() {
 void KubernetesRegistry::watch(const std::string& service, Watcher& watcher) {
   const auto [it, fresh] = services_.try_emplace(service);
   Service& entry = it->second;
-  if (std::find(entry.watchers.begin(), entry.watchers.end(), &watcher) == entry.watchers.end()) entry.watchers.push_back(&watcher);
+  if (std::find(entry.watchers.begin(), entry.watchers.end(), &watcher) == entry.watchers.end())
+    entry.watchers.push_back(&watcher);
   if (fresh) {
     auto name = parse(service);
     if (!name) entry.trouble = "no Service can have that name";

@@ -52,9 +52,9 @@ class KubernetesRegistry final : public Registry, ServiceWatch::Owner, net::EndO
   Api& api_;
   KubernetesEvents& events_;
   const KubernetesOptions options_;
-  std::unique_ptr<ServiceWatch> question_;         // start()'s
+  std::unique_ptr<ServiceWatch> question_;  // start()'s
   std::map<std::string, Service> services_;
-  size_t asked_ = 0;                               // of them, with a watch
+  size_t asked_ = 0;                                 // of them, with a watch
   std::vector<std::unique_ptr<ServiceWatch>> over_;  // stopped, and perhaps in the middle of something
 };
 

@@ -39,7 +39,8 @@ void ServiceWatch::start() {
 
 void ServiceWatch::stop() {
   call_.reset();
-  for (net::Timer* timer : std::initializer_list<net::Timer*>{&limit_, &again_, &too_old_, &patience_, &publish_}) timer->cancel();
+  for (net::Timer* timer : std::initializer_list<net::Timer*>{&limit_, &again_, &too_old_, &patience_, &publish_})
+    timer->cancel();
 }
 
 std::optional<milliseconds> ServiceWatch::age() const {
@@ -87,7 +88,8 @@ void ServiceWatch::watch() {
   doing_ = Doing::Watching;
   const auto least = std::max<int64_t>(1, std::chrono::ceil<seconds>(options_.watch).count());
   const int64_t limit = least + int64_t(loop_.random().unit() * double(least));
-  ask(base() + "watch=1&allowWatchBookmarks=true&resourceVersion=" + escaped(version_) + "&timeoutSeconds=" + std::to_string(limit));
+  ask(base() + "watch=1&allowWatchBookmarks=true&resourceVersion=" + escaped(version_) +
+      "&timeoutSeconds=" + std::to_string(limit));
 }
 
 // --- what the API server says ---------------------------------------------------------------------------------------
@@ -179,7 +181,8 @@ bool ServiceWatch::take_line(std::string_view line) {
   using Kind = SliceEvent::Kind;
   events_.on_event(name_of(event->kind));
   if (event->kind == Kind::Error) {
-    fail(event->code == 410 ? "expired" : "status", "it ends the watch with " + std::to_string(event->code) + ": " + event->message);
+    fail(event->code == 410 ? "expired" : "status",
+         "it ends the watch with " + std::to_string(event->code) + ": " + event->message);
     return false;
   }
   heard_ = true;
@@ -192,7 +195,8 @@ bool ServiceWatch::take_line(std::string_view line) {
   else slices_.put(std::move(event->slice));
   if (slices_.endpoints() > 2 * options_.max_endpoints) {  // what is listed anew is cut
     events_.on_not_believed("oversized");
-    fail("oversized", "it has far more than " + std::to_string(options_.max_endpoints) + " endpoints (registry.kubernetes.max_endpoints)");
+    fail("oversized",
+         "it has far more than " + std::to_string(options_.max_endpoints) + " endpoints (registry.kubernetes.max_endpoints)");
     return false;
   }
   publish_soon();
@@ -215,10 +219,12 @@ void ServiceWatch::fail(const char* reason, std::string why) {
   ++failures_;
   events_.on_failure(reason);
   trouble_ = "the API server (" + options_.server + "): " + std::move(why);
-  // A watch goes on where it was, unless what it was told makes no sense, or the server does not know that place any more.
-  forgotten_ |= what == "expired";
-  const bool transient = what != "expired" && what != "malformed" && what != "oversized" && (what != "status" || status_ == 200 || status_ >= 500);
-  resume_ = resume_ && doing_ == Doing::Watching && transient;
+  // A watch goes on where it was, unless what it was told makes no sense, or the server does not know that place: any more (410),
+  // or yet (504), as after its data were restored.
+  const bool lost = what == "expired" || (what == "status" && status_ == 504);
+  forgotten_ |= lost;
+  const bool nonsense = what == "malformed" || what == "oversized" || (what == "status" && status_ >= 400 && status_ < 500);
+  resume_ = resume_ && doing_ == Doing::Watching && !lost && !nonsense;
   next_.clear();
   std::string().swap(body_);
   lines_.clear();
@@ -226,7 +232,8 @@ void ServiceWatch::fail(const char* reason, std::string why) {
   doing_ = Doing::Resting;
 
   token_refused_ = what == "unauthorized" || what == "token";
-  const auto most = std::min<int64_t>(options_.backoff_max.count(), options_.backoff_base.count() << std::min(failures_ - 1, 20u));
+  const auto most =
+      std::min<int64_t>(options_.backoff_max.count(), options_.backoff_base.count() << std::min(failures_ - 1, 20u));
   const auto pause = milliseconds(int64_t(loop_.random().unit() * double(most)));
   due_ = loop_.now() + std::max(pause, std::min(retry_after_, options_.backoff_max));
   if (token_refused_ && failures_ == 1 && api_.has_other_token()) due_ = loop_.now();
@@ -249,7 +256,8 @@ void ServiceWatch::on_again() {
 
 void ServiceWatch::go_stale() {
   if (!std::exchange(stale_, true)) {
-    log::warn("endpoints are not confirmed any more, those that are known go on being used", {{"service", key_}, {"why", trouble_}});
+    log::warn("endpoints are not confirmed any more, those that are known go on being used",
+              {{"service", key_}, {"why", trouble_}});
     const auto left = confirmed_ + options_.stale_serve - loop_.now();
     loop_.arm(too_old_, std::max(milliseconds(1), std::chrono::ceil<milliseconds>(left)));
   }
@@ -295,10 +303,16 @@ void ServiceWatch::publish() {
                                     .tls_expected = options_.tls_expected,
                                     .identified = options_.identified,
                                     .most = options_.max_endpoints});
-  known_ = !listed_ ? Known::Stale : dropped_ ? Known::Absent : stale_ ? Known::Stale : slices_.empty() ? Known::Absent : Known::Yes;
+  known_ = !listed_          ? Known::Stale
+           : dropped_        ? Known::Absent
+           : stale_          ? Known::Stale
+           : slices_.empty() ? Known::Absent
+                             : Known::Yes;
   if (!listed_ && trouble_.empty()) endpoints_.trouble = "the API server (" + options_.server + ") has not answered yet";
   else if (!listed_ || stale_) endpoints_.trouble = trouble_;
-  else if (slices_.empty()) endpoints_.trouble = "there is no Service " + name_.service + " in the namespace " + name_.space + ", or it has no EndpointSlices";
+  else if (slices_.empty())
+    endpoints_.trouble =
+        "there is no Service " + name_.service + " in the namespace " + name_.space + ", or it has no EndpointSlices";
   owner_.on_known(*this);
 }
 

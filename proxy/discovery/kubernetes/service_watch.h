@@ -14,31 +14,31 @@
 namespace outrider::discovery {
 
 struct KubernetesOptions {
-  std::string server;              // for people
-  std::string name_space;          // our own
-  std::string zone;                // our own
-  bool v6_first = false;           // the cluster's first family
+  std::string server;      // for people
+  std::string name_space;  // our own
+  std::string zone;        // our own
+  bool v6_first = false;   // the cluster's first family
   SliceRules::Tls tls = SliceRules::Tls::Auto;
   bool tls_expected = false, identified = false;  // as SliceRules has it
-  milliseconds timeout{10000};     // of a page of a list; of a watch until it begins
-  milliseconds watch{300000};      // a watch is asked for so long, up to twice of it
-  milliseconds silence{120000};    // without a line for so long a watch is begun anew
+  milliseconds timeout{10000};                    // of a page of a list; of a watch until it begins
+  milliseconds watch{300000};                     // a watch is asked for so long, up to twice of it
+  milliseconds silence{120000};                   // without a line for so long a watch is begun anew
   milliseconds backoff_base{1000}, backoff_max{30000};
   milliseconds stale_serve{3600000};
-  milliseconds hold_down{100};     // between two publications of one service
-  milliseconds patience{2000};     // how long a first look-up may take until watchers hear that nothing answers
-  milliseconds token_look{1000};   // while the one that was shown is refused
-  uint32_t page = 100;             // slices of one page
-  size_t max_size = 16 << 20;      // of a page, or of a line of a watch
-  size_t max_endpoints = 10000;    // of a service
-  size_t max_services = 500;       // watched at a time
+  milliseconds hold_down{100};    // between two publications of one service
+  milliseconds patience{2000};    // how long a first look-up may take until watchers hear that nothing answers
+  milliseconds token_look{1000};  // while the one that was shown is refused
+  uint32_t page = 100;            // slices of one page
+  size_t max_size = 16 << 20;     // of a page, or of a line of a watch
+  size_t max_endpoints = 10000;   // of a service
+  size_t max_services = 500;      // watched at a time
 };
 
 class KubernetesEvents {
  public:
-  virtual void on_lookup(milliseconds took) = 0;     // the first list of a service has come
-  virtual void on_event(const char* type) = 0;       // of a watch
-  virtual void on_failure(const char* reason) = 0;   // as the metric's label has it
+  virtual void on_lookup(milliseconds took) = 0;         // the first list of a service has come
+  virtual void on_event(const char* type) = 0;           // of a watch
+  virtual void on_failure(const char* reason) = 0;       // as the metric's label has it
   virtual void on_not_believed(const char* reason) = 0;  // malformed, oversized
 
  protected:
@@ -68,8 +68,8 @@ class ServiceWatch final : ApiEvents {
   Known known() const { return known_; }
   const std::vector<std::shared_ptr<const Instance>>& all() const { return endpoints_.all; }
   const std::string& trouble() const { return endpoints_.trouble; }
-  bool answered() const { return listed_ && !stale_; }     // and goes on doing so
-  std::optional<milliseconds> age() const;                  // since it was last confirmed; none: never
+  bool answered() const { return listed_ && !stale_; }  // and goes on doing so
+  std::optional<milliseconds> age() const;              // since it was last confirmed; none: never
   Name name() const { return name_; }
 
  private:

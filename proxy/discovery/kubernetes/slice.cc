@@ -162,7 +162,8 @@ std::optional<SliceEvent> read_event(std::string_view line) {
   if (type == "BOOKMARK") {
     const Value* const metadata = member(*object, "metadata");
     event.kind = Kind::Bookmark;
-    if (!metadata || !metadata->IsObject() || !read(*metadata, "resourceVersion", event.version) || event.version.empty()) return {};
+    if (!metadata || !metadata->IsObject() || !read(*metadata, "resourceVersion", event.version) || event.version.empty())
+      return {};
     return event;
   }
   if (type == "ADDED") event.kind = Kind::Added;

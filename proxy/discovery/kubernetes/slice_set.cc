@@ -150,7 +150,8 @@ Endpoints SliceSet::endpoints(const SliceRules& rules) const {
     to.all.push_back(std::move(facts));
   }
   if (unidentified > 0)
-    to.trouble = count(unidentified, " endpoint takes", " endpoints take") + " mutual TLS alone, and this proxy has no identity to show";
+    to.trouble =
+        count(unidentified, " endpoint takes", " endpoints take") + " mutual TLS alone, and this proxy has no identity to show";
   else if (beyond > 0) to.trouble = count(beyond, " endpoint is", " endpoints are") + " beyond registry.kubernetes.max_endpoints";
   else if (to.all.empty()) to.trouble = out > 0 ? count(out, " pod is not ready", " pods are not ready") : "it has no pods";
   return to;

@@ -9,8 +9,8 @@ namespace outrider::config {
 namespace {
 
 std::string asks(const std::string& registry, const std::string& cluster = "cart") {
-  return "version: 1\nmode: edge\nregistry: " + registry + "\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: \"" +
-         cluster + "\"}]}\n";
+  return "version: 1\nmode: edge\nregistry: " + registry +
+         "\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: \"" + cluster + "\"}]}\n";
 }
 
 TEST(Kubernetes, IsAskedAsAPodWouldWhereNothingIsSaid) {
@@ -52,23 +52,27 @@ TEST(Kubernetes, AReferenceMayNameAPort) {
   EXPECT_NE(said({asks("{kind: kubernetes}", "cart:")}).find("expected a service or namespace/service"), std::string::npos);
   EXPECT_NE(said({asks("{kind: kubernetes}", "cart:a:b")}).find("expected a service or namespace/service"), std::string::npos);
   if (OUTRIDER_DHT) {
-    EXPECT_NE(said({asks("{kind: dht, bootstrap: \"a:1\"}", "cart:grpc")}).find("expected a service or namespace/service"), std::string::npos);
+    EXPECT_NE(said({asks("{kind: dht, bootstrap: \"a:1\"}", "cart:grpc")}).find("expected a service or namespace/service"),
+              std::string::npos);
   }
 }
 
 TEST(Kubernetes, AServerIsAUrlWithoutAPath) {
-  for (const char* good : {"https://10.96.0.1:443", "https://[fd00::1]:6443", "https://kubernetes.default.svc", "http://127.0.0.1:8001/"})
+  for (const char* good :
+       {"https://10.96.0.1:443", "https://[fd00::1]:6443", "https://kubernetes.default.svc", "http://127.0.0.1:8001/"})
     EXPECT_EQ(said({asks(std::string("{kind: kubernetes, kubernetes: {server: \"") + good + "\"}}")}), "") << good;
   for (const char* bad : {"10.96.0.1:443", "https://", "https://a/b", "ftp://a:1", "https://a:0"})
     EXPECT_EQ(said({asks(std::string("{kind: kubernetes, kubernetes: {server: \"") + bad + "\"}}")}),
               std::string("test.yaml:3:50: error: registry.kubernetes.server: expected https://host:port of the API server, like "
-                          "https://10.96.0.1:443, got \"") + bad + "\"\n");
+                          "https://10.96.0.1:443, got \"") +
+                  bad + "\"\n");
 }
 
 TEST(Kubernetes, MutualTlsNeedsAnIdentity) {
-  EXPECT_EQ(said({asks("{kind: kubernetes, kubernetes: {tls: identity}}")}),
-            "test.yaml:3:47: error: registry.kubernetes.tls: nobody can be spoken to by mutual TLS: it needs identity.dir, and identity.mtls "
-            "not off\n");
+  EXPECT_EQ(
+      said({asks("{kind: kubernetes, kubernetes: {tls: identity}}")}),
+      "test.yaml:3:47: error: registry.kubernetes.tls: nobody can be spoken to by mutual TLS: it needs identity.dir, and identity.mtls "
+      "not off\n");
 }
 
 TEST(Kubernetes, WhatIsSaidOfAnotherRegistryHasNoEffect) {

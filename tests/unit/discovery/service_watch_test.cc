@@ -112,9 +112,10 @@ class ServiceWatchTest : public testing::Test, protected KubernetesEvents, prote
 
 TEST_F(ServiceWatchTest, AListAndThenAWatchFromThere) {
   start();
-  EXPECT_EQ(api_.asked[0],
-            "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dcart&limit=100&"
-            "resourceVersion=0");
+  EXPECT_EQ(
+      api_.asked[0],
+      "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dcart&limit=100&"
+      "resourceVersion=0");
   EXPECT_EQ(told_, 0) << "nothing is known yet";
   api_.answer(200, page_json(slice_json("s1", "10.0.0.1", 3), 10));
   EXPECT_EQ(known_, Known::Yes);
@@ -252,6 +253,18 @@ TEST_F(ServiceWatchTest, ARefusedWatchMeansAList) {
   EXPECT_TRUE(asks("limit=100"));
 }
 
+TEST_F(ServiceWatchTest, AVersionThatTheServerHasNotReachedIsForgotten) {
+  start_watched();
+  api_.fail();
+  until_asked();
+  api_.answer(504, R"({"message": "Too large resource version: 10, current: 5"})");
+  until_asked();
+  EXPECT_TRUE(asks("limit=100"));
+  EXPECT_FALSE(asks("resourceVersion")) << "its data were restored: whatever is newest";
+  api_.answer(200, page_json(slice_json("s7", "10.0.0.7", 3), 5));
+  EXPECT_EQ(addresses_, Texts{"10.0.0.7:80"});
+}
+
 TEST_F(ServiceWatchTest, PausesGrowAndAreDrawn) {
   options_.backoff_base = milliseconds(1000);
   options_.backoff_max = std::chrono::hours(1);
@@ -324,7 +337,8 @@ TEST_F(ServiceWatchTest, WhoIsToldMayLeave) {
 }
 
 TEST_F(ServiceWatchTest, WhatNoServiceIsCalledIsNotAskedFor) {
-  for (const char* key : {"shop", "shop/", "/cart", "shop/Cart", "shop/a.b", "shop/cart?x", "shop/-a", "shop/cart:", "shop/cart:g/x", "a:b/c"}) {
+  for (const char* key :
+       {"shop", "shop/", "/cart", "shop/Cart", "shop/a.b", "shop/cart?x", "shop/-a", "shop/cart:", "shop/cart:g/x", "a:b/c"}) {
     start(key);
     EXPECT_EQ(known_, Known::Absent) << key;
     EXPECT_EQ(trouble(), "no Service can have that name");

@@ -158,10 +158,14 @@ TEST_F(SliceSetTest, WhoIsSpokenToByMutualTls) {
     const char* becomes;
   };
   using Tls = SliceRules::Tls;
-  for (const Case& one : {Case{Tls::Auto, "", false, false, "clear"}, {Tls::Auto, "", true, true, "mutual"},
-                          {Tls::Auto, "clear", true, true, "clear"}, {Tls::Auto, "identity", false, true, "mutual"},
-                          {Tls::Auto, "identity", false, false, "nobody"}, {Tls::Auto, "else", true, true, "mutual"},
-                          {Tls::Identity, "clear", false, true, "mutual"}, {Tls::Clear, "identity", true, true, "clear"}}) {
+  for (const Case& one : {Case{Tls::Auto, "", false, false, "clear"},
+                          {Tls::Auto, "", true, true, "mutual"},
+                          {Tls::Auto, "clear", true, true, "clear"},
+                          {Tls::Auto, "identity", false, true, "mutual"},
+                          {Tls::Auto, "identity", false, false, "nobody"},
+                          {Tls::Auto, "else", true, true, "mutual"},
+                          {Tls::Identity, "clear", false, true, "mutual"},
+                          {Tls::Clear, "identity", true, true, "clear"}}) {
     auto made = slice("x", {at("10.0.0.1")});
     made.tls = one.label;
     set.replace({made});

@@ -24,12 +24,13 @@ const std::string kSlice =
           {"addresses": ["10.0.0.2"]}]})";
 
 std::string page(const std::string& items, const std::string& metadata = R"("resourceVersion": "42")") {
-  return R"({"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": {)" + metadata + R"(}, "items": )" + items + "}";
+  return R"({"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": {)" + metadata + R"(}, "items": )" +
+         items + "}";
 }
 
 State state(const std::string& conditions) {
-  const auto read = read_page(page(R"([{"metadata": {"name": "x"}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": )" +
-                                   conditions + "}]}]"));
+  const auto read = read_page(
+      page(R"([{"metadata": {"name": "x"}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": )" + conditions + "}]}]"));
   EXPECT_TRUE(read) << conditions;
   return read ? read->slices[0].endpoints[0].state : State::Out;
 }
@@ -90,7 +91,8 @@ TEST(Slice, EventsAreReadAsTheyCome) {
     EXPECT_EQ(event->slice.name, "cart-x7");
     EXPECT_EQ(event->version, "41");
   }
-  const auto bookmark = read_event(R"({"type": "BOOKMARK", "object": {"kind": "EndpointSlice", "metadata": {"resourceVersion": "77"}}})");
+  const auto bookmark =
+      read_event(R"({"type": "BOOKMARK", "object": {"kind": "EndpointSlice", "metadata": {"resourceVersion": "77"}}})");
   ASSERT_TRUE(bookmark);
   EXPECT_EQ(bookmark->kind, Kind::Bookmark);
   EXPECT_EQ(bookmark->version, "77");
@@ -103,8 +105,8 @@ TEST(Slice, EventsAreReadAsTheyCome) {
 
 TEST(Slice, WhatIsSomethingElseIsNone) {
   for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string("{}"), page("[]", ""), page("{}"), page("[1]"), page("[{}]"),
-        page(R"([{"metadata": {"name": 1}}])"), page(R"([{"metadata": {"name": "x"}, "endpoints": [{}]}])"),
+       {std::string(), std::string("{"), std::string("[]"), std::string("{}"), page("[]", ""), page("{}"), page("[1]"),
+        page("[{}]"), page(R"([{"metadata": {"name": 1}}])"), page(R"([{"metadata": {"name": "x"}, "endpoints": [{}]}])"),
         page(R"([{"metadata": {"name": "x"}, "endpoints": [{"addresses": []}]}])"),
         page(R"([{"metadata": {"name": "x"}, "endpoints": [{"addresses": ["a"], "conditions": {"ready": "yes"}}]}])"),
         page(R"([{"metadata": {"name": "x"}, "ports": [{"port": 0}]}])"),
@@ -112,10 +114,11 @@ TEST(Slice, WhatIsSomethingElseIsNone) {
         page(R"([{"metadata": {"name": "x"}, "ports": [{"port": "http"}]}])"),
         std::string(R"({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": []})"), page("[]") + "}"})
     EXPECT_FALSE(read_page(text)) << text;
-  for (const char* text : {"", "{", "[]", "{}", R"({"type": "ADDED"})", R"({"type": "ADDED", "object": {"metadata": {"name": "x"}}})",
-                           R"({"type": "ADDED", "object": {"kind": "EndpointSlice", "metadata": {"name": "x"}}})",
-                           R"({"type": "BOOKMARK", "object": {"metadata": {}}})", R"({"type": "NEW", "object": {}})",
-                           R"({"type": 1, "object": {}})"})
+  for (const char* text :
+       {"", "{", "[]", "{}", R"({"type": "ADDED"})", R"({"type": "ADDED", "object": {"metadata": {"name": "x"}}})",
+        R"({"type": "ADDED", "object": {"kind": "EndpointSlice", "metadata": {"name": "x"}}})",
+        R"({"type": "BOOKMARK", "object": {"metadata": {}}})", R"({"type": "NEW", "object": {}})",
+        R"({"type": 1, "object": {}})"})
     EXPECT_FALSE(read_event(text)) << text;
   EXPECT_FALSE(read_event(std::string(200000, '['))) << "depth costs no stack";
 }
@@ -132,7 +135,8 @@ TEST(Lines, AreTheSameHoweverTheyCome) {
     Lines lines(100);
     std::vector<std::string> got;
     for (size_t at = 0; at < bytes.size(); at += size)
-      EXPECT_EQ(lines.feed(std::string_view(bytes).substr(at, size), [&](std::string_view line) { return got.emplace_back(line), true; }),
+      EXPECT_EQ(lines.feed(std::string_view(bytes).substr(at, size),
+                           [&](std::string_view line) { return got.emplace_back(line), true; }),
                 Lines::Fed::All);
     EXPECT_EQ(got, (std::vector<std::string>{"one", "two", "three"})) << size;
     EXPECT_TRUE(lines.halfway());
