@@ -170,7 +170,7 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
   check_ports(reading, d, layers);
   check_admin(reading, d, layers);
   if (layers.sources.registry_only) {
-    if (d.registry.kind == Registry::Kind::None)
+    if (d.registry.kind != Registry::Kind::Dht)
       reading.error(pointed(layers, {"registry", "kind"}), "registry.kind",
                     OUTRIDER_DHT ? "a registry node needs a registry: expected dht" : kNoDht);
     return;
@@ -180,10 +180,14 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
     reading.error(layers.user, "", "nothing to do: no service and no listeners");
   const bool inbound =
       std::any_of(d.listeners.begin(), d.listeners.end(), [](const Listener& l) { return l.direction == Direction::Inbound; });
-  if (d.service && d.service.do_register && d.registry.kind != Registry::Kind::None && !inbound && !d.service.ports.empty())
+  if (d.service && d.service.do_register && d.registry.kind == Registry::Kind::Dht && !inbound && !d.service.ports.empty())
     reading.error(
         pointed(layers, {"service"}), "service",
         "nobody could reach it: no listener has direction: inbound (mode: sidecar has one; or set service.register: off)");
+  if (d.registry.kind == Registry::Kind::Kubernetes && d.registry.kubernetes.tls == Kubernetes::Tls::Identity &&
+      d.identity.mtls == Identity::Mtls::Off)
+    reading.error(pointed(layers, {"registry", "kubernetes", "tls"}), "registry.kubernetes.tls",
+                  "nobody can be spoken to by mutual TLS: it needs identity.dir, and identity.mtls not off");
   if (d.registry.kind == Registry::Kind::Dht && d.registry.bootstrap.empty() && !reading.has_errors())
     reading.warn(pointed(layers, {"registry"}), "registry.bootstrap", "empty: this proxy finds others only once they come to it");
   if (!OUTRIDER_DHT && d.service && d.service.do_register && d.registry.kind == Registry::Kind::None && !reading.has_errors())

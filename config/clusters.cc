@@ -57,7 +57,7 @@ void Clusters::name_cluster_of(const FilterUse& use) {
     name_cluster(cluster->text(), use.path + ".cluster", *cluster);
 }
 
-// From a reference (service, namespace/service) to the registry's "namespace/service".
+// From a reference (service, namespace/service) to the registry's "namespace/service"; Kubernetes' may name a port behind it.
 bool Clusters::resolve(Cluster& cluster, const Node& at, const std::string& path) {
   const auto fail = [&](const std::string& message) {
     reading_.error(at, path, message);
@@ -67,7 +67,8 @@ bool Clusters::resolve(Cluster& cluster, const Node& at, const std::string& path
   const size_t slash = name.find('/');
   const std::string space = slash == name.npos ? document_.service.name_space : name.substr(0, slash);
   const std::string service = slash == name.npos ? name : name.substr(slash + 1);
-  if (!is_label(space) || !is_label(service))
+  const size_t colon = document_.registry.kind == Registry::Kind::Kubernetes ? service.find(':') : service.npos;
+  if (!is_label(space) || !is_label(service.substr(0, colon)) || (colon != service.npos && !is_label(service.substr(colon + 1))))
     return fail("expected a service or namespace/service (lower-case letters, digits and -), got \"" + name + "\"");
   cluster.service = space + "/" + service;
   return true;

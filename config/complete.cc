@@ -150,7 +150,8 @@ struct Completion {
     const Node* registry = user("registry");
     const bool said = registry && registry->is_map() && registry->size() > 0;
     if (!OUTRIDER_DHT && said && !registry->find("kind"))
-      reading.error(*registry, "registry", std::string(kNoDht) + "; only kind: none is possible");
+      reading.error(*registry, "registry", std::string(kNoDht) + "; only kind: kubernetes or none is possible");
+    if (said && d.registry.kind == Registry::Kind::Kubernetes) return;
     if (OUTRIDER_DHT && (said || d.mode == Mode::Sidecar || d.service || layers.sources.registry_only)) return;
     d.registry.kind = Registry::Kind::None;
     d.effective.at("registry").put("kind", Node::scalar("none"));

@@ -154,8 +154,19 @@ struct Authorization {  // of what is inbound
   explicit operator bool() const { return !allow.empty() || !deny.empty(); }
 };
 
+struct Kubernetes {  // `registry.kubernetes`: whose EndpointSlices say where services are
+  enum class Tls : uint8_t { Auto, Identity, Clear } tls = Tls::Auto;
+  std::string server;  // https://host:port; empty: as a pod's environment says
+  std::string token_file = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+  std::string ca = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+  std::string name_space;  // of names that say none; empty: service.namespace
+  milliseconds timeout{10000}, watch{300000}, silence{120000}, backoff_base{1000}, backoff_max{30000};
+  uint32_t page = 100, max_endpoints = 10000, max_services = 500;
+  uint64_t max_size = 16 << 20;
+};
+
 struct Registry {
-  enum class Kind : uint8_t { None, Dht } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
+  enum class Kind : uint8_t { None, Dht, Kubernetes } kind = OUTRIDER_DHT ? Kind::Dht : Kind::None;
   enum class Sign : uint8_t { Auto, Required, Preferred, Off } sign = Sign::Auto;
   enum class NodeIds : uint8_t { Bound, Offered, Free } node_ids = NodeIds::Bound;
   struct Owner {
@@ -174,6 +185,7 @@ struct Registry {
   std::string snapshot = "/var/lib/outrider/registry";  // folder; empty: off
   milliseconds stale_serve{3600000};                    // `stale.serve`
   std::string domain = "mesh";                          // `dns.domain`: <service>.<namespace>.mesh
+  Kubernetes kubernetes;
 };
 
 struct FilterUse {

@@ -31,6 +31,7 @@ class Loading {
   void read_environment();
   void read_flags();
   void base();
+  void namespace_of_pod();
   void put(std::string_view path, std::string_view value, const Origin& origin);
   void expand(Node& node);
   bool expand(std::string& text, int depth, std::string& wrong) const;
@@ -280,10 +281,20 @@ void Loading::base() {
   }
   from("node", "address", "POD_IP");
   from("node", "zone", "OUTRIDER_ZONE");
-  from("service", "namespace", "POD_NAMESPACE");
+  if (!from("service", "namespace", "POD_NAMESPACE")) namespace_of_pod();
   from("identity", "spiffe_id", "SPIFFE_ID");
   if (!sources_.identity_dir.empty() && access((sources_.identity_dir + "/tls.crt").c_str(), F_OK) == 0)
     layers_.base.at("identity").put("dir", Node::scalar(sources_.identity_dir));
+}
+
+// Where Kubernetes is the registry, names without a namespace mean the pod's own.
+void Loading::namespace_of_pod() {
+  const Node *registry = layers_.user.find("registry"), *kind = registry && registry->is_map() ? registry->find("kind") : nullptr;
+  if (!kind || !kind->is_scalar() || kind->text() != "kubernetes") return;
+  std::string text;
+  if (!slurp(sources_.service_account + "/namespace", text).empty()) return;
+  const std::string name(trim(text.substr(0, text.find('\n'))));
+  if (is_label(name)) layers_.base.at("service").put("namespace", Node::scalar(name));
 }
 
 Outcome Loading::run() {

@@ -24,6 +24,7 @@ struct Sources {
   std::vector<std::string_view> filters;                         // which there are (filters::names()); empty: any
   FilterCheck check_filter = nullptr;                            // filters::check
   std::string identity_dir = "/run/identity";                    // the default of identity.dir, where there is a tls.crt in it
+  std::string service_account = "/var/run/secrets/kubernetes.io/serviceaccount";  // of a pod: its file `namespace`
   bool registry_only = false;                                    // `outrider dht`: no listener needed, the registry is
 };
 

@@ -326,6 +326,8 @@ Document read_document(Reading& reading, Layers& layers) {
     layers.preset = d.mode == Mode::Sidecar ? preset_sidecar(d.service, d.identity.mtls != Identity::Mtls::Off) : preset_edge();
   read_authorization(top, d.authorization);
   read_registry(top, d.registry);
+  if (d.registry.kind == Registry::Kind::Kubernetes && !d.registry.kubernetes.name_space.empty())
+    d.service.name_space = d.registry.kubernetes.name_space;
 
   Node defaults = read_defaults(top, d, layers);  // first: what is wrong there is said there, not at each item
   each_named(top, layers, "listeners", "listener", [&](Fields& item, const std::string& name, Where where) {

@@ -67,6 +67,8 @@ void read_registry(Fields& top, Registry& registry);
 
 // parse_probes.cc
 void read_probes(Fields& admin, std::vector<Probe>& probes);
+// parse_kubernetes.cc
+void read_kubernetes(Fields& registry, Kubernetes& kubernetes);
 
 // parse_overload.cc
 void read_admission(Fields& fields, Service& service);  // how many requests it is given at once, and what becomes of the others

@@ -45,9 +45,11 @@ void read_owners(Fields& fields, std::vector<Registry::Owner>& owners) {
 
 void read_registry(Fields& top, Registry& r) {
   Fields fields = top.map("registry");
-  fields.choice("kind", r.kind, {{"dht", Registry::Kind::Dht}, {"none", Registry::Kind::None}}, {"consul", "kubernetes"});
+  fields.choice("kind", r.kind,
+                {{"dht", Registry::Kind::Dht}, {"kubernetes", Registry::Kind::Kubernetes}, {"none", Registry::Kind::None}},
+                {"consul"});
   if (const Node* kind = fields.given("kind"); !OUTRIDER_DHT && kind && r.kind == Registry::Kind::Dht)
-    fields.error("kind", *kind, std::string(kNoDht) + "; expected none");
+    fields.error("kind", *kind, std::string(kNoDht) + "; expected kubernetes or none");
   fields.address("bind", r.bind, {.unix_path = false});
   fields.texts("bootstrap", r.bootstrap, "host:port", check_host_port);
   fields.text("key", r.key, "file");
@@ -76,6 +78,10 @@ void read_registry(Fields& top, Registry& r) {
     dns.later("listen", {"off"}, {"127.0.0.1:15053"});
     dns.text("domain", r.domain, "domain", check_trust_domain);
   }
+  const Node* kubernetes = fields.given("kubernetes");
+  read_kubernetes(fields, r.kubernetes);
+  if (kubernetes && kubernetes->size() > 0 && r.kind != Registry::Kind::Kubernetes)
+    fields.reading().warn(*kubernetes, fields.path("kubernetes"), "has no effect: registry.kind is not kubernetes");
   if (const Node* lease = fields.given("lease"); lease && r.valid <= r.lease)
     fields.error("lease", *lease, "registry.valid (" + duration_text(r.valid) + ") must be longer than the lease");
 }

@@ -256,6 +256,7 @@ void TlsContext::choose(const std::vector<std::string>& protocols) {
 bool TlsContext::accepts(const identity::Certificate& peer, std::string_view expected) const {
   const auto id = peer.workload_id();
   if (!id) return false;
+  if (expected.ends_with("/*")) return identity::matches(expected, *id, home_);
   if (!expected.empty()) return id->text() == expected;
   if (identities_.empty()) return id->trust_domain() == home_ || (trust_ && trust_->knows(id->trust_domain()));
   return std::any_of(identities_.begin(), identities_.end(),

@@ -134,6 +134,9 @@ class Cause {
       if (none)
         return {"The cluster " + d_.cluster + " is looked up in the registry, and there is none (" +
                 keys_.of({"registry", "kind"}) + "); give it endpoints (clusters." + d_.cluster + ".endpoints), or a registry."};
+      if (keys_.document().registry.kind == config::Registry::Kind::Kubernetes)
+        return {"Kubernetes has no endpoints of the service " + d_.plan->service + wrong + since(d_.known_since_ms) + ".",
+                "`kubectl get endpointslices -l kubernetes.io/service-name=NAME` shows what the API server has."};
       return {"Nobody has registered the service " + d_.plan->service + wrong + since(d_.known_since_ms) + ".",
               "`outrider services` lists who has registered."};
     }

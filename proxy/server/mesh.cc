@@ -1,6 +1,7 @@
 #include "server/mesh.h"
 
 #include "base/log.h"
+#include "server/kubernetes_mesh.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -51,15 +52,22 @@ discovery::DhtOptions options_of(const config::Document& document, const std::op
 }  // namespace
 
 Mesh::Mesh(net::Loop& control, stats::Catalog& catalog, stats::Shard& shard)
-    : control_(control), shard_(shard), lookup_(catalog.slot(names::kRegistryLookupDuration)),
+    : control_(control), catalog_(catalog), shard_(shard), lookup_(catalog.slot(names::kRegistryLookupDuration)),
       propagation_(catalog.slot(names::kRegistryPropagation)),
       published_(catalog.slot(names::kRegistryPublishes, {{"result", "success"}})),
       unpublished_(catalog.slot(names::kRegistryPublishes, {{"result", "failure"}})) {}
 
 Mesh::~Mesh() { stop(); }
 
-std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>& identity, int socket) {
+std::string Mesh::start(const config::Document& document, const std::optional<identity::Identity>& identity, int socket,
+                        milliseconds file_look) {
   if (document.registry.kind == config::Registry::Kind::None) return {};
+  if (document.registry.kind == config::Registry::Kind::Kubernetes) {
+    auto made = std::make_unique<KubernetesMesh>(control_, catalog_, shard_);
+    if (auto problem = made->start(document, file_look); !problem.empty()) return problem;
+    kubernetes_ = std::move(made);
+    return {};
+  }
   auto options = options_of(document, identity);
   options.socket = socket;
   const auto bind = net::Address::parse(document.registry.bind);
@@ -94,9 +102,15 @@ void Mesh::renew(const identity::Identity& identity) {
 void Mesh::stop() {
   if (dht_) dht_->stop();
   dht_.reset();
+  kubernetes_.reset();
+}
+
+discovery::Registry* Mesh::names() const {
+  return kubernetes_ ? static_cast<discovery::Registry*>(&kubernetes_->registry()) : dht_.get();
 }
 
 admin::RegistryView Mesh::view() const {
+  if (kubernetes_) return kubernetes_->view();
   admin::RegistryView view;
   view.kind = "none";
   if (!dht_) return view;
@@ -120,12 +134,15 @@ admin::RegistryView Mesh::view() const {
 
 std::vector<Mesh::Watched> Mesh::watched() const {
   std::vector<Watched> all;
-  if (!dht_) return all;
-  for (const auto& each : dht_->services()) {
+  const auto add = [&](const auto& each) {
     Watched one{each.service, discovery::name_of(each.known), each.instances, each.draining, {}};
     if (each.age) one.age_s = double(each.age->count()) / 1000;
     all.push_back(std::move(one));
-  }
+  };
+  if (dht_)
+    for (const auto& each : dht_->services()) add(each);
+  if (kubernetes_)
+    for (const auto& each : kubernetes_->registry().watched()) add(each);
   return all;
 }
 
@@ -144,6 +161,7 @@ std::optional<milliseconds> Mesh::longest_turn() const {
 }
 
 void Mesh::add_samples(stats::Samples& samples) const {
+  if (kubernetes_) kubernetes_->add_samples(samples);
   if (!dht_) return;
   const auto& stats = dht_->stats();
   const auto facts = dht_->facts();

@@ -13,6 +13,8 @@
 
 namespace outrider::server {
 
+class KubernetesMesh;
+
 // Made of the configuration's `registry` block; with kind none there is nothing in it. Owned by the supervisor; control
 // loop. Its end withdraws what is announced.
 class Mesh final : discovery::DhtEvents {
@@ -21,11 +23,13 @@ class Mesh final : discovery::DhtEvents {
   ~Mesh();
   // Empty, or what could not be done and by what key.
   // `socket`: bound to registry.bind by the process before us; -1: it is to be bound.
-  std::string start(const config::Document& document, const std::optional<identity::Identity>& identity, int socket = -1);
+  std::string start(const config::Document& document, const std::optional<identity::Identity>& identity, int socket,
+                    milliseconds file_look);
   void renew(const identity::Identity& identity);                   // another certificate: registrations are signed anew
   void stop();                                                      // withdraws, waiting a little for an acknowledgement
-  discovery::MeshRegistry* registry() const { return dht_.get(); }  // null: kind none
+  discovery::MeshRegistry* registry() const { return dht_.get(); }  // in which we register; null: there is none
   explicit operator bool() const { return dht_ != nullptr; }
+  discovery::Registry* names() const;  // in which services are found by their names; null: kind none
   admin::RegistryView view() const;
   struct Watched {
     std::string service, known;
@@ -48,9 +52,11 @@ class Mesh final : discovery::DhtEvents {
   void on_published(const std::string& service, bool acknowledged) override;
   void on_withdrawn(const std::string& service, bool acknowledged) override;
   net::Loop& control_;
+  stats::Catalog& catalog_;
   stats::Shard& shard_;
   stats::Slot lookup_, propagation_, published_, unpublished_;
   std::unique_ptr<discovery::MeshRegistry> dht_;
+  std::unique_ptr<KubernetesMesh> kubernetes_;
 };
 
 }  // namespace outrider::server

@@ -251,6 +251,8 @@ std::vector<std::string> secrets_of(const config::Document& document) {
   if (const std::string& dir = document.identity.dir; !dir.empty())
     for (const char* name : {"/tls.crt", "/tls.key", "/ca.crt"}) files.push_back(dir + name);
   add(document.registry.key);
+  if (document.registry.kind == config::Registry::Kind::Kubernetes)
+    for (const std::string& file : {document.registry.kubernetes.token_file, document.registry.kubernetes.ca}) add(file);
   for (const auto& [domain, file] : document.identity.trust) add(file);
   for (const auto& listener : document.listeners)
     for (const auto& site : listener.tls.sites) {
@@ -283,7 +285,7 @@ std::vector<std::string> files_of(const config::Document& document) {
 bool holds_keys(const config::Document& document) { return document.identity || !secrets_of(document).empty(); }
 
 bool binds_low_port(const config::Document& document) {
-  if (document.registry.kind == config::Registry::Kind::None) return false;
+  if (document.registry.kind != config::Registry::Kind::Dht) return false;
   const auto at = net::Address::parse(document.registry.bind);
   return at && at->port() > 0 && at->port() < 1024;
 }

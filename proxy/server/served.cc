@@ -196,7 +196,7 @@ void Supervisor::update_services(const config::Document* before) {
     return all ? all->find("cluster") : nullptr;
   };
   const config::Node *was = before ? defaults(*before) : nullptr, *is = defaults(*document_);
-  if (!before || (was && is && !(*was == *is))) services_->by_name(mesh_.registry(), snapshot_->by_name);
+  if (!before || (was && is && !(*was == *is))) services_->by_name(mesh_.names(), snapshot_->by_name);
   for (const std::string& name : services_->configured())
     if (!document_->cluster(name)) {
       services_->remove(name);
@@ -205,7 +205,7 @@ void Supervisor::update_services(const config::Document* before) {
   for (size_t i = 0; i < document_->clusters.size(); ++i) {
     const config::Cluster& cluster = document_->clusters[i];
     if (services_->configured(cluster.name) == snapshot_->clusters[i].get()) continue;
-    services_->add(snapshot_->clusters[i], snapshot_->limits[i], [&] { return endpoints_.add(cluster, mesh_.registry()); });
+    services_->add(snapshot_->clusters[i], snapshot_->limits[i], [&] { return endpoints_.add(cluster, mesh_.names()); });
   }
 }
 

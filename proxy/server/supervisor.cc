@@ -233,9 +233,9 @@ void Supervisor::end() {
 // --- what there is ----------------------------------------------------------------------------------------------
 
 std::string Supervisor::start_mesh() {
-  const bool asks = settings_.inheritance && document_->registry.kind != config::Registry::Kind::None;
+  const bool asks = settings_.inheritance && document_->registry.kind == config::Registry::Kind::Dht;
   const int socket = asks ? settings_.inheritance->registry(document_->registry.bind, document_->lifecycle.upgrade_timeout) : -1;
-  return mesh_.start(*document_, state_.identity, socket);
+  return mesh_.start(*document_, state_.identity, socket, settings_.file_look);
 }
 
 net::Address Supervisor::address_of(std::string_view listener) const {

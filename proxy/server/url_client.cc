@@ -2,64 +2,31 @@
 
 namespace outrider::server {
 
-namespace {
-
-constexpr seconds kFresh{30};  // so long an address is taken for its host's
-
-std::shared_ptr<const upstream::ClusterPlan> plan_of(const filter::Url& url, TlsFiles::Slot tls, milliseconds connect) {
-  auto plan = std::make_shared<upstream::ClusterPlan>();
-  plan->name = url.authority;
-  plan->protocol = url.https ? upstream::Protocol::Either : upstream::Protocol::Http1;
-  plan->tls.files = std::move(tls);
-  plan->tls.name = url.host;
-  plan->pool.connect_timeout = connect;
-  return plan;
-}
-
-}  // namespace
-
 UrlClient::UrlClient(const upstream::Context& context, upstream::AttemptPool& attempts, filter::Url url, TlsFiles::Slot tls,
                      milliseconds connect, UrlEvents& events)
-    : control_(context.loop), url_(std::move(url)), events_(events),
-      cluster_(new upstream::Cluster(context, plan_of(url_, std::move(tls), connect), std::make_shared<upstream::Limits>())),
-      lookup_(control_, *this), fetch_(control_, attempts, *this) {}
+    : events_(events), host_(context, url, plan_of(url, std::move(tls), connect), *this), fetch_(context.loop, attempts, *this) {}
 
 void UrlClient::ask(filter::Subrequest& what) {
   what_ = &what;
+  const filter::Url& url = host_.url();
   http::RequestHead& head = what.head;
-  head.scheme = url_.https ? "https" : "http";
-  head.authority = url_.authority;
-  head.path = url_.path;
-  head.headers.set("Host", url_.authority);
+  head.scheme = url.https ? "https" : "http";
+  head.authority = url.authority;
+  head.path = url.path;
+  head.headers.set("Host", url.authority);
   head.headers.set("User-Agent", "outrider");
-  if (control_.now() < fresh_until_) return fetch_.start(cluster_, what);
-  const bool v6 = url_.host.find(':') != std::string::npos;
-  const auto literal = net::Address::parse((v6 ? "[" + url_.host + "]" : url_.host) + ":" + std::to_string(url_.port));
-  if (literal) ask_at({*literal});
-  else lookup_.start(url_.host, url_.port);
+  host_.find();
 }
 
-void UrlClient::on_looked_up(const std::vector<net::Address>& found, const std::string& trouble) {
-  if (found.empty()) return events_.on_answered("lookup", trouble);
-  ask_at(found);
-}
-
-void UrlClient::ask_at(const std::vector<net::Address>& at) {
-  std::vector<std::shared_ptr<const discovery::Instance>> endpoints;
-  for (const net::Address& address : at) {
-    auto endpoint = std::make_shared<discovery::Instance>();
-    endpoint->address = address.text();
-    endpoints.push_back(std::move(endpoint));
-  }
-  if (auto next = upstream::next_set(set_, upstream::Known::Yes, endpoints)) cluster_->adopt(set_ = std::move(next));
-  fresh_until_ = control_.now() + kFresh;
-  fetch_.start(cluster_, *what_);
+void UrlClient::on_host(const char* failure, const std::string& why) {
+  if (failure) return events_.on_answered(failure, why);
+  fetch_.start(host_.cluster(), *what_);
 }
 
 void UrlClient::on_fetched() {
   const char* const error = what_->error;
   if (!error) return events_.on_answered(nullptr, {});
-  fresh_until_ = {};
+  host_.forget();
   events_.on_answered(std::string_view(error) == "timeout" ? "timeout" : "connection", error);
 }
 

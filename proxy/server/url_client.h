@@ -3,13 +3,9 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "exchange/fetch.h"
-#include "filter/url.h"
-#include "net/lookup.h"
-#include "server/tls_files.h"
-#include "upstream/attempt.h"
+#include "server/url_host.h"
 
 namespace outrider::server {
 
@@ -22,9 +18,8 @@ class UrlEvents {
   ~UrlEvents() = default;
 };
 
-// Looks the host up, which is remembered for a while and until something goes wrong, and asks by a connection that is kept. One
-// request at a time. Owned by whoever asks; control loop.
-class UrlClient final : net::LookupEvents, exchange::FetchEvents {
+// Asks by a connection that is kept. One request at a time. Owned by whoever asks; control loop.
+class UrlClient final : UrlHostEvents, exchange::FetchEvents {
  public:
   // `tls` is null for http://. One try to connect takes no longer than `connect`.
   UrlClient(const upstream::Context& context, upstream::AttemptPool& attempts, filter::Url url, TlsFiles::Slot tls,
@@ -33,17 +28,11 @@ class UrlClient final : net::LookupEvents, exchange::FetchEvents {
   void ask(filter::Subrequest& what);
 
  private:
-  void on_looked_up(const std::vector<net::Address>& found, const std::string& trouble) override;
+  void on_host(const char* failure, const std::string& why) override;
   void on_fetched() override;
-  void ask_at(const std::vector<net::Address>& at);
-  net::Loop& control_;
-  const filter::Url url_;
   UrlEvents& events_;
-  Ref<upstream::Cluster> cluster_;
-  std::shared_ptr<const upstream::EndpointSet> set_;
   filter::Subrequest* what_ = nullptr;
-  TimePoint fresh_until_{};
-  net::Lookup lookup_;
+  UrlHost host_;
   exchange::Fetch fetch_;
 };
 

@@ -119,7 +119,7 @@ std::vector<admin::Part> View::readiness() const {
   parts.push_back(
       {"listeners", state_.started, std::to_string(state_.listening) + " of " + std::to_string(state_.listeners) + " open"});
   admin::Part identity{"identity", true, "none", false};
-  if (document.registry.kind != config::Registry::Kind::None)
+  if (document.registry.kind == config::Registry::Kind::Dht)
     identity = {"identity", true, "none: registrations are unsigned", true};
   if (state_.identity) {
     const WallTime now = net::Loop::wall();
@@ -133,10 +133,11 @@ std::vector<admin::Part> View::readiness() const {
   const auto found = registry();
   if (found.kind != "none") {
     std::string detail = found.detail;
-    if (!found.sealed) detail += ", packets not sealed";
-    if (!found.signed_records) detail += ", records not signed";
-    parts.push_back({"registry", found.ready || !document.lifecycle.wait_registry, detail,
-                     !found.ready || !found.sealed || !found.signed_records});
+    const bool dht = found.kind == "dht", open = dht && !found.sealed, unsigned_records = dht && !found.signed_records;
+    if (open) detail += ", packets not sealed";
+    if (unsigned_records) detail += ", records not signed";
+    parts.push_back(
+        {"registry", found.ready || !document.lifecycle.wait_registry, detail, !found.ready || open || unsigned_records});
   }
   if (!state_.local_cluster.empty())
     parts.push_back({"service", true, document.service.name + (state_.app_up ? " answers" : " does not answer"), !state_.app_up});

@@ -192,10 +192,26 @@ Fact check_files(const config::Document& document) {
   return fine(name, "certificates, keys and authorities of listeners and clusters fit, and what filters need is there");
 }
 
+// What only the running proxy knows: whether the API server answers and what it allows.
+Fact check_kubernetes(const config::Kubernetes& own, const RunningProxy& proxy) {
+  const std::string name = "registry";
+  for (const auto& [key, file] : {std::pair{"token_file", own.token_file}, std::pair{"ca", own.ca}})
+    if (!file.empty() && access(file.c_str(), R_OK) != 0)
+      return wrong(name, file + " cannot be read: " + std::strerror(errno), std::string("registry.kubernetes.") + key);
+  if (!proxy || proxy.registry.empty())
+    return fine(name, "Kubernetes' EndpointSlices; whether the API server answers, the running proxy would know");
+  const auto answer = parsed(proxy.registry);
+  const std::string detail = text_of(answer, "detail");
+  const bool ready = answer.HasMember("ready") && answer["ready"].IsTrue();
+  if (ready) return fine(name, detail);
+  return wrong(name, detail, "the ServiceAccount needs get, list and watch of endpointslices (discovery.k8s.io)");
+}
+
 Fact check_registry(const config::Document& document, const RunningProxy& proxy, const Resolve& resolve) {
   const std::string name = "registry";
   const config::Registry& own = document.registry;
   if (own.kind == config::Registry::Kind::None) return skipped(name, "none is configured");
+  if (own.kind == config::Registry::Kind::Kubernetes) return check_kubernetes(own.kubernetes, proxy);
   std::vector<std::string> bad, odd, good, fixes;
   if (own.bootstrap.empty())
     odd.push_back("there are no seeds: it finds others only once they come to it"),
@@ -289,7 +305,7 @@ Fact check_folders(const config::Document& document) {
     std::string key, path;
   };
   std::vector<Wanted> wanted;
-  if (document.registry.kind != config::Registry::Kind::None && !document.registry.snapshot.empty())
+  if (document.registry.kind == config::Registry::Kind::Dht && !document.registry.snapshot.empty())
     wanted.push_back({"registry.snapshot", document.registry.snapshot});
   // The standard one is used where there is something to put it into.
   const auto& upkeep = document.upkeep;
