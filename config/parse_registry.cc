@@ -1,6 +1,7 @@
 // `registry`: how services find each other, and who may speak for them.
 
 #include "base/text.h"
+#include "config/name_server.h"
 #include "config/parse.h"
 
 namespace outrider::config {
@@ -73,8 +74,8 @@ void read_registry(Fields& top, Registry& r) {
   }
   if (!fields.off("dns", false)) {
     Fields dns = fields.map("dns");
-    dns.later("listen", {"off"}, {"127.0.0.1:15053"});
     dns.text("domain", r.domain, "domain", check_trust_domain);
+    read_name_server(dns);
   }
   if (const Node* lease = fields.given("lease"); lease && r.valid <= r.lease)
     fields.error("lease", *lease, "registry.valid (" + duration_text(r.valid) + ") must be longer than the lease");

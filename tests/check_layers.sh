@@ -15,7 +15,8 @@ filters: base config identity http stats filter
 upstream: base config stats net http wire discovery
 exchange: base config stats net http wire filter upstream
 admin: base config stats net http wire
-server: base config identity stats http net filter wire discovery filters upstream exchange admin
+dns: base config identity stats net discovery
+server: base config identity stats http net filter wire discovery filters upstream exchange admin dns
 '
 bad=0
 for floor in $(echo "$allowed" | sed -n 's/:.*//p'); do

@@ -31,6 +31,13 @@
 #include "server/worker.h"
 #include "stats/collector.h"
 
+namespace outrider::dns {
+class Server;
+}
+namespace outrider::net {
+class VirtualAddresses;
+}
+
 namespace outrider::server {
 
 class OverloadWatch;
@@ -68,7 +75,8 @@ class Supervisor final : public WorkerEvents,
   std::string start();
   int run();   // until it has ended; the exit code
   void end();  // any thread: as SIGTERM
-  // After start(), any thread, for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
+  // After start(), any thread, for tests and messages: the address a listener has in fact; admin, health and metrics are names
+  // too.
   net::Address address_of(std::string_view listener) const;
   State& state() { return state_; }
   // On the control loop: serves `next` in place of what there is, all of it or nothing. Empty, or why not. Connections stay, and
@@ -120,6 +128,9 @@ class Supervisor final : public WorkerEvents,
   std::string start_mesh();
   std::string open_listeners(const exchange::Snapshot& of, Opening& opening);
   std::string open_pages();
+  void make_virtual_addresses();  // dns_listener.cc, and the next
+  std::string open_dns();
+  void serve_dns();
   void serve(std::shared_ptr<const exchange::Snapshot> snapshot, Opening& opening);
   void update_services(const config::Document* before);  // null: there are none yet
   std::string set_log(config::Log::Level level);
@@ -157,6 +168,8 @@ class Supervisor final : public WorkerEvents,
   EndpointSources endpoints_;
   Mesh mesh_;
   TraceExport traces_{control_, *catalog_, *shard_};
+  std::unique_ptr<net::VirtualAddresses> virtual_addresses_;  // null: none are given
+  std::unique_ptr<dns::Server> dns_;                          // null: nobody is answered
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Services> services_;
   State state_;
