@@ -62,7 +62,7 @@ Fact check_name_server(const config::NameServer& own, const std::string& domain,
     to += (to.empty() ? "" : ", ") + text + (why.empty() ? "" : ": " + why);
   }
   if (good.empty() && bad.empty()) return skipped(name, "its port is whichever was free");
-  if (bad.empty() || (own.implied && !good.empty()))  // a machine without IPv6
+  if (!good.empty())  // one that is written down and cannot be had keeps the proxy from starting; [::1] is where there is IPv6
     return fine(name, good + " answers for the domain " + domain);
   const std::string fix = "the proxy's log says why; who else listens there: ss -lunp";
   return own.implied ? warning(name, bad, fix) : wrong(name, bad, fix);
