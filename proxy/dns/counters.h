@@ -4,28 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "stats/stats.h"
-
-// DEV-NAMES-BEGIN
-namespace outrider::stats::names {
-// The server of DNS beside the application. result: found, no_name, no_data, not_ready (the registry does not say), no_room (of
-// virtual addresses, or of names that wait), forwarded, unanswered (by nobody who was asked for it), loop (it was our own),
-// malformed, refused.
-inline constexpr Name kDnsQueries{
-    // result
-    "outrider_dns_queries_total", "Questions to the proxy's own server of DNS, by what was answered.", Kind::Counter};
-// reason: no_query, rate, in_flight, connections, unsent (the client takes no answer).
-inline constexpr Name kDnsDropped{// reason
-                                  "outrider_dns_queries_dropped_total",
-                                  "Questions to the proxy's own server of DNS that were not answered, by why.", Kind::Counter};
-// reason: timeout, unreachable, refused (it could not, or would not), mismatched (an answer to something else; it is waited on).
-inline constexpr Name kDnsForwardFailures{
-    // reason
-    "outrider_dns_forward_failures_total", "Tries to have other servers of DNS answer that failed, by why.", Kind::Counter};
-inline constexpr Name kDnsVirtualAddresses{"outrider_dns_virtual_addresses", "Services that have a virtual address.",
-                                           Kind::Gauge};
-}  // namespace outrider::stats::names
-// DEV-NAMES-END
+#include "stats/names.h"
 
 namespace outrider::dns {
 

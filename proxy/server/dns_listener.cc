@@ -17,7 +17,8 @@ namespace outrider::server {
 
 namespace {
 
-constexpr const char *kDatagrams = "dns_udp", *kStreams = "dns_tcp";  // of sockets that are handed over
+constexpr const char* kName =
+    "dns";  // of pages; the number of a socket that is handed over is 0 for datagrams, 1 for connections
 
 bool answers_virtually(const config::Document& document) {
   using Answers = config::NameServer::Answers;
@@ -87,10 +88,8 @@ std::string Supervisor::open_dns() {
     const auto at = net::Address::parse(text);
     if (!at) return "registry.dns.listen: \"" + text + "\" is no address";
     dns::Server::Sockets inherited;
-    if (auto* before = settings_.inheritance.get()) {
-      const auto datagrams = before->page(kDatagrams, at->text()), streams = before->page(kStreams, at->text());
-      if (!datagrams.empty() && !streams.empty()) inherited = {datagrams[0], streams[0]};
-    }
+    if (auto* before = settings_.inheritance.get())
+      if (const auto both = before->page(kName, at->text()); both.size() == 2) inherited = {both[0], both[1]};
     const auto opened = dns_->listen(*at, inherited);
     if (!opened && !own.implied)
       return "registry.dns.listen: cannot listen on " + text + ": " + std::strerror(opened.error().os_error);
@@ -101,9 +100,9 @@ std::string Supervisor::open_dns() {
                   {{"address", text}, {"reason", std::strerror(why)}});
       continue;
     }
-    opened_.push_back({Handed::Kind::Page, kDatagrams, at->text(), 0, opened->datagrams});
-    opened_.push_back({Handed::Kind::Page, kStreams, at->text(), 0, opened->stream});
-    pages_.emplace_back("dns", dns_->local().back());
+    opened_.push_back({Handed::Kind::Page, kName, at->text(), 0, opened->datagrams});
+    opened_.push_back({Handed::Kind::Page, kName, at->text(), 1, opened->stream});
+    pages_.emplace_back(kName, dns_->local().back());
   }
   if (dns_->local().empty()) dns_.reset();
   return {};

@@ -173,7 +173,7 @@ def tool(stage, *words):
 
 def play(stage):
     shop = stage.sidecar("shop", f"""
-service: {{name: shop, port: {SHOP}, health: {{tcp: connect, interval: 1s}}}}
+service: {{name: shop, version: v2, port: {SHOP}, health: {{tcp: connect, interval: 1s}}}}
 registry: {{bind: "{WORLD4}:4222", dns: off}}
 node: {{id: shop, address: {WORLD4}}}
 telemetry: {{metrics: {{address: "127.0.0.1:15020"}}}}
@@ -243,6 +243,9 @@ telemetry: {{metrics: {{address: "127.0.0.1:15020"}}, access_log: json}}
     check("HTTP by the address", get(("shop.default.mesh", 80), "www.example.com")[1]["who"], "shop")
     check("a Host of nobody", get(("shop.default.mesh", 80), "nobody")[1]["who"], "shop")
     check("the Host goes before", get((address, 80), "shop")[1]["who"], "shop")
+    check("a version", get(("v2.shop.default.mesh", 80), "v2.shop.default.mesh")[1]["who"], "shop")
+    check("another address", dig("v2.shop.default.mesh")[1] == dig("shop.default.mesh")[1], False)
+    check("a version that nobody is", dig("v3.shop.default.mesh")[0], "NXDOMAIN")
     check("in clear text nowhere", stage.wire.has(b"HTTP/1.1"), False)
     check("others as before", get((WORLD4, 80), "www.example.com")[1]["who"], "world")
     until("that to be seen: whoever looks is not blind", lambda: stage.wire.has(b"HTTP/1.1"))
