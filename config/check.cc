@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/name_server.h"
 #include "config/shadowed.h"
 
 namespace outrider::config {
@@ -67,6 +68,9 @@ void check_ports(Reading& reading, const Document& d, const Layers& layers) {
     const std::string path = join_path("listeners", l.name) + ".address";
     for (const std::string& address : l.addresses) bind(address, path, {"listeners", l.name, "address"});
   }
+  const NameServer server = name_server_of(d);
+  if (!server.implied)
+    for (const std::string& address : server.listen) bind(address, "registry.dns.listen", {"registry", "dns", "listen"});
   bind(d.admin.address, "admin.address", {"admin", "address"});
   bind(d.admin.health, "admin.health", {"admin", "health"});
   bind(d.metrics.address, "telemetry.metrics.address", {"telemetry", "metrics", "address"});
@@ -166,9 +170,24 @@ void check_admin(Reading& reading, const Document& d, const Layers& layers) {
                 at + " can be reached from other machines: expected an address of this one (127.0.0.1:15000), unix:/path or off");
 }
 
+// Whoever reaches it may ask it for everything, in anybody's name.
+void check_name_server(Reading& reading, const Document& d, const Layers& layers) {
+  const NameServer server = name_server_of(d);
+  for (const std::string& at : server.listen)
+    if (!at.starts_with("127.") && !at.starts_with("[::1]:"))
+      reading.warn(pointed(layers, {"registry", "dns", "listen"}), "registry.dns.listen",
+                   at + " can be reached from other machines, for which this is an open resolver; 127.0.0.1:15053 cannot");
+  if (server.answers == NameServer::Answers::Virtual && !server.listen.empty() && !passes_redirected_on(d))
+    reading.error(
+        pointed(layers, {"registry", "dns", "answers"}), "registry.dns.answers",
+        "nobody would take connections to virtual addresses: no listener has direction: outbound, transparent: redirect "
+        "and a rule that passes on what was redirected (mode: sidecar has one); expected auto or endpoints");
+}
+
 void check(Reading& reading, const Document& d, const Layers& layers) {
   check_ports(reading, d, layers);
   check_admin(reading, d, layers);
+  check_name_server(reading, d, layers);
   if (layers.sources.registry_only) {
     if (d.registry.kind != Registry::Kind::Dht)
       reading.error(pointed(layers, {"registry", "kind"}), "registry.kind",

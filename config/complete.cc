@@ -157,6 +157,14 @@ struct Completion {
     d.effective.at("registry").put("kind", Node::scalar("none"));
   }
 
+  // Beside an application that may ask for services by name; where it is written down, always.
+  void decide_name_server() {
+    if (d.mode == Mode::Sidecar && d.registry.kind != Registry::Kind::None && !layers.sources.registry_only) return;
+    Node& dns = d.effective.at("registry").at("dns");
+    const Node* listen = dns.is_map() ? dns.find("listen") : nullptr;
+    if (listen && listen->origin().kind == Origin::Kind::Default) dns.put("listen", Node::scalar("off"));
+  }
+
   // A rule's own ways of trying again, key by key over those of each cluster that it leads to.
   void resolve_tries(Route& route) const {
     if (route.own_tries.size() == 0) return;
@@ -256,6 +264,7 @@ void complete(Reading& reading, Document& d, const Layers& layers) {
   Clusters clusters(reading, d, layers);
   Completion all{reading, d, layers, {}, {}, clusters};
   all.decide_registry();
+  all.decide_name_server();
   for (Listener& listener : d.listeners) all.attach(listener);
   all.unused("routes", all.tables, "table");
   all.unused("filters", all.chains, "chain");

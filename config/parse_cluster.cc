@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/name_server.h"
 #include "config/parse.h"
 
 namespace outrider::config {
@@ -117,20 +118,20 @@ void read_endpoints(Fields& fields, std::vector<Endpoint>& endpoints) {
       [&](const Node& text, const std::string& path) { add(text, path, {.address = text.text()}); });
 }
 
-namespace {
-
-std::string check_dns_name(std::string& name) {
-  if (name.ends_with('.')) name.pop_back();
-  return is_host(name) && name.front() != '*' && name.front() != '[' ? std::string()
-                                                                     : "expected a host's name, got \"" + name + "\"";
-}
-
 // Only what is a number can be asked without asking anybody first.
 std::string check_dns_server(std::string& server) {
   const bool v6 = server.find(':') != server.rfind(':') && server.front() != '[';
   if (v6) server = "[" + server + "]";
   if (server.ends_with(']') || server.find(':') == server.npos) server += ":53";
   return check_address(server, {.wildcard = false, .unix_path = false, .port_zero = false});
+}
+
+namespace {
+
+std::string check_dns_name(std::string& name) {
+  if (name.ends_with('.')) name.pop_back();
+  return is_host(name) && name.front() != '*' && name.front() != '[' ? std::string()
+                                                                     : "expected a host's name, got \"" + name + "\"";
 }
 
 void read_dns(Fields& fields, Dns& dns) {

@@ -1,6 +1,7 @@
 // `registry`: how services find each other, and who may speak for them.
 
 #include "base/text.h"
+#include "config/name_server.h"
 #include "config/parse.h"
 
 namespace outrider::config {
@@ -75,8 +76,8 @@ void read_registry(Fields& top, Registry& r) {
   }
   if (!fields.off("dns", false)) {
     Fields dns = fields.map("dns");
-    dns.later("listen", {"off"}, {"127.0.0.1:15053"});
     dns.text("domain", r.domain, "domain", check_trust_domain);
+    read_name_server(dns);
   }
   const Node* kubernetes = fields.given("kubernetes");
   read_kubernetes(fields, r.kubernetes);

@@ -216,6 +216,8 @@ std::optional<Node> compound(const Key& key) {
   if (type == "auto, off or number") return any_of({strict_text("auto"), off(), number(range)});
   if (type == "off, json or text") return words({"off", "json", "text"});
   if (type == "addresses") return addresses();
+  if (type == "addresses or off") return any_of({addresses(), off()});
+  if (type == "network or off") return any_of({strict_text("[0-9a-fA-F:.]+/[0-9]{1,3}"), off()});
   if (type == "address") return strict_text(kAddress);
   if (type == "address or off") return any_of({strict_text(kAddress), off()});
   if (type == "learned or duration") return quantity(std::string("learned|") + kDuration);

@@ -17,7 +17,8 @@ upstream: base config stats net http wire discovery
 exchange: base config stats net http wire filter upstream
 admin: base config stats net http wire
 inject: base
-server: base config identity stats http net capture filter wire discovery filters upstream exchange admin inject
+dns: base config identity stats net discovery
+server: base config identity stats http net capture filter wire discovery filters upstream exchange admin inject dns
 '
 bad=0
 for floor in $(echo "$allowed" | sed -n 's/:.*//p'); do

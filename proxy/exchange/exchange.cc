@@ -134,7 +134,7 @@ bool Exchange::step() {
         if (!waited_out_) {
           cluster_->await_set(place_);
           if (trail().look_up == TimePoint{}) trail().look_up = site_.loop.now();
-          const int patience = route_->onward && session_->meant_for() ? 1 : 5;  // there is another way
+          const int patience = route_->onward && session_->meant_for() && !by_address_ ? 1 : 5;  // there is another way
           if (!wait_limit_.armed()) site_.loop.arm(wait_limit_, cluster_->plan().pool.connect_timeout * patience);
           return begin_wait();
         }
@@ -145,6 +145,7 @@ bool Exchange::step() {
       if (goes_onward_after_all()) {
         place_.unlink();
         waited_out_ = false;
+        if (auto called = called_service()) return lead_to(std::move(called)), true;  // and once more from here
         lead_to(serving_->clusters[*route_->onward]);
         if (!may_go_onward()) return true;
       }
@@ -272,6 +273,8 @@ bool Exchange::route() {
     Ref<upstream::Cluster> cluster;
     if (goal.cluster < kNobody) {
       cluster = serving_->clusters[goal.cluster];
+      if (cluster->plan().by_destination)
+        if (auto called = called_service()) cluster = std::move(called);
     } else if (raw_ || goal.cluster == kNobody) {  // the rule is for what was redirected
       route_ = nullptr;
       chain_ = &kNoFilters;

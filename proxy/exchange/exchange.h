@@ -75,6 +75,7 @@ class Exchange final : public filter::Call,
   bool goes_onward_after_all() const;
   bool goes_by_address() const;
   bool may_go_onward();
+  Ref<upstream::Cluster> called_service();
   uint16_t other_port() const;       // that was called, where it is not our service's; else 0
   std::string_view asked_service();  // that the Host names; empty: it is no name of one
   void lead_to(Ref<upstream::Cluster> cluster, const upstream::TryPlan* tries = nullptr);  // null: the cluster's own
@@ -228,6 +229,7 @@ class Exchange final : public filter::Call,
   bool grpc_ = false, grpc_web_ = false;                   // of either; by gRPC-Web from the client
   bool client_gone_ = false, timed_out_ = false, waited_out_ = false, relaying_ = false, counted_in_ = false, let_in_ = false;
   bool load_asked_ = false;  // by a sidecar: how busy the application is
+  bool by_address_ = false;  // led by the virtual address of a service
   bool response_ended_ = false, relay_over_ = false;
   bool unsaid_ = false;       // a tunnel that was presumed of a silent client, which then spoke HTTP: neither counted nor logged
   bool tls_ = false;          // raw, and a hello has said to whom; that name is the request's authority

@@ -237,7 +237,8 @@ void Exchange::reset_for_reuse() {
   own_trailers_ = nullptr;
   grpc_answer_.reset();
   request_frames_.clear();
-  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = load_asked_ = false;
+  client_gone_ = timed_out_ = waited_out_ = relaying_ = counted_in_ = let_in_ = dropped_ = unsaid_ = load_asked_ = by_address_ =
+      false;
   retry_reason_ = nullptr;
   seen_ = spent_ = false;
   waits_since_ = {};

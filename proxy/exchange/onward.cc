@@ -6,6 +6,7 @@
 #include "exchange/http_session.h"
 #include "exchange/service_name.h"
 #include "net/original_dst.h"
+#include "net/virtual_addresses.h"
 
 namespace outrider::exchange {
 
@@ -15,6 +16,9 @@ const char* meaning_of(std::string_view why) {
            "transparent: redirect, and rules of nft or iptables)";
   if (why == kOwnListener)
     return "it was meant for a listener of this proxy itself; leave that port out of what is redirected, or call what is behind it";
+  if (why == kVirtualAddress)
+    return "it was meant for a virtual address that stands for no service here; only addresses that this proxy's own server of DNS "
+           "has given stand for one (registry.dns): ask it for the name again";
   if (why != kOwnConnection) return "";
   return "it is a connection of this proxy's own, redirected back to it; leave the user it runs as out of the redirecting rules "
          "(nft: meta skuid, iptables: -m owner --uid-owner)";
@@ -33,10 +37,21 @@ bool Exchange::goes_onward(uint32_t chosen) {
   return chosen != kByHost || raw_ || asked_service().empty();
 }
 
+// A virtual address was called: the service is as good as named. Null: it was another, or stands for nothing.
+Ref<upstream::Cluster> Exchange::called_service() {
+  const net::VirtualAddresses* const all = site_.virtual_addresses;
+  if (!all || !session_->meant_for() || !all->covers(*session_->meant_for())) return {};
+  const std::string service = all->service_of(*session_->meant_for());
+  if (service.empty()) return {};
+  by_address_ = true;
+  if (raw_) chain_ = &kNoFilters;  // they see requests
+  return site_.by_name.find(service);
+}
+
 // Of a service that was found by its name, or was not. Who is not in the registry may be somewhere else: to where the connection
 // was meant for it goes without us, too.
 bool Exchange::goes_onward_after_all() const {
-  return route_->onward && session_->meant_for() && route_->home_port == 0 && !cluster_->plan().by_destination &&
+  return route_->onward && session_->meant_for() && !by_address_ && route_->home_port == 0 && !cluster_->plan().by_destination &&
          (cluster_->known() == upstream::Known::Absent || cluster_->known() == upstream::Known::NotYet);
 }
 
@@ -59,6 +74,7 @@ bool Exchange::may_go_onward() {
   if (!meant_for) why = kNotRedirected;
   else if (net::is_one_of(*meant_for, site_.listening)) why = kOwnListener;
   else if (is_own()) why = kOwnConnection;
+  else if (site_.virtual_addresses && site_.virtual_addresses->covers(*meant_for)) why = kVirtualAddress;
   if (!why) return true;
   session_->note_not_passed_on(why);
   fail({Code::NoEndpoint, Side::Local, Retry::No, 0, why});

@@ -5,7 +5,8 @@
 
 namespace outrider::exchange {
 
-inline constexpr char kNotRedirected[] = "not_redirected", kOwnListener[] = "own_listener", kOwnConnection[] = "own_connection";
+inline constexpr char kNotRedirected[] = "not_redirected", kOwnListener[] = "own_listener", kOwnConnection[] = "own_connection",
+                      kVirtualAddress[] = "virtual_address";
 
 // For people: what is wrong, and what helps.
 const char* meaning_of(std::string_view why);

@@ -17,6 +17,10 @@
 #include "upstream/cluster_table.h"
 #include "wire/relay.h"
 
+namespace outrider::net {
+class VirtualAddresses;
+}
+
 namespace outrider::exchange {
 
 class Decisions;
@@ -65,6 +69,7 @@ struct Site {
   Ref<Serving> serving;                                                     // the newest
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
   std::vector<net::Address> listening;                                      // where the doors are
+  const net::VirtualAddresses* virtual_addresses = nullptr;                 // of services; null: there are none
   IntrusiveList<HttpSession> sessions;                                      // for draining
   IntrusiveList<Shadow> shadows;                                            // that have been sent; nobody waits for them
   bool draining = false;

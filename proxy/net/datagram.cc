@@ -69,7 +69,8 @@ void Datagram::on_events() {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       if (errno == EAGAIN) return;
-      continue;  // ECONNREFUSED and the like: an ICMP answer to something sent earlier
+      owner_.on_unreachable();  // ECONNREFUSED and the like: an ICMP answer to something sent earlier
+      continue;
     }
     owner_.on_datagram({scratch.data(), size_t(n)}, Address(reinterpret_cast<sockaddr*>(&from), length));
   }

@@ -16,6 +16,7 @@ struct PollHandle;  // poll.h
 class DatagramEvents {
  public:
   virtual void on_datagram(std::span<char> bytes, const Address& from) = 0;  // bytes are the socket's own scratch
+  virtual void on_unreachable() {}  // of a socket that is connected: whoever it is connected to has refused, or is not there
 
  protected:
   ~DatagramEvents() = default;
@@ -36,6 +37,7 @@ class Datagram {
   void resume();
   int send(std::string_view bytes, const Address& to);  // 0, or an errno; full socket buffers drop (EAGAIN)
   Address local() const;
+  int descriptor() const { return fd_; }
 
  private:
   void on_events();

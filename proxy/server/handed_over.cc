@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "dns/server.h"
 #include "net/ticket_keys.h"
 #include "server/supervisor.h"
 #include "stats/names.h"
@@ -63,6 +64,7 @@ void Supervisor::on_successor() {
   state_.draining = true;
   announced_ = false;
   if (mesh_) mesh_.registry()->leave_silently();
+  if (dns_) dns_->leave();
   opened_.clear();
   for (auto* server : {&admin_, &health_, &metrics_}) {
     if (!*server) continue;
@@ -94,6 +96,7 @@ void Supervisor::on_turn_come() {
   for (auto& worker : workers_) worker->let_in();
   for (auto* server : {&admin_, &health_, &metrics_})
     if (*server) (*server)->let_in();
+  serve_dns();
   count_upgrade("success", settings_.inheritance->times() + 1);
   say_hello();
   watch_app();

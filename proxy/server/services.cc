@@ -94,7 +94,9 @@ std::shared_ptr<const upstream::ClusterPlan> Services::plan_for(std::string_view
   if (const auto it = found_.find(service); it != found_.end()) return it->second.first;
   if (found_.size() >= kFoundKept) found_.clear();
   auto plan = std::make_shared<upstream::ClusterPlan>(defaults_);
-  plan->name = plan->service = std::string(service);
+  plan->name = std::string(service);
+  plan->service = plan->name.substr(0, plan->name.find('@'));  // "shop/reviews@v2": those of a version
+  if (plan->service.size() < plan->name.size()) plan->version = plan->name.substr(plan->service.size() + 1);
   plan->found = true;
   return found_.emplace(service, std::make_pair(plan, std::make_shared<upstream::Limits>())).first->second.first;
 }
@@ -113,7 +115,7 @@ void Services::watch(int worker, const std::string& service) {
   if (!fresh) return tell(service, group);
   group.plan = plan_for(service);
   group.limits = limits_for(service);
-  group.source = {by_name_, service};
+  group.source = {by_name_, group.plan->service};
   follow(service, group);
 }
 

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "discovery/dht/keys.h"
+#include "dns/server.h"
 #include "net/ticket_keys.h"
+#include "net/virtual_addresses.h"
 #include "server/autoscale.h"
 #include "server/build.h"
 #include "server/cluster_plans.h"
@@ -112,6 +114,7 @@ Supervisor::~Supervisor() {
   metrics_.reset();
   for (auto& worker : workers_) worker->join();
   upgrade_.reset();
+  dns_.reset();
   if (is_heir && mesh_) mesh_.registry()->leave_silently();  // whose place we have not taken is still there
   if (services_) services_->stop();
   mesh_.stop();
@@ -147,11 +150,13 @@ std::string Supervisor::start_all() {
   tls_files_.watch(control_, *catalog_, *shard_, settings_.file_look);
   const auto peers = std::make_shared<exchange::PeerNames>(document_->identity.trust_domain);
   const uint32_t threads = threads_of(*document_);
+  make_virtual_addresses();
   for (uint32_t i = 0; i < threads; ++i) {
     worker_shards_.push_back(catalog_->make_shard());
     workers_.push_back(
         std::make_unique<Worker>(int(i), *catalog_, *worker_shards_.back(), document_->registry.idle_timeout, peers, *this));
     workers_.back()->trace_to(traces_);
+    workers_.back()->know(virtual_addresses_.get());
   }
   if (settings_.sources)
     reloader_ = std::make_unique<Reloader>(
@@ -166,6 +171,7 @@ std::string Supervisor::start_all() {
   Opening opening;
   if (auto problem = open_listeners(*snapshot_, opening); !problem.empty()) return problem;
   if (auto problem = open_pages(); !problem.empty()) return problem;
+  if (auto problem = open_dns(); !problem.empty()) return problem;
   // Threads have what the one that starts them has: this is the last moment before the first of them.
   if (sandbox)
     if (const auto problem = drop_capabilities(files_of(*document_), !settings_.command.empty(), binds_low_port(*document_),
@@ -210,6 +216,7 @@ std::string Supervisor::start_all() {
   if (reloader_) reloader_->start();
   state_.started = true;
   if (awaits_turn()) return {};
+  serve_dns();
   say_hello();
   watch_app();
   if (document_->service && state_.local_cluster.empty()) announce();

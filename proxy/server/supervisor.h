@@ -31,6 +31,13 @@
 #include "server/worker.h"
 #include "stats/collector.h"
 
+namespace outrider::dns {
+class Server;
+}
+namespace outrider::net {
+class VirtualAddresses;
+}
+
 namespace outrider::server {
 
 class Autoscale;
@@ -124,6 +131,9 @@ class Supervisor final : public WorkerEvents,
   std::string start_mesh();
   std::string open_listeners(const exchange::Snapshot& of, Opening& opening);
   std::string open_pages();
+  void make_virtual_addresses();  // dns_listener.cc, and the next
+  std::string open_dns();
+  void serve_dns();
   void serve(std::shared_ptr<const exchange::Snapshot> snapshot, Opening& opening);
   void update_services(const config::Document* before);  // null: there are none yet
   std::string set_log(config::Log::Level level);
@@ -165,6 +175,8 @@ class Supervisor final : public WorkerEvents,
   EndpointSources endpoints_;
   Mesh mesh_;
   TraceExport traces_{control_, *catalog_, *shard_};
+  std::unique_ptr<net::VirtualAddresses> virtual_addresses_;  // null: none are given
+  std::unique_ptr<dns::Server> dns_;                          // null: nobody is answered
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Services> services_;
   State state_;

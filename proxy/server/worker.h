@@ -41,7 +41,8 @@ class Worker final : upstream::ServiceSource, upstream::Cluster::Ejections {
     net::Address address;  // as it is configured
     int fd;                // listening; the worker's from here on
   };
-  void trace_to(exchange::SpanSink& sink) { site_->spans.send_to(&sink); }  // before start(); outlives this
+  void trace_to(exchange::SpanSink& sink) { site_->spans.send_to(&sink); }                     // before start(); outlives this
+  void know(const net::VirtualAddresses* addresses) { site_->virtual_addresses = addresses; }  // likewise; null: there are none
   // From the control thread, at any time, before start() as well: what is served from now on. Doors whose addresses it does not
   // have are shut; connections that its plans cannot go on with are drained, the others go on by them.
   void adopt(std::shared_ptr<const exchange::Snapshot> snapshot, std::vector<Opened> opened);

@@ -88,7 +88,7 @@ inline constexpr Name kTlsRefused{  // direction, listener, reason
     "outrider_tls_refused_total", "TLS that was to be passed through and led nowhere, by reason.", Kind::Counter};
 
 // reason: not_redirected (it came directly, and has no destination), own_listener (it was meant for this proxy itself), own_connection
-// (it is one of this proxy's, redirected back to it).
+// (it is one of this proxy's, redirected back to it), virtual_address (one that stands for no service).
 inline constexpr Name kPassthroughRefused{  // direction, listener, reason
     "outrider_passthrough_refused_total", "What was to go on to the address it was meant for and could not, by reason.", Kind::Counter};
 
@@ -145,6 +145,18 @@ inline constexpr Name kMirrored{  // cluster, result
 // than dns.max_endpoints).
 inline constexpr Name kDnsLookups{  // result
     "outrider_dns_lookups_total", "Questions to DNS for endpoints, by how they ended.", Kind::Counter};
+// The server of DNS beside the application. result: found, no_name, no_data, not_ready (the registry does not say), no_room (of virtual
+// addresses, or of names that wait), forwarded, unanswered (by nobody who was asked for it), loop (it was our own), malformed, refused.
+inline constexpr Name kDnsQueries{  // result
+    "outrider_dns_queries_total", "Questions to the proxy's own server of DNS, by what was answered.", Kind::Counter};
+// reason: no_query, rate, in_flight, connections, unsent (the client takes no answer).
+inline constexpr Name kDnsDropped{  // reason
+    "outrider_dns_queries_dropped_total", "Questions to the proxy's own server of DNS that were not answered, by why.", Kind::Counter};
+// reason: timeout, unreachable, refused (it could not, or would not), mismatched (an answer to something else; it is waited on).
+inline constexpr Name kDnsForwardFailures{  // reason
+    "outrider_dns_forward_failures_total", "Tries to have other servers of DNS answer that failed, by why.", Kind::Counter};
+inline constexpr Name kDnsVirtualAddresses{
+    "outrider_dns_virtual_addresses", "Services that have a virtual address.", Kind::Gauge};
 // Files of endpoints. result: success, failure.
 inline constexpr Name kEndpointsFileReads{  // cluster, result
     "outrider_endpoints_file_reads_total", "Files of endpoints that were found to be new, and whether they could be used.",
@@ -313,7 +325,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kServiceDesiredReplicas, &kServiceReplicasLimit, &kProbes, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kTracesExported, &kTracesDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kDnsQueries, &kDnsDropped, &kDnsForwardFailures, &kDnsVirtualAddresses, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kServiceDesiredReplicas, &kServiceReplicasLimit, &kProbes, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kTracesExported, &kTracesDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

@@ -21,8 +21,9 @@ Proxy::Proxy(const std::string& yaml, std::vector<std::string> set) {
   sources.check_filter = filters::check;
   sources.set = std::move(set);
   sources.set.insert(sources.set.begin(), "config.history=off");
-  for (const char* port : {"admin.address=127.0.0.1:0", "admin.health=off", "telemetry.metrics.address=127.0.0.1:0",
-                           "lifecycle.drain.delay=0", "lifecycle.outbound_until=drain", "telemetry.log.level=error"})
+  for (const char* port :
+       {"admin.address=127.0.0.1:0", "admin.health=off", "telemetry.metrics.address=127.0.0.1:0", "lifecycle.drain.delay=0",
+        "lifecycle.outbound_until=drain", "telemetry.log.level=error", "registry.dns.listen=off"})
     sources.set.insert(sources.set.begin(), port);
   auto outcome = config::load(sources);
   EXPECT_TRUE(outcome.document) << config::print(outcome.complaints);

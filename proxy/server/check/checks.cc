@@ -400,6 +400,7 @@ std::vector<Fact> check_all(const std::string& file, const std::optional<config:
   facts.push_back(check_files(*d));
   facts.push_back(check_registry(*d, proxy, resolve_by_system));
   facts.push_back(check_names(*d, resolve_by_system));
+  facts.push_back(check_name_server(config::name_server_of(*d), d->registry.domain, proxy));
   facts.push_back(check_app(*d));
   facts.push_back(check_folders(*d));
   return facts;

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "config/document.h"
 #include "config/load.h"
+#include "config/name_server.h"
 #include "server/check/fact.h"
 
 namespace outrider::server {
@@ -37,6 +38,7 @@ Fact check_identity(const config::Document& document, WallTime now);
 Fact check_files(const config::Document& document);  // of TLS and of filters: what a start would read
 Fact check_registry(const config::Document& document, const RunningProxy& proxy, const Resolve& resolve);
 Fact check_names(const config::Document& document, const Resolve& resolve);
+Fact check_name_server(const config::NameServer& own, const std::string& domain, const RunningProxy& proxy);  // dns.cc
 Fact check_app(const config::Document& document);
 Fact check_folders(const config::Document& document);
 

@@ -11,6 +11,7 @@
 #include "server/build.h"
 #include "server/check/machine.h"
 #include "server/running_config.h"
+#include "tests/support/dns_server.h"
 #include "tests/support/json.h"
 #include "tests/support/origin.h"
 #include "tests/unit/identity/pki.h"
@@ -312,6 +313,25 @@ TEST(RunningConfig, FlagsAndVariablesAreReadBackFromWhereValuesCameFrom) {
   EXPECT_EQ(other.set, (std::vector<std::string>{"overload.connections=5", "overload.connections=9"}));
   EXPECT_EQ(other.environment.front().first, "HOME");  // ours is not the proxy's
   EXPECT_EQ(other.environment.size(), 3u);
+}
+
+TEST(Check, DnsIsAskedOfTheProxyThatRuns) {
+  config::NameServer own;
+  std::string domain = "mesh";
+  RunningProxy running, none;
+  none.error = "nobody";
+  expect(State::Skipped, "not answered", check_name_server(own, domain, running));
+  test::DnsServer server;
+  server.set("mesh", net::DnsType(6), {{test::dns::soa(5, 5)}});
+  own.listen = {server.text()};
+  expect(State::Skipped, "running", check_name_server(own, domain, none));
+  expect(State::Fine, server.text() + " answers for the domain mesh", check_name_server(own, domain, running));
+  domain = "other";
+  expect(State::Wrong, "somebody else", check_name_server(own, domain, running));
+  own.implied = true;
+  expect(State::Warning, "somebody else", check_name_server(own, domain, running));
+  own.listen = {"127.0.0.1:0"};
+  expect(State::Skipped, "free", check_name_server(own, domain, running));
 }
 
 }  // namespace
