@@ -189,6 +189,7 @@ class Exchange final : public filter::Call,
   } turn_{*this};
   void on_attempt(upstream::Attempt& attempt) override;
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
+  upstream::Caller* caller() override;
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
   void deny(uint16_t status, const char* filter, const char* reason, std::string_view body) override;

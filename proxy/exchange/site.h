@@ -21,6 +21,7 @@ namespace outrider::exchange {
 
 class Decisions;
 class Exchange;
+class Foreword;
 class HttpSession;
 
 // Another process that goes on with clients' connections which wait for a request. Called on workers' threads; takes the
@@ -66,6 +67,7 @@ struct Site {
   std::shared_ptr<const Pressure> pressure = std::make_shared<Pressure>();  // of the process
   std::vector<net::Address> listening;                                      // where the doors are
   IntrusiveList<HttpSession> sessions;                                      // for draining
+  IntrusiveList<Foreword> forewords;                                        // of who is to become one
   IntrusiveList<Shadow> shadows;                                            // that have been sent; nobody waits for them
   bool draining = false;
   Heir* heir = nullptr;  // there is one: with draining

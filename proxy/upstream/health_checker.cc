@@ -104,11 +104,15 @@ void HealthChecker::Check::probe() {
   const auto protocol = plan.kind == HealthPlan::Kind::Tcp ? Protocol::Raw : plan.protocol;
   const auto identity = plan.port ? std::string_view{} : endpoint_->mutual_identity();  // that port is its app's
   const auto tls = peer_of(plan.tls, to, identity, protocol, nullptr, endpoint_->host);
-  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr); !ok) fail(ok.error());
+  const auto foreword = wire::write_proxy_header(plan.port ? wire::ProxyProtocol::Off : plan.proxy_protocol, nullptr);
+  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls ? &*tls : nullptr, foreword); !ok) fail(ok.error());
 }
 
 void HealthChecker::Check::on_connected() {
-  if (group_.plan.kind == HealthPlan::Kind::Tcp) return over(nullptr);
+  if (group_.plan.kind == HealthPlan::Kind::Tcp) {
+    connection_->flush();  // that it is nobody's
+    return over(nullptr);
+  }
   write_request();
   http::Codec& codec = connection_->codec();
   stream_ = codec.open(*this);

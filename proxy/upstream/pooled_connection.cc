@@ -26,8 +26,10 @@ PooledConnection::PooledConnection(Pool& p, Protocol asked)
 Result<Done> PooledConnection::connect(const net::Address& to, const ClusterPlan& plan) {
   if (!to.valid()) return kBadAddress;
   become(Doing::Connecting, plan.pool.connect_timeout);
-  const auto tls = peer_of(plan.tls, to, pool.endpoint_->mutual_identity(), protocol, &pool.sessions_, pool.endpoint_->host);
-  return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr);
+  const auto tls =
+      peer_of(plan.tls, to, pool.endpoint_->mutual_identity(), protocol, &pool.root().sessions_, pool.endpoint_->host);
+  const auto foreword = wire::write_proxy_header(plan.proxy_protocol, pool.caller_ ? &pool.caller_->told() : nullptr);
+  return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr, foreword);
 }
 
 void PooledConnection::retire(bool abort) {

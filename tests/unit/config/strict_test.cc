@@ -30,7 +30,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
             "  cart:\n"
             "    lb: randm\n"
             "    outlier_detektion: {}\n"
-            "    proxy_protocol: v1\n"
+            "    proxy_protocol: v3\n"
             "routs: {}\n"}),
       "test.yaml:2:7: error: mode: expected sidecar or edge, got \"egde\" (did you mean \"edge\"?)\n"
       "test.yaml:3:17: error: service.name: expected lower-case letters, digits and - (63 at most), got \"Web\" (did you mean \"web\"?)\n"
@@ -38,7 +38,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
       "test.yaml:3:39: error: service.weight: expected a number from 0 to 10000, got \"-1\"\n"
       "test.yaml:6:9: error: clusters.cart.lb: expected ewma, least_request, round_robin, random, ring_hash, maglev or adaptive, got \"randm\" (did you mean \"random\"?)\n"
       "test.yaml:7:5: error: clusters.cart.outlier_detektion: unknown key (did you mean \"outlier_detection\"?)\n"
-      "test.yaml:8:21: error: clusters.cart.proxy_protocol: \"v1\" is not supported yet in this version\n"
+      "test.yaml:8:21: error: clusters.cart.proxy_protocol: expected off, v1 or v2, got \"v3\"\n"
       "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
 }
 

@@ -1,0 +1,48 @@
+// What a proxy in front says of connections to a listener.
+
+#include <iterator>
+
+#include "config/parse.h"
+
+namespace outrider::config {
+
+namespace {
+
+constexpr const char* kPrivateWord = "private";
+constexpr const char* kPrivate[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8",
+                                    "169.254.0.0/16", "fc00::/7",      "fe80::/10",      "::1"};
+
+std::string check_trusted(std::string& text) { return text == kPrivateWord ? std::string() : check_network(text); }
+
+using Mode = ProxyHeaders::Mode;
+constexpr std::pair<const char*, Mode> kModes[] = {
+    {"off", Mode::Off}, {"optional", Mode::Optional}, {"required", Mode::Required}};
+
+}  // namespace
+
+std::vector<std::string> ProxyHeaders::networks() const {
+  std::vector<std::string> all;
+  for (const std::string& each : trust) {
+    if (each == kPrivateWord) all.insert(all.end(), std::begin(kPrivate), std::end(kPrivate));
+    else all.push_back(each);
+  }
+  return all;
+}
+
+// A word, or {mode: WORD, trust: NETWORKS}.
+void read_proxy_headers(Fields& fields, ProxyHeaders& headers) {
+  const Node* value = fields.given("proxy_protocol");
+  const bool catalog = fields.reading().catalog;
+  if (catalog || !value || !value->is_map()) {
+    fields.choice("proxy_protocol", headers.mode, std::span(kModes));
+    if (!catalog) return;
+  }
+  Fields own = fields.map("proxy_protocol");
+  headers.mode = Mode::Required;
+  own.choice("mode", headers.mode, std::span(kModes));
+  own.texts("trust", headers.trust, "networks or private", check_trusted);
+  if (!catalog && headers.mode != Mode::Off && headers.trust.empty())
+    own.error("trust", own.node(), "nobody's header would be taken: give the balancers' networks, private, or take it out");
+}
+
+}  // namespace outrider::config
