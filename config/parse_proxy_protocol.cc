@@ -14,9 +14,10 @@ constexpr const char* kPrivate[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.
 
 std::string check_trusted(std::string& text) { return text == kPrivateWord ? std::string() : check_network(text); }
 
-using Mode = ProxyHeaders::Mode;
-constexpr std::pair<const char*, Mode> kModes[] = {
-    {"off", Mode::Off}, {"optional", Mode::Optional}, {"required", Mode::Required}};
+using Taken = ProxyHeaders::Mode;  // `Mode` is the program's
+constexpr std::pair<const char*, Taken> kWords[] = {
+    {"off", Taken::Off}, {"optional", Taken::Optional}, {"required", Taken::Required}};
+constexpr std::span<const std::pair<const char*, Taken>> kTaken(kWords);
 
 }  // namespace
 
@@ -34,14 +35,14 @@ void read_proxy_headers(Fields& fields, ProxyHeaders& headers) {
   const Node* value = fields.given("proxy_protocol");
   const bool catalog = fields.reading().catalog;
   if (catalog || !value || !value->is_map()) {
-    fields.choice("proxy_protocol", headers.mode, std::span(kModes));
+    fields.choice("proxy_protocol", headers.mode, kTaken);
     if (!catalog) return;
   }
   Fields own = fields.map("proxy_protocol");
-  headers.mode = Mode::Required;
-  own.choice("mode", headers.mode, std::span(kModes));
+  headers.mode = Taken::Required;
+  own.choice("mode", headers.mode, kTaken);
   own.texts("trust", headers.trust, "networks or private", check_trusted);
-  if (!catalog && headers.mode != Mode::Off && headers.trust.empty())
+  if (!catalog && headers.mode != Taken::Off && headers.trust.empty())
     own.error("trust", own.node(), "nobody's header would be taken: give the balancers' networks, private, or take it out");
 }
 

@@ -2,9 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
+#include <fstream>
+#include <iterator>
 #include <mutex>
+#include <thread>
 
+#include "config/load.h"
+#include "filters/all.h"
 #include "tests/support/h2_peer.h"
 #include "tests/support/origin.h"
 #include "tests/support/proxy.h"
@@ -223,7 +229,7 @@ TEST_F(ProxyProtocolIn, ItComesBeforeBytesOfTcpAndTlsThatPasses) {
 
 TEST_F(ProxyProtocolIn, RulesFiltersAndLimitsGoByIt) {
   Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: required, "
-              "limits: {per_ip: 2}}}\nfilters: {edge: [{ip: {deny: [203.0.113.66, 127.0.0.1]}}, {rate_limit: {rate: 1/h, key: ip}}]}\n"
+              "limits: {per_ip: 2}}}\nfilters: {edge: [{ip: {deny: [203.0.113.66, 127.0.0.1]}}, {rate_limit: {rate: 1/h, burst: 1, key: source}}]}\n"
               "routes: {edge: [{match: {source: {cidr: 198.51.100.0/24}}, respond: {status: 200, body: office}}, {match: {port: 8443}, "
               "respond: {status: 200, body: by port}}, {cluster: web}]}\nclusters: {web: {endpoints: [\"" +
               origin->text() + "\"]}}\n");
@@ -471,7 +477,7 @@ TEST(ProxyProtocolOut, ACopyOfARequestIsTheProxysOwn) {
               told.origin.text() + "\"]}, copy: {endpoints: [\"" + copies.origin.text() + "\"]}}\n");
   Stream client = proxy.connect();
   EXPECT_EQ(body_of(client, kGet), "1 v2 " + local(client));
-  proxy.expect_metric(1, "outrider_mirrored_requests_total", "result=\"2xx\"");
+  proxy.expect_metric(1, "outrider_mirrored_total", "result=\"2xx\"");
   const std::lock_guard lock(copies.mutex);
   ASSERT_EQ(copies.headers.size(), 1u);
   EXPECT_STREQ(copies.headers[0].kind, "local");
@@ -507,6 +513,44 @@ TEST(ProxyProtocolChain, TlsThatEndsAtTheFirstIsHttpsAtTheSecond) {
   auto stream = client.connect(front.address(), "http/1.1");
   ASSERT_TRUE(stream);
   EXPECT_EQ(body_of(*stream, kGet), "127.0.0.1 https");
+}
+
+// docker/edge/behind-a-balancer.yaml, with a balancer and endpoints of this machine's.
+TEST(BehindABalancer, LimitsAndRulesGoByTheClient) {
+  const auto origin = who_calls();
+  std::ifstream file(std::string(OUTRIDER_SOURCE_DIR) + "/docker/edge/behind-a-balancer.yaml");
+  const std::string yaml{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(yaml.empty());
+  Proxy proxy(yaml, {"listeners.web.address=127.0.0.1:0", "listeners.web.tls=off", "listeners.web.limits.per_ip=1",
+                     "listeners.web.proxy_protocol.trust=127.0.0.0/8", "listeners.cdn.address=127.0.0.1:0",
+                     "listeners.cdn.proxy_protocol.trust=127.0.0.0/8", "clusters.web.health_check=off",
+                     "clusters.web.endpoints=[\"" + origin->text() + "\"]"});
+  const auto get = [](const std::string& forwarded) {
+    return "GET /a HTTP/1.1\r\nHost: web\r\nX-Forwarded-For: " + forwarded + "\r\n\r\n";
+  };
+  Stream one = proxy.connect("web"), two = proxy.connect("web"), again = proxy.connect("web");
+  EXPECT_EQ(body_of(one, v2("203.0.113.1:1") + get("198.51.100.1")), "203.0.113.1 http") << "who writes that himself is not believed";
+  EXPECT_EQ(body_of(two, v2("203.0.113.2:1") + get("198.51.100.1")), "203.0.113.2 http");
+  again.send(v2("203.0.113.1:2") + get("198.51.100.1"));
+  EXPECT_TRUE(again.at_end()) << "the balancer may come often, its clients may not";
+  proxy.expect_metric(1, "outrider_connections_closed_total", "listener=\"web\",reason=\"too_many_per_ip\"");
+
+  Stream cdn = proxy.connect("cdn"), stranger = proxy.connect("cdn");
+  EXPECT_EQ(body_of(cdn, v2("192.0.2.1:1") + get("10.6.6.6, 198.51.100.1")), "198.51.100.1, 192.0.2.1 http") << "one hop is believed";
+  stranger.send(v2("203.0.113.1:1") + get("198.51.100.1"));
+  EXPECT_TRUE(stranger.at_end());
+  proxy.expect_metric(1, "outrider_connections_closed_total", "listener=\"cdn\",reason=\"denied\"");
+}
+
+TEST(BehindABalancer, TheExampleIsGoodAsItIs) {
+  config::Sources sources;
+  sources.file = std::string(OUTRIDER_SOURCE_DIR) + "/docker/edge/behind-a-balancer.yaml";
+  std::ifstream file(sources.file);
+  sources.text = {std::istreambuf_iterator<char>(file), {}};
+  sources.filters = filters::names();
+  sources.check_filter = filters::check;
+  const auto outcome = config::load(sources);
+  EXPECT_TRUE(outcome.document && outcome.complaints.empty()) << config::print(outcome.complaints);
 }
 
 TEST(ProxyProtocolChain, TlsThatPassesIsTold) {
