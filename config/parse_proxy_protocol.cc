@@ -42,8 +42,14 @@ void read_proxy_headers(Fields& fields, ProxyHeaders& headers) {
   headers.mode = Taken::Required;
   own.choice("mode", headers.mode, kTaken);
   own.texts("trust", headers.trust, "networks or private", check_trusted);
-  if (!catalog && headers.mode != Taken::Off && headers.trust.empty())
-    own.error("trust", own.node(), "nobody's header would be taken: give the balancers' networks, private, or take it out");
+  if (catalog || headers.mode == Taken::Off) return;
+  const Node& at = own.given("trust") ? *own.given("trust") : own.node();
+  if (headers.trust.empty())
+    own.error("trust", at, "nobody's header would be taken: give the balancers' networks, private, or take it out");
+  for (const std::string& each : headers.trust)
+    if (each.ends_with("/0"))
+      own.reading().warn(at, own.path("trust"),
+                         each + ": whoever can reach this listener may say that he is anybody; give the balancers' networks alone");
 }
 
 }  // namespace outrider::config

@@ -42,6 +42,24 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
       "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
 }
 
+TEST(Strict, WhoseWordIsTakenForAnAddressIsSaid) {
+  const auto told = [](const std::string& value) {
+    return said({"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: " + value +
+                 "}}\nroutes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n"});
+  };
+  const std::string at = "test.yaml:3:", path = ": listeners.edge.proxy_protocol";
+  for (const char* fine : {"off", "optional", "required", "{}", "{mode: optional}", "{trust: private}", "{mode: off, trust: []}",
+                           "{trust: [private, 35.191.0.0/16, \"::1\"]}"})
+    EXPECT_EQ(told(fine), "") << fine;
+  EXPECT_EQ(told("requird"),
+            at + "64: error: listeners.edge.proxy_protocol: expected off, optional or required, got \"requird\" (did you mean \"required\"?)\n");
+  EXPECT_EQ(told("{trust: [10.0.0.1/8]}"), at + "74: error: listeners.edge.proxy_protocol.trust: \"10.0.0.1/8\" has bits behind its "
+                                                "prefix; 10.0.0.1 alone, or the network's first address?\n");
+  EXPECT_NE(told("{trust: []}").find("error" + path + ".trust: nobody's header would be taken"), std::string::npos) << told("{trust: []}");
+  EXPECT_NE(told("{trust: [0.0.0.0/0]}").find("warning" + path + ".trust: 0.0.0.0/0: whoever can reach this listener"),
+            std::string::npos);
+}
+
 TEST(Strict, AKeyGivenTwiceIsAnErrorAndTheFirstCounts) {
   OUTRIDER_NEEDS_DHT();
   EXPECT_EQ(said({edge("admin: {address: off}\nadmin: {address: 3}\n")}),

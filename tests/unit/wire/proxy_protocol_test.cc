@@ -178,7 +178,7 @@ TEST(ProxyProtocolV2, WhatBreaksIt) {
       {v2(0x21, 0x11, kV4 + tlv(0x20, "\x01")), "v2_tlv"},
       {v2(0x21, 0x11, kV4 + tlv(0x20, std::string("\x01\0\0\0\0", 5) + "x")), "v2_tlv"},
       {v2(0x21, 0x11, kV4 + tlv(0x04, std::string(4096 - 16 - 12 - 2, 'x'))), "v2_too_long"},
-      {v2(0x20, 0x00, std::string(65535, 'x')), "v2_too_long"},
+      {v2(0x20, 0x00, std::string(65535, 'x')).substr(0, 100), "v2_too_long"},
   };
   for (const auto& [bytes, why] : table) {
     EXPECT_EQ(line(bytes), "malformed " + why) << testing::PrintToString(bytes.substr(0, 60));
@@ -186,8 +186,7 @@ TEST(ProxyProtocolV2, WhatBreaksIt) {
   }
 }
 
-// The sum of the specification's field at 0, as Intel's instruction has it: written down by haproxy 2.6 (send-proxy-v2-ssl, with
-// crc32c among its options).
+// Of RFC 3720, B.4, with the field of the sum itself at 0. HAProxy's is read in proxy_protocol/peers.py.
 TEST(ProxyProtocolV2, TheChecksumIsCrc32cOfTheWholeHeader) {
   const auto crc32c = [](std::string_view bytes) {
     uint32_t crc = ~0u;
@@ -204,6 +203,7 @@ TEST(ProxyProtocolV2, TheChecksumIsCrc32cOfTheWholeHeader) {
   EXPECT_EQ(line(header), kToldV4);
   EXPECT_EQ(read(header).told.server_name, "a.test");
   for (size_t at = 16; at < header.size(); ++at) {
+    if (at == 28) continue;  // its type: then there is no sum
     std::string other = header;
     other[at] = char(other[at] ^ 1);
     EXPECT_EQ(read(other).state, State::Malformed) << at;
