@@ -362,7 +362,6 @@ TEST(ProxyProtocolOut, StreamsOfOneClientShareHisConnections) {
 TEST(ProxyProtocolOut, ItGoesBeforeTls) {
   Certificates certificates;
   TlsServer server(certificates);
-  Told told;
   std::mutex mutex;
   std::vector<wire::ProxyHeader> headers;
   Origin origin([&](Stream& connection) {
@@ -425,7 +424,7 @@ TEST(ProxyProtocolOut, HealthChecksAreOfNobody) {
       const auto header = heard(connection);
       {
         const std::lock_guard lock(mutex);
-        kinds.emplace_back(header.kind);
+        if (*header.kind) kinds.emplace_back(header.kind);  // else the proxy has ended meanwhile
       }
       while (connection.read_message()) connection.send(ok("fine"));
     });

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import http.client
 import http.server
+import os
 import pathlib
 import shutil
 import socket
@@ -70,9 +71,9 @@ class Stage:
         self.names += 1
         return self.path(f"{self.names}.sock")
 
-    def run(self, name, *command):
+    def run(self, name, *command, **more):
         with open(self.path(name + ".log"), "w", encoding="utf-8") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **more)
         self.running.append((name, process))
         return process
 
@@ -99,7 +100,7 @@ registry: {{kind: none}}
 config: {{history: off, watch: off}}
 lifecycle: {{drain: {{delay: 0s, time: 1s}}, upgrade: off}}
 admin: {{address: off, health: off}}
-telemetry: {{metrics: {{address: "{HOST}:0"}}, log: {{json: off}}}}
+telemetry: {{metrics: {{address: "{HOST}:0"}}}}
 overload: {{threads: 1}}
 listeners: {{edge: {{address: "{HOST}:0", {listener}}}}}
 routes: {{edge: [{{cluster: web}}]}}
@@ -128,7 +129,7 @@ listen all
         process = self.run(name, shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", config)
         self.wait(name, process, lambda: answers(bind.split()[0]))
 
-    def nginx(self, name, text):
+    def nginx(self, name, text, **more):
         config = self.file(name + ".conf", f"""
 daemon off;
 master_process off;
@@ -136,7 +137,7 @@ pid {self.path(name + '.pid')};
 error_log stderr info;
 {text}
 """)
-        process = self.run(name, shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(self.folder), "-c", config)
+        process = self.run(name, shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(self.folder), "-c", config, **more)
         return process
 
     def end(self):
@@ -174,9 +175,11 @@ def speaks_metrics(port):
 
 
 def connect(to):
-    kind, where = to
+    kind, where = to                     # unix and a path; tcp, or from an address, and a port
     client = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET)
     client.settimeout(PATIENCE)
+    if kind.startswith("from "):
+        client.bind((kind.removeprefix("from "), 0))
     client.connect(where if kind == "unix" else (HOST, where))
     return client
 
@@ -298,22 +301,22 @@ http {{
     if not any(module.exists() for module in modules):
         return print("skipped: nginx has no stream module (libnginx-mod-stream)")
     port, metrics = stage.proxy("from-nginx", "proxy_protocol: required", f'endpoints: ["{HOST}:{origin}"]')
-    front = stage.unix()
-    process = stage.nginx("nginx-stream", f"""
+    # nginx takes no port that happens to be free, but a socket that somebody has bound.
+    with socket.create_server((HOST, 0)) as bound:
+        front = bound.getsockname()[1]
+        stage.nginx("nginx-stream", f"""
 load_module {modules[0]};
 events {{}}
 stream {{
   server {{
-    listen unix:{front} proxy_protocol;
+    listen {HOST}:{front};
     proxy_pass {HOST}:{port};
     proxy_protocol on;
-    set_real_ip_from unix:;
   }}
 }}
-""")
-    stage.wait("nginx-stream", process, lambda: answers("unix@" + front))
-    said = lambda plain: (plain.sendall(b"PROXY TCP4 203.0.113.9 198.51.100.7 4711 80\r\n"), plain)[1]
-    check("nginx says who calls", fetch(("unix", front), times=2, over=said), "203.0.113.9 http")
+""", env={**os.environ, "NGINX": f"{bound.fileno()};"}, pass_fds=[bound.fileno()])
+    other = "127.0.0.2"                 # of this machine, too, and not nginx's own
+    check("nginx says who calls", fetch(("from " + other, front), times=2), f"{other} http")
     check("nginx: a header is counted", results(metrics, "v1"), 1)
     return None
 
