@@ -62,8 +62,10 @@ struct ProxyProtocolIn : testing::Test {
 TEST_F(ProxyProtocolIn, TheClientIsWhoTheHeaderSays) {
   for (const char* mode : {"proxy_protocol: required", "proxy_protocol: optional", "proxy_protocol: {trust: [127.0.0.0/8]}"}) {
     Proxy proxy(edge(mode));
-    for (const std::string& header : {v1(kClient), v2(kClient), v1("[2001:db8::9]:1", "[::1]:2"), v2("[2001:db8::9]:1", "[::1]:2")}) {
-      const std::string expected = header.find("2001:db8") != header.npos || header.size() == 52 ? "2001:db8::9 http" : "203.0.113.9 http";
+    for (const std::string& header :
+         {v1(kClient), v2(kClient), v1("[2001:db8::9]:1", "[::1]:2"), v2("[2001:db8::9]:1", "[::1]:2")}) {
+      const std::string expected =
+          header.find("2001:db8") != header.npos || header.size() == 52 ? "2001:db8::9 http" : "203.0.113.9 http";
       Stream client = proxy.connect();
       EXPECT_EQ(body_of(client, header + kGet), expected) << mode;
       EXPECT_EQ(body_of(client, kGet), expected) << "of all requests on its connection";
@@ -79,7 +81,8 @@ TEST_F(ProxyProtocolIn, OfHealthChecksAndOfWhomNobodyKnowsItIsTheSockets) {
   Proxy proxy(edge("proxy_protocol: required"));
   EXPECT_EQ(said_to(proxy, "PROXY UNKNOWN\r\n" + kGet), "127.0.0.1 http");
   EXPECT_EQ(said_to(proxy, "PROXY UNKNOWN 1.2.3.4 1.2.3.4 1 2\r\n" + kGet), "127.0.0.1 http");
-  EXPECT_EQ(said_to(proxy, raw_v2(0x20, 0x11, std::string("\x01\x02\x03\x04\x01\x02\x03\x04\0\1\0\2", 12)) + kGet), "127.0.0.1 http");
+  EXPECT_EQ(said_to(proxy, raw_v2(0x20, 0x11, std::string("\x01\x02\x03\x04\x01\x02\x03\x04\0\1\0\2", 12)) + kGet),
+            "127.0.0.1 http");
   EXPECT_EQ(said_to(proxy, raw_v2(0x21, 0x00, "") + kGet), "127.0.0.1 http");
   EXPECT_EQ(said_to(proxy, raw_v2(0x21, 0x31, "/run/a" + std::string(210, '\0')) + kGet), "127.0.0.1 http");
   expect_result(proxy, "unknown", 4);
@@ -203,8 +206,10 @@ TEST_F(ProxyProtocolIn, ItComesBeforeBytesOfTcpAndTlsThatPasses) {
   Certificates certificates;
   TlsClient client(certificates);
   Proxy behind(edge(certificates.listener()));
-  const std::string more = "registry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: required, protocol: ";
-  Proxy passing("version: 1\nmode: edge\n" + more + "tls}}\nroutes: {edge: [{match: {sni: a.test}, cluster: b}]}\nclusters: {b: {endpoints: [\"" +
+  const std::string more =
+      "registry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: required, protocol: ";
+  Proxy passing("version: 1\nmode: edge\n" + more +
+                "tls}}\nroutes: {edge: [{match: {sni: a.test}, cluster: b}]}\nclusters: {b: {endpoints: [\"" +
                 behind.address().text() + "\"]}}\n");
   client.server_name = "a.test";
   auto stream = client.connect(passing.address(), "http/1.1", v2(kClient));
@@ -215,7 +220,8 @@ TEST_F(ProxyProtocolIn, ItComesBeforeBytesOfTcpAndTlsThatPasses) {
     connection.send("hello\n");
     if (const auto line = connection.read_until("\n")) connection.send("heard " + *line);
   });
-  Proxy tcp("version: 1\nmode: edge\n" + more + "tcp}}\nroutes: {edge: [{cluster: b}]}\nclusters: {b: {endpoints: [\"" + first.text() + "\"]}}\n");
+  Proxy tcp("version: 1\nmode: edge\n" + more + "tcp}}\nroutes: {edge: [{cluster: b}]}\nclusters: {b: {endpoints: [\"" +
+            first.text() + "\"]}}\n");
   for (const std::string& header : {v1(kClient), v2(kClient)}) {
     Stream plain = tcp.connect();
     plain.send(header);  // and waits: the server speaks first
@@ -228,11 +234,12 @@ TEST_F(ProxyProtocolIn, ItComesBeforeBytesOfTcpAndTlsThatPasses) {
 // --- what goes by the address --------------------------------------------------------------------------------------------
 
 TEST_F(ProxyProtocolIn, RulesFiltersAndLimitsGoByIt) {
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: required, "
-              "limits: {per_ip: 2}}}\nfilters: {edge: [{ip: {deny: [203.0.113.66, 127.0.0.1]}}, {rate_limit: {rate: 1/h, burst: 1, key: source}}]}\n"
-              "routes: {edge: [{match: {source: {cidr: 198.51.100.0/24}}, respond: {status: 200, body: office}}, {match: {port: 8443}, "
-              "respond: {status: 200, body: by port}}, {cluster: web}]}\nclusters: {web: {endpoints: [\"" +
-              origin->text() + "\"]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: required, "
+      "limits: {per_ip: 2}}}\nfilters: {edge: [{ip: {deny: [203.0.113.66, 127.0.0.1]}}, {rate_limit: {rate: 1/h, burst: 1, key: source}}]}\n"
+      "routes: {edge: [{match: {source: {cidr: 198.51.100.0/24}}, respond: {status: 200, body: office}}, {match: {port: 8443}, "
+      "respond: {status: 200, body: by port}}, {cluster: web}]}\nclusters: {web: {endpoints: [\"" +
+      origin->text() + "\"]}}\n");
   EXPECT_EQ(said_to(proxy, v2("198.51.100.20:1") + kGet), "office");
   EXPECT_EQ(said_to(proxy, v1("203.0.113.10:1", "192.0.2.1:8443") + kGet), "by port");
   EXPECT_EQ(said_to(proxy, v1("203.0.113.11:1", "192.0.2.1:443") + kGet), "203.0.113.11 http");
@@ -264,7 +271,8 @@ TEST_F(ProxyProtocolIn, RulesFiltersAndLimitsGoByIt) {
 }
 
 TEST_F(ProxyProtocolIn, WhoIsWaitedForCounts) {
-  Proxy proxy(edge("proxy_protocol: required, timeouts: {proxy_protocol: 20s}, limits: {connections: 2}"), {"overload.threads=1"});
+  Proxy proxy(edge("proxy_protocol: required, timeouts: {proxy_protocol: 20s}, limits: {connections: 2}"),
+              {"overload.threads=1"});
   Stream one = proxy.connect(), two = proxy.connect();
   one.send("PROXY TCP4 ");
   Stream three = proxy.connect();
@@ -276,7 +284,8 @@ TEST_F(ProxyProtocolIn, WhoIsWaitedForCounts) {
 }
 
 TEST_F(ProxyProtocolIn, WhatIsWaitedForEndsWithTheProxy) {
-  Proxy proxy(edge("proxy_protocol: required, timeouts: {proxy_protocol: 1h}"), {"lifecycle.drain.delay=0", "lifecycle.drain.time=100ms"});
+  Proxy proxy(edge("proxy_protocol: required, timeouts: {proxy_protocol: 1h}"),
+              {"lifecycle.drain.delay=0", "lifecycle.drain.time=100ms"});
   Stream client = proxy.connect();
   client.send("PROXY ");
   Stream other = proxy.connect();
@@ -374,7 +383,8 @@ TEST(ProxyProtocolOut, ItGoesBeforeTls) {
       while (within.read_message()) within.send(ok(header.told.source.text()));
     })(connection);
   });
-  Proxy proxy(Proxy::edge({origin.text()}, "health_check: off, proxy_protocol: v2, " + certificates.cluster(), certificates.listener()));
+  Proxy proxy(
+      Proxy::edge({origin.text()}, "health_check: off, proxy_protocol: v2, " + certificates.cluster(), certificates.listener()));
   TlsClient client(certificates);
   client.server_name = "shop.test";
   for (int i = 0; i < 2; ++i) {
@@ -397,7 +407,8 @@ TEST(ProxyProtocolOut, BytesOfTcpFollowIt) {
     Origin origin([](Stream& connection) {
       const auto header = heard(connection);
       connection.send(std::string(header.kind) + " " + header.told.source.text() + "\n");
-      for (std::string bytes = connection.read_some(65536); !bytes.empty(); bytes = connection.read_some(65536)) connection.send(bytes);
+      for (std::string bytes = connection.read_some(65536); !bytes.empty(); bytes = connection.read_some(65536))
+        connection.send(bytes);
       connection.finish_sending();
     });
     Proxy proxy(Proxy::edge({origin.text()}, "health_check: off, proxy_protocol: " + version, "protocol: tcp"));
@@ -471,9 +482,10 @@ TEST(ProxyProtocolOut, AConnectionThatTheEndpointClosedIsMadeAnew) {
 
 TEST(ProxyProtocolOut, ACopyOfARequestIsTheProxysOwn) {
   Told told, copies;
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: "
-              "web, mirror: {cluster: copy}}]}\ndefaults: {cluster: {proxy_protocol: v2, health_check: off}}\nclusters: {web: {endpoints: [\"" +
-              told.origin.text() + "\"]}, copy: {endpoints: [\"" + copies.origin.text() + "\"]}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nroutes: {edge: [{cluster: "
+      "web, mirror: {cluster: copy}}]}\ndefaults: {cluster: {proxy_protocol: v2, health_check: off}}\nclusters: {web: {endpoints: [\"" +
+      told.origin.text() + "\"]}, copy: {endpoints: [\"" + copies.origin.text() + "\"]}}\n");
   Stream client = proxy.connect();
   EXPECT_EQ(body_of(client, kGet), "1 v2 " + local(client));
   proxy.expect_metric(1, "outrider_mirrored_total", "result=\"2xx\"");
@@ -489,8 +501,10 @@ TEST(ProxyProtocolChain, TheAddressGoesThroughTwoProxies) {
   Certificates certificates;
   for (const std::string version : {"v1", "v2"})
     for (const bool encrypted : {false, true}) {  // between the two
-      Proxy behind(Proxy::edge({origin->text()}, "", "proxy_protocol: required" + (encrypted ? ", " + certificates.listener() : "")));
-      const std::string cluster = "health_check: off, proxy_protocol: " + version + (encrypted ? ", " + certificates.cluster() : "");
+      Proxy behind(
+          Proxy::edge({origin->text()}, "", "proxy_protocol: required" + (encrypted ? ", " + certificates.listener() : "")));
+      const std::string cluster =
+          "health_check: off, proxy_protocol: " + version + (encrypted ? ", " + certificates.cluster() : "");
       Proxy front(Proxy::edge({behind.address().text()}, cluster, "proxy_protocol: optional, http: {forwarded: off}"));
       const std::string proto = encrypted ? " https" : " http";
       Stream client = front.connect(), told = front.connect();
@@ -528,14 +542,16 @@ TEST(BehindABalancer, LimitsAndRulesGoByTheClient) {
     return "GET /a HTTP/1.1\r\nHost: web\r\nX-Forwarded-For: " + forwarded + "\r\n\r\n";
   };
   Stream one = proxy.connect("web"), two = proxy.connect("web"), again = proxy.connect("web");
-  EXPECT_EQ(body_of(one, v2("203.0.113.1:1") + get("198.51.100.1")), "203.0.113.1 http") << "who writes that himself is not believed";
+  EXPECT_EQ(body_of(one, v2("203.0.113.1:1") + get("198.51.100.1")), "203.0.113.1 http")
+      << "who writes that himself is not believed";
   EXPECT_EQ(body_of(two, v2("203.0.113.2:1") + get("198.51.100.1")), "203.0.113.2 http");
   again.send(v2("203.0.113.1:2") + get("198.51.100.1"));
   EXPECT_TRUE(again.at_end()) << "the balancer may come often, its clients may not";
   proxy.expect_metric(1, "outrider_connections_closed_total", "listener=\"web\",reason=\"too_many_per_ip\"");
 
   Stream cdn = proxy.connect("cdn"), stranger = proxy.connect("cdn");
-  EXPECT_EQ(body_of(cdn, v2("192.0.2.1:1") + get("10.6.6.6, 198.51.100.1")), "198.51.100.1, 192.0.2.1 http") << "one hop is believed";
+  EXPECT_EQ(body_of(cdn, v2("192.0.2.1:1") + get("10.6.6.6, 198.51.100.1")), "198.51.100.1, 192.0.2.1 http")
+      << "one hop is believed";
   stranger.send(v2("203.0.113.1:1") + get("198.51.100.1"));
   EXPECT_TRUE(stranger.at_end());
   proxy.expect_metric(1, "outrider_connections_closed_total", "listener=\"cdn\",reason=\"denied\"");
@@ -567,9 +583,10 @@ TEST(ProxyProtocolChain, TlsThatPassesIsTold) {
       while (within.read_message()) within.send(ok(header.told.source.text()));
     })(connection);
   });
-  Proxy proxy("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", protocol: tls}}\nroutes: {edge: "
-              "[{match: {sni: \"*\"}, cluster: b}]}\nclusters: {b: {endpoints: [\"" + origin.text() +
-              "\"], proxy_protocol: v2, health_check: off}}\n");
+  Proxy proxy(
+      "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\", protocol: tls}}\nroutes: {edge: "
+      "[{match: {sni: \"*\"}, cluster: b}]}\nclusters: {b: {endpoints: [\"" +
+      origin.text() + "\"], proxy_protocol: v2, health_check: off}}\n");
   TlsClient client(certificates);
   client.server_name = "a.test";
   auto stream = client.connect(proxy.address());

@@ -51,11 +51,15 @@ TEST(Strict, WhoseWordIsTakenForAnAddressIsSaid) {
   for (const char* fine : {"off", "optional", "required", "{}", "{mode: optional}", "{trust: private}", "{mode: off, trust: []}",
                            "{trust: [private, 35.191.0.0/16, \"::1\"]}"})
     EXPECT_EQ(told(fine), "") << fine;
-  EXPECT_EQ(told("requird"),
-            at + "64: error: listeners.edge.proxy_protocol: expected off, optional or required, got \"requird\" (did you mean \"required\"?)\n");
-  EXPECT_EQ(told("{trust: [10.0.0.1/8]}"), at + "74: error: listeners.edge.proxy_protocol.trust: \"10.0.0.1/8\" has bits behind its "
-                                                "prefix; 10.0.0.1 alone, or the network's first address?\n");
-  EXPECT_NE(told("{trust: []}").find("error" + path + ".trust: nobody's header would be taken"), std::string::npos) << told("{trust: []}");
+  EXPECT_EQ(
+      told("requird"),
+      at +
+          "64: error: listeners.edge.proxy_protocol: expected off, optional or required, got \"requird\" (did you mean \"required\"?)\n");
+  EXPECT_EQ(told("{trust: [10.0.0.1/8]}"),
+            at + "74: error: listeners.edge.proxy_protocol.trust: \"10.0.0.1/8\" has bits behind its "
+                 "prefix; 10.0.0.1 alone, or the network's first address?\n");
+  EXPECT_NE(told("{trust: []}").find("error" + path + ".trust: nobody's header would be taken"), std::string::npos)
+      << told("{trust: []}");
   EXPECT_NE(told("{trust: [0.0.0.0/0]}").find("warning" + path + ".trust: 0.0.0.0/0: whoever can reach this listener"),
             std::string::npos);
 }

@@ -7,9 +7,7 @@
 namespace outrider::upstream {
 namespace {
 
-wire::Relayed from(const std::string& client) {
-  return {*net::Address::parse(client), *net::Address::parse("198.51.100.7:80")};
-}
+wire::Relayed from(const std::string& client) { return {*net::Address::parse(client), *net::Address::parse("198.51.100.7:80")}; }
 
 // What each connection has said first; then it is HTTP/1.
 struct Teller final : AttemptOwner {

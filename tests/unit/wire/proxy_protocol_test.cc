@@ -140,8 +140,8 @@ TEST(ProxyProtocolV2, EveryForm) {
       {v2(0x21, 0x00, ""), "unknown - -"},
       {v2(0x21, 0x00, "whatever it is"), "unknown - -"},
       {v2(0x20, 0x00, ""), "local - -"},
-      {v2(0x20, 0x11, kV4), "local - -"},         // the addresses of a check are discarded,
-      {v2(0x20, 0xff, "garbage"), "local - -"},   // and so is whatever family it names
+      {v2(0x20, 0x11, kV4), "local - -"},        // the addresses of a check are discarded,
+      {v2(0x20, 0xff, "garbage"), "local - -"},  // and so is whatever family it names
       {v2(0x21, 0x11, kV4 + tlv(0x04, "")), kToldV4},
       {v2(0x21, 0x11, kV4 + tlv(0x04, std::string(100, 'x'))), kToldV4},
       {v2(0x21, 0x11, kV4 + tlv(0x05, std::string(128, 'u')) + tlv(0x30, "netns")), kToldV4},
@@ -213,7 +213,8 @@ TEST(ProxyProtocolV2, TheChecksumIsCrc32cOfTheWholeHeader) {
 TEST(ProxyProtocolV2, SaysWhatTlsAgreedOn) {
   const auto told = [](const std::string& tlvs) { return read(v2(0x21, 0x11, kV4 + tlvs)).told; };
   const std::string ssl("\x01\0\0\0\0", 5), with_cert("\x07\0\0\0\0", 5), bad_cert("\x07\0\0\0\1", 5), plain("\0\0\0\0\1", 5);
-  const Relayed all = told(tlv(0x01, "h2") + tlv(0x02, "shop.test") + tlv(0x20, with_cert + tlv(0x21, "TLSv1.3") + tlv(0x22, "cn")));
+  const Relayed all =
+      told(tlv(0x01, "h2") + tlv(0x02, "shop.test") + tlv(0x20, with_cert + tlv(0x21, "TLSv1.3") + tlv(0x22, "cn")));
   EXPECT_EQ(all.protocol, "h2");
   EXPECT_EQ(all.server_name, "shop.test");
   EXPECT_EQ(all.version, "TLSv1.3");
@@ -227,8 +228,8 @@ TEST(ProxyProtocolV2, SaysWhatTlsAgreedOn) {
 }
 
 TEST(ProxyProtocol, WhatIsNone) {
-  for (const std::string bytes : {"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01", "proxy TCP4", "PROXYX",
-                                  "POST", "\r\nGET / HTTP/1.1\r\n", "\r\n\r\n\r\n", "x"}) {
+  for (const std::string bytes : {"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01", "proxy TCP4",
+                                  "PROXYX", "POST", "\r\nGET / HTTP/1.1\r\n", "\r\n\r\n\r\n", "x"}) {
     EXPECT_EQ(line(bytes), "absent") << bytes;
     expect_steady(bytes);
   }
