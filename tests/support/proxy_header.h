@@ -3,7 +3,8 @@
 
 #include <string>
 
-#include "tests/support/stream.h"
+#include "tests/support/origin.h"
+#include "tests/support/proxy.h"
 #include "wire/proxy_protocol.h"
 
 namespace outrider::test {
@@ -35,6 +36,23 @@ inline wire::ProxyHeader heard(Stream& connection) {
     header = wire::read_proxy_header(bytes += *byte);
   }
   return header;
+}
+
+// Answers with whom it takes for the client.
+inline std::unique_ptr<Origin> who_calls() {
+  return Origin::answering(
+      [](const Message& request) { return ok(request.field("x-forwarded-for") + " " + request.field("x-forwarded-proto")); });
+}
+
+// What comes back of these bytes.
+inline std::string body_of(Stream& client, const std::string& bytes) {
+  if (!client.send(bytes)) return "refused";
+  const auto answer = client.read_message();
+  return answer ? answer->body : "nothing";
+}
+
+inline void expect_headers(Proxy& proxy, const std::string& result, double count = 1) {
+  proxy.expect_metric(count, "outrider_proxy_protocol_headers_total", "listener=\"edge\",result=\"" + result + "\"");
 }
 
 }  // namespace outrider::test
