@@ -271,6 +271,14 @@ struct Experiment {
   FilterUse fault;
 };
 
+// What a proxy in front may say of a connection before its first byte.
+struct ProxyHeaders {
+  enum class Mode : uint8_t { Off, Optional, Required } mode = Mode::Off;
+  std::vector<std::string> trust{"private"};  // whose word is taken: networks, and `private`
+  milliseconds timeout{3000};                 // until it is there; key `timeouts.proxy_protocol`
+  std::vector<std::string> networks() const;  // with those that `private` is
+};
+
 struct ListenerTls {
   struct Site {
     std::vector<std::string> names;      // that clients ask for, in lower case: exact, or "*.suffix"; empty: any other
@@ -299,6 +307,7 @@ struct Listener {
   std::vector<uint16_t> opaque_ports;
   bool transparent = false;  // connections come here that were meant for others
   bool tproxy = false;       // as they are, by TPROXY; else redirected
+  ProxyHeaders proxy_protocol;
   bool http10 = true, websocket = true;
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
@@ -388,6 +397,7 @@ struct Cluster {
   milliseconds pool_idle_timeout{0};  // 0: learned
   uint32_t pool_max_requests = 0;
   milliseconds pool_max_age{0}, tcp_keepalive{60000};
+  enum class ProxyProtocol : uint8_t { Off, V1, V2 } proxy_protocol = ProxyProtocol::Off;  // said to endpoints
   std::string digest;  // of all of this; equal: nothing about it has changed
 };
 const char* name_of(Cluster::Balancer balancer);  // "ewma", as upstream names it

@@ -34,6 +34,7 @@ void read_cluster(Fields& fields, Cluster& cluster, bool item);
 // parse_match.cc
 void read_match(Fields& fields, Route& route);
 std::string check_method(std::string& text);
+std::string check_network(std::string& text);
 std::string check_regex(std::string& text);  // of RE2
 std::string check_replacement(const std::string& regex, const std::string& replacement);
 std::string check_hash(std::string& text);    // source, identity, host, path, header.NAME or cookie.NAME
@@ -49,6 +50,9 @@ bool check_filter(Reading& reading, const FilterUse& use, const Sources& sources
 Chain read_chain(Reading& reading, const Node* list, const std::string& path, const Sources& sources);
 
 std::string check_identity(std::string& pattern);  // "namespace/account", "namespace/*", "*", or a whole SPIFFE ID
+
+// parse_proxy_protocol.cc
+void read_proxy_headers(Fields& fields, ProxyHeaders& headers);
 
 // parse_tls.cc
 void read_terms(Fields& fields, TlsTerms& terms);  // min, ciphers and curves; their defaults are what is in there

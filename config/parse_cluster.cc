@@ -387,7 +387,8 @@ void read_cluster(Fields& fields, Cluster& c, bool item) {
   read_tries(fields, c.tries);
   read_tls(fields, c.tls);
   read_pool(fields, c);
-  fields.later("proxy_protocol", {"off"});
+  using Told = Cluster::ProxyProtocol;
+  fields.choice("proxy_protocol", c.proxy_protocol, {{"off", Told::Off}, {"v1", Told::V1}, {"v2", Told::V2}});
   if (!item || fields.reading().catalog) return;
   const Node* endpoints = fields.given("endpoints");
   if (endpoints && items_of(*endpoints).empty()) fields.error("endpoints", *endpoints, "an empty list: nothing could be reached");

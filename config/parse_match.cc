@@ -23,14 +23,6 @@ std::string check_matched_host(std::string& text) {
 
 std::string check_required_path(std::string& text) { return text.empty() ? "expected a path, got \"\"" : check_path(text); }
 
-std::string check_network(std::string& text) {
-  bool stray = false;
-  if (Network::parse(text, &stray)) return {};
-  if (!stray) return "expected a network (10.0.0.0/8, \"fd00::/8\") or an address, got \"" + text + "\"";
-  return "\"" + text + "\" has bits behind its prefix; " + text.substr(0, text.find('/')) +
-         " alone, or the network's first address?";
-}
-
 void read_text_match(Reading& reading, const Node& value, const std::string& path, TextMatch& match) {
   using Kind = TextMatch::Kind;
   static constexpr std::pair<std::string_view, Kind> kKinds[] = {
@@ -136,6 +128,14 @@ bool Conditions::of_requests() const {
 
 bool Conditions::any() const {
   return of_requests() || percent < 1 || !identities.empty() || !networks.empty() || !ports.empty();
+}
+
+std::string check_network(std::string& text) {
+  bool stray = false;
+  if (Network::parse(text, &stray)) return {};
+  if (!stray) return "expected a network (10.0.0.0/8, \"fd00::/8\") or an address, got \"" + text + "\"";
+  return "\"" + text + "\" has bits behind its prefix; " + text.substr(0, text.find('/')) +
+         " alone, or the network's first address?";
 }
 
 void read_match(Fields& fields, Route& r) {

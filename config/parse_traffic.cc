@@ -158,11 +158,12 @@ void read_listener(Fields& fields, Listener& l, bool item, const Identity& home)
     detect.flag("learn", l.detect_learn);
     read_port_list(detect, "opaque_ports", l.opaque_ports);
   }
-  fields.later("proxy_protocol", {"off"});
+  read_proxy_headers(fields, l.proxy_protocol);
   read_tls(fields, l.tls, home);
   read_http(fields, l);
   {
     Fields t = fields.map("timeouts");
+    t.duration("proxy_protocol", l.proxy_protocol.timeout, milliseconds(1));
     t.duration("tls", l.tls_handshake);
     t.duration("request_headers", l.request_headers);
     t.duration("idle", l.idle);

@@ -38,7 +38,7 @@ const char* name_of(Ending ending) {
   static constexpr const char* kNames[] = {
       "client",          "finished",    "reset",           "idle",     "header_timeout", "request_timeout", "duration",
       "max_requests",    "too_many",    "too_many_per_ip", "too_fast", "malformed",      "draining",        "no_route",
-      "connect_failure", "no_endpoint", "overload",        "tls",      "denied",         "distrusted",      "internal"};
+      "connect_failure", "no_endpoint", "overload",        "tls",      "denied",         "distrusted",      "proxy_protocol", "internal"};
   return kNames[size_t(ending)];
 }
 
@@ -182,6 +182,12 @@ stats::Slot ConnectionCounters::tls_refused(const char* reason) {
 stats::Slot ConnectionCounters::not_passed_on(const char* reason) {
   return not_passed_on_.find(reason, [&] {
     return catalog_.slot(names::kPassthroughRefused, {{"direction", direction_}, {"listener", listener_}, {"reason", reason}});
+  });
+}
+
+stats::Slot ConnectionCounters::foreword(const char* result) {
+  return forewords_.find(result, [&] {
+    return catalog_.slot(names::kProxyHeaders, {{"direction", direction_}, {"listener", listener_}, {"result", result}});
   });
 }
 

@@ -31,7 +31,7 @@ const char* name_of(Flag flag);
 // clang-format off
 enum class Ending : uint8_t {
   Client, Finished, Reset, Idle, HeaderTimeout, RequestTimeout, Duration, MaxRequests, TooMany, TooManyPerIp, TooFast, Malformed,
-  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Denied, Distrusted, Internal
+  Draining, NoRoute, ConnectFailure, NoEndpoint, Overload, Tls, Denied, Distrusted, ProxyProtocol, Internal
 };
 // clang-format on
 const char* name_of(Ending ending);
@@ -160,6 +160,7 @@ class ConnectionCounters {
   stats::Slot handshake_duration();
   stats::Slot tls_refused(const char* reason);    // a literal
   stats::Slot not_passed_on(const char* reason);  // a literal
+  stats::Slot foreword(const char* result);       // of PROXY protocol; a literal
   stats::Slot total, active, duration;
   stats::Slot clear_total, clear_active;  // after tell_clear_text()
 
@@ -169,7 +170,7 @@ class ConnectionCounters {
   Slots<std::pair<std::string_view, std::string_view>> handshakes_;
   stats::Slot handshake_duration_ = stats::kNowhere;
   Slots<Ending> closed_;
-  Slots<std::string_view> malformed_, tls_refused_, not_passed_on_;
+  Slots<std::string_view> malformed_, tls_refused_, not_passed_on_, forewords_;
   Slots<http::Voice> recognized_;
 };
 

@@ -1,10 +1,15 @@
 #pragma once
-// Where fresh sockets come in: limits, then a session.
+// Where fresh sockets come in: limits, what a proxy in front says of them, then a session.
 
 #include "exchange/http_session.h"
 #include "net/listener.h"
 
 namespace outrider::exchange {
+
+// A session for a connection that is counted already, by the limits that hang on the client's address. Null: it was refused.
+HttpSession* seat_client(Site& site, const std::shared_ptr<AcceptedFrom>& from, int fd, const net::Address& client,
+                         const Foretold* foretold = nullptr);
+void refuse_client(Site& site, AcceptedFrom& from, int fd, Ending why);
 
 // One bound address of one listener on one worker. Owned by the worker.
 class Door final : net::ListenerEvents {
@@ -28,9 +33,8 @@ class Door final : net::ListenerEvents {
 
  private:
   void on_accept(int fd, const net::Address& peer) override;
-  HttpSession* admit(int fd, const net::Address& peer);  // null: there is no room for him, and he has been told
-  bool may_come(const net::Address& peer);
-  void refuse(int fd, Ending why);
+  bool enter(int fd);  // false: there is no room for him, and he has been told
+  void refuse(int fd, Ending why) { refuse_client(site_, *from_, fd, why); }
   Site& site_;
   std::shared_ptr<AcceptedFrom> from_;
   const net::Address asked_;

@@ -194,6 +194,7 @@ class Exchange final : public filter::Call,
   } turn_{*this};
   void on_attempt(upstream::Attempt& attempt) override;
   void on_interim(upstream::Attempt& attempt, const http::ResponseHead& head) override;
+  upstream::Caller* caller() override;
   void on_relay_over() override;
   void respond(uint16_t status, const char* reason, std::string_view body) override;
   void serve(uint16_t status, std::string_view body) override;

@@ -56,7 +56,8 @@ wire::Hears hears(const ListenerPlan& plan, bool tcp_too, bool opaque) {
 }  // namespace
 
 HttpSession::HttpSession(Site& site, std::shared_ptr<AcceptedFrom> door, const Accepted& socket)
-    : site_(site), door_(std::move(door)), connection_(site.loop, *this), peer_(socket.peer), since_(net::Loop::clock()),
+    : site_(site), door_(std::move(door)), connection_(site.loop, *this),
+      foretold_(socket.foretold ? new Foretold(*socket.foretold) : nullptr), peer_(socket.peer), since_(net::Loop::clock()),
       counted_ip_(socket.counted_ip), called_(socket.called),
       meant_for_(socket.meant_for ? new net::Address(*socket.meant_for) : nullptr) {
   site_.shard.add(plan().permissive ? door_->counters.clear_active : door_->counters.active);
@@ -81,6 +82,8 @@ filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) c
   if (const net::TlsEngine* tls = connection_.transport().tls()) {
     peer.encrypted = true;
     peer.identity = tls->peer();
+  } else if (foretold_) {
+    peer.encrypted = foretold_->said.encrypted;
   }
   peer.remote_address = "unix";
   if (peer_.is_unix()) return peer;
@@ -91,8 +94,30 @@ filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) c
 }
 
 std::string_view HttpSession::local(Arena& arena) {
-  const net::Address* const meant_for = meant_for_.get();
-  return arena.copy((meant_for ? *meant_for : net::Address::local_of(connection_.transport().fd())).text());
+  return arena.copy(called_address().text());
+}
+
+net::Address HttpSession::called_address() const {
+  if (meant_for_) return *meant_for_;
+  if (foretold_) return foretold_->said.destination;
+  return net::Address::local_of(connection_.transport().fd());
+}
+
+upstream::Caller* HttpSession::caller(std::string_view server_name) {
+  if (caller_) return caller_.get();
+  wire::Relayed told = foretold_ ? foretold_->said : wire::Relayed{};
+  told.source = peer_;
+  told.destination = called_address();
+  if (const net::TlsEngine* const tls = connection_.transport().tls()) {
+    told.encrypted = true;
+    told.certified = tls->peer_certified();
+    told.version = tls->version();
+    told.server_name = tls->server_name();
+    told.protocol = tls->protocol();
+  }
+  if (!server_name.empty()) told.server_name = server_name;
+  caller_ = std::make_unique<upstream::Caller>(std::move(told));
+  return caller_.get();
 }
 
 void HttpSession::expect_first() {
@@ -174,16 +199,16 @@ void HttpSession::on_recognized(http::Voice voice) {
 }
 
 // Ten seconds apart: strangers are not to fill a disk.
-std::optional<uint64_t> HttpSession::say() {
+std::optional<uint64_t> AcceptedFrom::say(TimePoint now) {
   constexpr milliseconds kApart{10000};
-  if (site_.loop.now() < door_->quiet_until) return ++door_->unsaid, std::nullopt;
-  door_->quiet_until = site_.loop.now() + kApart;
-  return std::exchange(door_->unsaid, 0);
+  if (now < quiet_until) return ++unsaid, std::nullopt;
+  quiet_until = now + kApart;
+  return std::exchange(unsaid, 0);
 }
 
 void HttpSession::note_refused(const Error& why, std::string_view server_name) {
   site_.shard.add(door_->counters.tls_refused(why.what));
-  const auto unsaid = say();
+  const auto unsaid = door_->say(site_.loop.now());
   if (!unsaid) return;
   log::warn(
       why.code == Code::NoRoute ? "no rule passes this TLS on: match.sni has not its name" : "this is no TLS to be passed on",
@@ -196,7 +221,7 @@ void HttpSession::note_refused(const Error& why, std::string_view server_name) {
 
 void HttpSession::note_not_passed_on(const char* why) {
   site_.shard.add(door_->counters.not_passed_on(why));
-  const auto unsaid = say();
+  const auto unsaid = door_->say(site_.loop.now());
   if (!unsaid) return;
   log::warn("not passed on to where it was meant for: " + std::string(meaning_of(why)),
             {{"listener", plan().name},
@@ -310,7 +335,8 @@ void HttpSession::drain() {
 }
 
 bool HttpSession::may_pass() const {
-  return site_.heir && !closing_ && connection_.wire() == http::Wire::Http1 && !connection_.transport().tls();
+  const bool known = foretold_ || connection_.transport().tls();  // something of it that the heir would not know
+  return site_.heir && !closing_ && connection_.wire() == http::Wire::Http1 && !known;
 }
 
 bool HttpSession::hand_over() {
@@ -380,6 +406,7 @@ void HttpSession::part(Ending why) {
   plan().connections->leave();
   if (counted_ip_) plan().per_ip->leave(peer_.ip_key());
   age_limit_.reset();
+  caller_.reset();
   ListHook<HttpSession>::unlink();
   connection_.leave();
 }

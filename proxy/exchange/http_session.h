@@ -7,6 +7,8 @@
 #include "exchange/site.h"
 #include "filter/call.h"
 #include "net/trust_review.h"
+#include "upstream/caller.h"
+#include "wire/proxy_protocol.h"
 
 namespace outrider::exchange {
 
@@ -15,6 +17,12 @@ struct AcceptedFrom {                        // a door, as far as its sessions n
   ConnectionCounters counters;
   TimePoint quiet_until{};  // of what is logged of strangers
   uint64_t unsaid = 0;
+  std::optional<uint64_t> say(TimePoint now);  // of a stranger, in the log: how often that was left out; none: not now
+};
+
+struct Foretold {      // what a proxy in front has said of a connection
+  wire::Relayed said;  // its source is the client
+  net::Address by;
 };
 
 struct Accepted {
@@ -23,6 +31,7 @@ struct Accepted {
   uint16_t called;  // the port, where somebody has to know; else 0
   bool counted_ip;  // against limits.per_ip
   const net::Address* meant_for = nullptr;
+  const Foretold* foretold = nullptr;
 };
 
 // Owned by its worker's list of sessions and ended by its connection, after whose last turn it deletes itself. One worker.
@@ -40,7 +49,9 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   uint16_t called() const { return called_; }  // the port, where somebody asks for it
   // Where the kernel has redirected it here (transparent: redirect), for whom it was meant; null: it came directly.
   const net::Address* meant_for() const { return meant_for_.get(); }
-  const net::Address& remote() const { return peer_; }
+  const net::Address& remote() const { return foretold_ ? foretold_->by : peer_; }  // the other end of the socket
+  // For clusters that tell of the client on connections of his own; `server_name`: he has asked for it by TLS that is passed on.
+  upstream::Caller* caller(std::string_view server_name);
   // The app is to see the client's address: it is asked in its name.
   bool keeps_source() const { return plan().tproxy && plan().inbound && meant_for_; }
   bool tcp_too() const { return plan().tcp_too || (plan().redirected_too && meant_for_); }
@@ -69,7 +80,6 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_limit() override;
   enum class Awaited : uint8_t { Nothing, Handshake, Voice, Hello, Head, Request };  // Hello, Head: the rest of one
   void note_clear_text();
-  std::optional<uint64_t> say();                  // in the log, of strangers: how often that was left out; none: not now
   void expect_first();                            // bytes of a new connection
   void await(Awaited what, milliseconds within);  // 0: for ever
   void on_head_limit();
@@ -78,11 +88,13 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   void on_age_limit();
   void close(Ending why);
   void abort(Ending why);
+  net::Address called_address() const;
   bool may_pass() const;  // it can be handed over between two requests
   void part(Ending why);
   Site& site_;
   std::shared_ptr<AcceptedFrom> door_;
   wire::HttpConnection connection_;
+  const std::unique_ptr<const Foretold> foretold_;
   const net::Address peer_;
   TimePoint since_, due_;  // when it began; when what is awaited must have come
   TimePoint sweep_due_{};  // h2
@@ -93,6 +105,7 @@ class HttpSession final : public ListHook<HttpSession>, wire::ConnectionOwner {
   bool told_ = false, mutual_ = false;  // where clear text goes in, too: counted, and as whom
   const uint16_t called_;
   const std::unique_ptr<const net::Address> meant_for_;
+  std::unique_ptr<upstream::Caller> caller_;
   std::optional<Ending> closing_;  // why, when it was us
   std::unique_ptr<net::BoundTimer<HttpSession, &HttpSession::on_age_limit>> age_limit_;
 };

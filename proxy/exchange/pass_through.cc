@@ -43,6 +43,11 @@ const char* Exchange::read_hello() {
   }
 }
 
+// The name that is known of TLS which is passed on is that of the hello.
+upstream::Caller* Exchange::caller() {
+  return session_ ? session_->caller(tls_ ? request_.authority : std::string_view()) : nullptr;
+}
+
 // TLS has words for it, which clients show; who speaks something else is left without.
 void Exchange::refuse_bytes(const Error& why) {
   session_->note_refused(why, request_.authority);

@@ -2,6 +2,7 @@
 
 #include "exchange/decisions.h"
 #include "exchange/exchange.h"
+#include "exchange/foreword.h"
 #include "exchange/http_session.h"
 #include "stats/names.h"
 
@@ -23,6 +24,7 @@ Site::Site(net::Loop& l, stats::Catalog& c, stats::Shard& s, upstream::ServiceSo
       spans(l, c, s) {}
 
 Site::~Site() {
+  while (Foreword* foreword = forewords.front()) foreword->cut();
   while (Shadow* shadow = shadows.front()) delete shadow;
   for (Exchange* exchange : free_) delete exchange;
 }

@@ -25,6 +25,7 @@ namespace outrider::exchange {
 
 class Decisions;
 class Exchange;
+class Foreword;
 class HttpSession;
 
 // Another process that goes on with clients' connections which wait for a request. Called on workers' threads; takes the
@@ -71,6 +72,7 @@ struct Site {
   std::vector<net::Address> listening;                                      // where the doors are
   const net::VirtualAddresses* virtual_addresses = nullptr;                 // of services; null: there are none
   IntrusiveList<HttpSession> sessions;                                      // for draining
+  IntrusiveList<Foreword> forewords;                                        // of who is to become one
   IntrusiveList<Shadow> shadows;                                            // that have been sent; nobody waits for them
   bool draining = false;
   Heir* heir = nullptr;  // there is one: with draining

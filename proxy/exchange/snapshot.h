@@ -26,6 +26,7 @@ namespace outrider::exchange {
 enum class Forwarded : uint8_t { Append, Replace, Off };
 enum class Slash : uint8_t { Keep, Decode, Reject };
 
+struct ForewordPlan;
 struct TracePlan;
 
 using ClusterIds = std::map<std::string, uint32_t, std::less<>>;
@@ -53,6 +54,7 @@ struct ListenerPlan {
   std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
   bool transparent = false;  // connections come here that were meant for others
   bool tproxy = false;       // by TPROXY: as they are
+  std::shared_ptr<const ForewordPlan> foreword;  // who is in front says whose a connection is; null: nobody does
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none
   bool websocket = true;  // false: refused

@@ -215,6 +215,13 @@ void TlsEngine::finish() {
 
 std::string_view TlsEngine::version() const { return SSL_get_version(ssl_); }
 
+std::string_view TlsEngine::server_name() const {
+  const char* const name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return name ? std::string_view(name) : std::string_view();
+}
+
+bool TlsEngine::peer_certified() const { return SSL_get0_peer_certificate(ssl_) && SSL_get_verify_result(ssl_) == X509_V_OK; }
+
 void TlsEngine::note_peer() {
   const identity::Certificate certificate(std::shared_ptr<X509>(SSL_get1_peer_certificate(ssl_), X509_free));
   if (!certificate.raw()) return;

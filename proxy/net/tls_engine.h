@@ -40,6 +40,8 @@ class TlsEngine {
   bool resumed() const;
   std::string_view protocol() const;                       // by ALPN; empty: none was agreed on
   std::string_view version() const;                        // "TLSv1.3"; a literal
+  std::string_view server_name() const;                    // that a client has asked for
+  bool peer_certified() const;                             // it has shown a certificate
   const std::string& peer() const { return peer_; }        // its SPIFFE ID, where the context checks that
   const std::string& trouble() const { return trouble_; }  // a client's: what a person should know of an error
   const std::shared_ptr<const TlsContext>& context() const { return context_; }

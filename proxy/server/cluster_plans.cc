@@ -50,6 +50,15 @@ upstream::Protocol asked_of(Protocol protocol, bool encrypted) {
   return upstream::Protocol::Http1;
 }
 
+wire::ProxyProtocol proxy_protocol_of(config::Cluster::ProxyProtocol version) {
+  switch (version) {
+    case config::Cluster::ProxyProtocol::V1: return wire::ProxyProtocol::V1;
+    case config::Cluster::ProxyProtocol::V2: return wire::ProxyProtocol::V2;
+    case config::Cluster::ProxyProtocol::Off: break;
+  }
+  return wire::ProxyProtocol::Off;
+}
+
 }  // namespace
 
 upstream::TryPlan plan_of(const config::Tries& tries) {
@@ -139,6 +148,7 @@ upstream::ClusterPlan plan_of(const config::Cluster& cluster, upstream::TlsPlan 
   plan.health = plan_of(cluster.health_check);
   plan.health.protocol = plan.health.kind == upstream::HealthPlan::Kind::Grpc ? upstream::Protocol::Http2 : plan.protocol;
   plan.health.tls = plan.tls;
+  plan.health.proxy_protocol = plan.proxy_protocol = proxy_protocol_of(cluster.proxy_protocol);
   plan.pool.connect_timeout = cluster.connect_timeout;
   plan.pool.idle_timeout = cluster.pool_idle_timeout;
   plan.pool.max_requests = cluster.pool_max_requests;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "config/regex.h"
+#include "exchange/foreword.h"
 #include "identity/workload_id.h"
 #include "server/chains.h"
 #include "server/cluster_plans.h"
@@ -181,6 +182,18 @@ class Originations {
   TlsFiles::Slot system_;
 };
 
+std::shared_ptr<const exchange::ForewordPlan> foreword_of(const config::Listener& listener) {
+  using Mode = config::ProxyHeaders::Mode;
+  const config::ProxyHeaders& from = listener.proxy_protocol;
+  if (from.mode == Mode::Off) return nullptr;
+  auto plan = std::make_shared<exchange::ForewordPlan>();
+  plan->required = from.mode == Mode::Required;
+  plan->timeout = from.timeout;
+  for (const std::string& text : from.networks())
+    if (const auto network = Network::parse(text)) plan->trust.push_back(*network);
+  return plan;
+}
+
 std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener) {
   auto plan = std::make_shared<exchange::ListenerPlan>();
   plan->name = listener.name;
@@ -196,6 +209,7 @@ std::shared_ptr<exchange::ListenerPlan> plan_of(const config::Listener& listener
   plan->tcp_too = listener.relays();
   plan->transparent = listener.transparent;
   plan->tproxy = listener.tproxy;
+  plan->foreword = foreword_of(listener);
   plan->redirected_too = listener.passes_bytes_on();
   plan->tls_alone = listener.protocol == Protocol::Tls;
   plan->by_server_name = plan->tls_alone || std::any_of(listener.routes.begin(), listener.routes.end(),

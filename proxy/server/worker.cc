@@ -6,6 +6,7 @@
 #include <set>
 
 #include "exchange/decisions.h"
+#include "exchange/foreword.h"
 #include "stats/names.h"
 
 namespace outrider::server {
@@ -103,6 +104,9 @@ void Worker::lead_doors(const exchange::Snapshot& to, const std::vector<Opened>&
   doors_ = std::move(doors);
   site_->listening.clear();
   for (const auto& door : doors_) site_->listening.push_back(door->local());
+  site_->forewords.for_each([&](exchange::Foreword& foreword) {
+    if (!goes_on.count(foreword.accepted_from())) foreword.cut();
+  });
   if (!thread_.joinable()) return;
   site_->sessions.for_each([&](exchange::HttpSession& session) {
     if (!goes_on.count(session.accepted_from())) session.drain();
@@ -180,6 +184,7 @@ void Worker::take_over(const std::string& listener, int fd, uint32_t requests, m
 void Worker::on_drain_check() {
   bool left = false;
   site_->sessions.for_each([&](exchange::HttpSession& session) { left |= drains(session.plan()); });
+  site_->forewords.for_each([&](exchange::Foreword& foreword) { left |= drains(foreword.plan()); });
   if (!left) return events_.on_drained(index_, draining_);
   loop_.arm(drain_check_, kDrainCheck);
 }
@@ -230,6 +235,7 @@ void Worker::cut() {
 }
 
 void Worker::cut_all() {
+  while (exchange::Foreword* foreword = site_->forewords.front()) foreword->cut();
   while (exchange::HttpSession* session = site_->sessions.front()) {
     if (session->connection().open_streams() > 0) cut_.fetch_add(1, std::memory_order_relaxed);
     session->cut();

@@ -52,7 +52,7 @@ inline constexpr Name kProtocolDetections{  // protocol, how
 // Connections from clients. listener: *. tls: none, terminated, mutual, passed. reason: client (it left), finished (as its last
 // response said, or both ends of a TCP connection), reset, idle, header_timeout, request_timeout, duration,
 // max_requests, too_many, too_many_per_ip, too_fast, malformed, draining, no_route, connect_failure, no_endpoint, overload, tls,
-// denied, distrusted, internal.
+// denied, distrusted, proxy_protocol, internal.
 inline constexpr Name kConnections{  // direction, listener, tls
     "outrider_connections_total", "Connections accepted from clients.", Kind::Counter};
 inline constexpr Name kConnectionsActive{  // direction, listener, tls
@@ -91,6 +91,13 @@ inline constexpr Name kTlsRefused{  // direction, listener, reason
 // (it is one of this proxy's, redirected back to it), virtual_address (one that stands for no service).
 inline constexpr Name kPassthroughRefused{  // direction, listener, reason
     "outrider_passthrough_refused_total", "What was to go on to the address it was meant for and could not, by reason.", Kind::Counter};
+
+// result: v1, v2, local (the proxy in front itself connects), unknown (it does not say who does), none (optional, and nothing came);
+// of connections that were refused untrusted, missing, timeout, cut_short, v1_line, v1_too_long, v1_protocol, v1_address, v1_port,
+// v2_version, v2_command, v2_family, v2_address, v2_too_long, v2_tlv, v2_checksum.
+inline constexpr Name kProxyHeaders{  // direction, listener, result
+    "outrider_proxy_protocol_headers_total", "Connections of listeners with PROXY protocol, by what came of its header.",
+    Kind::Counter};
 
 // way: in (client to endpoint), out.
 inline constexpr Name kTcpBytes{  // direction, cluster, way
@@ -325,7 +332,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kDnsQueries, &kDnsDropped, &kDnsForwardFailures, &kDnsVirtualAddresses, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kServiceDesiredReplicas, &kServiceReplicasLimit, &kProbes, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kTracesExported, &kTracesDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kProxyHeaders, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kDnsQueries, &kDnsDropped, &kDnsForwardFailures, &kDnsVirtualAddresses, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kServiceDesiredReplicas, &kServiceReplicasLimit, &kProbes, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kTracesExported, &kTracesDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 

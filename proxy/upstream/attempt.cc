@@ -44,7 +44,10 @@ void Attempt::start(AttemptOwner& owner, Cluster& cluster, Ref<Seat> seat, Proto
   counted_ = true;
   cluster.begin(*seat_);
   if (limit.count()) loop_.arm(limit_, limit);
-  cluster.pool(*seat_).acquire(*this);
+  pool_ = &cluster.pool(*seat_);
+  if (cluster.plan().proxy_protocol != wire::ProxyProtocol::Off)
+    if (Caller* const caller = owner.caller()) pool_ = &pool_->of(*caller);
+  pool_->acquire(*this);
 }
 
 void Attempt::on_queued() { queued_at_ = net::Loop::clock(); }
@@ -108,7 +111,7 @@ void Attempt::on_head(bool end) {
   state_ = end ? State::Ended : State::Headed;
   body.ended = end;
   if (const auto keep_alive = response_.headers.value(http::HeaderId::KeepAlive); !keep_alive.empty())
-    cluster_->pool(*seat_).learn(lease_, keep_alive);
+    pool_->learn(lease_, keep_alive);
   if (response_.headers.has_any(http::set_of(http::HeaderId::XOutriderLoad))) {
     told_load_ = response_.headers.value(http::HeaderId::XOutriderLoad);
     response_.headers.remove(http::HeaderId::XOutriderLoad);
@@ -148,7 +151,7 @@ void Attempt::on_reset(const Error& why) {
   if (why.code == Code::Closed) error.retry = stale ? Retry::IfReused : Retry::No;
   else if (error.retry != Retry::IfReused || !silent) error.retry = Retry::No;
   if (why.retry == Retry::Yes) error.retry = Retry::Yes;  // h2: the peer says it has not looked at it
-  if (error.retry == Retry::IfReused && lease_.reused) cluster_->pool(*seat_).drop_idle();
+  if (error.retry == Retry::IfReused && lease_.reused) pool_->drop_idle();
   fail(error);
 }
 
@@ -156,7 +159,10 @@ void Attempt::time_out() {
   if (state_ == State::Open && request_ended_) on_limit();
 }
 
-void Attempt::on_no_lease(const Error& why) { fail(why); }
+void Attempt::on_no_lease(const Error& why) {
+  pool_ = nullptr;
+  fail(why);
+}
 
 void Attempt::on_limit() {
   release(Pool::After::Cut);
@@ -194,8 +200,8 @@ void Attempt::settle(Outcome::Kind kind, const Error* failure, uint16_t status) 
 }
 
 void Attempt::release(Pool::After after) {
-  if (!seat_) return;
-  Pool& pool = cluster_->pool(*seat_);
+  if (!pool_) return;
+  Pool& pool = *std::exchange(pool_, nullptr);
   pool.leave(*this);
   const Lease lease = std::exchange(lease_, {});
   if (!lease.held) return;

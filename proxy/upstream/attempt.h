@@ -28,6 +28,8 @@ class AttemptOwner {  // an exchange, later a shadow, a sub-request, a probe
   virtual Sending sending(Attempt& attempt) = 0;                   // asked when a stream is open, and by pump()
   virtual void on_attempt(Attempt& attempt) = 0;                   // something was written down in it; usually just advance()
   virtual void on_interim(Attempt&, const http::ResponseHead&) {}  // 100, 103
+  // On whose behalf, for a cluster whose endpoints are told that; null: the proxy itself asks.
+  virtual Caller* caller() { return nullptr; }
 
  protected:
   ~AttemptOwner() = default;
@@ -108,6 +110,7 @@ class Attempt final : Waiter, http::StreamEvents {
   AttemptOwner* owner_ = nullptr;
   Cluster* cluster_ = nullptr;  // alive: the seat's exchange holds it
   Ref<Seat> seat_;
+  Pool* pool_ = nullptr;  // while it waits there or has a lease
   Protocol protocol_ = Protocol::Http1;
   Lease lease_;
   State state_ = State::Idle;

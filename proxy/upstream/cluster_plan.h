@@ -13,6 +13,7 @@
 #include "http/request_key.h"
 #include "net/tls_slot.h"
 #include "upstream/admission_plan.h"
+#include "wire/proxy_protocol.h"
 
 namespace outrider::upstream {
 
@@ -37,6 +38,7 @@ struct HealthPlan {
   uint16_t port = 0;                    // 0: the endpoint's own
   Protocol protocol = Protocol::Http1;  // of kind Http
   TlsPlan tls;
+  wire::ProxyProtocol proxy_protocol = wire::ProxyProtocol::Off;  // at the endpoint's own port
 };
 
 struct PoolPlan {
@@ -111,6 +113,7 @@ struct ClusterPlan {
   Protocol grpc_protocol = Protocol::Http1;     // for gRPC that has come by HTTP/2
   Protocol upgrade_protocol = Protocol::Http1;  // hardly any server takes WebSocket by HTTP/2
   TlsPlan tls;
+  wire::ProxyProtocol proxy_protocol = wire::ProxyProtocol::Off;  // said first, of the client: connections are his alone then
   HealthPlan health;
   OutlierPlan outliers;
   PoolPlan pool;

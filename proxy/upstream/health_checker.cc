@@ -57,6 +57,7 @@ void HealthChecker::Check::ask() {
   question.expect_low = plan.expect_low;
   question.expect_high = plan.expect_high;
   question.timeout = plan.timeout;
+  question.foreword = wire::write_proxy_header(plan.port ? wire::ProxyProtocol::Off : plan.proxy_protocol, nullptr);
   probe_.ask(to, std::move(question), tls ? &*tls : nullptr);
 }
 

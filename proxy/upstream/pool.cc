@@ -54,7 +54,10 @@ using Doing = PooledConnection::Doing;
 Pool::Pool(Cluster& cluster, std::shared_ptr<Endpoint> endpoint)
     : cluster_(cluster), loop_(cluster.context().loop), endpoint_(std::move(endpoint)) {}
 
-Pool::~Pool() { cut(); }
+Pool::~Pool() {
+  cut();
+  while (Pool* child = children_.front()) delete child;
+}
 
 void Pool::wake() { loop_.at_end_of_turn(*this); }
 
@@ -130,7 +133,10 @@ void Pool::lease(PooledConnection& connection, Waiter& waiter) {
 
 // --- the queue: served when the turn has seen all its events ------------------------------------------------------
 
-void Pool::on_end_of_turn() { serve(); }
+void Pool::on_end_of_turn() {
+  serve();
+  if (is_over()) delete this;
+}
 
 void Pool::serve() {
   while (!draining_ && serve_one()) {}
@@ -182,8 +188,8 @@ void Pool::fail_waiters() {
 }
 
 // An endpoint that has not chosen yet is asked once, however many wait for it.
-uint32_t Pool::streams_of(Protocol protocol) const {
-  const bool packed = protocol == Protocol::Http2 || (protocol == Protocol::Either && !chooses_http1_);
+uint32_t Pool::streams_of(Protocol protocol) {
+  const bool packed = protocol == Protocol::Http2 || (protocol == Protocol::Either && !root().chooses_http1_);
   return packed ? kStreams : 1;
 }
 
@@ -202,17 +208,17 @@ bool Pool::enter_limit() {
   auto& breaker = cluster_.limits().connections;
   const auto gauge = cluster_.stats().breaker_connections;
   if (cluster_.enter(breaker, limit, gauge)) return true;
-  if (PooledConnection* unwanted = idle_.back()) {  // of another kind than the one that is waited for
-    close(*unwanted, After::Close);
+  if (PooledConnection* idle = root().unwanted()) {  // of another kind than the one that is waited for, or another client's
+    idle->pool.close(*idle, After::Close);
     if (cluster_.enter(breaker, limit, gauge)) return true;
   }
-  return open_count_ == 0 && breaker.tally.enter(kNoLimit);
+  return root().open_count_ == 0 && breaker.tally.enter(kNoLimit);
 }
 
 bool Pool::open_connection(Protocol protocol) {
   if (!enter_limit()) return false;
   auto* connection = new PooledConnection(*this, protocol);
-  ++open_count_;
+  count_open(1);
   ++connecting_count_[size_t(protocol)];
   connecting_.push_back(*connection);
   if (const auto ok = connection->connect(*endpoint_, cluster_.plan()); !ok) on_gone(*connection, ok.error());
@@ -238,7 +244,7 @@ void Pool::on_connected(PooledConnection& connection) {
     count_handshake("ok", tls->version());
     auto& [loop, catalog, shard] = cluster_.context();
     shard.observe(catalog.slot(stats::names::kTlsHandshakeDuration, {{"side", "endpoint"}}), microseconds_since(tls->began()));
-    if (connection.protocol == Protocol::Either) chooses_http1_ = connection.wire() == http::Wire::Http1;
+    if (connection.protocol == Protocol::Either) root().chooses_http1_ = connection.wire() == http::Wire::Http1;
   }
   const milliseconds alive = cluster_.plan().pool.tcp_keepalive;
   if (alive.count() && !endpoint_->socket.is_unix()) net::keep_alive(connection.connection->transport().fd(), alive);
@@ -255,7 +261,7 @@ void Pool::on_gone(PooledConnection& connection, const Error& why) {
   const Doing was = connection.doing;
   forget(connection);
   const net::Transport& transport = connection.connection->transport();
-  if (why.code == Code::Tls) trouble_ = transport.tls()->trouble();
+  if (why.code == Code::Tls) root().trouble_ = transport.tls()->trouble();
   if (was == Doing::Connecting && transport.tls() && transport.connected())
     count_handshake(why.code == Code::Tls ? why.what : why.code == Code::Timeout ? "tls_timeout" : "tls_closed", "none");
   if (was == Doing::Busy) {  // whoever has the lease may still look at it: until give_back()
@@ -273,7 +279,7 @@ void Pool::on_gone(PooledConnection& connection, const Error& why) {
     ++failures_;
     cluster_.context().shard.add(reason_slot(cluster_.stats(), why.code));
     wake();
-    cluster_.on_connect_failure(*endpoint_, failure, why.code == Code::Tls ? trouble_ : std::string_view{});
+    cluster_.on_connect_failure(*endpoint_, failure, why.code == Code::Tls ? root().trouble_ : std::string_view{});
   } else if (!waiting_.empty()) {
     wake();
   }
@@ -289,6 +295,7 @@ void Pool::give_back(Lease lease, After after) {
     after = connection.connection->codec().reusable() ? After::Keep : After::Close;
   if (connection.lost) {
     unlist(connection);
+    if (parent_ && draining_) wake();
     return connection.retire(false);
   }
   const PoolPlan& plan = cluster_.plan().pool;
@@ -354,7 +361,8 @@ void Pool::unlist(PooledConnection& connection) {
 }
 
 void Pool::forget(PooledConnection& connection) {
-  --open_count_;
+  count_open(-1);
+  if (parent_ && draining_) wake();  // it may have been the last
   if (const uint64_t own = std::exchange(connection.own, 0)) cluster_.limits().own->remove(own);
   if (std::exchange(connection.established, false)) cluster_.context().shard.sub(cluster_.stats().connections_active);
   cluster_.leave(cluster_.limits().connections, cluster_.plan().max_connections, cluster_.stats().breaker_connections);
@@ -373,6 +381,7 @@ void Pool::drop_idle() {
 
 void Pool::drain() {
   draining_ = true;
+  children_.for_each([](Pool& child) { child.drain(); });
   drop_idle();
   while (PooledConnection* connecting = connecting_.front()) close(*connecting, After::Close);
   if (!waiting_.empty()) wake();
@@ -382,6 +391,7 @@ void Pool::drain() {
 void Pool::review(net::TrustReview& review) {
   using Advice = net::TrustReview::Advice;
   if (!cluster_.plan().tls.mesh) return;
+  children_.for_each([&](Pool& child) { child.review(review); });
   std::vector<PooledConnection*> leave, cut;
   for (auto* list : {&connecting_, &idle_, &busy_})
     list->for_each([&](PooledConnection& each) {
@@ -399,6 +409,7 @@ void Pool::review(net::TrustReview& review) {
 
 void Pool::cut() {
   drain();
+  children_.for_each([](Pool& child) { child.cut(); });
   for (auto* list : {&closing_, &busy_})
     while (PooledConnection* connection = list->front()) {
       if (connection->lost) {

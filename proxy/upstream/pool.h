@@ -7,6 +7,7 @@
 #include "base/intrusive_list.h"
 #include "net/tls_sessions.h"
 #include "net/trust_review.h"
+#include "upstream/caller.h"
 #include "upstream/cluster_plan.h"
 #include "wire/http_connection.h"
 
@@ -42,11 +43,13 @@ struct Waiter : ListHook<Waiter> {
 // close is noticed while idle. Limits (max_connections, max_pending) are the cluster's, shared by all workers; at max_connections
 // waiters wait for a give_back(), and a pool that has no connection at all may open one all the same, since nobody could ever
 // give it one. Connections that were made for a waiter who left are kept idle, but for raw ones. Waiters are served, or told of a
-// failure, at the end of the turn, never from give_back() or on_gone(): no recursion through a queue. Owned by a Seat.
-class Pool final : net::EndOfTurn {
+// failure, at the end of the turn, never from give_back() or on_gone(): no recursion through a queue. Owned by a Seat; where
+// endpoints are told who calls, each client has a pool of his own beside it (of), which the Seat's owns until it is over.
+class Pool final : net::EndOfTurn, ListHook<Caller>, ListHook<Pool> {
  public:
   Pool(Cluster& cluster, std::shared_ptr<Endpoint> endpoint);
   ~Pool();
+  Pool& of(Caller& caller);  // of the Seat's; valid while somebody waits in it or has a lease of it, and for this call
   // on_lease() may come before it returns when an idle connection is there, and on_no_lease() when the queue is full;
   // else one of them comes later.
   void acquire(Waiter& waiter);
@@ -60,11 +63,20 @@ class Pool final : net::EndOfTurn {
   void review(net::TrustReview& review);  // are those who answer still trusted?
   net::Loop& loop() { return loop_; }
   size_t idle_count() const { return idle_count_; }
-  size_t open_count() const { return open_count_; }        // connecting, idle, busy and closing
+  size_t open_count() const { return open_count_; }        // connecting, idle, busy and closing; the Seat's: of all
   const std::string& trouble() const { return trouble_; }  // what a person should know of the last failure of TLS
 
  private:
   friend class PooledConnection;
+  friend class Caller;
+  friend class IntrusiveList<Pool, Caller>;
+  friend class IntrusiveList<Pool>;
+  Pool(Pool& parent, Caller& caller);
+  Pool& root() { return parent_ ? *parent_ : *this; }  // what is known of the endpoint is there
+  void lose_caller();
+  bool is_over() const;
+  PooledConnection* unwanted();  // an idle one of anybody's at this endpoint; null: none is
+  void count_open(int by);
   static constexpr size_t kProtocols = 4;
   void on_end_of_turn() override;
   void serve();
@@ -72,7 +84,7 @@ class Pool final : net::EndOfTurn {
   void fail_waiters();
   void open_for_waiters();
   Protocol asked_by(const Waiter& waiter) const;
-  uint32_t streams_of(Protocol protocol) const;
+  uint32_t streams_of(Protocol protocol);
   bool open_connection(Protocol protocol);
   bool enter_limit();
   void note_own(PooledConnection& connection);
@@ -89,6 +101,9 @@ class Pool final : net::EndOfTurn {
   Cluster& cluster_;
   net::Loop& loop_;
   std::shared_ptr<Endpoint> endpoint_;
+  Pool* const parent_ = nullptr;  // null: it is the Seat's
+  Caller* caller_ = nullptr;      // whose it is; null: nobody's, or he has gone
+  IntrusiveList<Pool> children_;
   IntrusiveList<Waiter> waiting_;
   IntrusiveList<PooledConnection> idle_, busy_, connecting_, closing_;
   std::array<uint32_t, kProtocols> waiting_count_{}, connecting_count_{};

@@ -27,9 +27,10 @@ Result<Done> PooledConnection::connect(const Endpoint& endpoint, const ClusterPl
   const net::Address& to = endpoint.socket;
   if (!to.valid()) return kBadAddress;
   become(Doing::Connecting, plan.pool.connect_timeout);
-  const auto tls = peer_of(plan.tls, to, endpoint.mutual_identity(), protocol, &pool.sessions_, endpoint.host);
+  const auto tls = peer_of(plan.tls, to, endpoint.mutual_identity(), protocol, &pool.root().sessions_, endpoint.host);
+  const auto foreword = wire::write_proxy_header(plan.proxy_protocol, pool.caller_ ? &pool.caller_->told() : nullptr);
   const net::Address* const from = endpoint.source.valid() ? &endpoint.source : nullptr;
-  return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr, from);
+  return connection->connect(to, wire_of(protocol), plan.codec, tls ? &*tls : nullptr, foreword, from);
 }
 
 void PooledConnection::retire(bool abort) {

@@ -36,7 +36,7 @@ void Probe::ask(const net::Address& to, ProbeQuestion question, const net::TlsPe
   connection_.reset(new wire::HttpConnection(loop_, *this));
   loop_.arm(limit_, question_.timeout);
   const auto protocol = question_.kind == HealthPlan::Kind::Tcp ? Protocol::Raw : question_.protocol;
-  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls); !ok) fail(ok.error());
+  if (const auto ok = connection_->connect(to, wire_of(protocol), {}, tls, question_.foreword); !ok) fail(ok.error());
 }
 
 void Probe::hang_up() {
@@ -52,7 +52,10 @@ std::unique_ptr<http::Codec> Probe::codec_for(http::CodecEvents& events, http::W
 }
 
 void Probe::on_connected() {
-  if (question_.kind == HealthPlan::Kind::Tcp) return over(nullptr);
+  if (question_.kind == HealthPlan::Kind::Tcp) {
+    if (!question_.foreword.empty()) connection_->flush();  // that it is nobody's
+    return over(nullptr);
+  }
   write_request();
   http::Codec& codec = connection_->codec();
   stream_ = codec.open(*this);

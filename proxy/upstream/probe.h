@@ -26,6 +26,7 @@ struct ProbeQuestion {
   std::vector<std::pair<std::string, std::string>> headers;  // Http: further ones
   uint16_t expect_low = 200, expect_high = 299;
   milliseconds timeout{1000};
+  std::string foreword;  // goes before everything: a header of PROXY protocol, or nothing
 };
 
 class ProbeEvents {

@@ -54,11 +54,22 @@ std::unique_ptr<http::Codec> HttpConnection::rest() {
 }
 
 Result<Done> HttpConnection::connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
-                                     const net::TlsPeer* tls, const net::Address* from) {
+                                     const net::TlsPeer* tls, std::string_view foreword, const net::Address* from) {
   wire_ = wire;
   if (!tls) codec_ = http::make_codec(wire, http::Role::Client, *this, loop().blocks(), limits);
   input_mark_ = limits.buffer;
-  return transport_.connect(to, tls, from);
+  const auto begun = transport_.connect(to, tls, from);
+  if (begun && !foreword.empty()) say_first(foreword);
+  return begun;
+}
+
+// Before what is waiting already: a preface, or nothing yet of a hello.
+void HttpConnection::say_first(std::string_view bytes) {
+  Buffer& output = transport_.tls() ? transport_.tls()->output : codec_->output();
+  Buffer first(loop().blocks());
+  first.append(bytes);
+  first.append(std::move(output));
+  output = std::move(first);
 }
 
 // A server that chose nothing speaks what it was asked for.

@@ -71,9 +71,10 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   void presume_http();                  // what has come is not waited for any more: HTTP/1, cut short
   void presume_tls();                   // the same: a hello, cut short
   std::unique_ptr<http::Codec> rest();  // the codec, where that is vacant and there is nothing for it
-  // With TLS the handshake may choose another wire, and there is no codec before its end.
+  // With TLS the handshake may choose another wire, and there is no codec before its end. `foreword` goes before everything else,
+  // in clear text.
   Result<Done> connect(const net::Address& to, http::Wire wire, const http::CodecLimits& limits,
-                       const net::TlsPeer* tls = nullptr, const net::Address* from = nullptr);
+                       const net::TlsPeer* tls = nullptr, std::string_view foreword = {}, const net::Address* from = nullptr);
   net::Loop& loop() { return transport_.loop(); }
   net::Transport& transport() { return transport_; }
   const net::Transport& transport() const { return transport_; }
@@ -126,6 +127,7 @@ class HttpConnection final : net::TransportEvents, http::CodecEvents, public net
   // kernel's way down and our parsing drove each other out of the caches.
   void on_end_of_turn() override;  // one write for everything this turn produced
   void on_retired() override;
+  void say_first(std::string_view bytes);
   void feed();
   bool ends_behind_output() const;
   bool recognize();  // false: too little has come to tell who speaks

@@ -268,7 +268,7 @@ clusters:
         self.begin("gate", "run", f"""
 mode: edge
 listeners:
-  edge: {{address: "127.0.0.1:0", http: {{max_body: 1KiB}}}}
+  edge: {{address: "127.0.0.1:0", http: {{max_body: 1KiB}}, proxy_protocol: optional}}
   names: {{address: "127.0.0.1:0", protocol: tls}}
 routes:
   edge:

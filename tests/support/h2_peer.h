@@ -18,6 +18,8 @@ class H2Peer {
   explicit H2Peer(const net::Address& to, const std::string& settings = {}) : own_(Stream::connect(to)), stream_(own_) {
     send(http::kPreface + http::frame(NGHTTP2_SETTINGS, 0, 0, settings));
   }
+  struct Greeted {};  // its preface has gone
+  H2Peer(Stream& connected, Greeted) : stream_(connected) {}
   explicit H2Peer(Stream& accepted) : stream_(accepted) {
     const auto preface = stream_.read_exactly(http::kPreface.size());
     if (!preface) return;  // who only looked whether anybody is there

@@ -90,9 +90,10 @@ class TlsClient {
   }
   ~TlsClient() { SSL_SESSION_free(session); }
   SSL_CTX* context() { return context_.get(); }
-  // Null where the handshake fails.
-  std::optional<Stream> connect(const net::Address& to, std::string_view alpn = {}) {
+  // Null where the handshake fails. `first`: said before it, in clear text.
+  std::optional<Stream> connect(const net::Address& to, std::string_view alpn = {}, std::string_view first = {}) {
     Stream stream = Stream::connect(to);
+    if (!first.empty()) stream.send(first);
     SSL* ssl = SSL_new(context_.get());
     SSL_set_fd(ssl, stream.fd());
     SSL_set1_host(ssl, name.c_str());

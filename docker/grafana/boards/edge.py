@@ -54,7 +54,10 @@ def board():
             series("Passed through and refused", only((rate("outrider_tls_refused_total", POD, "listener reason"), "{{listener}} TLS: {{reason}}"),
                                                       (rate("outrider_passthrough_refused_total", POD, "listener reason"), "{{listener}}: {{reason}}")), "cps",
                    "TLS that was to be passed through unread and led nowhere, and redirected connections that could not go on.",
-                   "no_route: no rule has the name; own_connection: leave the proxy's user out of the redirecting rules."))
+                   "no_route: no rule has the name; own_connection: leave the proxy's user out of the redirecting rules."),
+            series("Headers of PROXY protocol", [(rate("outrider_proxy_protocol_headers_total", POD, "listener result"), "{{listener}}: {{result}}")], "cps",
+                   "Connections of listeners with proxy_protocol, by what came of the header in front.",
+                   "missing, untrusted: somebody comes past the balancer, or proxy_protocol.trust lacks its network; local: its health checks."))
 
     it.row("What is refused")
     it.line(8,

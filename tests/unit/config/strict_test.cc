@@ -30,7 +30,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
             "  cart:\n"
             "    lb: randm\n"
             "    outlier_detektion: {}\n"
-            "    proxy_protocol: v1\n"
+            "    proxy_protocol: v3\n"
             "routs: {}\n"}),
       "test.yaml:2:7: error: mode: expected sidecar or edge, got \"egde\" (did you mean \"edge\"?)\n"
       "test.yaml:3:17: error: service.name: expected lower-case letters, digits and - (63 at most), got \"Web\" (did you mean \"web\"?)\n"
@@ -38,8 +38,30 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
       "test.yaml:3:39: error: service.weight: expected a number from 0 to 10000, got \"-1\"\n"
       "test.yaml:6:9: error: clusters.cart.lb: expected ewma, least_request, round_robin, random, ring_hash, maglev or adaptive, got \"randm\" (did you mean \"random\"?)\n"
       "test.yaml:7:5: error: clusters.cart.outlier_detektion: unknown key (did you mean \"outlier_detection\"?)\n"
-      "test.yaml:8:21: error: clusters.cart.proxy_protocol: \"v1\" is not supported yet in this version\n"
+      "test.yaml:8:21: error: clusters.cart.proxy_protocol: expected off, v1 or v2, got \"v3\"\n"
       "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
+}
+
+TEST(Strict, WhoseWordIsTakenForAnAddressIsSaid) {
+  const auto told = [](const std::string& value) {
+    return said({"version: 1\nmode: edge\nlisteners: {edge: {address: \"127.0.0.1:0\", proxy_protocol: " + value +
+                 "}}\nroutes: {edge: [{cluster: web}]}\nclusters: {web: {endpoints: [\"127.0.0.1:9001\"]}}\n"});
+  };
+  const std::string at = "test.yaml:3:", path = ": listeners.edge.proxy_protocol";
+  for (const char* fine : {"off", "optional", "required", "{}", "{mode: optional}", "{trust: private}", "{mode: off, trust: []}",
+                           "{trust: [private, 35.191.0.0/16, \"::1\"]}"})
+    EXPECT_EQ(told(fine), "") << fine;
+  EXPECT_EQ(
+      told("requird"),
+      at +
+          "64: error: listeners.edge.proxy_protocol: expected off, optional or required, got \"requird\" (did you mean \"required\"?)\n");
+  EXPECT_EQ(told("{trust: [10.0.0.1/8]}"),
+            at + "74: error: listeners.edge.proxy_protocol.trust: \"10.0.0.1/8\" has bits behind its "
+                 "prefix; 10.0.0.1 alone, or the network's first address?\n");
+  EXPECT_NE(told("{trust: []}").find("error" + path + ".trust: nobody's header would be taken"), std::string::npos)
+      << told("{trust: []}");
+  EXPECT_NE(told("{trust: [0.0.0.0/0]}").find("warning" + path + ".trust: 0.0.0.0/0: whoever can reach this listener"),
+            std::string::npos);
 }
 
 TEST(Strict, AKeyGivenTwiceIsAnErrorAndTheFirstCounts) {
