@@ -119,9 +119,11 @@ void check_listener(Reading& reading, const Document& d, const Listener& l, cons
       at.find("routes") && !at.find("routes")->is_scalar() ? at.find("routes") : given(layers, {"routes", l.table});
   const Node* presets = layers.preset.find("listeners");
   const bool preset = presets && presets->find(l.name);  // it may be without rules: there is nobody to lead to
-  if (l.routes.empty() && !preset && !d.routes_from.empty() && (!rules || rules->as_list().empty())) {
-    reading.warn(at, path, "no rules: nothing of routes_from is for it, and every request is answered with 404");
-  } else if (l.routes.empty() && !preset && (!rules || rules->as_list().empty()))
+  const bool none = l.routes.empty() && !preset && (!rules || rules->as_list().empty());
+  const bool meant = rules || !d.routes_from.empty();  // an empty list, or routes that are yet to come
+  if (none && meant && l.protocol != Protocol::Tcp && l.protocol != Protocol::Tls)
+    reading.warn(at, path, "no rules: every request is answered with 404");
+  else if (none)
     reading.error(
         at, path,
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));

@@ -88,7 +88,11 @@ struct Completion {
     for (const FilterUse& use : listener.filters) clusters.name_cluster_of(use);
     listener.table = table.empty() ? listener.name : table;
     Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
-    if (kept.size() == 0) return;
+    if (kept.size() == 0) {
+      const bool meant = rules_copy.is_list() || (!d.routes_from.empty() && listener.direction == Direction::Edge);
+      if (!meant) return;
+      kept.set_origin(layers.user.shared_origin());  // it is shown that it has none
+    }
     if (table.empty()) d.effective.at("listeners").at(listener.name).put("routes", std::move(kept));
     else d.effective.at("routes").put(table, std::move(kept));
   }

@@ -13,8 +13,8 @@ struct Included {
 
 constexpr size_t kMostIncluded = 16 << 20;  // bytes, of all of them
 
-// The files a path stands for: itself; of a folder those in it that end in .yaml, .yml or .json, by their names. A name that begins
-// with a dot is none: editors and ConfigMaps keep such beside their files.
+// The files a path stands for: itself; of a folder those in it that end in .yaml, .yml or .json, by their names. A name that
+// begins with a dot is none: editors and ConfigMaps keep such beside their files.
 std::vector<std::string> files_at(const std::string& path);
 
 // Empty: read, as far as one byte more than `most`. Otherwise why not. "-" is standard input.

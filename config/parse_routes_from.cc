@@ -20,7 +20,8 @@ void read_routes_from(Fields& top, std::vector<RoutesFrom>& all) {
     item.text("gateway_api", from.file, "file or folder");
     item.text("gateway", from.gateway, "name or namespace/name", check_gateway);
     if (item.reading().catalog) return;
-    if (from.file.empty()) return item.error("gateway_api", at, "missing: a file of HTTPRoutes and GRPCRoutes, or a folder of such");
+    if (from.file.empty())
+      return item.error("gateway_api", at, "missing: a file of HTTPRoutes and GRPCRoutes, or a folder of such");
     from.at = *item.given("gateway_api");
     from.path = item.path("gateway_api");
     all.push_back(std::move(from));

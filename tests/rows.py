@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 # Routing, resilience, balancing, overload, operation, and 139: those that are a must or expected.
 WANTED = [*range(28, 35), *range(36, 45), 46, 47, 49, 50, *range(52, 71), *range(72, 77), 108, 109, 110, 111, 113, 114, 116, 118,
-          *range(120, 126), 127, 139]
+          *range(120, 126), 127, 137, 139]
 CASE = re.compile(r"^\s*TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.M)
 
 

@@ -56,9 +56,8 @@ void Filters::read_headers(Fields& own, const Node& at, const char* side) {
     std::set<std::string> names;
     own.list(how, "list of {name, value}", [&](Fields& one, const Node& place) {
       std::string name, value;
-      one.text("name", name, "name", [](std::string& text) {
-        return is_token(text) ? std::string() : "\"" + text + "\" is no name of a header";
-      });
+      one.text("name", name, "name",
+               [](std::string& text) { return is_token(text) ? std::string() : "\"" + text + "\" is no name of a header"; });
       one.text("value", value);
       if (name.empty()) return one.error("name", place, "missing, or none");
       if (equals_ignore_case(name, "host"))
@@ -144,7 +143,8 @@ void Filters::read_redirect(Fields& own, const Node& at) {
   own.number("port", port, 1, 65535);
   own.number("statusCode", status, 300, 399);
   if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
-    own.error("statusCode", *own.given("statusCode"), "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
+    own.error("statusCode", *own.given("statusCode"),
+              "expected 301, 302, 303, 307 or 308, got \"" + std::to_string(status) + "\"");
   if (!scheme.empty()) redirect.put("scheme", text_at(scheme, *own.given("scheme")));
   if (!host.empty()) redirect.put("host", text_at(host, *own.given("hostname")));
   if (port) redirect.put("port", text_at(std::to_string(port), *own.given("port")));
@@ -171,7 +171,9 @@ void Filters::read_cors(Fields& own, const Node& at) {
   Node options = map_at(at);
   bool credentials = false;
   uint32_t age = 5;
-  for (const auto& [key, ours] : {std::pair{"allowOrigins", "origins"}, {"allowMethods", "methods"}, {"allowHeaders", "headers"},
+  for (const auto& [key, ours] : {std::pair{"allowOrigins", "origins"},
+                                  {"allowMethods", "methods"},
+                                  {"allowHeaders", "headers"},
                                   {"exposeHeaders", "expose"}}) {
     std::vector<std::string> texts;
     own.texts(key, texts);
@@ -203,12 +205,16 @@ void Filters::read(Fields& item, const Node& at) {
   for (const Row& other : kRows) {
     if (&other == row) continue;
     const Node* stray = item.hand(other.field, "", "");
-    if (stray) item.error(other.field, *stray, "belongs to type: " + std::string(other.type) + ", and this is a " + (type.empty() ? "filter without type" : type));
+    if (stray)
+      item.error(
+          other.field, *stray,
+          "belongs to type: " + std::string(other.type) + ", and this is a " + (type.empty() ? "filter without type" : type));
   }
   if (row == std::end(kRows)) {
     std::vector<std::string_view> known;
     for (const Row& one : kRows) known.push_back(one.type);
-    return item.error("type", item.given("type") ? *item.given("type") : at, "expected a type of filter, got \"" + type + "\"" + did_you_mean(type, known));
+    return item.error("type", item.given("type") ? *item.given("type") : at,
+                      "expected a type of filter, got \"" + type + "\"" + did_you_mean(type, known));
   }
   const std::string word = type;
   const bool http_alone = word == "RequestRedirect" || word == "URLRewrite" || word == "CORS";

@@ -35,7 +35,8 @@ int read_named(Fields& match, const char* key, bool fields_of_http, Node& keys, 
     one.text("value", value, "text", nullptr);
     if (name.empty()) return one.error("name", at, "missing");
     if (!one.given("value")) return one.error("value", at, "missing: an Exact or RegularExpression for \"" + name + "\"");
-    if (fields_of_http && !is_token(name)) return one.error("name", *one.given("name"), "\"" + name + "\" is no name of a header");
+    if (fields_of_http && !is_token(name))
+      return one.error("name", *one.given("name"), "\"" + name + "\" is no name of a header");
     if (std::string wrong = kind == Kind::Regex ? check_regex(value) : ""; !wrong.empty())
       return one.error("value", *one.given("value"), wrong);
     if (!seen.insert(fields_of_http ? to_lower(name) : name).second)
@@ -101,7 +102,8 @@ Match read_http(Fields& own, const Node& at) {
 }
 
 std::string check_grpc_name(std::string& text) {
-  const bool fine = std::all_of(text.begin(), text.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '.'; });
+  const bool fine =
+      std::all_of(text.begin(), text.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '.'; });
   return fine ? std::string() : "expected letters, digits, _ and . alone, got \"" + text + "\"";
 }
 
@@ -146,9 +148,8 @@ Match read_grpc(Fields& own, const Node& at) {
 std::vector<Match> read_matches(Fields& rule, const About& about) {
   const bool grpc = about.object.kind == "GRPCRoute";
   std::vector<Match> matches;
-  rule.list("matches", "list of matches", [&](Fields& own, const Node& at) {
-    matches.push_back(grpc ? read_grpc(own, at) : read_http(own, at));
-  });
+  rule.list("matches", "list of matches",
+            [&](Fields& own, const Node& at) { matches.push_back(grpc ? read_grpc(own, at) : read_http(own, at)); });
   if (matches.empty()) matches.push_back(match_all(rule.node(), grpc));
   return matches;
 }

@@ -28,7 +28,8 @@ std::vector<const Node*> list_at(const Node& node, std::initializer_list<const c
 }
 
 bool is_object_name(const std::string& text) {
-  return text.size() <= 253 && std::all_of(text.begin(), text.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.'; });
+  return text.size() <= 253 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.'; });
 }
 
 // For the time of one read_objects().
@@ -61,7 +62,8 @@ std::vector<Included> Files::texts_of(const RoutesFrom& from) {
   const auto fail = [&](const std::string& why) { reading_.error(from.at, from.path, why); };
   if (sources_.included) {
     for (const Included& file : *sources_.included)
-      if (file.file == from.file || file.file.starts_with(from.file.ends_with('/') ? from.file : from.file + "/")) texts.push_back(file);
+      if (file.file == from.file || file.file.starts_with(from.file.ends_with('/') ? from.file : from.file + "/"))
+        texts.push_back(file);
     if (texts.empty()) reading_.warn(from.at, from.path, "nothing was kept of " + from.file);
     return texts;
   }
@@ -75,7 +77,8 @@ std::vector<Included> Files::texts_of(const RoutesFrom& from) {
     else if (bytes_ > kMostIncluded) fail("more than 16 MiB of routes");
     if (!why.empty() || bytes_ > kMostIncluded) return {};
   }
-  if (files.empty()) reading_.warn(from.at, from.path, from.file + " is a folder without a file that ends in .yaml, .yml or .json");
+  if (files.empty())
+    reading_.warn(from.at, from.path, from.file + " is a folder without a file that ends in .yaml, .yml or .json");
   return texts;
 }
 
@@ -103,7 +106,8 @@ void Files::leave_out(const Object& object, const std::string& why) {
 void Files::sort_in(const RoutesFrom& from, const Node& node, const std::string& list_kind) {
   if (!node.is_map())
     return reading_.error(node, "", "expected an object of Kubernetes (apiVersion, kind, metadata, spec), got " + kind_of(node));
-  Object object{node, text_at(node, {"kind"}), text_at(node, {"metadata", "namespace"}), text_at(node, {"metadata", "name"}), &from};
+  Object object{node, text_at(node, {"kind"}), text_at(node, {"metadata", "namespace"}), text_at(node, {"metadata", "name"}),
+                &from};
   std::string version = text_at(node, {"apiVersion"});
   if (object.kind.empty()) object.kind = list_kind;
   if (object.kind.empty()) return reading_.error(node, "", "an object without kind");
@@ -116,20 +120,23 @@ void Files::sort_in(const RoutesFrom& from, const Node& node, const std::string&
   const std::string group = version.substr(0, version.find('/'));
   version.erase(0, std::min(version.size(), group.size() + 1));
   const bool ours = group == kGroup || (group.empty() && !list_kind.empty());
-  const bool used = object.kind == "HTTPRoute" || object.kind == "GRPCRoute" || object.kind == "Gateway" || object.kind == "ReferenceGrant";
+  const bool used =
+      object.kind == "HTTPRoute" || object.kind == "GRPCRoute" || object.kind == "Gateway" || object.kind == "ReferenceGrant";
   if (!ours && used && !group.empty())
     return leave_out(object, "left out: it is of " + group + ", and of " + kGroup + " " + object.kind + "s are read");
   if (!ours && used) return reading_.error(node, object.title(), "needs apiVersion: " + std::string(kGroup) + "/v1");
   if (!used) {
     const bool rules = ours && (object.kind.ends_with("Route") || object.kind.ends_with("Policy"));
-    return leave_out(object, std::string("left out: of these files HTTPRoute, GRPCRoute, Gateway and ReferenceGrant are read") +
-                                 (rules ? "; what it asks for has to be written in the configuration (`routes`, `clusters.<name>.tls`)" : ""));
+    return leave_out(
+        object, std::string("left out: of these files HTTPRoute, GRPCRoute, Gateway and ReferenceGrant are read") +
+                    (rules ? "; what it asks for has to be written in the configuration (`routes`, `clusters.<name>.tls`)" : ""));
   }
   if (!version.empty() && version != "v1" && version != "v1beta1" && version != "v1alpha2")
     return reading_.error(node, object.title() + ".apiVersion", "expected v1, v1beta1 or v1alpha2, got \"" + version + "\"");
   if (object.name.empty()) return reading_.error(node, object.kind + ".metadata.name", "missing");
   if (!is_object_name(object.name) || !is_object_name(object.name_space))
-    return reading_.error(node, object.kind + ".metadata", "\"" + object.name_space + "/" + object.name + "\" is no name of an object");
+    return reading_.error(node, object.kind + ".metadata",
+                          "\"" + object.name_space + "/" + object.name + "\" is no name of an object");
   if (!known_.insert(object.title()).second) return reading_.error(node, object.title(), "is there twice");
   if (object.kind == "Gateway") return read_gateway(object);
   if (object.kind == "ReferenceGrant") return read_grant(object);
@@ -148,20 +155,23 @@ void Files::read_gateway(const Object& object) {
     const std::string path = object.title() + ".spec.listeners." + door.name;
     const auto port = parse_number(text_at(*listener, {"port"}));
     door.port = port && *port <= 65535 ? uint16_t(*port) : 0;
-    if (door.name.empty() || door.port == 0) reading_.error(*listener, path, "a listener needs its name, and a port from 1 to 65535");
+    if (door.name.empty() || door.port == 0)
+      reading_.error(*listener, path, "a listener needs its name, and a port from 1 to 65535");
     if (!door.hostname.empty() && (!is_host(door.hostname) || door.hostname == "*"))
       reading_.error(*listener, path + ".hostname", "expected a host, or \"*.\" and a domain, got \"" + door.hostname + "\"");
     const std::string from = text_at(*listener, {"allowedRoutes", "namespaces", "from"});
     if (from == "All") door.from = Gateway::Door::From::All;
     else if (from == "Selector" || from == "None") door.from = Gateway::Door::From::Some;
     else if (!from.empty() && from != "Same")
-      reading_.error(*listener, path + ".allowedRoutes.namespaces.from", "expected Same, All, Selector or None, got \"" + from + "\"");
+      reading_.error(*listener, path + ".allowedRoutes.namespaces.from",
+                     "expected Same, All, Selector or None, got \"" + from + "\"");
     if (const Node* selector = at(*listener, {"allowedRoutes", "namespaces", "selector"}); selector && from == "Selector") {
       const Node* labels = at(*selector, {"matchLabels"});
       const std::string name = labels && labels->size() == 1 ? text_at(*labels, {"kubernetes.io/metadata.name"}) : "";
       if (name.empty() || selector->size() != 1)
-        reading_.error(*selector, path + ".allowedRoutes.namespaces.selector",
-                       "which labels a namespace has is not known here: only matchLabels with kubernetes.io/metadata.name can be judged");
+        reading_.error(
+            *selector, path + ".allowedRoutes.namespaces.selector",
+            "which labels a namespace has is not known here: only matchLabels with kubernetes.io/metadata.name can be judged");
       door.namespaces.push_back(name);
     }
     for (const Node* kind : list_at(*listener, {"allowedRoutes", "kinds"})) door.kinds.push_back(text_at(*kind, {"kind"}));

@@ -107,12 +107,14 @@ void read_persistence(Fields& fields, Rule& rule) {
     own.hand("cookieConfig", "", "");
   }
   if (name.empty())
-    return own.error("sessionName", given, "missing: the proxy makes no sessions of its own, so which cookie or header has the client's?");
+    return own.error("sessionName", given,
+                     "missing: the proxy makes no sessions of its own, so which cookie or header has the client's?");
   const std::string sticky = (header ? "header." : "cookie.") + name;
   rule.keys.put("sticky", text_at(sticky, *own.given("sessionName")));
   own.reading().warn(given, own.path(),
                      "who sends the same " + sticky + " gets the same of several backendRefs; the proxy sends no such " +
-                         (header ? "header" : "cookie") + " itself, times have no effect, and for one endpoint of a service set lb: maglev and lb_options.hash: " +
+                         (header ? "header" : "cookie") +
+                         " itself, times have no effect, and for one endpoint of a service set lb: maglev and lb_options.hash: " +
                          sticky + " in its cluster");
 }
 
@@ -122,7 +124,8 @@ void read_rule(Fields& fields, const Node& at, size_t index, Route& route, const
   rule.keys = map_at(at);
   rule.name = std::to_string(index);
   fields.text("name", rule.name, "name", [](std::string& text) {
-    return is_name(text) && text.find('/') == text.npos ? std::string() : "expected letters, digits, . and -, got \"" + text + "\"";
+    return is_name(text) && text.find('/') == text.npos ? std::string()
+                                                        : "expected letters, digits, . and -, got \"" + text + "\"";
   });
   if (rule.name.empty()) rule.name = std::to_string(index);
   rule.matches = read_matches(fields, about);
@@ -131,23 +134,29 @@ void read_rule(Fields& fields, const Node& at, size_t index, Route& route, const
   rule.redirect = std::move(shaping.redirect);
   rule.redirect_to_listeners_port = shaping.redirect_to_listeners_port;
   if (shaping.rewrite) rule.keys.put("rewrite", *shaping.rewrite);
-  if (shaping.rewrite && rule.redirect) fields.error("filters", at, "RequestRedirect and URLRewrite exclude each other; give one");
+  if (shaping.rewrite && rule.redirect)
+    fields.error("filters", at, "RequestRedirect and URLRewrite exclude each other; give one");
   const bool prefixes = std::all_of(rule.matches.begin(), rule.matches.end(), [](const Match& match) { return match.prefix; });
   if (shaping.replaces_prefix && !prefixes)
-    fields.reading().error(*shaping.replaces_prefix, fields.path("filters"),
-                           "ReplacePrefixMatch is for matches with path.type: PathPrefix alone: of others there is no prefix to be replaced");
+    fields.reading().error(
+        *shaping.replaces_prefix, fields.path("filters"),
+        "ReplacePrefixMatch is for matches with path.type: PathPrefix alone: of others there is no prefix to be replaced");
   rule.backends = read_backends(fields, about);
   if (rule.redirect && !rule.backends.empty())
-    fields.error("backendRefs", *fields.given("backendRefs"), "a rule with a RequestRedirect has nowhere else to lead to; take one of the two out");
+    fields.error("backendRefs", *fields.given("backendRefs"),
+                 "a rule with a RequestRedirect has nowhere else to lead to; take one of the two out");
   if (!rule.redirect && rule.backends.empty())
-    fields.reading().warn(at, fields.path(), std::string("leads nowhere: without backendRefs what it matches is answered with ") + (route.grpc ? "UNAVAILABLE" : "500"));
+    fields.reading().warn(at, fields.path(),
+                          std::string("leads nowhere: without backendRefs what it matches is answered with ") +
+                              (route.grpc ? "UNAVAILABLE" : "500"));
   Node retry = map_at(at);
   if (!route.grpc) read_timeouts(fields, rule, retry);
   if (!route.grpc) read_retry(fields, retry);
   if (retry.size() > 0) rule.keys.put("retry", std::move(retry));
   read_persistence(fields, rule);
   if (std::any_of(route.rules.begin(), route.rules.end(), [&](const Rule& other) { return other.name == rule.name; }))
-    fields.error("name", fields.given("name") ? *fields.given("name") : at, "another rule of this route is called \"" + rule.name + "\", too");
+    fields.error("name", fields.given("name") ? *fields.given("name") : at,
+                 "another rule of this route is called \"" + rule.name + "\", too");
   route.rules.push_back(std::move(rule));
 }
 
@@ -168,14 +177,15 @@ void read_parent(Fields& fields, const Node& at, Route& route) {
   parent.service = kind == "Service";
   if (parent.name.empty()) return fields.error("name", at, "missing: of which Gateway, or Service?");
   if (kind != "Service" && kind != "Gateway")
-    return fields.error("kind", fields.given("kind") ? *fields.given("kind") : at, "expected Gateway or Service, got \"" + kind + "\"");
+    return fields.error("kind", fields.given("kind") ? *fields.given("kind") : at,
+                        "expected Gateway or Service, got \"" + kind + "\"");
   route.parents.push_back(std::move(parent));
 }
 
 }  // namespace
 
-Route read_route(Reading& reading, const Object& object, const Objects& objects, const Document& document) {
-  const About about{object, objects, document};
+Route read_route(Reading& reading, const Object& object, const Objects& objects, const Document& document, Ports& ports) {
+  const About about{object, objects, document, ports};
   Route route;
   route.grpc = object.kind == "GRPCRoute";
   route.title = object.title();
@@ -184,7 +194,8 @@ Route read_route(Reading& reading, const Object& object, const Objects& objects,
   route.from = object.from;
   route.at = object.node;
   if (const Node* metadata = object.node.find("metadata"))
-    if (const Node* created = metadata->find("creationTimestamp"); created && created->is_scalar()) route.created = created->text();
+    if (const Node* created = metadata->find("creationTimestamp"); created && created->is_scalar())
+      route.created = created->text();
   Fields top(reading, &object.node, route.title);
   for (const char* key : {"apiVersion", "kind", "metadata", "status"}) top.hand(key, "", "");
   if (!top.given("spec")) {
@@ -196,13 +207,15 @@ Route read_route(Reading& reading, const Object& object, const Objects& objects,
   spec.list("parentRefs", "list of Gateways or Services", [&](Fields& one, const Node& at) { read_parent(one, at, route); });
   spec.texts("hostnames", route.hosts, "hosts", [](std::string& text) {
     text = to_lower(text);
-    return is_host(text) && text.front() != '[' ? std::string() : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
+    return is_host(text) && text.front() != '[' ? std::string()
+                                                : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
   });
   size_t index = 0;
   spec.list("rules", "list of rules", [&](Fields& one, const Node& at) { read_rule(one, at, index++, route, about); });
-  if (!spec.given("parentRefs")) reading.warn(object.node, route.title + ".spec", "is of no use: it has no parentRefs");
-  else if (index == 0 && !route.grpc) {  // one rule for everything, which leads nowhere
-    Node nothing = map_at(object.node);
+  if (route.parents.empty()) reading.warn(object.node, route.title + ".spec", "is of no use: it has no parentRefs");
+  if (index == 0 && route.grpc) reading.warn(object.node, route.title + ".spec", "is of no use: it has no rules");
+  if (index == 0 && !route.grpc) {  // one rule for everything, which leads nowhere
+    const Node nothing = map_at(object.node);
     Fields one(reading, &nothing, route.title + ".spec.rules[0]");
     read_rule(one, nothing, 0, route, about);
   }

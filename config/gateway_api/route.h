@@ -2,6 +2,7 @@
 // One HTTPRoute or GRPCRoute, read: what its rules ask for in the words of our own, without where it is attached.
 
 #include <compare>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,10 +13,10 @@ namespace outrider::config::gateway_api {
 
 // Which of two matches for the same host is tried first: the lesser, number by number.
 struct Rank {
-  int path = 2;         // 0: exact, 1: a regular expression, 2: a prefix
-  int longer = 0;       // characters of it, negative; of gRPC the service's
-  int method_long = 0;  // of gRPC the method's
-  int method = 1;       // 0: asks for one
+  int path = 2;                  // 0: exact, 1: a regular expression, 2: a prefix
+  int longer = 0;                // characters of it, negative; of gRPC the service's
+  int method_long = 0;           // of gRPC the method's
+  int method = 1;                // 0: asks for one
   int headers = 0, queries = 0;  // how many, negative
   auto operator<=>(const Rank&) const = default;
 };
@@ -29,7 +30,7 @@ struct Match {
 struct Backend {
   std::string cluster;  // empty: it leads nowhere, and its share is answered with an error
   uint32_t weight = 1;
-  Node filters;               // of ours
+  Node filters;  // of ours
   std::optional<Node> rewrite;
 };
 
@@ -65,7 +66,8 @@ struct Route {
 };
 
 // Complains about what is wrong and what cannot be said in our own words.
-Route read_route(Reading& reading, const Object& object, const Objects& objects, const Document& document);
+struct Ports;
+Route read_route(Reading& reading, const Object& object, const Objects& objects, const Document& document, Ports& ports);
 
 // filters.cc: what the filters of a rule, or of one of its backends, make of it.
 struct Shaping {
@@ -74,10 +76,14 @@ struct Shaping {
   bool redirect_to_listeners_port = false;
   std::optional<Node> replaces_prefix;  // where it says so: of matches by prefix alone
 };
+struct Ports {  // of Services, as references name them: a cluster has one
+  std::map<std::string, uint32_t> of;
+};
 struct About {  // whose rule is read
   const Object& object;
   const Objects& objects;
   const Document& document;
+  Ports& ports;
 };
 Shaping read_filters(Fields& owner, const About& about, bool of_backend);
 

@@ -16,9 +16,7 @@ namespace {
 
 constexpr size_t kLongestName = 110;
 
-bool speaks_http(const Listener& listener) {
-  return listener.protocol != Protocol::Tcp && listener.protocol != Protocol::Tls;
-}
+bool speaks_http(const Listener& listener) { return listener.protocol != Protocol::Tcp && listener.protocol != Protocol::Tls; }
 
 uint16_t port_of(const std::string& address) {
   if (address.starts_with("unix:")) return 0;
@@ -26,7 +24,8 @@ uint16_t port_of(const std::string& address) {
 }
 
 bool listens_at(const Listener& listener, uint16_t port) {
-  return std::any_of(listener.addresses.begin(), listener.addresses.end(), [&](const std::string& one) { return port_of(one) == port; });
+  return std::any_of(listener.addresses.begin(), listener.addresses.end(),
+                     [&](const std::string& one) { return port_of(one) == port; });
 }
 
 std::string listed(const std::vector<Listener>& listeners) {
@@ -90,15 +89,19 @@ std::vector<Seat> Attachment::seats_of_gateway(const Route& route, const Parent&
     if (!parent.section.empty() && door.name != parent.section) continue;
     if (parent.port && door.port != parent.port) continue;
     found = true;
-    const bool namespace_fits = door.from == From::All || (door.from == From::Same && gateway.name_space == route.name_space) ||
-                                std::find(door.namespaces.begin(), door.namespaces.end(), route.name_space) != door.namespaces.end();
+    const bool namespace_fits =
+        door.from == From::All || (door.from == From::Same && gateway.name_space == route.name_space) ||
+        std::find(door.namespaces.begin(), door.namespaces.end(), route.name_space) != door.namespaces.end();
     const char* kind = route.grpc ? "GRPCRoute" : "HTTPRoute";
     const bool kind_fits = door.kinds.empty() || std::find(door.kinds.begin(), door.kinds.end(), kind) != door.kinds.end();
-    if (!namespace_fits) refused = "routes of namespace " + route.name_space + " are not let in by listener " + door.name + " (allowedRoutes.namespaces)";
+    if (!namespace_fits)
+      refused =
+          "routes of namespace " + route.name_space + " are not let in by listener " + door.name + " (allowedRoutes.namespaces)";
     else if (!kind_fits) refused = std::string(kind) + "s are not let in by listener " + door.name + " (allowedRoutes.kinds)";
     else if (!door.protocol.empty() && door.protocol != "HTTP" && door.protocol != "HTTPS")
       refused = "listener " + door.name + " is for " + door.protocol;
-    if (!namespace_fits || !kind_fits || (door.protocol != "HTTP" && door.protocol != "HTTPS" && !door.protocol.empty())) continue;
+    if (!namespace_fits || !kind_fits || (door.protocol != "HTTP" && door.protocol != "HTTPS" && !door.protocol.empty()))
+      continue;
     std::vector<const Listener*> ours;
     for (const Listener& one : document_.listeners)
       if (one.name == door.name) ours = {&one};
@@ -114,7 +117,8 @@ std::vector<Seat> Attachment::seats_of_gateway(const Route& route, const Parent&
   std::vector<std::string_view> names;
   for (const Gateway::Door& door : gateway.doors) names.push_back(door.name);
   if (!found)
-    fail(parent, "the Gateway has no such listener" + (parent.section.empty() ? "" : ", \"" + parent.section + "\"" + did_you_mean(parent.section, names)));
+    fail(parent, "the Gateway has no such listener" +
+                     (parent.section.empty() ? "" : ", \"" + parent.section + "\"" + did_you_mean(parent.section, names)));
   else if (seats.empty() && !refused.empty()) warn(parent, "is not attached: " + refused);
   return seats;
 }
@@ -131,7 +135,8 @@ std::vector<Seat> Attachment::seats_of_service(const Route& route, const Parent&
   std::vector<std::string> hosts;
   if (parent.name_space == home) hosts.push_back(parent.name);
   const std::string full = parent.name + "." + parent.name_space;
-  for (const std::string& name : {full, full + "." + document_.registry.domain, full + ".svc", full + ".svc.cluster.local"}) hosts.push_back(to_lower(name));
+  for (const std::string& name : {full, full + "." + document_.registry.domain, full + ".svc", full + ".svc.cluster.local"})
+    hosts.push_back(to_lower(name));
   std::vector<Seat> seats;
   for (const Listener& one : document_.listeners)
     if (one.direction == Direction::Outbound && speaks_http(one)) seats.push_back({&one, "", 0, hosts, parent.port, consumer});
@@ -149,21 +154,26 @@ std::vector<Seat> Attachment::seats(const Route& route, const Parent& parent) {
   };
   std::vector<std::string_view> names;
   for (const Listener& one : document_.listeners) names.push_back(one.name);
-  const std::string others = route.from->gateway.empty() ? " (if it is another proxy's: `gateway` beside gateway_api leaves those out)" : "";
+  const std::string others =
+      route.from->gateway.empty() ? " (if it is another proxy's: `gateway` beside gateway_api leaves those out)" : "";
   if (!parent.section.empty()) {
     add([&](const Listener& one) { return one.name == parent.section; });
     if (ours.empty())
-      return fail(parent, "there is no listener \"" + parent.section + "\"" + did_you_mean(parent.section, names) + "; listeners: " +
-                              listed(document_.listeners) + others), std::vector<Seat>();
+      return fail(parent, "there is no listener \"" + parent.section + "\"" + did_you_mean(parent.section, names) +
+                              "; listeners: " + listed(document_.listeners) + others),
+             std::vector<Seat>();
   } else {
     add([&](const Listener& one) { return one.name == parent.name; });
     if (ours.empty()) add([&](const Listener& one) { return one.direction == Direction::Edge && speaks_http(one); });
   }
   if (parent.port) std::erase_if(ours, [&](const Listener* one) { return !listens_at(*one, parent.port); });
   std::erase_if(ours, [](const Listener* one) { return !speaks_http(*one); });
-  if (ours.empty()) fail(parent, "no listener for HTTP" + (parent.port ? " listens at port " + std::to_string(parent.port) : std::string(" is there")) + others);
+  if (ours.empty())
+    fail(parent, "no listener for HTTP" +
+                     (parent.port ? " listens at port " + std::to_string(parent.port) : std::string(" is there")) + others);
   std::vector<Seat> seats;
-  for (const Listener* one : ours) seats.push_back({one, "", one->addresses.empty() ? uint16_t(0) : port_of(one->addresses.front())});
+  for (const Listener* one : ours)
+    seats.push_back({one, "", one->addresses.empty() ? uint16_t(0) : port_of(one->addresses.front())});
   return seats;
 }
 
@@ -183,7 +193,8 @@ void Attachment::add(const Route& route) {
       seat.hosts = *hosts;
       by_listener[seat.listener].push_back(std::move(seat));
     }
-    if (!attached && !refused.empty()) warn(parent, "is not attached: none of its hostnames is one of the listener's, " + refused);
+    if (!attached && !refused.empty())
+      warn(parent, "is not attached: none of its hostnames is one of the listener's, " + refused);
   }
   for (const auto& [listener, seats] : by_listener) attach(route, *listener, seats);
 }
@@ -205,8 +216,8 @@ void Attachment::attach(const Route& route, const Listener& listener, const std:
   }
 }
 
-// What the backends of a rule make of it: one rule for each that has filters of its own or leads nowhere, which takes its share of
-// what those before it have left, and one for all others.
+// What the backends of a rule make of it: one rule for each that has filters of its own or leads nowhere, which takes its share
+// of what those before it have left, and one for all others.
 std::vector<Node> parts_of(const Route& route, const Rule& rule) {
   std::vector<Node> parts;
   const auto part = [&]() -> Node& {
@@ -238,7 +249,7 @@ std::vector<Node> parts_of(const Route& route, const Rule& rule) {
   const auto respond = [&] {
     Node& only = part();
     share(only, nowhere);
-    for (const char* key : {"retry", "timeout", "rewrite", "sticky"}) only.erase(key);
+    for (const char* key : {"retry", "timeout", "rewrite"}) only.erase(key);
     Node answer = map_at(rule.at);
     answer.put("status", text_at(route.grpc ? "503" : "500", rule.at));
     answer.put("body", text_at("There is no backend for this.\n", rule.at));
@@ -267,7 +278,8 @@ std::vector<Node> parts_of(const Route& route, const Rule& rule) {
     return parts;
   }
   Node shares = map_at(rule.at);
-  for (const auto& [cluster, weight] : split) shares.put(cluster, text_at(std::to_string(std::min<uint64_t>(weight, 1'000'000)), rule.at));
+  for (const auto& [cluster, weight] : split)
+    shares.put(cluster, text_at(std::to_string(std::min<uint64_t>(weight, 1'000'000)), rule.at));
   rest.put("split", std::move(shares));
   return parts;
 }
@@ -292,9 +304,11 @@ void Attachment::draft(const Route& route, size_t index, const Seat& seat, const
     whole.put("match", std::move(asked));
     for (const auto& entry : part.entries()) whole.put(entry.key, entry.value);
     const uint16_t port = rule.redirect_to_listeners_port ? seat.port : 0;
-    if (port && port != (seat.listener->tls.on() ? 443 : 80)) whole.at("redirect").put("port", text_at(std::to_string(port), rule.at));
+    if (port && port != (seat.listener->tls.on() ? 443 : 80))
+      whole.at("redirect").put("port", text_at(std::to_string(port), rule.at));
     whole.stamp(route.at.shared_origin());
-    drafts_[seat.listener].push_back({&route, index, {seat.consumer ? 0 : 1, hosts.rank, route.grpc ? 0 : 1, match.rank}, std::move(whole)});
+    drafts_[seat.listener].push_back(
+        {&route, index, {seat.consumer ? 0 : 1, hosts.rank, route.grpc ? 0 : 1, match.rank}, std::move(whole)});
   }
 }
 
@@ -339,12 +353,14 @@ Routes read(Reading& reading, const Document& document, const Sources& sources) 
   if (document.routes_from.empty()) return out;
   const Objects objects = read_objects(reading, document.routes_from, sources, document.service.name_space);
   std::vector<Route> routes;
+  Ports ports;
   for (const Object& object : objects.routes) {
     const auto errors = [&] {
-      return std::count_if(reading.complaints.begin(), reading.complaints.end(), [](const Complaint& one) { return one.severity == Severity::Error; });
+      return std::count_if(reading.complaints.begin(), reading.complaints.end(),
+                           [](const Complaint& one) { return one.severity == Severity::Error; });
     };
     const auto before = errors();
-    routes.push_back(read_route(reading, object, objects, document));
+    routes.push_back(read_route(reading, object, objects, document, ports));
     routes.back().broken = errors() > before;
   }
   // The oldest first; who has no age has not been created yet.

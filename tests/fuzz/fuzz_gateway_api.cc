@@ -1,5 +1,5 @@
-// HTTPRoutes from strangers. Reading them never ends the process, every complaint has its place and is one line, and what is shown of
-// the configuration that takes them in is, without them, the same configuration.
+// HTTPRoutes from strangers. Reading them never ends the process, every complaint has its place and is one line, and what is
+// shown of the configuration that takes them in is, without them, the same configuration.
 
 #include <algorithm>
 #include <cstdint>
@@ -50,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   bool error = false;
   for (const config::Complaint& each : outcome.complaints) {
     error |= each.severity == config::Severity::Error;
-    must((each.file == "routes.yaml" || each.file == "edge.yaml") && each.line > 0 && !each.message.empty(), "a complaint without a place", said);
+    must((each.file == "routes.yaml" || each.file == "edge.yaml") && each.line > 0 && !each.message.empty(),
+         "a complaint without a place", said);
   }
   must(error != outcome.document.has_value(), "a document or an error, not both", said);
   if (!outcome.document) return 0;

@@ -17,7 +17,8 @@ namespace outrider::test {
 namespace {
 
 std::string http_route(const std::string& name, const std::string& spec) {
-  return "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " + name + "}\nspec: {parentRefs: [{name: edge}], " + spec + "}\n---\n";
+  return "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " + name +
+         "}\nspec: {parentRefs: [{name: edge}], " + spec + "}\n---\n";
 }
 
 std::string to(const std::string& backends) { return "backendRefs: [" + backends + "]"; }
@@ -44,13 +45,16 @@ class GatewayApi : public testing::Test {
   }
   void start(const std::string& routes, const std::string& clusters = "") {
     std::ofstream(folder_ + "/routes.yaml") << routes;
-    proxy_ = std::make_unique<Proxy>("version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nclusters:\n  web: {endpoints: [\"" +
-                                         web_->text() + "\"]}\n  default/next: {endpoints: [\"" + next_->text() + "\"]}\n  shop/cart: {endpoints: [\"" + cart_->text() + "\"]}\n" + clusters +
-                                         "routes_from: [{gateway_api: " + folder_ + "/routes.yaml}]\n",
-                                     std::vector<std::string>{"config.guard=off"});
+    proxy_ = std::make_unique<Proxy>(
+        "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:0\"}}\nclusters:\n  web: {endpoints: [\"" +
+            web_->text() + "\"]}\n  default/next: {endpoints: [\"" + next_->text() + "\"]}\n  shop/cart: {endpoints: [\"" +
+            cart_->text() + "\"]}\n" + clusters + "routes_from: [{gateway_api: " + folder_ + "/routes.yaml}]\n",
+        std::vector<std::string>{"config.guard=off"});
   }
-  Message ask(const std::string& path, const std::string& host = "a.test", const std::string& more = "", const std::string& method = "GET") {
-    return request(proxy_->address(), method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + more + "Connection: close\r\n\r\n");
+  Message ask(const std::string& path, const std::string& host = "a.test", const std::string& more = "",
+              const std::string& method = "GET") {
+    return request(proxy_->address(),
+                   method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + more + "Connection: close\r\n\r\n");
   }
   std::string who(const std::string& path, const std::string& host = "a.test", const std::string& more = "") {
     const Message answer = ask(path, host, more);
@@ -62,9 +66,11 @@ class GatewayApi : public testing::Test {
 };
 
 TEST_F(GatewayApi, RequestsAreLedByHostPathHeaderAndQuery) {
-  start(http_route("simple", "hostnames: [a.test, \"*.b.test\"], rules: [{matches: [{path: {value: /}}], " + to("{name: web, port: 80}") +
-                                 "}, {matches: [{path: {value: /next}}, {headers: [{name: version, value: two}]}], " + to("{name: next, port: 80}") +
-                                 "}, {matches: [{queryParams: [{name: v, value: \"2\"}], method: GET}], " + to("{name: next, port: 80}") + "}]"));
+  start(http_route("simple",
+                   "hostnames: [a.test, \"*.b.test\"], rules: [{matches: [{path: {value: /}}], " + to("{name: web, port: 80}") +
+                       "}, {matches: [{path: {value: /next}}, {headers: [{name: version, value: two}]}], " +
+                       to("{name: next, port: 80}") + "}, {matches: [{queryParams: [{name: v, value: \"2\"}], method: GET}], " +
+                       to("{name: next, port: 80}") + "}]"));
   EXPECT_EQ(who("/"), "web");
   EXPECT_EQ(who("/next/a"), "next");
   EXPECT_EQ(who("/nextdoor"), "web");
@@ -72,18 +78,19 @@ TEST_F(GatewayApi, RequestsAreLedByHostPathHeaderAndQuery) {
   EXPECT_EQ(who("/?v=2"), "next");
   EXPECT_EQ(who("/?v=3"), "web");
   EXPECT_EQ(who("/", "b.test"), "404");
-  const std::string routes = proxy_->get("/routes?json").body;
   EXPECT_EQ(proxy_->metric("outrider_requests_total", "route=\"default/simple/1/0\""), 1);
 }
 
 TEST_F(GatewayApi, BackendsHaveTheirSharesAndWhatIsNotThereFailsItsOwn) {
-  start(http_route("all", "rules: [{matches: [{path: {value: /split}}], " + to("{name: web, port: 80, weight: 1}, {name: next, port: 80, weight: 1}") +
-                              "}, {matches: [{path: {value: /gone}}], " + to("{name: gone, port: 80}") +
-                              "}, {matches: [{path: {value: /half}}], " + to("{name: gone, port: 80}, {name: web, port: 80}") +
-                              "}, {matches: [{path: {value: /cross}}], " + to("{name: cart, namespace: shop, port: 80}") +
-                              "}, {matches: [{path: {value: /none}}], " + to("{name: web, port: 80, weight: 0}") + "}]") +
-        "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: g, namespace: shop}\nspec: {from: [{group: "
-        "gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}\n");
+  start(
+      http_route("all", "rules: [{matches: [{path: {value: /split}}], " +
+                            to("{name: web, port: 80, weight: 1}, {name: next, port: 80, weight: 1}") +
+                            "}, {matches: [{path: {value: /gone}}], " + to("{name: gone, port: 80}") +
+                            "}, {matches: [{path: {value: /half}}], " + to("{name: gone, port: 80}, {name: web, port: 80}") +
+                            "}, {matches: [{path: {value: /cross}}], " + to("{name: cart, namespace: shop, port: 80}") +
+                            "}, {matches: [{path: {value: /none}}], " + to("{name: web, port: 80, weight: 0}") + "}]") +
+      "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: g, namespace: shop}\nspec: {from: [{group: "
+      "gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}\n");
   std::map<std::string, int> split, half;
   for (int i = 0; i < 200; ++i) ++split[who("/split")], ++half[who("/half")];
   EXPECT_EQ(split.size(), 2u);
@@ -102,15 +109,27 @@ TEST_F(GatewayApi, FiltersDoWhatTheySay) {
     return "{matches: [{path: {value: " + path + "}}], filters: [" + filters + "]" + more + "}";
   };
   const std::string web = ", " + to("{name: web, port: 80}");
-  start(http_route("f", "rules: [" +
-      rule("/redirect", "{type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 308}}") + ", " +
-      rule("/port", "{type: RequestRedirect, requestRedirect: {scheme: https, port: 8443}}") + ", " +
-      rule("/old", "{type: RequestRedirect, requestRedirect: {hostname: new.test, port: 80, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}}") + ", " +
-      rule("/v1", "{type: URLRewrite, urlRewrite: {hostname: inner.test, path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}", web) + ", " +
-      rule("/set", "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: set}]}}, {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: x-b, value: added}]}}", web) + ", " +
-      rule("/mirror", "{type: RequestMirror, requestMirror: {backendRef: {name: next, port: 80}}}", web) + ", " +
-      rule("/cors", "{type: CORS, cors: {allowOrigins: [\"https://*.shop.test\"], allowMethods: [PUT]}}", web) +
-      ", {matches: [{path: {value: /each}}], " + to("{name: web, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: own}]}}]}") + "}]"));
+  start(http_route(
+      "f",
+      "rules: [" + rule("/redirect", "{type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 308}}") + ", " +
+          rule("/port", "{type: RequestRedirect, requestRedirect: {scheme: https, port: 8443}}") + ", " +
+          rule(
+              "/old",
+              "{type: RequestRedirect, requestRedirect: {hostname: new.test, port: 80, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}}") +
+          ", " +
+          rule("/v1",
+               "{type: URLRewrite, urlRewrite: {hostname: inner.test, path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}",
+               web) +
+          ", " +
+          rule(
+              "/set",
+              "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: set}]}}, {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: x-b, value: added}]}}",
+              web) +
+          ", " + rule("/mirror", "{type: RequestMirror, requestMirror: {backendRef: {name: next, port: 80}}}", web) + ", " +
+          rule("/cors", "{type: CORS, cors: {allowOrigins: [\"https://*.shop.test\"], allowMethods: [PUT]}}", web) +
+          ", {matches: [{path: {value: /each}}], " +
+          to("{name: web, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: own}]}}]}") +
+          "}]"));
   EXPECT_EQ(ask("/redirect/x?q=1").status(), 308);
   EXPECT_EQ(ask("/redirect/x?q=1", "a.test:8080").field("location"), "https://a.test/redirect/x?q=1");
   EXPECT_EQ(ask("/port").field("location"), "https://a.test:8443/port");
@@ -124,7 +143,8 @@ TEST_F(GatewayApi, FiltersDoWhatTheySay) {
   EXPECT_EQ(ask("/each").body, "web GET /each host=a.test x-a=own");
   EXPECT_EQ(ask("/mirror").body, "web GET /mirror host=a.test");
   proxy_->expect_metric(1, "outrider_mirrored_total", "cluster=\"default/next\"");
-  const Message preflight = ask("/cors", "a.test", "Origin: https://a.shop.test\r\nAccess-Control-Request-Method: PUT\r\n", "OPTIONS");
+  const Message preflight =
+      ask("/cors", "a.test", "Origin: https://a.shop.test\r\nAccess-Control-Request-Method: PUT\r\n", "OPTIONS");
   EXPECT_EQ(preflight.status(), 204);
   EXPECT_EQ(preflight.field("access-control-allow-methods"), "PUT");
 }
@@ -135,11 +155,12 @@ TEST_F(GatewayApi, CallsOfGrpcAreLedByServiceAndMethod) {
     peer.send(grpc_answer(1));
     peer.read_until("nothing more");
   });
-  const std::string path = "/a";  // that grpc_call() asks for
-  start("apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: calls}\nspec: {parentRefs: [{name: edge}], rules: [{matches: [{headers: [{name: no, value: such}]}], " +
-            to("{name: gone, port: 1}") + "}, {" + to("{name: calls, port: 80}") + "}]}\n---\n" + http_route("web", "rules: [{" + to("{name: web, port: 80}") + "}]"),
-        "  calls: {endpoints: [\"" + endpoint.origin.text() + "\"]}\n");
-  EXPECT_EQ(who(path), "web") << "no gRPC";
+  start(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: calls}\nspec: {parentRefs: [{name: edge}], rules: [{matches: [{method: {service: shop.Other}}, {headers: [{name: no, value: such}]}], " +
+          to("{name: gone, port: 1}") + "}, {matches: [{method: {service: shop.Cart, method: Add}}], " +
+          to("{name: calls, port: 80}") + "}]}\n---\n" + http_route("web", "rules: [{" + to("{name: web, port: 80}") + "}]"),
+      "  calls: {endpoints: [\"" + endpoint.origin.text() + "\"]}\n");
+  EXPECT_EQ(who("/shop.Cart/Add"), "web") << "no gRPC";
   H2Peer client(proxy_->address());
   client.send(grpc_call(1));
   const auto lines = client.read_until("[grpc-status: 0]");
@@ -161,8 +182,11 @@ class GatewayFiles : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
   std::string config(const std::string& routes, const std::string& more = "") const {
-    return "version: 1\nmode: edge\nregistry: {kind: none}\nconfig: {history: {dir: " + folder_ + "/history}, guard: off}\nlisteners: {edge: {address: \"unix:" +
-           folder_ + "/edge.sock\"}}\nadmin: {address: \"unix:" + folder_ + "/admin.sock\", health: off}\ntelemetry: {metrics: off}\nroutes_from: [{gateway_api: " + folder_ + routes + "}]\n" + more;
+    return "version: 1\nmode: edge\nregistry: {kind: none}\nconfig: {history: {dir: " + folder_ +
+           "/history}, guard: off}\nlisteners: {edge: {address: \"unix:" + folder_ +
+           "/edge.sock\"}}\nadmin: {address: \"unix:" + folder_ +
+           "/admin.sock\", health: off}\ntelemetry: {metrics: off}\nroutes_from: [{gateway_api: " + folder_ + routes + "}]\n" +
+           more;
   }
   void put(const std::string& name, const std::string& text) {
     std::ofstream(folder_ + "/next") << text;
@@ -170,9 +194,14 @@ class GatewayFiles : public testing::Test {
   }
   // A route whose redirect says which version it is.
   static std::string says(const std::string& name, const std::string& path, const std::string& word) {
-    return http_route(name, "rules: [{matches: [{path: {value: " + path + "}}], filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /" + word + "}}}]}]");
+    return http_route(
+        name, "rules: [{matches: [{path: {value: " + path +
+                  "}}], filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /" +
+                  word + "}}}]}]");
   }
-  void start() { program_ = std::make_unique<Program>(std::vector<std::string>{"run", "-c", folder_ + "/outrider.yaml"}, folder_ + "/log"); }
+  void start() {
+    program_ = std::make_unique<Program>(std::vector<std::string>{"run", "-c", folder_ + "/outrider.yaml"}, folder_ + "/log");
+  }
   std::string log() const {
     std::ifstream in(folder_ + "/log");
     return {std::istreambuf_iterator<char>(in), {}};
@@ -233,7 +262,8 @@ TEST_F(GatewayFiles, AreServedWhenTheyChangeAllOrNothingAndComeBackWithTheirVers
   ASSERT_TRUE(back);
   EXPECT_EQ(back->status(), 200) << back->body;
   expect_word("/a", "one");
-  EXPECT_NE(page("/config/history?number=1").find("replaceFullPath: /one"), std::string::npos) << page("/config/history?number=1");
+  EXPECT_NE(page("/config/history?number=1").find("replaceFullPath: /one"), std::string::npos)
+      << page("/config/history?number=1");
   EXPECT_NE(page("/config").find("# " + folder_ + "/routes/a.yaml:4"), std::string::npos) << page("/config");
   put("routes/a.yaml", says("a", "/a", "three"));
   expect_word("/a", "three");

@@ -62,7 +62,8 @@ class Generator {
   }
   Match match() {
     Match m;
-    m.kind = one<Match::Path>({Match::Path::None, Match::Path::Exact, Match::Path::Prefix, Match::Path::Prefix, Match::Path::Regex});
+    m.kind =
+        one<Match::Path>({Match::Path::None, Match::Path::Exact, Match::Path::Prefix, Match::Path::Prefix, Match::Path::Regex});
     if (m.kind == Match::Path::Regex) m.path = one<std::string>({"/a.*", "/[ab]", "/a/b/?", "/.+"});
     else if (m.kind != Match::Path::None) m.path = path();
     if (once_in(3)) m.method = one<std::string>({"GET", "POST"});
@@ -78,7 +79,8 @@ class Generator {
       r.name = one<std::string>({"a", "b", "c"}) + std::to_string(i);
       r.created = one<std::string>({"", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"});
       for (size_t n = below(4); n > 0; --n)
-        if (const auto host = pattern(); std::find(r.hosts.begin(), r.hosts.end(), host) == r.hosts.end()) r.hosts.push_back(host);
+        if (const auto host = pattern(); std::find(r.hosts.begin(), r.hosts.end(), host) == r.hosts.end())
+          r.hosts.push_back(host);
       r.rules.resize(1 + below(3));
       for (Rule& rule : r.rules)
         for (size_t n = below(4); n > 0; --n) rule.matches.push_back(match());
@@ -213,7 +215,8 @@ std::string yaml_of(const std::vector<Text>& texts) {
 std::string yaml_of(const std::vector<Route>& routes) {
   std::string out;
   for (const Route& route : routes) {
-    out += "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: " + route.name + "\n  namespace: " + route.name_space + "\n";
+    out += "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata:\n  name: " + route.name +
+           "\n  namespace: " + route.name_space + "\n";
     if (!route.created.empty()) out += "  creationTimestamp: \"" + route.created + "\"\n";
     out += "spec:\n  parentRefs: [{name: edge, namespace: infra}]\n";
     std::string hosts;
@@ -240,12 +243,14 @@ config::Document document_of(const std::vector<Route>& routes, const std::string
   config::Sources sources;
   sources.file = "edge.yaml";
   sources.text = "version: 1\nmode: edge\nregistry: {kind: none}\nlisteners: {edge: {address: \"127.0.0.1:8080\"}}\nclusters:\n";
-  for (const Route& route : routes) *sources.text += "  " + route.name_space + "/" + route.name + ": {endpoints: [\"127.0.0.1:9\"]}\n";
+  for (const Route& route : routes)
+    *sources.text += "  " + route.name_space + "/" + route.name + ": {endpoints: [\"127.0.0.1:9\"]}\n";
   *sources.text += "routes_from: [{gateway_api: routes.yaml}]\n";
   std::string text = yaml_of(routes);
   if (!listener.empty())
-    text += "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: infra}\nspec:\n  listeners: [{name: edge, port: 80, protocol: HTTP, hostname: \"" +
-            listener + "\", allowedRoutes: {namespaces: {from: All}}}]\n";
+    text +=
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: infra}\nspec:\n  listeners: [{name: edge, port: 80, protocol: HTTP, hostname: \"" +
+        listener + "\", allowedRoutes: {namespaces: {from: All}}}]\n";
   sources.included = std::vector<config::Included>{{"routes.yaml", text}};
   sources.identity_dir.clear();
   auto outcome = config::load(sources);
@@ -285,7 +290,8 @@ TEST(GatewayRoutes, ARandomRequestGoesWhereTheSpecificationSendsIt) {
       const std::string expected = judged(routes, listener, request);
       led += expected != "nobody";
       ASSERT_EQ(matched(*plan->router, request), expected)
-          << request.method << " " << request.host << request.path << ", listener \"" << listener << "\"\n" << yaml_of(routes);
+          << request.method << " " << request.host << request.path << ", listener \"" << listener << "\"\n"
+          << yaml_of(routes);
     }
   }
   EXPECT_GT(led, 5000u) << "most of it must say something";
