@@ -112,7 +112,7 @@ void check_opaque(Reading& reading, const Listener& l, const Route& route) {
   if (!route.filters.empty()) reading.error(where, route.path, who + " has no filters");
 }
 
-void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
+void check_listener(Reading& reading, const Document& d, const Listener& l, const Layers& layers) {
   const std::string path = join_path("listeners", l.name);
   const Node* own = given(layers, {"listeners", l.name});
   if (!own || !own->is_map()) return;  // a preset's, or complained about already
@@ -123,7 +123,11 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
       at.find("routes") && !at.find("routes")->is_scalar() ? at.find("routes") : given(layers, {"routes", l.table});
   const Node* presets = layers.preset.find("listeners");
   const bool preset = presets && presets->find(l.name);  // it may be without rules: there is nobody to lead to
-  if (l.routes.empty() && !preset && (!rules || rules->as_list().empty()))
+  const bool none = l.routes.empty() && !preset && (!rules || rules->as_list().empty());
+  const bool meant = rules || !d.routes_from.empty();  // an empty list, or routes that are yet to come
+  if (none && meant && l.protocol != Protocol::Tcp && l.protocol != Protocol::Tls)
+    reading.warn(at, path, "no rules: every request is answered with 404");
+  else if (none)
     reading.error(
         at, path,
         "no rules: add " + join_path("routes", l.name) + (l.protocol == Protocol::Tcp ? " with one rule: {cluster: NAME}" : ""));
@@ -155,9 +159,9 @@ void check_rules(Reading& reading, const Document& d) {
       const Route* const earlier = shadows.add(route, by);
       if (!earlier) continue;
       const Where& where = earlier->where;
+      const std::string place = (where.file == route.where.file ? "line " : where.file + ":") + std::to_string(where.line);
       reading.warn(point(route.where), route.path,
-                   "never matches; " + earlier->path + (where.line ? " (line " + std::to_string(where.line) + ")" : "") +
-                       " already takes " + by);
+                   "never matches; " + earlier->path + (where.line ? " (" + place + ")" : "") + " already takes " + by);
     }
   }
 }
@@ -194,7 +198,7 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
                     OUTRIDER_DHT ? "a registry node needs a registry: expected dht" : kNoDht);
     return;
   }
-  for (const Listener& l : d.listeners) check_listener(reading, l, layers);
+  for (const Listener& l : d.listeners) check_listener(reading, d, l, layers);
   if (d.listeners.empty() && reading.complaints.empty())
     reading.error(layers.user, "", "nothing to do: no service and no listeners");
   const bool inbound =

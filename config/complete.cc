@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/check.h"
 #include "config/clusters.h"
+#include "config/gateway_api/routes.h"
 #include "config/implied_rules.h"
 #include "config/parse.h"
 
@@ -22,6 +23,7 @@ struct Completion {
   const Layers& layers;
   std::set<std::string> tables, chains;  // those a listener has
   Clusters& clusters;
+  gateway_api::Routes gateway_api;
 
   const Node* user(std::string_view section) const { return layers.user.find(section); }
   const Node* named(std::string_view section, const std::string& name) const {
@@ -86,7 +88,11 @@ struct Completion {
     for (const FilterUse& use : listener.filters) clusters.name_cluster_of(use);
     listener.table = table.empty() ? listener.name : table;
     Node kept = read_table(listener, rules_copy, table.empty() ? path + ".routes" : join_path("routes", table));
-    if (kept.size() == 0) return;
+    if (kept.size() == 0) {
+      const bool meant = rules_copy.is_list() || (!d.routes_from.empty() && listener.direction == Direction::Edge);
+      if (!meant) return;
+      kept.set_origin(layers.user.shared_origin());  // it is shown that it has none
+    }
     if (table.empty()) d.effective.at("listeners").at(listener.name).put("routes", std::move(kept));
     else d.effective.at("routes").put(table, std::move(kept));
   }
@@ -99,33 +105,42 @@ struct Completion {
     if (rules.is_scalar()) reading.error(rules, path, "expected a list of rules, got " + kind_of(rules));
     if (rules.is_scalar()) return kept;
     for (size_t i = 0; i < items.size(); ++i) {
-      Node merged = layers.defaults("route");
       const std::string at = path + (rules.is_list() ? "[" + std::to_string(i) + "]" : "");
-      if (items[i]->is_null() || (items[i]->is_map() && items[i]->size() == 0)) {
+      if (items[i]->is_null() || (items[i]->is_map() && items[i]->size() == 0))
         reading.error(*items[i], at, "an empty rule: it needs an action");
-        continue;
-      }
-      merged.merge(*items[i]);
-      merged.set_mark(items[i]->mark());
-      merged.set_origin(items[i]->shared_origin());
-      Fields fields(reading, &merged, at);
-      Route route;
-      route.where = where_of(*items[i]);
-      route.path = at;
-      read_route(fields, route, layers);
-      if (route.name.empty()) route.name = listener.table + "-" + std::to_string(i);
-      if (const auto [other, fresh] = names.emplace(route.name, route.path); !fresh) {
-        const Node* name = fields.given("name");
-        reading.error(name ? *name : *items[i], at + ".name", "the name \"" + route.name + "\" is taken by " + other->second);
-      }
-      join_chains(listener, route, *items[i]);
-      for (const std::string& name : route.clusters())
-        if (const std::string key = route.split.empty() ? "cluster" : "split"; !name.empty())
-          clusters.name_cluster(name, route.path + "." + key, *fields.given(key));
-      listener.routes.push_back(std::move(route));
-      kept.append(fields.take());
+      else kept.append(read_rule(listener, *items[i], at, listener.table + "-" + std::to_string(i), names));
+    }
+    for (const Node& rule : gateway_api.rules(listener)) {
+      const std::string& name = rule.find("name")->text();
+      if (kept.size() == 0) kept.set_origin(rule.shared_origin());
+      kept.append(read_rule(listener, rule, join_path(path, name), name, names));
     }
     return kept;
+  }
+
+  // Returns what is in force of it.
+  Node read_rule(Listener& listener, const Node& rule, const std::string& at, const std::string& name,
+                 std::unordered_map<std::string, std::string>& names) {
+    Node merged = layers.defaults("route");
+    merged.merge(rule);
+    merged.set_mark(rule.mark());
+    merged.set_origin(rule.shared_origin());
+    Fields fields(reading, &merged, at);
+    Route route;
+    route.where = where_of(rule);
+    route.path = at;
+    read_route(fields, route, layers);
+    if (route.name.empty()) route.name = name;
+    if (const auto [other, fresh] = names.emplace(route.name, route.path); !fresh) {
+      const Node* given = fields.given("name");
+      reading.error(given ? *given : rule, at + ".name", "the name \"" + route.name + "\" is taken by " + other->second);
+    }
+    join_chains(listener, route, rule);
+    for (const std::string& cluster : route.clusters())
+      if (const std::string key = route.split.empty() ? "cluster" : "split"; !cluster.empty())
+        clusters.name_cluster(cluster, route.path + "." + key, *fields.given(key));
+    listener.routes.push_back(std::move(route));
+    return fields.take();
   }
 
   void join_chains(const Listener& listener, Route& route, const Node& at) {
@@ -262,9 +277,10 @@ struct Completion {
 
 void complete(Reading& reading, Document& d, const Layers& layers) {
   Clusters clusters(reading, d, layers);
-  Completion all{reading, d, layers, {}, {}, clusters};
+  Completion all{reading, d, layers, {}, {}, clusters, {}};
   all.decide_registry();
   all.decide_name_server();
+  all.gateway_api = gateway_api::read(reading, d, layers.sources);
   for (Listener& listener : d.listeners) all.attach(listener);
   all.unused("routes", all.tables, "table");
   all.unused("filters", all.chains, "chain");

@@ -119,6 +119,7 @@ std::string target_of(const Route& route) {
   const auto& r = route.redirect;
   std::string to = r.scheme.empty() ? "" : r.scheme + "://";
   to += r.host.empty() && !r.scheme.empty() ? "the same host" : r.host;
+  if (r.port) to += ":" + std::to_string(r.port);
   to += r.path.empty() ? r.prefix : r.path;
   return "a redirect (" + std::to_string(r.status) + ") to " + to;
 }

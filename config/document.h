@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "config/included.h"
 #include "config/node.h"
 #include "config/probes.h"
 
@@ -244,7 +245,7 @@ struct Route {
   std::string sticky;                                   // what draws for a split or percentage: cookie.NAME, header.NAME, source
   struct Redirect {
     std::string scheme, host, path, prefix;
-    uint16_t status = 308;
+    uint16_t port = 0, status = 308;  // port 0: as the scheme or the host has it
   } redirect;
   struct Rewrite {
     std::string prefix, path, host;  // the query stays
@@ -261,6 +262,13 @@ struct Route {
   bool logged = true;            // `access_log`
   Priority priority = Priority::Normal;
   Chain filters;  // the listener's, what this rule takes out, then its own
+};
+
+struct RoutesFrom {     // rules that stand in other files
+  std::string file;     // of the Gateway API's objects; or a folder of such files
+  std::string gateway;  // of this Gateway alone: "name" or "namespace/name"; empty: of all
+  Node at;              // where it is named
+  std::string path;     // "routes_from[0].gateway_api"
 };
 
 // For a while, at rules: those that lead to a cluster, or one of them. `fault` is the filter of that name, with the limits of the
@@ -496,8 +504,9 @@ struct Document {
   Authorization authorization;
   Registry registry;
   std::vector<Listener> listeners;
-  std::vector<Cluster> clusters;  // configured, implied by a preset, and named by a route alone
-  Cluster cluster_defaults;       // for services found by the Host header
+  std::vector<RoutesFrom> routes_from;  // their rules are among the listeners'
+  std::vector<Cluster> clusters;        // configured, implied by a preset, and named by a route alone
+  Cluster cluster_defaults;             // for services found by the Host header
   std::vector<Experiment> experiments;
   Overload overload;
   Lifecycle lifecycle;
@@ -507,9 +516,10 @@ struct Document {
   Tracing tracing;
   Log log;
   Admin admin;
-  std::string file;    // it came from; empty: none
-  std::string digest;  // of everything, 16 hex digits
-  Node effective;      // the same as a tree with origins, for show()
+  std::vector<Included> included;  // files that were taken in
+  std::string file;                // it came from; empty: none
+  std::string digest;              // of everything, 16 hex digits
+  Node effective;                  // the same as a tree with origins, for show()
 
   const Cluster* cluster(std::string_view name) const;
 };

@@ -1,12 +1,9 @@
 #include "config/load.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <tuple>
 
 #include "base/text.h"
 #include "config/parse.h"
@@ -55,26 +52,6 @@ void Loading::say(const Origin& origin, std::string path, std::string message) {
   reading_.error(at, std::move(path), std::move(message));
 }
 
-// "-" is standard input. Empty: read. Otherwise why not.
-std::string slurp(const std::string& path, std::string& text) {
-  const int fd = path == "-" ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::strerror(errno);
-  struct stat about {};
-  std::string why;
-  if (fstat(fd, &about) != 0) why = std::strerror(errno);
-  else if (S_ISDIR(about.st_mode)) why = "is a folder";
-  char part[16384];
-  while (why.empty() && text.size() <= kMaxText) {
-    const ssize_t n = read(fd, part, sizeof part);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) why = std::strerror(errno);
-    if (n <= 0) break;
-    text.append(part, size_t(n));
-  }
-  close(fd);
-  return why;
-}
-
 void Loading::read_file() {
   if (!sources_.file && !sources_.text) {
     layers_.user = Node::map();
@@ -85,7 +62,7 @@ void Loading::read_file() {
   std::string text = sources_.text.value_or("");
   const auto origin = std::make_shared<const Origin>(Origin{Origin::Kind::File, name});
   if (!sources_.text)
-    if (const std::string why = slurp(*sources_.file, text); !why.empty()) {
+    if (const std::string why = slurp(*sources_.file, text, kMaxText); !why.empty()) {
       reading_.complaints.push_back({name, 0, 0, Severity::Error, "", "cannot be read: " + why});
       return;
     }
@@ -306,12 +283,18 @@ Outcome Loading::run() {
   const bool unreadable = sources_.file && !reading_.complaints.empty() && layers_.user.is_null();
   if (!unreadable) outcome.document = read_document(reading_, layers_);
   outcome.complaints = std::move(reading_.complaints);
-  std::stable_sort(outcome.complaints.begin(), outcome.complaints.end(), [](const Complaint& a, const Complaint& b) {
-    if ((a.line == 0) != (b.line == 0)) return a.line != 0;
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-  });
+  outcome.takes_in = std::move(reading_.takes_in);
+  // By file and line: its own file first, then those that it takes in.
+  const auto place = [&](const Complaint& c) {
+    const bool taken_in =
+        std::any_of(reading_.included.begin(), reading_.included.end(), [&](const Included& i) { return i.file == c.file; });
+    return std::tuple(c.line == 0, taken_in, taken_in ? std::string_view(c.file) : "", c.line, c.column);
+  };
+  std::stable_sort(outcome.complaints.begin(), outcome.complaints.end(),
+                   [&](const Complaint& a, const Complaint& b) { return place(a) < place(b); });
   const auto is_error = [](const Complaint& c) { return c.severity == Severity::Error; };
   if (std::any_of(outcome.complaints.begin(), outcome.complaints.end(), is_error)) outcome.document.reset();
+  if (outcome.document) outcome.document->included = std::move(reading_.included);
   return outcome;
 }
 

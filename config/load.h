@@ -18,6 +18,7 @@ using FilterCheck = bool (*)(std::string_view name, const Node& options, std::st
 struct Sources {
   std::optional<std::string> file;                               // its path
   std::optional<std::string> text;                               // its content, instead of reading it
+  std::optional<std::vector<Included>> included;                 // what it takes in, instead of reading that
   std::vector<std::pair<std::string, std::string>> environment;  // OUTRIDER_A__B, and for ${VAR}
   std::vector<Setting> flags;                                    // from the one-line forms, below
   std::vector<std::string> set;                                  // "PATH=VALUE", as typed
@@ -31,6 +32,7 @@ struct Sources {
 struct Outcome {
   std::optional<Document> document;   // there unless a complaint is an error
   std::vector<Complaint> complaints;  // by file and line
+  std::vector<std::string> takes_in;  // files and folders besides its own, whether or not they can be used
 };
 
 // Merged in this order: defaults, preset, `defaults.*`, item, environment, flags, --set.

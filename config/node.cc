@@ -81,6 +81,10 @@ Node& Node::put(std::string key, Node value, Mark key_mark) {
   return entries_.back().value;
 }
 
+void Node::erase(std::string_view key) {
+  std::erase_if(entries_, [&](const Entry& e) { return e.key == key; });
+}
+
 Node& Node::at(std::string_view key) {
   kind_ = Kind::Map;
   for (Entry& e : entries_)
@@ -132,8 +136,9 @@ struct Stop {  // nothing sensible can be read beyond this
 // Builds the tree of one document from the parser's events. Lives for one parse().
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(const std::shared_ptr<const Origin>& origin, std::vector<Complaint>& complaints)
-      : origin_(origin), complaints_(complaints) {}
+  Builder(const std::shared_ptr<const Origin>& origin, std::vector<Complaint>& complaints, size_t nodes = 0)
+      : origin_(origin), complaints_(complaints), nodes_(nodes) {}
+  size_t nodes() const { return nodes_; }
   Node take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override { start_ = place(mark); }
@@ -230,35 +235,30 @@ class Builder final : public YAML::EventHandler {
   std::vector<Open> open_;
   Node root_;
   Mark start_;
-  size_t nodes_ = 0;
+  size_t nodes_;
 };
 
 }  // namespace
 
-Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin) {
-  Parsed parsed;
+namespace {
+
+// What `read` does with a parser over the text; whatever is wrong with it becomes a complaint.
+template <class F>
+void read_text(std::string_view text, const std::shared_ptr<const Origin>& origin, std::vector<Complaint>& complaints,
+               const F& read) {
   const auto complain = [&](Mark mark, std::string message) {
-    parsed.complaints.push_back({origin->name, mark.line, mark.column, Severity::Error, "", std::move(message)});
+    complaints.push_back({origin->name, mark.line, mark.column, Severity::Error, "", std::move(message)});
   };
-  if (text.size() > kMaxText) {
-    complain({1, 1}, "larger than 1 MiB");
-    return parsed;
-  }
+  if (text.size() > kMaxText) return complain({1, 1}, "larger than 1 MiB");
   if (const size_t at = std::min(text.find('\0'), utf8_prefix(text)); at < text.size()) {
     const size_t line_start = text.substr(0, at).rfind('\n') + 1;
     const Mark mark{uint32_t(std::count(text.begin(), text.begin() + long(at), '\n')) + 1, uint32_t(at - line_start) + 1};
-    complain(mark, text[at] ? "not UTF-8" : "not a text file: it has a NUL byte");
-    return parsed;
+    return complain(mark, text[at] ? "not UTF-8" : "not a text file: it has a NUL byte");
   }
   try {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
-    Builder first(origin, parsed.complaints);
-    if (!parser.HandleNextDocument(first)) return parsed;
-    parsed.root = first.take();
-    std::vector<Complaint> ignored;
-    Builder second(origin, ignored);
-    if (parser.HandleNextDocument(second)) complain(second.take().mark(), "a second document: one file holds one configuration");
+    read(parser, complain);
   } catch (const Stop& stop) {
     complain(stop.mark, stop.message);
   } catch (const YAML::Exception& e) {
@@ -269,6 +269,34 @@ Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin)
   } catch (const std::exception& e) {  // what the library lets through from the standard one
     complain({1, 1}, e.what());
   }
+}
+
+}  // namespace
+
+Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin) {
+  Parsed parsed;
+  read_text(text, origin, parsed.complaints, [&](YAML::Parser& parser, const auto& complain) {
+    Builder first(origin, parsed.complaints);
+    if (!parser.HandleNextDocument(first)) return;
+    parsed.root = first.take();
+    std::vector<Complaint> ignored;
+    Builder second(origin, ignored);
+    if (parser.HandleNextDocument(second)) complain(second.take().mark(), "a second document: one file holds one configuration");
+  });
+  return parsed;
+}
+
+ParsedAll parse_all(std::string_view text, const std::shared_ptr<const Origin>& origin) {
+  ParsedAll parsed;
+  size_t nodes = 0;  // of all documents
+  read_text(text, origin, parsed.complaints, [&](YAML::Parser& parser, const auto&) {
+    for (;;) {
+      Builder builder(origin, parsed.complaints, nodes);
+      if (!parser.HandleNextDocument(builder)) return;
+      nodes = builder.nodes();
+      if (Node root = builder.take(); !root.is_null()) parsed.roots.push_back(std::move(root));
+    }
+  });
   return parsed;
 }
 

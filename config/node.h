@@ -73,6 +73,7 @@ class Node {
   void each_scalar(F&& f);  // f(Node&), itself included
   void append(Node item);
   Node& put(std::string key, Node value, Mark key_mark = {});  // replaces
+  void erase(std::string_view key);                            // of a map
   Node& at(std::string_view key);                              // of a map, made (null) when absent; a null becomes a map
   // What is written in `over` on top of this: maps are merged deep, everything else is replaced. The place of
   // a map is where it was said first, or in the file the last time.
@@ -112,6 +113,13 @@ constexpr size_t kMaxText = 1 << 20;
 
 // One YAML document.
 Parsed parse(std::string_view text, const std::shared_ptr<const Origin>& origin);
+
+// Every document of a stream; those with nothing in them are left out.
+struct ParsedAll {
+  std::vector<Node> roots;
+  std::vector<Complaint> complaints;  // all of them errors
+};
+ParsedAll parse_all(std::string_view text, const std::shared_ptr<const Origin>& origin);
 
 // A scalar as YAML that reads back as the same text: plain where that is safe, else in double quotes.
 std::string quote(std::string_view text);

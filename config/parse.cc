@@ -345,7 +345,7 @@ Document read_document(Reading& reading, Layers& layers) {
     reading.catalog->pop_back();
     read_route(item, route, layers);
   }
-  top.later("routes_from", {"[]"});
+  read_routes_from(top, d.routes_from);
   each_named(top, layers, "clusters", "cluster", [&](Fields& item, const std::string& name, Where where) {
     Cluster cluster;
     cluster.name = name;

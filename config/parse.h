@@ -63,6 +63,9 @@ std::string check_trust_domain(std::string& text);
 // parse_telemetry.cc
 void read_telemetry(Fields& top, Document& document, const Sources& sources);
 
+// parse_routes_from.cc
+void read_routes_from(Fields& top, std::vector<RoutesFrom>& all);
+
 // parse_upkeep.cc
 void read_upkeep(Fields& top, Upkeep& upkeep);
 

@@ -86,7 +86,7 @@ void read_grpc(Fields& match, Route& r) {
     match.error("grpc", *match.given("grpc"), "stands for a path itself; take prefix and path out");
   if (service.empty() && !method.empty())
     match.error("grpc", *match.given("grpc"), "a method of which service? grpc: {service: shop.Cart, method: Add}");
-  if (service.empty()) return;
+  if (service.empty()) return match.keep("grpc", *match.given("grpc"));  // `grpc: {}` says something, too
   if (method.empty()) r.prefixes = {"/" + service};
   else r.paths = {"/" + service + "/" + method};
 }

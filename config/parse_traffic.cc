@@ -212,6 +212,7 @@ void read_redirect(Fields& fields, Route& r) {
                       check_address(with_port, {.names = true, .wildcard = false, .unix_path = false}).empty();
     return fine ? std::string() : "expected a host, got \"" + text + "\"";
   });
+  redirect.number("port", r.redirect.port);
   redirect.text("prefix", r.redirect.prefix, "path", check_path);
   redirect.text("path", r.redirect.path, "path", check_path);
   redirect.number("status", r.redirect.status, 300, 399);
@@ -226,9 +227,11 @@ void read_redirect(Fields& fields, Route& r) {
     redirect.error("prefix", *redirect.given("prefix"),
                    "takes the place of the prefix that matched, and this rule matches a path: give redirect.path");
   const auto given = [&](const char* key) { return redirect.given(key) != nullptr; };
-  if (!given("scheme") && !given("host") && !given("path") && !given("prefix"))
+  if (!given("scheme") && !given("host") && !r.redirect.port && !given("path") && !given("prefix"))
     fields.error("redirect", *fields.given("redirect"),
-                 "sends the client where it already is: give scheme, host, prefix or path");
+                 "sends the client where it already is: give scheme, host, port, prefix or path");
+  if (r.redirect.port && r.redirect.host.find(':', r.redirect.host.rfind(']') + 1) != std::string::npos)
+    redirect.error("port", *redirect.given("port"), "is given with the host, too; take one out");
 }
 
 void read_respond(Fields& fields, Route& r) {

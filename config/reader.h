@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "base/time.h"
+#include "config/included.h"
 #include "config/node.h"
 #include "config/values.h"
 
@@ -28,6 +29,8 @@ struct Key {
 struct Reading {
   std::vector<Complaint> complaints;
   std::vector<Key>* catalog = nullptr;  // asked for: every map and list is read as if it had one item
+  std::vector<Included> included;       // files of `routes_from`
+  std::vector<std::string> takes_in;    // and what names them
   std::set<std::string> said;           // what an item inherits from `defaults` is complained about once
 
   bool has_errors() const;

@@ -152,6 +152,8 @@ constexpr TextType kTexts[] = {
     {"names", ""},
     {"file", ""},
     {"folder", ""},
+    {"file or folder", ""},
+    {"name or namespace/name", ""},
     {"folder or off", ""},
     {"regex", ""},
     {"host", ""},

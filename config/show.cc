@@ -150,6 +150,11 @@ std::string notes(const Document& d) {
     if (d.registry.key.empty()) out += "# Registry packets are not sealed: registry.key is not set.\n";
     if (d.service && d.service.do_register && !d.identity) out += "# The registration is not signed: identity.dir is not set.\n";
   }
+  for (const RoutesFrom& from : d.routes_from) {
+    out += "# routes_from: ";
+    for (char c : from.file) out += uint8_t(c) < 0x20 ? ' ' : c;
+    out += ": its rules are below, in `routes`.\n";
+  }
   for (const Listener& l : d.listeners)
     for (const Route& route : l.routes) {
       if (!route.implied) continue;

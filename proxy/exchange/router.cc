@@ -53,8 +53,10 @@ std::string_view Redirect::location(const http::RequestHead& asked, bool encrypt
   const std::string_view there = host.empty() ? asked.authority : std::string_view(host);
   const std::string_view by = !scheme.empty() ? std::string_view(scheme) : encrypted ? "https" : "http";
   // A change of scheme makes a port that was written for the old one wrong.
-  const auto authority = !scheme.empty() && host.empty() ? http::without_port(there) : there;
-  return arena.concat(arena.concat(by, "://", authority), rewrite.target(asked.path, arena));
+  const auto authority = (!scheme.empty() && host.empty()) || !port.empty() ? http::without_port(there) : there;
+  const bool known = port == (by == "https" ? ":443" : ":80");
+  const auto start = arena.concat(by, "://", authority);
+  return arena.concat(start, known ? std::string_view() : std::string_view(port), rewrite.target(asked.path, arena));
 }
 
 Router::Router(std::vector<Rule> rules) {

@@ -27,6 +27,7 @@ struct Redirect {
   std::string scheme, host;  // empty: as the request has it
   Rewrite rewrite;
   uint16_t status = 308;
+  std::string port;  // ":8443"; empty: as the host has it
   std::string_view location(const http::RequestHead& asked, bool encrypted, Arena& arena) const;
 };
 struct Respond {

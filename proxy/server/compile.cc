@@ -101,7 +101,8 @@ exchange::Rule rule_of(const config::Route& route, const exchange::ClusterIds& c
     case Action::Passthrough: to.cluster = route.onward ? exchange::kNobody : clusters.at(config::kPassthroughCluster); break;
     case Action::Redirect:
       to.action = exchange::Route::Action::Redirect;
-      to.redirect = {route.redirect.scheme, route.redirect.host, {}, route.redirect.status};
+      to.redirect = {route.redirect.scheme, route.redirect.host, {}, route.redirect.status, {}};
+      if (route.redirect.port) to.redirect.port = ":" + std::to_string(route.redirect.port);
       to.redirect.rewrite.path = route.redirect.path;
       to.redirect.rewrite.prefix = route.redirect.prefix;
       to.redirect.rewrite.matched = route.prefixes;

@@ -55,7 +55,7 @@ admin::Reply history_page(const Reloader& reloader, const admin::Ask& ask) {
     const auto wanted = parse_number(number);
     const Version* const version = wanted && *wanted <= UINT32_MAX ? reloader.history().find(uint32_t(*wanted)) : nullptr;
     if (!version) return {.status = 404, .body = "There is no version " + number + " any more.\n"};
-    return {.type = "application/yaml", .body = version->text};
+    return {.type = "application/yaml", .body = History::body_of(*version)};
   }
   admin::Json json;
   json.object().field("folder", reloader.history().folder()).key("versions").array();

@@ -21,6 +21,8 @@ namespace outrider::server {
 
 namespace {
 
+// Of a version's file: a line of what it took in is four bytes longer here, and may be empty.
+constexpr size_t kMost = config::kMaxText + 5 * config::kMostIncluded + (1 << 20);
 constexpr const char* kFirstLine = "# outrider: a configuration that was served";
 
 // One line of a comment, whatever is in it.
@@ -28,6 +30,30 @@ std::string one_line(std::string text) {
   for (char& c : text)
     if (uint8_t(c) < 0x20 || c == 0x7f) c = ' ';
   return text;
+}
+
+// Behind the text: "#| " and a line, for each line of what it took in.
+constexpr std::string_view kTakenIn = "#| ";
+
+std::string commented(const std::string& text) {
+  std::string out;
+  for (size_t from = 0;;) {
+    const size_t end = std::min(text.find('\n', from), text.size());
+    out.append(kTakenIn).append(text, from, end - from) += '\n';
+    if (end == text.size()) return out;
+    from = end + 1;
+  }
+}
+
+// The next of them, which is so long; none: there is less.
+std::optional<std::string> next_taken_in(std::string_view& rest, size_t length) {
+  std::string text;
+  for (bool first = true; first || text.size() < length; first = false) {
+    if (!rest.starts_with(kTakenIn)) return {};
+    if (!first) text += '\n';
+    text += next_part(rest, '\n').substr(kTakenIn.size());
+  }
+  return text.size() == length ? std::optional(text) : std::nullopt;
 }
 
 std::optional<uint32_t> number_of(const std::filesystem::path& file) {
@@ -67,13 +93,23 @@ std::string History::as_file(const Version& v) {
   line("source", v.source);
   line("digest", v.digest);
   line("verdict", v.verdict);
-  return head + "\n" + v.text;
+  if (!v.included.empty()) line("text", std::to_string(v.text.size()));
+  for (const auto& each : v.included) line("took in", std::to_string(each.text.size()) + " " + each.file);
+  return head + "\n" + body_of(v);
+}
+
+std::string History::body_of(const Version& v) {
+  std::string body = v.text;
+  for (const auto& each : v.included) body += "\n# took in " + one_line(each.file) + ":\n" + commented(each.text);
+  return body;
 }
 
 identity::Outcome<Version> History::parse(const std::string& text) {
   std::string_view rest = text;
   if (next_part(rest, '\n') != kFirstLine) return identity::Failure{"it does not begin as a version does"};
   Version v;
+  size_t length = std::string_view::npos;
+  std::vector<std::string> took_in;  // "BYTES FILE"
   for (;;) {
     std::string_view line = next_part(rest, '\n');
     if (line.empty()) break;
@@ -88,9 +124,20 @@ identity::Outcome<Version> History::parse(const std::string& text) {
     else if (key == "source") v.source = value;
     else if (key == "digest") v.digest = value;
     else if (key == "verdict") v.verdict = value;
+    else if (key == "text" && number) length = *number;
+    else if (key == "took in") took_in.push_back(value);
   }
   if (v.number == 0) return identity::Failure{"it has no number"};
-  v.text = std::string(rest);
+  v.text = std::string(rest.substr(0, length));
+  rest.remove_prefix(v.text.size());
+  for (std::string_view each : took_in) {
+    const auto bytes = parse_number(next_part(each, ' '));
+    next_part(rest, '\n');
+    next_part(rest, '\n');
+    auto text = bytes ? next_taken_in(rest, *bytes) : std::nullopt;
+    if (!text) return identity::Failure{"what it took in is broken"};
+    v.included.push_back({std::string(each), std::move(*text)});
+  }
   return v;
 }
 
@@ -100,7 +147,7 @@ std::deque<Version> History::read(const std::string& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const auto number = number_of(entry.path());
     if (!number) continue;
-    const auto text = identity::read_file(entry.path().string(), config::kMaxText + 64 * 1024);
+    const auto text = identity::read_file(entry.path().string(), kMost);
     auto version = text ? parse(*text) : text.failure();
     if (version && version->number == *number) all.push_back(std::move(*version));
     else log::warn("a version of the configuration cannot be read", {{"file", entry.path().string()}, {"why", version.why()}});

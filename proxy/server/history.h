@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
+#include "config/included.h"
 #include "identity/outcome.h"
 
 namespace outrider::server {
@@ -13,15 +15,17 @@ namespace outrider::server {
 struct Version {
   uint32_t number = 0;
   WallTime time{};
-  std::string author;   // a user's name, or "guard"
-  std::string source;   // "start", "file", "SIGHUP", "POST /config", "rollback to 3"
-  std::string digest;   // of the document
-  std::string verdict;  // "watched", "good", "rolled back: ...", "replaced", "not judged"
-  std::string text;     // as it was written: variables by their names
+  std::string author;                           // a user's name, or "guard"
+  std::string source;                           // "start", "file", "SIGHUP", "POST /config", "rollback to 3"
+  std::string digest;                           // of the document
+  std::string verdict;                          // "watched", "good", "rolled back: ...", "replaced", "not judged"
+  std::string text;                             // as it was written: variables by their names
+  std::vector<config::Included> included = {};  // what it took in, as it was then
   bool failed() const { return verdict.starts_with("rolled back"); }
 };
 
 // The last `keep` of them, each a file with a head of comments, which reads as the configuration it is: FOLDER/000012.yaml, 0600.
+// Files that it took in stand behind it, as comments.
 // Where nothing can be written they are kept in memory alone. One process has a folder at a time. Owned by the reloader; control
 // loop, before it the thread that starts.
 class History {
@@ -44,6 +48,7 @@ class History {
   // Where the versions of one file are: DIR/NODE/hash of its path.
   static std::string folder_of(const std::string& dir, const std::string& node, const std::string& file);
   static std::string as_file(const Version& version);
+  static std::string body_of(const Version& version);  // the same without its head
   static identity::Outcome<Version> parse(const std::string& text);
 
  private:

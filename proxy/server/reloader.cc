@@ -100,6 +100,7 @@ std::optional<config::Document> Reloader::first(config::Sources sources, Setting
   for (auto version = all.rbegin(); version != all.rend(); ++version) {
     if (version->failed()) continue;
     sources.text = version->text;
+    sources.included = version->included;
     auto good = config::load(sources);
     if (!good.document) continue;
     settings.sources.text = version->text;
@@ -116,7 +117,8 @@ Reloader::Reloader(net::Loop& control, stats::Catalog& catalog, stats::Shard& sh
       refused_(catalog.slot(names::kConfigReloads, {{"result", "failure"}})),
       unchanged_(catalog.slot(names::kConfigReloads, {{"result", "unchanged"}})), last_(catalog.slot(names::kConfigLastReload)),
       rollbacks_(catalog.slot(names::kConfigRollbacks)), trouble_(settings_.trouble) {
-  if (settings_.sources.file) served_ = seen_ = identity::FileMark::of(*settings_.sources.file);
+  for (const auto& from : target.document().routes_from) takes_in_.push_back(from.file);
+  if (settings_.sources.file) served_ = seen_ = marks();
 }
 
 Reloader::~Reloader() = default;
@@ -148,12 +150,13 @@ void Reloader::record(const std::string& text, const Asked& asked) {
   version.digest = target_.document().digest;
   version.verdict = target_.document().upkeep.guard.on ? "watched" : "not judged";
   version.text = text;
+  version.included = target_.document().included;
   current_ = history_.add(std::move(version)).number;
 }
 
 void Reloader::on_look() {
   control_.arm(look_, settings_.look);
-  const auto now = identity::FileMark::of(*settings_.sources.file);
+  const auto now = marks();
   const bool settled = now == seen_;
   seen_ = now;
   if (settled && now != served_) reload({"file", ""});
@@ -171,7 +174,7 @@ Reloader::Done Reloader::reload(Asked asked) {
   if (asked.text) return serve(*asked.text, asked);
   if (!settings_.sources.file || *settings_.sources.file == "-")
     return refuse(asked, "there is no file to read again: the proxy was started without one", {});
-  served_ = seen_ = identity::FileMark::of(*settings_.sources.file);
+  served_ = seen_ = marks();
   const auto text = identity::read_file(*settings_.sources.file, config::kMaxText);
   if (!text) return refuse(asked, text.why(), {});
   return serve(*text, asked);
@@ -180,7 +183,13 @@ Reloader::Done Reloader::reload(Asked asked) {
 Reloader::Done Reloader::serve(const std::string& text, Asked asked) {
   config::Sources sources = settings_.sources;
   sources.text = text;
+  sources.included = asked.included;
   auto outcome = config::load(sources);
+  if (!asked.text && outcome.takes_in != takes_in_) {  // others than those that were marked before they were read
+    takes_in_ = outcome.takes_in;
+    served_ = seen_ = marks();
+    outcome = config::load(sources);
+  }
   for (const auto& complaint : outcome.complaints)
     if (!is_error(complaint)) log::warn(first_line(config::print({complaint})));
   if (!outcome.document) {
@@ -234,7 +243,7 @@ Reloader::Done Reloader::roll_back(std::optional<uint32_t> to, const std::string
     return {Result::Refused, current_, why};
   }
   const Version target = *found;  // serving it may drop the oldest
-  auto done = serve(target.text, {"rollback to " + std::to_string(target.number), author, target.text});
+  auto done = serve(target.text, {"rollback to " + std::to_string(target.number), author, target.text, target.included});
   if (done.result != Result::Applied) return done;
   shard_.add(rollbacks_);
   guard_.stop();

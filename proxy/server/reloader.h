@@ -7,8 +7,8 @@
 
 #include "config/diff.h"
 #include "config/load.h"
-#include "identity/file_mark.h"
 #include "net/loop.h"
+#include "server/config_marks.h"
 #include "server/guard.h"
 #include "server/history.h"
 #include "stats/stats.h"
@@ -24,8 +24,9 @@ class ReloadTarget {
   ~ReloadTarget() = default;
 };
 
-// Looks at the file about once a second (config.watch), and takes what is there once two looks have seen the same: a file that is
-// being written is nothing yet. Owned by the supervisor; control loop.
+// Looks at the file, and at those that it takes in (`routes_from`), about once a second (config.watch), and takes what is there
+// once two looks have seen the same: a file that is being written is nothing yet. All of them are one version. Owned by the
+// supervisor; control loop.
 class Reloader final : GuardEvents {
  public:
   struct Settings {
@@ -35,8 +36,9 @@ class Reloader final : GuardEvents {
   };
   enum class Result : uint8_t { Applied, Unchanged, Refused };
   struct Asked {
-    std::string source, author;            // an empty author: whoever owns the file
-    std::optional<std::string> text = {};  // in place of the file's
+    std::string source, author;                                  // an empty author: whoever owns the file
+    std::optional<std::string> text = {};                        // in place of the file's
+    std::optional<std::vector<config::Included>> included = {};  // in place of what the text takes in
   };
   struct Done {
     Result result = Result::Refused;
@@ -76,7 +78,9 @@ class Reloader final : GuardEvents {
   const stats::Slot applied_, refused_, unchanged_, last_, rollbacks_;
   uint32_t current_ = 0;
   std::string trouble_;
-  identity::FileMark seen_, served_;  // at the last look; of what was read last
+  ConfigMarks marks() const { return ConfigMarks::of(*settings_.sources.file, takes_in_); }
+  std::vector<std::string> takes_in_;  // by the file
+  ConfigMarks seen_, served_;          // at the last look; of what was read last
   net::BoundTimer<Reloader, &Reloader::on_look> look_{*this};
 };
 

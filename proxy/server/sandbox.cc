@@ -279,6 +279,7 @@ std::vector<std::string> files_of(const config::Document& document) {
   std::vector<std::string> files = secrets_of(document);
   for (const auto& cluster : document.clusters)
     if (!cluster.endpoints_file.empty()) files.push_back(cluster.endpoints_file);
+  for (const auto& file : document.included) files.push_back(file.file);
   return files;
 }
 

@@ -33,6 +33,7 @@ config::Sources sources_of(const std::string& text) {
   sources.filters = filters::names();
   sources.check_filter = filters::check;
   sources.identity_dir.clear();
+  sources.included.emplace();  // nothing of the disk
   return sources;
 }
 

@@ -140,7 +140,7 @@ TEST(Rules, ARuleHasOneAction) {
   EXPECT_EQ(one("{}"), "test.yaml:3:14: error: routes.a[0]: an empty rule: it needs an action\n");
   EXPECT_EQ(
       one("{redirect: {status: 308}}"),
-      "test.yaml:3:25: error: routes.a[0].redirect: sends the client where it already is: give scheme, host, prefix or path\n");
+      "test.yaml:3:25: error: routes.a[0].redirect: sends the client where it already is: give scheme, host, port, prefix or path\n");
   EXPECT_EQ(
       one("{match: {path: /a}, redirect: {prefix: /b}}"),
       "test.yaml:3:53: error: routes.a[0].redirect.prefix: takes the place of the prefix that matched, and this rule matches a path: give redirect.path\n");

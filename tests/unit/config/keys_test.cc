@@ -229,6 +229,7 @@ constexpr Row kRows[] = {
     {"routes.edge[].split", S, "{cart: 1}", "{\"cart@v1\": 95, \"cart@v2\": 5}"},
     {"routes.edge[].redirect.scheme", S, "https", "http"},
     {"routes.edge[].redirect.host", S, "example.com", "example.com:8443"},
+    {"routes.edge[].redirect.port", S, "8443", "9443"},
     {"routes.edge[].redirect.prefix", S, "/new", "/"},
     {"routes.edge[].redirect.path", S, "/new", "/"},
     {"routes.edge[].redirect.status", S, "308", "301"},
@@ -258,7 +259,9 @@ constexpr Row kRows[] = {
     {"routes.edge[].filters", S, "[]", "[{headers: {request: {set: {a: b}}}}]"},
     {"routes.edge[].access_log", S, "true", "off"},
 
-    {"routes_from", L, "[]", "[{gateway_api: /etc/outrider/routes.yaml}]"},
+    {"routes_from", S, "[]", "[{gateway_api: /dev/null}]"},
+    {"routes_from[].gateway_api", S, "/dev/null", "/dev/null"},
+    {"routes_from[].gateway", S, "edge", "infra/edge"},
 
     {"clusters.cart.discovery", S, "auto", "static"},
     {"clusters.cart.discovery", S, "auto", "dns"},
@@ -507,6 +510,7 @@ std::string setting(const Row& row, const std::string& value) {
   if (begins("routes.edge[].rewrite")) with += "match: {prefix: /a}, ";
   if (key == "routes.edge[].redirect.status") inner = "redirect: {scheme: https, status: " + value + "}";
   if (begins("clusters.cart.endpoints[]") && !key.ends_with("address")) with = "address: \"10.0.0.1:80\", ";
+  if (key == "routes_from[].gateway") with = "gateway_api: /dev/null, ";
   if (begins("service.ports[]") && !key.ends_with("port")) with = "port: 80, ";
   return key.substr(0, list) + "=[{" + with + inner + "}]";
 }

@@ -16,7 +16,12 @@ clusters:
   cart: {endpoints: [{address: "127.0.0.1:9001", zone: b}, {address: "127.0.0.1:9003", priority: 1}, {address: "127.0.0.1:9002", zone: a}]}
   web: {endpoints: ["127.0.0.1:9100"]}
 routes:
-  plain: [{redirect: {scheme: https, status: 308}}]
+  plain:
+    - {match: {host: a.test}, redirect: {scheme: https, port: 8443}}
+    - {match: {host: b.test}, redirect: {scheme: https, port: 443}}
+    - {match: {host: c.test}, redirect: {port: 9000}}
+    - {match: {host: d.test}, redirect: {host: e.test, port: 80}}
+    - {redirect: {scheme: https, status: 308}}
   edge:
     - {match: {prefix: /api, header: {x-beta: "1"}}, cluster: cart, rewrite: {prefix: /, host: cart.test}, timeout: 2s, filters: [{cors: {origins: ["https://a.test"]}}]}
     - {match: {host: split.test}, split: {cart: 3, web: 1}}
@@ -38,7 +43,7 @@ TEST(DryRun, NamesRuleLineClusterAndWhatTheEndpointIsAsked) {
   EXPECT_EQ(view.listener, "edge");
   EXPECT_EQ(view.route, "edge-0");
   EXPECT_EQ(view.file, "shop.yaml");
-  EXPECT_EQ(view.line, 11u);
+  EXPECT_EQ(view.line, 16u);
   EXPECT_EQ(view.status, 0);
   EXPECT_EQ(view.cluster, "cart");
   EXPECT_EQ(view.path, "/y?q=1");
@@ -57,6 +62,10 @@ TEST(DryRun, AnswersOfOurOwnHaveAStatus) {
   EXPECT_EQ(redirect.status, 308);
   EXPECT_EQ(redirect.location, "https://x/a/b");
   EXPECT_EQ(redirect.listener, "plain");
+  EXPECT_EQ(asked("http://a.test:18081/a").location, "https://a.test:8443/a");
+  EXPECT_EQ(asked("http://b.test:18081/a").location, "https://b.test/a") << "the scheme's own";
+  EXPECT_EQ(asked("http://c.test:18081/a").location, "http://c.test:9000/a");
+  EXPECT_EQ(asked("http://d.test:18081/a").location, "http://e.test/a");
   EXPECT_EQ(asked("http://x/nothing").status, 404);
   EXPECT_EQ(asked("http://x/../y").status, 400);
   EXPECT_EQ(asked("http://x:18080/web").cluster, "web");

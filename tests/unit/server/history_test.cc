@@ -46,6 +46,28 @@ TEST_F(HistoryTest, WhatIsWrittenIsReadByTheNextProcess) {
   EXPECT_EQ(status.permissions() & std::filesystem::perms::all, std::filesystem::perms(0600)) << "others need not read it";
 }
 
+// Whatever is in it, down to the last byte; and the file reads as the configuration all the same.
+TEST_F(HistoryTest, WhatAVersionTookInComesBackWithIt) {
+  for (const std::string text : {"version: 1\n", "version: 1", "version: 1\n#| no\n\n"}) {
+    Version one = version("a");
+    one.number = 7;
+    one.text = text;
+    for (const std::string each : {"", "\n", "a", "a\n", "\n\na: b\n  c\n\n", "#| a\r\n# took in x:\n"})
+      one.included.push_back({"routes/a b " + std::to_string(one.included.size()) + ".yaml", each});
+    const auto back = History::parse(History::as_file(one));
+    ASSERT_TRUE(back) << back.why();
+    EXPECT_EQ(back->text, text);
+    EXPECT_EQ(back->included, one.included);
+    EXPECT_TRUE(History::body_of(one).starts_with(text));
+    one.included.resize(1);
+    one.included[0].text = "lost";
+    std::string broken = History::as_file(one);
+    broken.resize(broken.size() - 6);
+    EXPECT_FALSE(History::parse(broken));
+  }
+  EXPECT_EQ(History::body_of(version("a")), version("a").text);
+}
+
 TEST_F(HistoryTest, TheLastFewAreKept) {
   History history(folder, 3);
   ASSERT_EQ(history.open(), "");
