@@ -269,7 +269,7 @@ void Loading::namespace_of_pod() {
   const Node *registry = layers_.user.find("registry"), *kind = registry && registry->is_map() ? registry->find("kind") : nullptr;
   if (!kind || !kind->is_scalar() || kind->text() != "kubernetes") return;
   std::string text;
-  if (!slurp(sources_.service_account + "/namespace", text).empty()) return;
+  if (!slurp(sources_.service_account + "/namespace", text, 1024).empty()) return;
   const std::string name(trim(text.substr(0, text.find('\n'))));
   if (is_label(name)) layers_.base.at("service").put("namespace", Node::scalar(name));
 }
