@@ -134,6 +134,9 @@ void check_listener(Reading& reading, const Document& d, const Listener& l, cons
   if (l.tproxy && l.direction == Direction::Outbound)
     reading.error(at, path + ".transparent",
                   "tproxy is for what comes from other machines; what the app sends is redirected (transparent: redirect)");
+  if (l.tproxy && l.proxy_protocol.mode != ProxyHeaders::Mode::Off)
+    reading.error(at, path + ".proxy_protocol",
+                  "a header would say whose a connection is, and TPROXY keeps that anyhow; take one of the two out");
   if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
   if (!l.opaque_ports.empty() && !l.relays() && !l.passes_bytes_on())

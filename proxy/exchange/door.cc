@@ -35,7 +35,7 @@ void Door::on_accept(int fd, const net::Address& peer) {
   if (plan.max_rate && !plan.rate->enter(site_.loop.now(), plan.max_rate)) return refuse(fd, Ending::TooFast);
   if (!enter(fd)) return;
   if (may_tell) Foreword::read(site_, from_, fd, peer);
-  else seat_client(site_, from_, fd, peer);
+  else seat_client(site_, from_, fd, peer, nullptr, &listener_.local());
 }
 
 void Door::take_over(int fd, uint32_t requests, milliseconds age) {
@@ -44,7 +44,7 @@ void Door::take_over(int fd, uint32_t requests, milliseconds age) {
   const bool there = ::getpeername(fd, reinterpret_cast<sockaddr*>(&from), &length) == 0;  // else it has left on the way
   const net::Address peer = there ? net::Address(reinterpret_cast<sockaddr*>(&from), length) : net::Address();
   if (!there || !may_come(site_, plan(), peer)) return refuse(fd, there ? Ending::Denied : Ending::Client);
-  HttpSession* const session = enter(fd) ? seat_client(site_, from_, fd, peer) : nullptr;
+  HttpSession* const session = enter(fd) ? seat_client(site_, from_, fd, peer, nullptr, &listener_.local()) : nullptr;
   if (session) session->resume(requests, age);
 }
 
@@ -57,7 +57,7 @@ bool Door::enter(int fd) {
 }
 
 HttpSession* seat_client(Site& site, const std::shared_ptr<AcceptedFrom>& from, int fd, const net::Address& client,
-                         const Foretold* foretold) {
+                         const Foretold* foretold, const net::Address* door) {
   const ListenerPlan& plan = *from->plan;
   const auto leave = [&](Ending why) {
     plan.of_process->leave();
@@ -73,7 +73,7 @@ HttpSession* seat_client(Site& site, const std::shared_ptr<AcceptedFrom>& from, 
     counted_ip = entry == TallyTable::Entry::Counted;
   }
   net::Destination called;
-  if (plan.tproxy) called = net::destination_by_tproxy(fd, listener_.local());
+  if (plan.tproxy && door) called = net::destination_by_tproxy(fd, *door);
   else if (plan.tcp_too || plan.transparent || plan.router->asks_port()) called = net::destination_of(fd);
   const bool meant_for_others = plan.transparent && called.redirected;
   const uint16_t port = foretold && !meant_for_others ? foretold->said.destination.port() : called.address.port();
