@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The image of the sidecar: built, and run as a pod runs it. As `./dev image-test`; takes as long as a build from nothing.
 
-  image.py SOURCE_ROOT [--base TAR] [--build OPTIONS] [--keep DIR]
+  image.py SOURCE_ROOT [--base TAR] [--build OPTIONS] [--keep DIR] [--ccache DIR]
 
 Built by buildah without an engine, from a Debian that mmdebstrap makes (or the archive --base); run by podman as user 1337, with a root
 that is read-only, no capabilities and no new rights: as it comes up, as a health check sees it, as a pod of three containers that share
@@ -48,8 +48,9 @@ class Machine:
     def podman(self, *words, limit=PATIENCE):
         return run("podman", *self.where, *words, limit=limit)
 
-    def build(self, source, options):
-        log = subprocess.run(["nice", "buildah", *map(str, self.where), "bud", "--isolation", "chroot", "--pull-never", "--layers",
+    def build(self, source, options, ccache):
+        cached = ["--volume", f"{ccache.resolve()}:/root/.cache/ccache"] if ccache else []
+        log = subprocess.run(["nice", "buildah", *map(str, self.where), "bud", "--isolation", "chroot", "--pull-never", "--layers", *cached,
                               "-t", "outrider:test", "--build-arg", f"BUILD={options}", "-f", "docker/Dockerfile", "."], cwd=source)
         if log.returncode:
             raise Failure("the image could not be built")
@@ -203,6 +204,7 @@ def main():
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("--base", type=pathlib.Path, help="an archive of a Debian 12; else mmdebstrap makes one")
     parser.add_argument("--build", default="", help="options of ./dev build: --pgo")
+    parser.add_argument("--ccache", type=pathlib.Path, help="a cache of compilers that the build may use, and fill")
     parser.add_argument("--keep", type=pathlib.Path, help="where images are kept, for the next time")
     arguments = parser.parse_args()
     lacking = [each for each in ("buildah", "podman", "crun", "mmdebstrap", "unshare", "ip", "nft") if not shutil.which(each)]
@@ -220,7 +222,7 @@ def main():
                 if not base.exists():
                     run("mmdebstrap", "--variant=minbase", "bookworm", base, limit=900)
                 machine.podman("import", base, BASE, limit=300)
-            machine.build(arguments.root.resolve(), arguments.build)
+            machine.build(arguments.root.resolve(), arguments.build, arguments.ccache)
             check_image(machine)
             check_alone(machine)
             check_pod(machine)
