@@ -40,7 +40,9 @@ class Node {
   bool is_list() const { return kind_ == Kind::List; }
   bool is_map() const { return kind_ == Kind::Map; }
   bool is_text() const { return kind_ == Kind::Text; }
-  const std::string& text() const { return text_; }  // of a scalar: "8080", "true", "web"
+  bool is_collection() const { return is_list() || is_map(); }
+  bool is_empty() const { return items_.empty() && entries_.empty(); }  // of a collection; of a scalar always
+  const std::string& text() const { return text_; }                     // of a scalar: "8080", "true", "web"
   const std::vector<Node>& items() const { return items_; }
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<Node>& items() { return items_; }

@@ -167,7 +167,7 @@ class Builder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Node node, YAML::EmitterStyle::value style) {
     const size_t begin = position(mark);
     if (open_.size() >= kMaxDepth) throw Stop{begin, "nested deeper than " + std::to_string(kMaxDepth) + " levels"};
-    if (wants_key()) throw Stop{begin, "a key must be plain text (is it a template that was not rendered?)"};
+    if (wants_key()) throw Stop{begin, "a key must be plain text"};
     const size_t first = skip_properties(text_, begin);
     const bool flow = style == YAML::EmitterStyle::Flow || in_flow();
     node.place = {begin, first, line_of(begin), flow, false, false};

@@ -232,7 +232,7 @@ def main():
     options.add_argument("--write", action="store_true", help="golden/ anew, from what comes out")
     options.add_argument("--only", help="one manifest")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    options.add_argument("--cases", type=int, default=150)
+    options.add_argument("--cases", type=int, default=60)
     given = options.parse_args()
     program = Program(given.outrider)
     kubectl = shutil.which("kubectl")
