@@ -9,9 +9,6 @@ namespace outrider::inject {
 
 namespace {
 
-bool is_collection(const Node& node) { return node.is_map() || node.is_list(); }
-bool is_empty(const Node& node) { return node.entries().empty() && node.items().empty(); }
-
 // One edits_between(). Goes down both trees; what is different is written where it is.
 class Editing {
  public:
@@ -42,8 +39,11 @@ class Editing {
   // What others see, too, cannot be changed for one of them.
   bool may_change(const Node& node, const std::string& path) {
     const std::string line = std::to_string(node.place.line);
-    if (node.place.aliased) fail(path, "the change would land in what an alias (line " + line + " of its document) stands for; write it out there");
-    else if (node.place.shared) fail(path, "the change would land behind an anchor (line " + line + " of its document) that aliases refer to; write it out there");
+    if (node.place.aliased)
+      fail(path, "the change would land in what an alias (line " + line + " of its document) stands for; write it out there");
+    else if (node.place.shared)
+      fail(path, "the change would land behind an anchor (line " + line +
+                     " of its document) that aliases refer to; write it out there");
     return !node.place.aliased && !node.place.shared;
   }
 
@@ -64,8 +64,9 @@ class Editing {
       if (!before.find(entry.key)) added.push_back(&entry);
     if ((gone.empty() && added.empty()) || !may_change(before, path)) return;
     for (const Node::Entry* entry : gone)
-      if (entry->key_place.aliased) return fail(path + "/" + pointer_part(entry->key), "it comes by a merge key (line " +
-                                                     std::to_string(entry->key_place.line) + "); write it out there");
+      if (entry->key_place.aliased)
+        return fail(path + "/" + pointer_part(entry->key),
+                    "it comes by a merge key (line " + std::to_string(entry->key_place.line) + "); write it out there");
     // One in place of another stands where that stood.
     while (!gone.empty() && !added.empty()) {
       replace(*gone.front(), *added.front());
@@ -80,33 +81,38 @@ class Editing {
     const Node& was = entry.value;
     if (entry.key_place.aliased)
       return fail(path, "it comes by a merge key (line " + std::to_string(entry.key_place.line) + "); write it out there");
-    if (is_collection(was) && !is_empty(was) && was.kind() == now.kind()) return inside(was, now, path);
+    if (was.is_collection() && !was.is_empty() && was.kind() == now.kind()) return inside(was, now, path);
     if (!may_change(was, path)) return;
     const size_t colon = behind_colon(text_, entry.key_place.end);
     if (colon == kNowhere) return fail(path, "a key without a value");
-    const bool block = !entry.key_place.flow && (was.place.flow || !is_collection(was) || is_empty(was));
-    if (block && is_collection(now) && !is_empty(now)) {
+    const bool block = !entry.key_place.flow && (was.place.flow || !was.is_collection() || was.is_empty());
+    if (block && now.is_collection() && !now.is_empty()) {
       // Its lines come below the key's.
       const size_t column = column_of(text_, entry.key_place.begin);
       if (was.place.end > colon) put(colon, was.place.end, "");
-      return insert_lines(std::max(was.place.end, colon), render_block(now, style_, column + (now.is_list() ? style_.list_offset : style_.step)));
+      return insert_lines(std::max(was.place.end, colon),
+                          render_block(now, style_, column + (now.is_list() ? style_.list_offset : style_.step)));
     }
-    const std::string text = is_collection(now) ? flow_text(now, entry.key_place.begin) : render_scalar(now, style_, entry.key_place.flow);
+    const std::string text =
+        now.is_collection() ? flow_text(now, entry.key_place.begin) : render_scalar(now, style_, entry.key_place.flow);
     put(std::max(was.place.begin, colon), std::max(was.place.end, colon), (was.place.end <= colon ? " " : "") + text);
   }
 
   // Of an entry all, key and value.
   void replace(const Node::Entry& was, const Node::Entry& now) {
     const size_t begin = was.key_place.begin, end = std::max(was.value.place.end, was.key_place.end);
-    if (was.key_place.flow || was.value.place.flow || !is_collection(was.value)) {
+    if (was.key_place.flow || was.value.place.flow || !was.value.is_collection()) {
       const std::string gap = style_.compact && was.key_place.flow ? ":" : ": ";
-      return put(begin, end, render_key(now.key, style_, was.key_place.flow) + gap +
-                                 (is_collection(now.value) ? flow_text(now.value, begin) : render_scalar(now.value, style_, was.key_place.flow)));
+      return put(
+          begin, end,
+          render_key(now.key, style_, was.key_place.flow) + gap +
+              (now.value.is_collection() ? flow_text(now.value, begin) : render_scalar(now.value, style_, was.key_place.flow)));
     }
     // As lines where it was lines.
     const size_t column = column_of(text_, begin), inner = column_of(text_, was.value.place.begin);
-    std::string lines = is_collection(now.value) && !is_empty(now.value)
-                            ? render_key(now.key, style_, false) + ":" + style_.newline + render_block(now.value, style_, std::max(inner, column + 1))
+    std::string lines = now.value.is_collection() && !now.value.is_empty()
+                            ? render_key(now.key, style_, false) + ":" + style_.newline +
+                                  render_block(now.value, style_, std::max(inner, column + 1))
                             : render_entry(now.key, now.value, style_, 0);
     lines.resize(lines.size() - style_.newline.size());
     put(begin, end, std::move(lines));
@@ -192,7 +198,8 @@ class Editing {
   }
 
   std::string flow_piece(const Node& node, const std::string& lead) {
-    return style_.json && lead.find('\n') != lead.npos ? render_flow_lines(node, style_, indent_of(lead)) : render_flow(node, style_);
+    return style_.json && lead.find('\n') != lead.npos ? render_flow_lines(node, style_, indent_of(lead))
+                                                       : render_flow(node, style_);
   }
 
   std::string flow_entry(const Node::Entry& entry, const std::string& lead) {
@@ -282,9 +289,9 @@ class Editing {
   }
 
   void item(const Node& was, const Node& now, const std::string& path) {
-    if (is_collection(was) && !is_empty(was) && was.kind() == now.kind()) return inside(was, now, path);
+    if (was.is_collection() && !was.is_empty() && was.kind() == now.kind()) return inside(was, now, path);
     if (!may_change(was, path)) return;
-    const std::string text = is_collection(now) ? render_flow(now, style_) : render_scalar(now, style_, was.place.flow);
+    const std::string text = now.is_collection() ? render_flow(now, style_) : render_scalar(now, style_, was.place.flow);
     put(was.place.begin, was.place.end, (was.place.begin == was.place.end ? " " : "") + text);
   }
 
@@ -320,7 +327,8 @@ class Editing {
       lines.clear();
     }
     for (size_t i = 0; i < gone.size(); ++i)
-      if (gone[i]) remove_whole_lines(line_start(text_, dashes[i]), next_line(text_, std::max(before.items()[i].place.end, dashes[i])));
+      if (gone[i])
+        remove_whole_lines(line_start(text_, dashes[i]), next_line(text_, std::max(before.items()[i].place.end, dashes[i])));
   }
 
   // Of the first one comments are, which stand before it: what is put before it comes right below the key.

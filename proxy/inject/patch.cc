@@ -1,6 +1,6 @@
 #include "base/text.h"
-#include "inject/pointer.h"
 #include "inject/plan.h"
+#include "inject/pointer.h"
 
 namespace outrider::inject {
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kEvictable = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 constexpr const char *kScrape = "prometheus.io/scrape", *kScrapePort = "prometheus.io/port", *kScrapePath = "prometheus.io/path";
+constexpr uint64_t kDrainDelay = 5;  // lifecycle.drain.delay
 constexpr const char* kUsualUid = "1337";
 
 // One plan_injection(), once it is known that there is a workload.
@@ -68,11 +69,13 @@ class Planning {
     const Node& spec = *workload_.spec;
     const std::string at = workload_.pod + "/spec/";
     if (spec.text_of("hostNetwork") == "true")
-      refuse(at + "hostNetwork: its network is the node's, whose traffic would be captured; label it outrider.dev/inject: \"false\"");
+      refuse(at +
+             "hostNetwork: its network is the node's, whose traffic would be captured; label it outrider.dev/inject: \"false\"");
     else if (const Node* os = spec.find({"os", "name"}); os && os->text() == "windows")
       refuse(at + "os/name: the sidecar runs on Linux; label it outrider.dev/inject: \"false\"");
     else if (shares_processes() && spec.text_of("shareProcessNamespace") == "false")
-      refuse(at + "shareProcessNamespace: without a native sidecar the proxy of a job has to see the job's processes end; remove it");
+      refuse(at +
+             "shareProcessNamespace: without a native sidecar the proxy of a job has to see the job's processes end; remove it");
     else if (shares_processes() && spec.text_of("hostPID") == "true")
       refuse(at + "hostPID: without a native sidecar the proxy of a job has to see which processes are the pod's; remove it");
     else return false;
@@ -127,7 +130,8 @@ class Planning {
       ours.put(kScrapePort, Node::text("15020"));
       ours.put(kScrapePath, Node::text("/metrics"));
     } else {
-      plan_.warnings.push_back("its prometheus.io annotations stay: the sidecar's own metrics are at port 15020, /metrics (a PodMonitor finds both)");
+      plan_.warnings.push_back(
+          "its prometheus.io annotations stay: the sidecar's own metrics are at port 15020, /metrics (a PodMonitor finds both)");
     }
     // An emptyDir keeps the autoscaler from emptying a node; what is in this one may go.
     if (!workload_.annotation(kEvictable)) ours.put(kEvictable, Node::text(kStateVolume));
@@ -156,7 +160,8 @@ class Planning {
       for (size_t i = 0; i < init.size(); ++i)
         add(at + "initContainers/" + (wishes_.native_sidecar ? std::to_string(i) : "-"), std::move(init[i]));
     if (some && !there->items().empty() && !wishes_.native_sidecar)
-      plan_.warnings.push_back("its own init containers run before its traffic is captured, outside the mesh (they are inside with a native sidecar)");
+      plan_.warnings.push_back(
+          "its own init containers run before its traffic is captured, outside the mesh (they are inside with a native sidecar)");
     if (shares_processes() && workload_.spec->text_of("shareProcessNamespace") != "true")
       add(at + "shareProcessNamespace", Node::boolean(true));
   }
@@ -171,12 +176,14 @@ class Planning {
 
   void warn() {
     if (wishes_.service.empty() && wishes_.config_map.empty())
-      plan_.warnings.push_back("its containers name no port: it calls others and is not registered (outrider.dev/port makes it a service)");
+      plan_.warnings.push_back(
+          "its containers name no port: it calls others and is not registered (outrider.dev/port makes it a service)");
     const std::string& grace = workload_.spec->text_of("terminationGracePeriodSeconds");
     const uint64_t seconds = parse_number(grace).value_or(30);
-    if (wishes_.drain_seconds && wishes_.drain_seconds >= seconds)
-      plan_.warnings.push_back("outrider.dev/drain-seconds is " + std::to_string(wishes_.drain_seconds) +
-                               ", but the pod is ended after terminationGracePeriodSeconds: " + std::to_string(seconds));
+    if (wishes_.drain_seconds && wishes_.drain_seconds + kDrainDelay > seconds)
+      plan_.warnings.push_back("outrider.dev/drain-seconds is " + std::to_string(wishes_.drain_seconds) + ", and " +
+                               std::to_string(kDrainDelay) + " s pass before it begins, but the pod is ended after " +
+                               "terminationGracePeriodSeconds: " + std::to_string(seconds));
     if (wishes_.capture == "none") return;
     const auto as_us = [](const Node& of) {
       const Node* const user = of.find({"securityContext", "runAsUser"});
@@ -184,7 +191,8 @@ class Planning {
     };
     for (const Node& container : workload_.spec->find("containers")->items())
       if (as_us(container) || (as_us(*workload_.spec) && !container.find({"securityContext", "runAsUser"})))
-        plan_.warnings.push_back("container " + container.text_of("name") + " runs as user 1337, as the sidecar does: what it calls is not captured");
+        plan_.warnings.push_back("container " + container.text_of("name") +
+                                 " runs as user 1337, as the sidecar does: what it calls is not captured");
   }
 
   const Workload& workload_;
@@ -202,9 +210,7 @@ class Removing {
     const Node* const proxy = proxy_of();
     if (proxy) restore_probes(*proxy);
     const auto named = [](std::initializer_list<std::string_view> names) {
-      return [names](const Node& item) {
-        return std::find(names.begin(), names.end(), item.text_of("name")) != names.end();
-      };
+      return [names](const Node& item) { return std::find(names.begin(), names.end(), item.text_of("name")) != names.end(); };
     };
     items("containers", named({kInit, kProxy}));
     items("initContainers", named({kInit, kProxy}));

@@ -16,7 +16,7 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"liveness", "", "livenessProbe"},    {"readiness", "", "readinessProbe"},     {"startup", "", "startupProbe"},
+    {"liveness", "", "livenessProbe"},        {"readiness", "", "readinessProbe"},  {"startup", "", "startupProbe"},
     {"post_start", "lifecycle", "postStart"}, {"pre_stop", "lifecycle", "preStop"},
 };
 
@@ -111,7 +111,8 @@ class Rewriting {
 
   Node port_of(const Node& handler, const Node& container, const std::string& at) {
     const std::string& given = handler.text_of("port");
-    if (const auto number = parse_number(given); number && *number >= 1 && *number <= 65535) return Node::number(int64_t(*number));
+    if (const auto number = parse_number(given); number && *number >= 1 && *number <= 65535)
+      return Node::number(int64_t(*number));
     if (const Node* list = container.find("ports"))
       for (const Node& port : list->items())
         if (!given.empty() && port.text_of("name") == given)

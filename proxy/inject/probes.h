@@ -1,5 +1,6 @@
 #pragma once
-// Probes: the kubelet asks the sidecar, which asks the app. The kubelet has no certificate, and a captured port takes every connection.
+// Probes: the kubelet asks the sidecar, which asks the app. The kubelet has no certificate, and a captured port takes every
+// connection.
 
 #include <string>
 #include <vector>

@@ -15,7 +15,8 @@ constexpr size_t kFlowWidth = 84;  // what fits stands in one line
 bool is_plain(std::string_view text, bool flow) {
   if (text.empty() || text.size() > 200) return false;
   const auto fine = [](char c) {
-    return is_alpha(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '/' || c == '=' || c == '@' || c == '+' || c == '~';
+    return is_alpha(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '/' || c == '=' || c == '@' || c == '+' ||
+           c == '~';
   };
   for (size_t i = 0; i < text.size(); ++i) {
     if (fine(text[i])) continue;
@@ -46,14 +47,8 @@ std::string quoted(std::string_view text, const Style& style) {
   return out;
 }
 
-bool is_empty(const Node& node) {
-  return (node.is_map() && node.entries().empty()) || (node.is_list() && node.items().empty());
-}
-
-bool is_collection(const Node& node) { return node.is_map() || node.is_list(); }
-
 void spread(std::string& out, const Node& node, const Style& style, const std::string& indent) {
-  if (!is_collection(node) || is_empty(node)) return void(out += render_flow(node, style));
+  if (!node.is_collection() || node.is_empty()) return void(out += render_flow(node, style));
   const std::string inner = indent + style.unit;
   const char* separator = "";
   out += node.is_map() ? '{' : '[';
@@ -76,7 +71,7 @@ void indentation(std::string_view text, const Node& node, long& step, long& list
   for (const Node& item : node.items()) indentation(text, item, step, list_offset);
   for (const Node::Entry& entry : node.entries()) {
     const Node& value = entry.value;
-    if (!is_collection(value) || value.place.flow || value.place.aliased || is_empty(value)) continue;
+    if (!value.is_collection() || value.place.flow || value.place.aliased || value.is_empty()) continue;
     const long by = long(column_of(text, value.place.begin)) - long(column_of(text, entry.key_place.begin));
     if (by >= 0 && value.is_list() && (list_offset < 0 || entry.key == "containers")) list_offset = by;
     if (by > 0 && value.is_map() && step < 0) step = by;
@@ -122,7 +117,7 @@ std::string render_key(const std::string& key, const Style& style, bool flow) {
 }
 
 std::string render_flow(const Node& node, const Style& style) {
-  if (!is_collection(node)) return render_scalar(node, style, true);
+  if (!node.is_collection()) return render_scalar(node, style, true);
   const std::string comma = style.compact ? "," : ", ";
   const std::string colon = style.compact && style.json ? ":" : ": ";
   std::string out(1, node.is_map() ? '{' : '['), separator;
@@ -145,15 +140,15 @@ std::string render_flow_lines(const Node& node, const Style& style, const std::s
 
 std::string render_entry(const std::string& key, const Node& value, const Style& style, size_t indent) {
   const std::string head = std::string(indent, ' ') + render_key(key, style, false) + ":";
-  if (!is_collection(value)) return head + " " + render_scalar(value, style, false) + style.newline;
+  if (!value.is_collection()) return head + " " + render_scalar(value, style, false) + style.newline;
   if (const std::string flow = render_flow(value, style); flow.size() <= kFlowWidth) return head + " " + flow + style.newline;
   return head + style.newline + render_block(value, style, indent + (value.is_list() ? style.list_offset : style.step));
 }
 
 std::string render_item(const Node& item, const Style& style, size_t indent) {
   const std::string flow = render_flow(item, style);
-  if (!is_collection(item) || is_empty(item) || flow.size() <= kFlowWidth) {
-    const std::string text = is_collection(item) ? flow : render_scalar(item, style, false);
+  if (!item.is_collection() || item.is_empty() || flow.size() <= kFlowWidth) {
+    const std::string text = item.is_collection() ? flow : render_scalar(item, style, false);
     return std::string(indent, ' ') + "- " + text + style.newline;
   }
   std::string lines = render_block(item, style, indent + 2);

@@ -10,10 +10,10 @@ namespace outrider::inject {
 // How a manifest is written. Taken from its own text.
 struct Style {
   std::string newline = "\n";
-  size_t step = 2;         // by which a block map is indented below its key
-  size_t list_offset = 0;  // likewise a list
-  bool json = false;       // the whole document is in braces: every text in quotes
-  bool compact = false;    // of flow: no space behind : and ,
+  size_t step = 2;          // by which a block map is indented below its key
+  size_t list_offset = 0;   // likewise a list
+  bool json = false;        // the whole document is in braces: every text in quotes
+  bool compact = false;     // of flow: no space behind : and ,
   std::string unit = "  ";  // of flow over several lines: one level
 };
 

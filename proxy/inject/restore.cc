@@ -16,15 +16,15 @@ std::string hash_of(std::string_view text) {
   return out;
 }
 
-// One edit, the other way round. False: it is none.
-bool undo_one(std::string_view word, size_t begin, size_t own, long& shift, std::vector<Edit>& edits) {
+// One edit, the other way round, by places within the object. False: it is none.
+bool undo_one(std::string_view word, size_t own, long& shift, std::vector<Edit>& edits) {
   const std::string_view at = next_part(word, '+'), size = next_part(word, '-');
   const bool annotation = size.ends_with('*');
   const auto from = parse_number(at), inserted = parse_number(annotation ? size.substr(0, size.size() - 1) : size);
   const auto was = decode_base64(word, Base64::Url);
   if (!from || !inserted || !was || *from > 1 << 30 || *inserted > 1 << 30) return false;
   const size_t length = size_t(*inserted) + (annotation ? own : 0);
-  const size_t start = size_t(long(begin + *from) + shift);
+  const size_t start = size_t(long(*from) + shift);
   if (!edits.empty() && start < edits.back().end) return false;
   edits.push_back({start, start + length, *was});
   shift += long(length) - long(was->size());
@@ -69,10 +69,14 @@ std::optional<std::vector<Edit>> undo(std::string_view text, size_t begin, std::
   std::vector<Edit> edits;
   long shift = 0;
   while (!note.empty())
-    if (!undo_one(next_part(note, ' '), begin, own, shift, edits)) return {};
-  if (edits.empty() || edits.front().begin < begin || edits.back().end > text.size()) return {};
-  const std::string before = edited(text, edits);
-  if (before.size() < begin + *length || hash_of(std::string_view(before).substr(begin, *length)) != digest) return {};
+    if (!undo_one(next_part(note, ' '), own, shift, edits)) return {};
+  const long size = long(*length) + shift;
+  if (edits.empty() || size < long(edits.back().end) || begin + size_t(size) > text.size()) return {};
+  if (hash_of(edited(text.substr(begin, size_t(size)), edits)) != digest) return {};
+  for (Edit& edit : edits) {
+    edit.begin += begin;
+    edit.end += begin;
+  }
   return edits;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// What an injected object keeps of its text (annotation outrider.dev/restore), so that the injection can be taken out byte for byte.
+// What an injected object keeps of its text (annotation outrider.dev/restore), so that the injection can be taken out byte for
+// byte.
 
 #include <optional>
 #include <string>

@@ -9,16 +9,6 @@ namespace {
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 bool is_break(char c) { return c == '\n' || c == '\r'; }
 
-size_t quoted_end(std::string_view text, size_t at) {
-  const char quote = text[at++];
-  for (; at < text.size(); ++at) {
-    if (quote == '"' && text[at] == '\\') ++at;
-    else if (text[at] == quote && quote == '\'' && at + 1 < text.size() && text[at + 1] == quote) ++at;
-    else if (text[at] == quote) return at + 1;
-  }
-  return kNowhere;
-}
-
 // Behind the last line of its own, but not behind that line's newline.
 size_t block_end(std::string_view text, size_t at, long parent) {
   long indent = -1;
@@ -67,6 +57,16 @@ size_t plain_end(std::string_view text, size_t at, std::string_view value) {
 
 }  // namespace
 
+size_t text_end(std::string_view text, size_t at) {
+  const char quote = text[at++];
+  for (; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') ++at;
+    else if (text[at] == quote && quote == '\'' && at + 1 < text.size() && text[at + 1] == quote) ++at;
+    else if (text[at] == quote) return at + 1;
+  }
+  return kNowhere;
+}
+
 size_t line_start(std::string_view text, size_t at) {
   while (at > 0 && text[at - 1] != '\n') --at;
   return at;
@@ -97,7 +97,9 @@ size_t skip_blank(std::string_view text, size_t at) {
 
 size_t skip_properties(std::string_view text, size_t at) {
   while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
-    while (at < text.size() && !is_space(text[at]) && !is_break(text[at]) && text[at] != ',' && text[at] != ']' && text[at] != '}') ++at;
+    while (at < text.size() && !is_space(text[at]) && !is_break(text[at]) && text[at] != ',' && text[at] != ']' &&
+           text[at] != '}')
+      ++at;
     at = skip_blank(text, at);
   }
   return at;
@@ -105,7 +107,7 @@ size_t skip_properties(std::string_view text, size_t at) {
 
 size_t scalar_end(std::string_view text, size_t at, std::string_view value, long parent) {
   if (at >= text.size()) return kNowhere;
-  if (text[at] == '"' || text[at] == '\'') return quoted_end(text, at);
+  if (text[at] == '"' || text[at] == '\'') return text_end(text, at);
   if (text[at] == '|' || text[at] == '>') return block_end(text, at, parent);
   return plain_end(text, at, value);
 }

@@ -15,7 +15,7 @@ struct Settings {
   std::string registry_key_secret;  // a Secret with `key`, which becomes registry.key; empty: none
   // A Secret with tls.crt, tls.key, ca.crt, {account} being the pod's service account; empty: outrider-identity, if it is there.
   std::string identity_secret;
-  std::string trust_domain;         // empty: the proxy's default
+  std::string trust_domain;          // empty: the proxy's default
   std::string capture = "redirect";  // redirect | tproxy | none
   bool native_sidecar = true;
   bool dns_capture = true;

@@ -123,9 +123,7 @@ Node resources_of(const Wishes& wishes) {
                     {"limits", std::move(limits)}});
 }
 
-Node command(std::initializer_list<const char*> all) {
-  return Node::map({{"exec", Node::map({{"command", words(all)}})}});
-}
+Node command(std::initializer_list<const char*> all) { return Node::map({{"exec", Node::map({{"command", words(all)}})}}); }
 
 }  // namespace
 
@@ -210,9 +208,11 @@ std::vector<Node> volumes_of(const Wishes& wishes, const Settings& settings) {
     if (wishes.identity_secret.empty()) secret.put("optional", Node::boolean(true));
     identity.put("secret", std::move(secret));
   }
-  std::vector<Node> all = {std::move(identity), Node::map({{"name", text(kStateVolume)}, {"emptyDir", Node::map({{"sizeLimit", text("64Mi")}})}})};
+  std::vector<Node> all = {std::move(identity),
+                           Node::map({{"name", text(kStateVolume)}, {"emptyDir", Node::map({{"sizeLimit", text("64Mi")}})}})};
   if (!settings.registry_key_secret.empty())
-    all.push_back(Node::map({{"name", text(kKeyVolume)}, {"secret", Node::map({{"secretName", text(settings.registry_key_secret)}})}}));
+    all.push_back(
+        Node::map({{"name", text(kKeyVolume)}, {"secret", Node::map({{"secretName", text(settings.registry_key_secret)}})}}));
   if (!wishes.config_map.empty())
     all.push_back(Node::map({{"name", text(kConfigVolume)}, {"configMap", Node::map({{"name", text(wishes.config_map)}})}}));
   return all;

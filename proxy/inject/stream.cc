@@ -1,7 +1,5 @@
 #include "inject/stream.h"
 
-#include <rapidjson/document.h>
-
 #include <algorithm>
 
 #include "inject/edits.h"
@@ -21,19 +19,33 @@ bool is_marker(std::string_view text, size_t at, std::string_view marker) {
   return at + 3 >= text.size() || std::string_view(" \t\r\n").find(text[at + 3]) != kNowhere;
 }
 
+// Behind the brace that closes the one at `at`; nowhere: nothing does.
+size_t object_end(std::string_view text, size_t at) {
+  size_t depth = 0;
+  char last = 0;  // that was no space
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    const bool apostrophe = c == '\'' && std::string_view("{[,:").find(last) != kNowhere;
+    if (c == '"' || apostrophe) {
+      if ((at = text_end(text, at)) == kNowhere) return kNowhere;
+      --at;
+    }
+    depth += c == '{';
+    if (c == '}' && --depth == 0) return at + 1;
+    if (std::string_view(" \t\r\n").find(c) == kNowhere) last = c;
+  }
+  return kNowhere;
+}
+
 // JSON objects one after the other, with nothing between them.
 void split_json(std::string_view text, std::vector<std::string_view>& out) {
   while (true) {
     const size_t start = text.find_first_not_of(" \t\r\n");
     if (start == text.npos || text[start] != '{') break;
-    const std::string rest(text.substr(start));
-    rapidjson::Document document;
-    rapidjson::StringStream stream(rest.c_str());
-    document.ParseStream<rapidjson::kParseStopWhenDoneFlag | rapidjson::kParseIterativeFlag>(stream);
-    const size_t end = next_line(text, start + stream.Tell());
-    const size_t next = text.find_first_not_of(" \t\r\n", start + stream.Tell());
-    if (document.HasParseError() || next == text.npos || text[next] != '{') break;
-    const size_t cut = next < end ? next : end;
+    const size_t end = object_end(text, start);
+    const size_t next = end == kNowhere ? kNowhere : text.find_first_not_of(" \t\r\n", end);
+    if (next == kNowhere || text[next] != '{') break;
+    const size_t cut = std::min(next, next_line(text, end));
     out.push_back(text.substr(0, cut));
     text.remove_prefix(cut);
   }

@@ -14,7 +14,7 @@ struct Report {
   std::string name;  // "Deployment shop/web"
   size_t line = 0;   // in the stream
   Plan plan;
-  Node object;       // as it was
+  Node object;        // as it was
   bool exact = true;  // uninject: byte for byte; else by names, since the text has been edited
 };
 

@@ -40,17 +40,19 @@ class Node {
   bool is_list() const { return kind_ == Kind::List; }
   bool is_map() const { return kind_ == Kind::Map; }
   bool is_text() const { return kind_ == Kind::Text; }
-  const std::string& text() const { return text_; }  // of a scalar: "8080", "true", "web"
+  bool is_collection() const { return is_list() || is_map(); }
+  bool is_empty() const { return items_.empty() && entries_.empty(); }  // of a collection; of a scalar always
+  const std::string& text() const { return text_; }                     // of a scalar: "8080", "true", "web"
   const std::vector<Node>& items() const { return items_; }
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<Node>& items() { return items_; }
   std::vector<Entry>& entries() { return entries_; }
 
-  const Entry* entry(std::string_view key) const;              // of a map; null when absent, also of anything else
-  const Node* find(std::string_view key) const;                // likewise
+  const Entry* entry(std::string_view key) const;  // of a map; null when absent, also of anything else
+  const Node* find(std::string_view key) const;    // likewise
   const Node* find(std::initializer_list<std::string_view> keys) const;
-  const std::string& text_of(std::string_view key) const;      // of a scalar below; else empty
-  Node& put(std::string key, Node value);                      // replaces
+  const std::string& text_of(std::string_view key) const;  // of a scalar below; else empty
+  Node& put(std::string key, Node value);                  // replaces
   void append(Node item);
   // Kinds and texts; the order of keys does not matter, 1.0 and 1 are not the same.
   bool operator==(const Node& other) const;

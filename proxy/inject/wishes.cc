@@ -48,7 +48,8 @@ std::string of_account(std::string_view text, const Workload& workload) {
   constexpr std::string_view kAccount = "{account}";
   std::string out(text);
   const std::string& account = workload.spec->text_of("serviceAccountName");
-  if (const size_t at = out.find(kAccount); at != out.npos) out.replace(at, kAccount.size(), account.empty() ? "default" : account);
+  if (const size_t at = out.find(kAccount); at != out.npos)
+    out.replace(at, kAccount.size(), account.empty() ? "default" : account);
   return out;
 }
 
@@ -73,8 +74,8 @@ Wrong ports(std::string_view text, bool ranges, std::vector<std::string>& into) 
     const auto first = port_number(trim(part.substr(0, dash)));
     const auto last = dash == part.npos ? first : port_number(trim(part.substr(dash + 1)));
     if (!first || !last || *last < *first)
-      return "\"" + std::string(part) + "\" is no port: expected numbers from 1 to 65535" + (ranges ? ", or ranges (9100-9200)," : "") +
-             " with commas between";
+      return "\"" + std::string(part) + "\" is no port: expected numbers from 1 to 65535" +
+             (ranges ? ", or ranges (9100-9200)," : "") + " with commas between";
     const std::string written = std::to_string(*first) + (dash == part.npos ? "" : "-" + std::to_string(*last));
     if (std::find(into.begin(), into.end(), written) == into.end()) into.push_back(written);
   }
@@ -134,7 +135,8 @@ Wrong port_of(std::string_view text, const Node& spec, uint16_t& into) {
 }
 
 Wrong image_name(std::string_view text, std::string& into) {
-  if (text.empty() || text.find_first_of(" \t\r\n") != text.npos) return "expected an image, as \"registry.example.com/outrider:0.1.0\"";
+  if (text.empty() || text.find_first_of(" \t\r\n") != text.npos)
+    return "expected an image, as \"registry.example.com/outrider:0.1.0\"";
   into = text;
   return {};
 }
@@ -182,7 +184,9 @@ constexpr Row kRows[] = {
        return wrong;
      }},
     {"priority", "high, normal, low", "of its requests, where not all can be served",
-     [](std::string_view text, const Workload&, Wishes& w) { return one_of(text, {"high", "normal", "low"}, w.priority); }},
+     [](std::string_view text, const Workload&, Wishes& w) {
+       return one_of(text, {"high", "normal", "low"}, w.priority);
+     }},
     {"skip-inbound-ports", "9000,9100-9200", "not captured on the way in",
      [](std::string_view text, const Workload&, Wishes& w) { return port_ranges(text, w.skip_inbound_ports); }},
     {"skip-outbound-ports", "25,3306", "not captured on the way out",
@@ -192,7 +196,9 @@ constexpr Row kRows[] = {
     {"opaque-ports", "25,3306", "captured, and relayed at once without a look at the first bytes",
      [](std::string_view text, const Workload&, Wishes& w) { return ports(text, false, w.opaque_ports); }},
     {"capture", "redirect, tproxy, none", "how connections come to the sidecar; none: only who calls it does",
-     [](std::string_view text, const Workload&, Wishes& w) { return one_of(text, {"redirect", "tproxy", "none"}, w.capture); }},
+     [](std::string_view text, const Workload&, Wishes& w) {
+       return one_of(text, {"redirect", "tproxy", "none"}, w.capture);
+     }},
     {"dns-capture", "true, false", "whether the sidecar answers the pod's DNS",
      [](std::string_view text, const Workload&, Wishes& w) { return flag(text, w.dns_capture); }},
     {"rewrite-probes", "true, false", "whether the kubelet asks the sidecar, which asks the app",
@@ -206,7 +212,8 @@ constexpr Row kRows[] = {
        w.drain_seconds = unsigned(seconds);
        return wrong;
      }},
-    {"cpu-request", "10m", "of the sidecar", [](std::string_view text, const Workload&, Wishes& w) { return cpu(text, w.cpu_request); }},
+    {"cpu-request", "10m", "of the sidecar",
+     [](std::string_view text, const Workload&, Wishes& w) { return cpu(text, w.cpu_request); }},
     {"cpu-limit", "500m", "of the sidecar; none unless said",
      [](std::string_view text, const Workload&, Wishes& w) { return cpu(text, w.cpu_limit); }},
     {"memory-request", "32Mi", "of the sidecar",
@@ -228,7 +235,8 @@ constexpr Row kRows[] = {
      [](std::string_view text, const Workload&, Wishes& w) { return object_name(text, w.config_map); }},
     {"image", "image", "of the sidecar",
      [](std::string_view text, const Workload&, Wishes& w) { return image_name(text, w.image); }},
-    {"identity-secret", "name", "a Secret with tls.crt, tls.key and ca.crt, {account} being the service account; else outrider-identity, where there is one",
+    {"identity-secret", "name",
+     "a Secret with tls.crt, tls.key and ca.crt, {account} being the service account; else outrider-identity, where there is one",
      [](std::string_view text, const Workload& of, Wishes& w) { return object_name(of_account(text, of), w.identity_secret); }},
     {"identity-csi", "driver", "a CSI driver that mounts them instead, as spiffe.csi.cert-manager.io",
      [](std::string_view text, const Workload&, Wishes& w) { return object_name(text, w.identity_csi); }},
@@ -265,8 +273,8 @@ class Reading {
       const Row* const row = row_of(name);
       const bool label = section == "labels";
       if (!row || (label && name != "inject")) {
-        wishes_.warnings.push_back(at + pointer_part(entry.key) + (row ? ": is read as an annotation, not as a label"
-                                                                       : ": nothing reads this" + nearest(name)));
+        wishes_.warnings.push_back(at + pointer_part(entry.key) +
+                                   (row ? ": is read as an annotation, not as a label" : ": nothing reads this" + nearest(name)));
         continue;
       }
       if (!label && name == "inject" && wishes_.inject != Wishes::Inject::Unsaid) continue;

@@ -17,7 +17,7 @@ inline constexpr const char *kInit = "outrider-init", *kProxy = "outrider-proxy"
 // Points into the object it was made of.
 struct Workload {
   std::string kind;
-  std::string pod;               // pointer to what has `metadata` and `spec`: "" or "/spec/template"
+  std::string pod;                 // pointer to what has `metadata` and `spec`: "" or "/spec/template"
   const Node* metadata = nullptr;  // of the pod; null: there is none
   const Node* spec = nullptr;
   bool ends = false;  // a Job's: its pods end with their containers

@@ -58,8 +58,8 @@ Node plain(const std::string& text) {
 std::string readable(std::string_view text) {
   std::string out(text);
   const auto surrogate = [&](size_t at, char low, char high) {
-    return at + 6 <= out.size() && out[at] == '\\' && out[at + 1] == 'u' && lower(out[at + 2]) == 'd' && lower(out[at + 3]) >= low &&
-           lower(out[at + 3]) <= high;
+    return at + 6 <= out.size() && out[at] == '\\' && out[at + 1] == 'u' && lower(out[at + 2]) == 'd' &&
+           lower(out[at + 3]) >= low && lower(out[at + 3]) <= high;
   };
   for (size_t at = 0; (at = out.find('\\', at)) != out.npos; at += 2)
     if (surrogate(at, '8', 'b') && surrogate(at + 6, 'c', 'f')) out.replace(at, 12, "[surrogates]");
@@ -85,7 +85,8 @@ class Builder final : public YAML::EventHandler {
     const size_t word = skip_properties(text_, skip_spaces(text_, begin));
     size_t end = begin;
     for (const std::string_view null : {"~", "null", "Null", "NULL"})
-      if (text_.substr(std::min(word, text_.size())).starts_with(null)) begin = skip_spaces(text_, begin), end = word + null.size();
+      if (text_.substr(std::min(word, text_.size())).starts_with(null))
+        begin = skip_spaces(text_, begin), end = word + null.size();
     settle(placed(Node(), begin, end), anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -109,7 +110,8 @@ class Builder final : public YAML::EventHandler {
     if (end == kNowhere) throw Stop{begin, "a text whose end cannot be found"};
     settle(placed(tag == "?" ? plain(value) : Node::text(value), begin, end), anchor);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value style) override {
     open(mark, anchor, Node::list(), style);
   }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
@@ -165,7 +167,7 @@ class Builder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Node node, YAML::EmitterStyle::value style) {
     const size_t begin = position(mark);
     if (open_.size() >= kMaxDepth) throw Stop{begin, "nested deeper than " + std::to_string(kMaxDepth) + " levels"};
-    if (wants_key()) throw Stop{begin, "a key must be plain text (is it a template that was not rendered?)"};
+    if (wants_key()) throw Stop{begin, "a key must be plain text"};
     const size_t first = skip_properties(text_, begin);
     const bool flow = style == YAML::EmitterStyle::Flow || in_flow();
     node.place = {begin, first, line_of(begin), flow, false, false};
@@ -192,7 +194,7 @@ class Builder final : public YAML::EventHandler {
     const size_t begin = position(mark);
     const size_t first = skip_properties(text_, begin);
     const size_t end = first < text_.size() && text_[first] == '*' ? text_.find_first_of(" :\r\n", first)
-                                                                    : scalar_end(text_, first, value, top.column);
+                                                                   : scalar_end(text_, first, value, top.column);
     if (end == kNowhere) throw Stop{begin, "a key whose end cannot be found"};
     top.key = value;
     top.key_place = {begin, end, line_of(begin), top.node.place.flow, false, false};
@@ -217,7 +219,8 @@ class Builder final : public YAML::EventHandler {
     const auto twice = std::find_if(top.node.entries().begin(), top.node.entries().end(),
                                     [&](const Node::Entry& e) { return e.key == top.key && e.key != "<<"; });
     if (twice != top.node.entries().end())
-      throw Stop{top.key_place.begin, "the key \"" + top.key + "\" is here twice (first at line " + std::to_string(twice->key_place.line) + ")"};
+      throw Stop{top.key_place.begin,
+                 "the key \"" + top.key + "\" is here twice (first at line " + std::to_string(twice->key_place.line) + ")"};
     top.node.entries().push_back({std::move(top.key), std::move(node), top.key_place});
   }
 

@@ -144,6 +144,8 @@ class Completion {
       for (const char* method : {"GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"}) give(method);
     else if (kind == "SHELL")
       for (const char* shell : {"bash", "zsh", "fish"}) give(shell);
+    if (kind.find('|') != kind.npos && kind.find(':') == kind.npos)  // "true|false"
+      for (const std::string_view word : split(kind, '|')) give(std::string(word));
     if (kind == "OLD") give("running", "the proxy at --admin");
   }
 

@@ -36,8 +36,8 @@ inject::Settings injection_settings(const Arguments& arguments, std::string& err
     const size_t equals = set.find('=');
     const std::string path = set.substr(0, equals);
     const bool fine = equals != set.npos && !path.empty() && std::all_of(path.begin(), path.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_' || c == '.';
-    });
+                        return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_' || c == '.';
+                      });
     // It becomes the name of a variable, which cannot hold more.
     if (!fine)
       error = std::string(set_flag) + " " + set +

@@ -69,9 +69,18 @@ def objects_in(documents):
             yield document, (documents, i)
 
 
+# What the Downward API would say of a pod.
+FIELDS = {"metadata.name": "web-1", "metadata.namespace": "shop", "metadata.uid": "0b1c", "status.podIP": "10.0.0.1",
+          "status.podIPs": "10.0.0.1,fd00::1", "spec.nodeName": "n1", "spec.serviceAccountName": "web"}
+# Keys and words of parts that a build may lack, by what its schema says of them.
+PARTS = {"OUTRIDER_ADMIN__PROBES": '"probes"', "OUTRIDER_LISTENERS__INBOUND__TRANSPARENT": '"tproxy"'}
+
+
 class Program:
     def __init__(self, path):
         self.path = path
+        self.schema = subprocess.run([path, "config", "schema"], capture_output=True, text=True, check=True).stdout
+        self.seen = set()
         self.version = json.loads(subprocess.run([path, "version", "--json"], capture_output=True, check=True).stdout)["version"]
 
     def run(self, verb, text, flags=(), expect=0):
@@ -107,7 +116,28 @@ def untouched(before, after, reports):
                 assert piece.strip() in there, f"a line that was not to be changed is not there: {line!r} ({piece!r})"
 
 
-def check(program, name, before, flags=(), expect=0, kubectl=None):
+def check_environment(program, item):
+    """The environment of a sidecar is a configuration that is valid."""
+    pod = pod_keys.pod_of(item)
+    for container in ((pod or {}).get("spec") or {}).get("initContainers", []) + ((pod or {}).get("spec") or {}).get("containers", []):
+        if container["name"] != "outrider-proxy" or "-c" in container["args"]:
+            continue
+        environment = {each["name"]: each["value"].replace("$$", "$") if "value" in each else FIELDS[each["valueFrom"]["fieldRef"]["fieldPath"]]
+                       for each in container["env"]}
+        for name, sign in PARTS.items():
+            if sign not in program.schema:
+                environment.pop(name, None)
+        for name in ("OUTRIDER_REGISTRY__KEY", "OUTRIDER_IDENTITY__DIR"):   # what is mounted
+            environment.pop(name, None)
+        told = tuple(sorted(environment.items()))
+        if told in program.seen:
+            continue
+        program.seen.add(told)
+        done = subprocess.run([program.path, "config", "show", "--json"], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"not what a configuration is: {environment}\n{done.stdout}{done.stderr}"
+
+
+def check(program, name, before, flags=(), expect=0, kubectl=None, environments=False):
     after, reports = program.run("inject", before, flags, expect)
     documents = parsed(before.decode())
     with_reports = list(objects_in(documents))
@@ -119,6 +149,8 @@ def check(program, name, before, flags=(), expect=0, kubectl=None):
     assert now == documents, "the text is not what the patch makes of the input"
     for item, _ in objects_in(now):
         pod_keys.check_object(item)
+        if environments:
+            check_environment(program, item)
     untouched(before, after, reports)
     again, _ = program.run("inject", after, flags, expect)
     assert again == after, "injecting twice changes something"
@@ -200,7 +232,7 @@ def main():
     options.add_argument("--write", action="store_true", help="golden/ anew, from what comes out")
     options.add_argument("--only", help="one manifest")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    options.add_argument("--cases", type=int, default=150)
+    options.add_argument("--cases", type=int, default=60)
     given = options.parse_args()
     program = Program(given.outrider)
     kubectl = shutil.which("kubectl")
@@ -212,7 +244,7 @@ def main():
         before, flags = path.read_bytes(), FLAGS.get(path.name, [])
         try:
             after, reports = check(program, path.name, before, flags, EXIT.get(path.name, 0),
-                                   None if b"\\ud83d" in before or path.name in NOT_FOR_KUSTOMIZE else kubectl)
+                                   None if b"\\ud83d" in before or path.name in NOT_FOR_KUSTOMIZE else kubectl, True)
             if without_names(before):
                 names += removed_by_names(program, path.name, before, flags)
             shown = re.sub(rb'(outrider.dev/restore"?: ?)"v1 [^"]*"', rb'\1"..."', after)

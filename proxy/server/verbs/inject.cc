@@ -82,10 +82,10 @@ void print_costs(const std::vector<inject::Report>& reports) {
     if (!proxy) continue;
     const inject::Node *requests = proxy->find({"resources", "requests"}), *limits = proxy->find({"resources", "limits"});
     const inject::Node* const replicas = each.object.find({"spec", "replicas"});
-    std::fprintf(stderr, "%s: each pod%s%s asks for %s CPU and %s of memory more, and may have %s of memory%s%s\n", each.name.c_str(),
-                 replicas ? " of " : "", replicas ? replicas->text().c_str() : "", requests->text_of("cpu").c_str(),
-                 requests->text_of("memory").c_str(), limits->text_of("memory").c_str(), limits->find("cpu") ? " and CPU " : "",
-                 limits->text_of("cpu").c_str());
+    std::fprintf(stderr, "%s: each pod%s%s asks for %s CPU and %s of memory more, and may have %s of memory%s%s\n",
+                 each.name.c_str(), replicas ? " of " : "", replicas ? replicas->text().c_str() : "",
+                 requests->text_of("cpu").c_str(), requests->text_of("memory").c_str(), limits->text_of("memory").c_str(),
+                 limits->find("cpu") ? " and CPU " : "", limits->text_of("cpu").c_str());
     hint = true;
   }
   if (hint)
@@ -126,7 +126,8 @@ int transform(const Arguments& arguments, const char* verb, bool injecting) {
   const auto done = injecting ? inject::inject_stream(text, settings) : inject::uninject_stream(text);
   const std::string name = file == "-" ? "stdin" : file;
   if (!done.error.empty()) return std::fprintf(stderr, "outrider %s: %s: %s\n", verb, name.c_str(), done.error.c_str()), kUsage;
-  if (!write_all(done.text)) return std::fprintf(stderr, "outrider %s: cannot be written: %s\n", verb, std::strerror(errno)), kUsage;
+  if (!write_all(done.text))
+    return std::fprintf(stderr, "outrider %s: cannot be written: %s\n", verb, std::strerror(errno)), kUsage;
   if (arguments.has("--json")) print_report(done.reports, injecting);
   else print_lines(name, done.reports, injecting);
   if (arguments.has("--report")) print_costs(done.reports);
