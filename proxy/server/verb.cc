@@ -65,8 +65,9 @@ constexpr Flag kManifest{"--file", "FILE", "the manifests; - is standard input",
 // What a sidecar is like, whoever injects it.
 constexpr Flag kImage{"--image", "IMAGE", "of the sidecar; else outrider: and this version"};
 constexpr Flag kKeySecret{"--registry-key-secret", "NAME", "a Secret whose `key` seals the registry (registry.key)"};
-constexpr Flag kIdentitySecret{"--identity-secret", "NAME",
-                               "a Secret with tls.crt, tls.key, ca.crt; {account} is the pod's; else outrider-identity, if there"};
+constexpr Flag kIdentitySecret{
+    "--identity-secret", "NAME",
+    "a Secret with tls.crt, tls.key, ca.crt; {account} is the pod's; else outrider-identity, if there"};
 constexpr Flag kTrustDomain{"--trust-domain", "DOMAIN", "identity.trust_domain"};
 constexpr Flag kNativeSidecar{"--native-sidecar", "true|false", "false: for Kubernetes before 1.29"};
 constexpr Flag kHowCaptured{"--capture", "redirect|tproxy|none", "how connections come to the sidecar"};
