@@ -25,6 +25,7 @@ using net::Address;
 using State = Finding::State;
 
 constexpr milliseconds kLookAgain{20};
+constexpr std::string_view kListening = "0A";
 constexpr const char *kNobodyV4 = "192.0.2.1", *kNobodyV6 = "[2001:db8::1]";
 
 class Socket {
@@ -75,8 +76,9 @@ std::string left_out_as(const Settings& settings) {
 }
 
 std::string remedy(const Settings& settings) {
-  std::string text = "outrider capture apply --inbound " + (settings.inbound ? std::to_string(settings.inbound) : std::string("off")) +
-                     " --outbound " + (settings.outbound ? std::to_string(settings.outbound) : std::string("off")) + " --uid " +
+  std::string text = "outrider capture apply --inbound " +
+                     (settings.inbound ? std::to_string(settings.inbound) : std::string("off")) + " --outbound " +
+                     (settings.outbound ? std::to_string(settings.outbound) : std::string("off")) + " --uid " +
                      std::to_string(settings.uid) + " --gid " + std::to_string(settings.gid);
   if (settings.dns) text += " --dns " + std::to_string(settings.dns);
   if (settings.mode == Mode::Tproxy) text += " --mode tproxy";
@@ -103,9 +105,8 @@ class Call {
  public:
   Call(const Settings& settings, bool v4, milliseconds timeout)
       : settings_(settings), to_(with_port(v4 ? kNobodyV4 : kNobodyV6, captured_port(settings))),
-        here_(with_port(v4 ? "127.0.0.1" : "[::1]", settings.outbound)), deadline_(timeout),
-        listener_(to_.family(), SOCK_STREAM), client_(to_.family(), SOCK_STREAM),
-        name_(std::string("outbound, ") + (v4 ? "IPv4" : "IPv6")) {}
+        here_(with_port(v4 ? "127.0.0.1" : "[::1]", settings.outbound)), deadline_(timeout), listener_(to_.family(), SOCK_STREAM),
+        client_(to_.family(), SOCK_STREAM), name_(std::string("outbound, ") + (v4 ? "IPv4" : "IPv6")) {}
 
   Finding run() {
     bool ours = true;
@@ -222,7 +223,7 @@ bool lists_connection(std::string_view table, uint16_t here, uint16_t there) {
     const std::string_view number = next_part(line, ' ');
     if (!number.ends_with(':')) continue;
     const std::string_view local = next_part(line, ' '), remote = next_part(line, ' '), state = next_part(line, ' ');
-    if (state == "01" && port_of(local) == here && port_of(remote) == there) return true;
+    if (state != kListening && port_of(local) == here && port_of(remote) == there) return true;  // it may have been ended already
   }
   return false;
 }
