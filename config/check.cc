@@ -108,7 +108,7 @@ void check_opaque(Reading& reading, const Listener& l, const Route& route) {
   if (!route.filters.empty()) reading.error(where, route.path, who + " has no filters");
 }
 
-void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
+void check_listener(Reading& reading, const Document& d, const Listener& l, const Layers& layers) {
   const std::string path = join_path("listeners", l.name);
   const Node* own = given(layers, {"listeners", l.name});
   if (!own || !own->is_map()) return;  // a preset's, or complained about already
@@ -126,6 +126,10 @@ void check_listener(Reading& reading, const Listener& l, const Layers& layers) {
   if (l.tproxy && l.direction == Direction::Outbound)
     reading.error(at, path + ".transparent",
                   "tproxy is for what comes from other machines; what the app sends is redirected (transparent: redirect)");
+  const std::string& app = d.service.address;
+  if (l.tproxy && l.direction == Direction::Inbound && d.service && !app.starts_with("127.") && app != "::1")
+    reading.warn(at, path + ".transparent",
+                 "with tproxy the app is asked at the address that was called, and not at service.address (" + app + ")");
   if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
   if (!l.opaque_ports.empty() && !l.relays() && !l.passes_bytes_on())
@@ -175,7 +179,7 @@ void check(Reading& reading, const Document& d, const Layers& layers) {
                     OUTRIDER_DHT ? "a registry node needs a registry: expected dht" : kNoDht);
     return;
   }
-  for (const Listener& l : d.listeners) check_listener(reading, l, layers);
+  for (const Listener& l : d.listeners) check_listener(reading, d, l, layers);
   if (d.listeners.empty() && reading.complaints.empty())
     reading.error(layers.user, "", "nothing to do: no service and no listeners");
   const bool inbound =
