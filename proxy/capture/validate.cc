@@ -163,15 +163,17 @@ class Call {
     for (;;) {
       const int os_error = wait_connected();
       if (os_error != 0 && os_error != ECONNRESET) return failed(std::strerror(os_error));
-      (void)!::send(client_->fd(), "GET ", 4, MSG_NOSIGNAL);
-      for (bool over = os_error != 0; !over;) {
-        pollfd waiting{client_->fd(), POLLIN | POLLRDHUP, 0};
-        over = ::poll(&waiting, 1, std::min(deadline_.left(), int(kLookAgain.count()))) > 0 || deadline_.left() == 0;
+      bool over = os_error != 0, asked = false;
+      while (!over) {
         if (is_listed(settings_.outbound, own_port()))
           return proven("the proxy that listens at port " + std::to_string(settings_.outbound));
+        if (!std::exchange(asked, true)) (void)!::send(client_->fd(), "GET ", 4, MSG_NOSIGNAL);
+        pollfd waiting{client_->fd(), POLLIN | POLLRDHUP, 0};
+        over = ::poll(&waiting, 1, std::min(deadline_.left(), int(kLookAgain.count()))) > 0 || deadline_.left() == 0;
       }
       if (deadline_.left() == 0)
         return failed("somebody took it, and not what listens at port " + std::to_string(settings_.outbound));
+      ::poll(nullptr, 0, std::min(deadline_.left(), int(kLookAgain.count())));
       client_ = std::make_unique<Socket>(to_.family(), SOCK_STREAM);
       if (::connect(client_->fd(), to_.raw(), to_.length()) != 0 && errno != EINPROGRESS) return on_failed(errno);
     }
