@@ -137,6 +137,10 @@ void check_listener(Reading& reading, const Document& d, const Listener& l, cons
   if (l.tproxy && l.proxy_protocol.mode != ProxyHeaders::Mode::Off)
     reading.error(at, path + ".proxy_protocol",
                   "a header would say whose a connection is, and TPROXY keeps that anyhow; take one of the two out");
+  const std::string& app = d.service.address;
+  if (l.tproxy && l.direction == Direction::Inbound && d.service && !app.starts_with("127.") && app != "::1")
+    reading.warn(at, path + ".transparent",
+                 "with tproxy the app is asked at the address that was called, and not at service.address (" + app + ")");
   if (l.protocol == Protocol::Tls && l.tls.on())
     reading.error(at, path + ".tls", "protocol: tls passes TLS through and needs no certificate; take one of the two out");
   if (!l.opaque_ports.empty() && !l.relays() && !l.passes_bytes_on())

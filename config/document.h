@@ -314,9 +314,9 @@ struct Listener {
   bool detect_learn = true;
   std::vector<uint16_t> opaque_ports;
   bool transparent = false;  // connections come here that were meant for others
-  bool tproxy = false;       // as they are, by TPROXY; else redirected
   ProxyHeaders proxy_protocol;
   bool http10 = true, websocket = true;
+  bool tproxy = false;  // transparent: as they are, by TPROXY; else redirected
   uint32_t max_streams = 128;
   uint64_t max_header_bytes = 64 * 1024;
   uint32_t max_headers = 128;

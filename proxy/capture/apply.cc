@@ -64,7 +64,8 @@ std::string apply_by_nft(const Settings& settings, bool& missing) {
 
 void clear_iptables(Backend backend, Family family) {
   const Ran saved = run_program(program_of(backend, family, "-save"), {});
-  if (saved && has_ours(saved.out)) run_program(program_of(backend, family, "-restore"), {"--noflush"}, iptables_clear(saved.out));
+  if (saved && has_ours(saved.out))
+    run_program(program_of(backend, family, "-restore"), {"--noflush"}, iptables_clear(saved.out));
 }
 
 void clear_iptables(Backend backend) {
@@ -139,7 +140,8 @@ bool backend_of(std::string_view text, Backend& backend) {
 bool kernel_has_ipv6() { return ::access("/proc/net/if_inet6", F_OK) == 0; }
 
 std::string rules_text(const Settings& settings, Backend backend) {
-  if (backend == Backend::Auto) backend = is_there(Backend::Nft) || !is_there(Backend::Iptables) ? Backend::Nft : Backend::Iptables;
+  if (backend == Backend::Auto)
+    backend = is_there(Backend::Nft) || !is_there(Backend::Iptables) ? Backend::Nft : Backend::Iptables;
   std::string text;
   if (backend == Backend::Nft) {
     text = "# nft -f -\n" + nft_rules(settings);
@@ -171,7 +173,8 @@ Result apply(const Settings& settings, Backend backend) {
     return result;
   }
   clear_all_but(result.used);
-  result.error = settings.inbound && settings.mode == Mode::Tproxy ? set_routes(settings.ipv6 && kernel_has_ipv6()) : clear_routes();
+  result.error =
+      settings.inbound && settings.mode == Mode::Tproxy ? set_routes(settings.ipv6 && kernel_has_ipv6()) : clear_routes();
   if (!result.error.empty()) clear();
   return result;
 }

@@ -20,12 +20,13 @@ struct Table {
 
  private:
   void line(const std::string& rule) { out += "    " + rule + "\n"; }
-  void chain(const char* name, const char* hook) { out += std::string("  chain ") + name + " {\n    " + hook + "; policy accept;\n"; }
+  void chain(const char* name, const char* hook) {
+    out += std::string("  chain ") + name + " {\n    " + hook + "; policy accept;\n";
+  }
   void end() { out += "  }\n"; }
 
   void set(const std::string& name, const char* type, const std::string& elements) {
-    if (!elements.empty())
-      out += "  set " + name + " { type " + type + "; flags interval; elements = { " + elements + " } }\n";
+    if (!elements.empty()) out += "  set " + name + " { type " + type + "; flags interval; elements = { " + elements + " } }\n";
   }
 
   void ports(const char* name, const std::vector<PortRange>& ranges) {
@@ -69,7 +70,8 @@ struct Table {
     end();
   }
 
-  // The first packet of a connection finds the listener; the others find the connection. Without a listener there is no way past it.
+  // The first packet of a connection finds the listener; the others find the connection. Without a listener there is no way past
+  // it.
   void by_tproxy() {
     const std::string mark = std::to_string(kMark);
     chain("inbound", "type filter hook prerouting priority mangle");
@@ -107,8 +109,8 @@ struct Table {
     end();
   }
 
-  // A question of the proxy may have the addresses and ports that one of the app had a moment ago, which is remembered as redirected:
-  // in a zone of its own it does not come back as another question.
+  // A question of the proxy may have the addresses and ports that one of the app had a moment ago, which is remembered as
+  // redirected: in a zone of its own it does not come back as another question.
   void zones() {
     chain("dns_out", "type filter hook output priority raw");
     line("oifname != \"lo\" meta skuid " + std::to_string(s.uid) + " meta nfproto ipv4 udp dport 53 ct zone set 1");

@@ -86,7 +86,8 @@ Ran run_program(std::string_view name, const std::vector<std::string>& words, st
   std::string path = find_program(name);
   Pipe in, out, err;
   if (path.empty() || !in.ok || !out.ok || !err.ok) return ran;
-  std::vector<std::string> texts = words, own = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "XTABLES_LOCKFILE=" + lock_file()};
+  std::vector<std::string> texts = words,
+                           own = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "XTABLES_LOCKFILE=" + lock_file()};
   std::vector<char*> argv{path.data()}, environment;
   for (std::string& text : texts) argv.push_back(text.data());
   for (std::string& text : own) environment.push_back(text.data());
@@ -113,8 +114,8 @@ Ran run_program(std::string_view name, const std::vector<std::string>& words, st
   return ran;
 }
 
-// The image's file has them as permitted alone, so that it can be started where they are not to be had; a program that we start has
-// only what is ambient.
+// The image's file has them as permitted alone, so that it can be started where they are not to be had; a program that we start
+// has only what is ambient.
 bool take_up_rights() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct halves[2]{};

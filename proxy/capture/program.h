@@ -23,8 +23,8 @@ std::string find_program(std::string_view name);
 Ran run_program(std::string_view name, const std::vector<std::string>& words, std::string_view input = {},
                 milliseconds patience = milliseconds(10000));
 
-// Takes up what this process is permitted of what rules need (CAP_NET_ADMIN, CAP_NET_RAW), for itself and for the programs that it
-// starts from then on. False: it is not permitted to change rules.
+// Takes up what this process is permitted of what rules need (CAP_NET_ADMIN, CAP_NET_RAW), for itself and for the programs that
+// it starts from then on. False: it is not permitted to change rules.
 bool take_up_rights();
 
 }  // namespace outrider::capture

@@ -83,7 +83,8 @@ std::string read_ports(std::string_view text, std::vector<PortRange>& ports) {
   std::sort(ports.begin(), ports.end(), [](PortRange a, PortRange b) { return a.first < b.first; });
   std::vector<PortRange> apart;
   for (const PortRange& range : ports)
-    if (!apart.empty() && range.first <= uint32_t(apart.back().last) + 1) apart.back().last = std::max(apart.back().last, range.last);
+    if (!apart.empty() && range.first <= uint32_t(apart.back().last) + 1)
+      apart.back().last = std::max(apart.back().last, range.last);
     else apart.push_back(range);
   ports = std::move(apart);
   return {};
@@ -97,16 +98,17 @@ std::string read_networks(std::string_view text, std::vector<Network>& networks)
     bool stray = false;
     const auto network = Network::parse(part, &stray);
     if (!network && stray)
-      return quoted(part) + " has bits behind its prefix: the network's first address, or " + std::string(part.substr(0, part.find('/'))) +
-             " alone?";
+      return quoted(part) + " has bits behind its prefix: the network's first address, or " +
+             std::string(part.substr(0, part.find('/'))) + " alone?";
     if (!network) return "expected networks, such as 10.0.0.0/8,fd00::/8; got " + quoted(part);
     all.push_back(*network);
   }
   std::sort(all.begin(), all.end(),
             [](const Network& a, const Network& b) { return a.length != b.length ? a.length < b.length : a.first < b.first; });
-  for (const Network& one : all)
-    if (std::none_of(networks.begin(), networks.end(), [&](const Network& wider) { return wider.has(one.first); }))
-      networks.push_back(one);
+  for (const Network& one : all) {  // ::/0 has no IPv4 in it, whatever its bytes say
+    const auto lies_in = [&](const Network& wider) { return is_v4(wider) == is_v4(one) && wider.has(one.first); };
+    if (std::none_of(networks.begin(), networks.end(), lies_in)) networks.push_back(one);
+  }
   std::sort(networks.begin(), networks.end(), [](const Network& a, const Network& b) { return a.first < b.first; });
   return {};
 }

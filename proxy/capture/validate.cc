@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 #include "base/text.h"
@@ -25,6 +26,7 @@ using net::Address;
 using State = Finding::State;
 
 constexpr milliseconds kLookAgain{20};
+constexpr std::string_view kListening = "0A";
 constexpr const char *kNobodyV4 = "192.0.2.1", *kNobodyV6 = "[2001:db8::1]";
 
 class Socket {
@@ -75,8 +77,9 @@ std::string left_out_as(const Settings& settings) {
 }
 
 std::string remedy(const Settings& settings) {
-  std::string text = "outrider capture apply --inbound " + (settings.inbound ? std::to_string(settings.inbound) : std::string("off")) +
-                     " --outbound " + (settings.outbound ? std::to_string(settings.outbound) : std::string("off")) + " --uid " +
+  std::string text = "outrider capture apply --inbound " +
+                     (settings.inbound ? std::to_string(settings.inbound) : std::string("off")) + " --outbound " +
+                     (settings.outbound ? std::to_string(settings.outbound) : std::string("off")) + " --uid " +
                      std::to_string(settings.uid) + " --gid " + std::to_string(settings.gid);
   if (settings.dns) text += " --dns " + std::to_string(settings.dns);
   if (settings.mode == Mode::Tproxy) text += " --mode tproxy";
@@ -88,14 +91,9 @@ std::string content_of(const char* file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Where the proxy runs already: the other end of our connection is its listener's.
-bool ends_at_proxy(uint16_t listening, uint16_t ours, const Deadline& deadline) {
-  do {
-    for (const char* file : {"/proc/net/tcp", "/proc/net/tcp6"})
-      if (lists_connection(content_of(file), listening, ours)) return true;
-    ::poll(nullptr, 0, std::min(deadline.left(), int(kLookAgain.count())));
-  } while (deadline.left() > 0);
-  return false;
+bool is_listed(uint16_t listening, uint16_t ours) {
+  return lists_connection(content_of("/proc/net/tcp"), listening, ours) ||
+         lists_connection(content_of("/proc/net/tcp6"), listening, ours);
 }
 
 // One call out. Empty: it came to us; else where it went, as far as that is known.
@@ -103,9 +101,8 @@ class Call {
  public:
   Call(const Settings& settings, bool v4, milliseconds timeout)
       : settings_(settings), to_(with_port(v4 ? kNobodyV4 : kNobodyV6, captured_port(settings))),
-        here_(with_port(v4 ? "127.0.0.1" : "[::1]", settings.outbound)), deadline_(timeout),
-        listener_(to_.family(), SOCK_STREAM), client_(to_.family(), SOCK_STREAM),
-        name_(std::string("outbound, ") + (v4 ? "IPv4" : "IPv6")) {}
+        here_(with_port(v4 ? "127.0.0.1" : "[::1]", settings.outbound)), deadline_(timeout), listener_(to_.family(), SOCK_STREAM),
+        client_(std::make_unique<Socket>(to_.family(), SOCK_STREAM)), name_(std::string("outbound, ") + (v4 ? "IPv4" : "IPv6")) {}
 
   Finding run() {
     bool ours = true;
@@ -115,7 +112,7 @@ class Call {
       if (errno != EADDRINUSE) return not_looked_at(here_.text() + ": " + std::strerror(errno));
       ours = false;
     }
-    if (::connect(client_.fd(), to_.raw(), to_.length()) != 0 && errno != EINPROGRESS) return on_failed(errno);
+    if (::connect(client_->fd(), to_.raw(), to_.length()) != 0 && errno != EINPROGRESS) return on_failed(errno);
     return ours ? comes_to_us() : comes_to_proxy();
   }
 
@@ -132,19 +129,20 @@ class Call {
       return not_looked_at("there is no route to anywhere");
     return failed(std::strerror(os_error));
   }
-  std::string not_connected() {
-    if (!deadline_.wait(client_.fd(), POLLOUT)) return "nobody answered";
+  int wait_connected() {
+    if (!deadline_.wait(client_->fd(), POLLOUT)) return ETIMEDOUT;
     int os_error = 0;
     socklen_t length = sizeof os_error;
-    getsockopt(client_.fd(), SOL_SOCKET, SO_ERROR, &os_error, &length);
-    return os_error ? std::strerror(os_error) : std::string();
+    getsockopt(client_->fd(), SOL_SOCKET, SO_ERROR, &os_error, &length);
+    return os_error;
   }
+  uint16_t own_port() const { return Address::local_of(client_->fd()).port(); }
 
   // Who has called is known by his port, and whom he has reached by the words he gets.
   Finding comes_to_us() {
     const std::string words = token();
-    if (const std::string why = not_connected(); !why.empty()) return failed(why);
-    const uint16_t port = Address::local_of(client_.fd()).port();
+    if (const int os_error = wait_connected()) return failed(std::strerror(os_error));
+    const uint16_t port = own_port();
     while (deadline_.wait(listener_.fd(), POLLIN)) {
       sockaddr_storage from{};
       socklen_t length = sizeof from;
@@ -152,24 +150,40 @@ class Call {
       if (accepted.fd() < 0 || Address(reinterpret_cast<sockaddr*>(&from), length).port() != port) continue;  // somebody else's
       (void)!::send(accepted.fd(), words.data(), words.size(), MSG_NOSIGNAL);
       char heard[64];
-      const ssize_t n = deadline_.wait(client_.fd(), POLLIN) ? ::recv(client_.fd(), heard, sizeof heard, 0) : -1;
+      const ssize_t n = deadline_.wait(client_->fd(), POLLIN) ? ::recv(client_->fd(), heard, sizeof heard, 0) : -1;
       if (n == ssize_t(words.size()) && words == std::string_view(heard, size_t(n))) return proven(here_.text());
       return failed("what answered it was somebody else");
     }
     return failed("somebody else took it");
   }
 
+  // Where the proxy runs already, the other end of our connection is its listener's. It may end one that leads nowhere before we
+  // have looked; so it is made to wait for the rest of a request, and asked again.
   Finding comes_to_proxy() {
-    if (const std::string why = not_connected(); !why.empty()) return failed(why);
-    if (ends_at_proxy(settings_.outbound, Address::local_of(client_.fd()).port(), deadline_))
-      return proven("the proxy that listens at port " + std::to_string(settings_.outbound));
-    return failed("somebody took it, and not what listens at port " + std::to_string(settings_.outbound));
+    for (;;) {
+      const int os_error = wait_connected();
+      if (os_error != 0 && os_error != ECONNRESET) return failed(std::strerror(os_error));
+      bool over = os_error != 0, asked = false;
+      while (!over) {
+        if (is_listed(settings_.outbound, own_port()))
+          return proven("the proxy that listens at port " + std::to_string(settings_.outbound));
+        if (!std::exchange(asked, true)) (void)!::send(client_->fd(), "GET ", 4, MSG_NOSIGNAL);
+        pollfd waiting{client_->fd(), POLLIN | POLLRDHUP, 0};
+        over = ::poll(&waiting, 1, std::min(deadline_.left(), int(kLookAgain.count()))) > 0 || deadline_.left() == 0;
+      }
+      if (deadline_.left() == 0)
+        return failed("somebody took it, and not what listens at port " + std::to_string(settings_.outbound));
+      ::poll(nullptr, 0, std::min(deadline_.left(), int(kLookAgain.count())));
+      client_ = std::make_unique<Socket>(to_.family(), SOCK_STREAM);
+      if (::connect(client_->fd(), to_.raw(), to_.length()) != 0 && errno != EINPROGRESS) return on_failed(errno);
+    }
   }
 
   const Settings& settings_;
   const Address to_, here_;
   const Deadline deadline_;
-  const Socket listener_, client_;
+  const Socket listener_;
+  std::unique_ptr<Socket> client_;
   const std::string name_;
 };
 
@@ -222,7 +236,7 @@ bool lists_connection(std::string_view table, uint16_t here, uint16_t there) {
     const std::string_view number = next_part(line, ' ');
     if (!number.ends_with(':')) continue;
     const std::string_view local = next_part(line, ' '), remote = next_part(line, ' '), state = next_part(line, ' ');
-    if (state == "01" && port_of(local) == here && port_of(remote) == there) return true;
+    if (state != kListening && port_of(local) == here && port_of(remote) == there) return true;  // it may have been ended already
   }
   return false;
 }

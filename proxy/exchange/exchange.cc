@@ -160,8 +160,7 @@ bool Exchange::step() {
 
     case Phase::Pick:  // never waits
       if (waits_since_ != TimePoint{}) end_wait();
-      if (!start_try())
-        return fail(tries_ ? last_error_ : goes_by_address() ? kTooManyDestinations : kNoEndpoint), true;
+      if (!start_try()) return fail(tries_ ? last_error_ : goes_by_address() ? kTooManyDestinations : kNoEndpoint), true;
       phase_ = Phase::AwaitResponse;
       if (hedging().on) plan_hedge();
       return true;

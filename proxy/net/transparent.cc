@@ -14,7 +14,7 @@ namespace outrider::net {
 
 namespace {
 
-constexpr int kTransparentV6 = 75;  // IPV6_TRANSPARENT
+constexpr int kTransparentV6 = 75;                      // IPV6_TRANSPARENT
 constexpr uint16_t kFirstPort = 10000, kPorts = 22768;  // below what Linux and others give to clients
 constexpr int kTries = 16;
 

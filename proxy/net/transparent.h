@@ -13,8 +13,8 @@ uint64_t transparency();
 
 bool let_through(int fd);  // a listening socket; false: errno says why
 
-// Before connect(2): from the client's address, and from a port of our choice. Not from the range where clients mostly have theirs:
-// two connections between the same four would be one. 0, or errno.
+// Before connect(2): from the client's address, and from a port of our choice. Not from the range where clients mostly have
+// theirs: two connections between the same four would be one. 0, or errno.
 int bind_as(int fd, const Address& client);
 
 }  // namespace outrider::net

@@ -22,13 +22,13 @@ constexpr bool kConfines = true;
 bool holds_keys(const config::Document& document);
 std::vector<std::string> files_of(const config::Document& document);  // that are read again while it runs
 
-bool binds_low_port(const config::Document& document);  // once listeners and pages are open
+bool binds_low_port(const config::Document& document);            // once listeners and pages are open
 bool takes_others_connections(const config::Document& document);  // by TPROXY, and asks the app in their name
 
 // The files named here can only be read with the capabilities of root: that one is kept. `signals`: so is the one that
 // reaches an app which has become another user. `low_port`: one port below 1024 may yet be bound, by net::bind_at().
-// `transparent`: sockets may have addresses of others (net/transparent.h). Of the calling thread, and of those it starts from then
-// on. Empty, or why not.
+// `transparent`: sockets may have addresses of others (net/transparent.h). Of the calling thread, and of those it starts from
+// then on. Empty, or why not.
 std::string drop_capabilities(const std::vector<std::string>& files, bool signals, bool low_port, bool transparent = false);
 
 // No core dumps, and no other process of this user that reads our memory.

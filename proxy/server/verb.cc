@@ -119,9 +119,10 @@ constexpr Flag kWebhookCert[] = {{"--service", "NAME", "of the webhook; else out
                                  {"--for", "DURATION", "how long it is valid: else 365d"},
                                  kFailure,
                                  {"--config", "FILE", "a MutatingWebhookConfiguration to patch, in place of one of ours"}};
-constexpr Flag kCapturePort[] = {{"--inbound", "PORT", "what others send to the pod goes to this port: else 15006; off leaves it alone"},
-                                 {"--outbound", "PORT", "what the app sends goes to this port: else 15001; off leaves it alone"},
-                                 {"--dns", "PORT", "questions of the app for names, over IPv4, go to 127.0.0.1 at this port: 15053; else off"}};
+constexpr Flag kCapturePort[] = {
+    {"--inbound", "PORT", "what others send to the pod goes to this port: else 15006; off leaves it alone"},
+    {"--outbound", "PORT", "what the app sends goes to this port: else 15001; off leaves it alone"},
+    {"--dns", "PORT", "questions of the app for names, over IPv4, go to 127.0.0.1 at this port: 15053; else off"}};
 constexpr Flag kCaptureUser[] = {{"--uid", "ID", "the proxy's user, whose connections are left alone: else 1337"},
                                  {"--gid", "ID", "and its group: else 1337"},
                                  {"--allow-root", "", "user or group 0 may be that, too"}};
@@ -140,8 +141,18 @@ constexpr Flag kCapture[] = {
     {"--no-ipv6", "", "IPv6 is left alone"},
     kCaptureUser[2],
     kJson};
-constexpr Flag kCaptureValidate[] = {kCapture[0], kCapture[1], kCapture[2],  kCapture[3], kCapture[4], kCapture[5],
-                                     kCapture[6], kCapture[7], kCapture[8],  kCapture[9], kCapture[11], kCapture[12],
+constexpr Flag kCaptureValidate[] = {kCapture[0],
+                                     kCapture[1],
+                                     kCapture[2],
+                                     kCapture[3],
+                                     kCapture[4],
+                                     kCapture[5],
+                                     kCapture[6],
+                                     kCapture[7],
+                                     kCapture[8],
+                                     kCapture[9],
+                                     kCapture[11],
+                                     kCapture[12],
                                      {"--timeout", "DURATION", "for each connection: else 5s"},
                                      kJson};
 
@@ -296,8 +307,8 @@ constexpr Verb kVerbs[] = {
      "  outrider capture apply --dns 15053 --skip-inbound 9090 --skip-outbound 25,3306 --skip-cidrs 169.254.169.254\n"
      "  outrider capture apply --mode tproxy            with listeners.inbound.transparent: tproxy\n",
      kCapture, 0, capture_apply},
-    {"capture clear", "[--json]", "remove these rules, whatever set them",
-     "There may be none.\n\n  outrider capture clear\n", kJsonOnly, 0, capture_clear},
+    {"capture clear", "[--json]", "remove these rules, whatever set them", "There may be none.\n\n  outrider capture clear\n",
+     kJsonOnly, 0, capture_clear},
     {"capture validate", "[--timeout DURATION] [the flags of apply] [--json]",
      "call out, and see that it comes to the proxy's port",
      "Run it as the app would: as another user than the proxy's, in the same network, with the flags that apply had. Before the proxy is\n"

@@ -53,8 +53,8 @@ class Cluster {
   Known known() const { return set_ ? set_->known : Known::NotYet; }
   const EndpointSet* set() const { return set_.get(); }
   const std::shared_ptr<const EndpointSet>& shared_set() const { return set_; }
-  void await_set(Place& place);               // called when known() is no longer NotYet; idempotent
-  Ref<Seat> pick(Pick what);                  // never waits; null: nobody
+  void await_set(Place& place);  // called when known() is no longer NotYet; idempotent
+  Ref<Seat> pick(Pick what);     // never waits; null: nobody
   // In place of pick(), where it is known whom to ask; null: too many are in use. `from`: in the name of that client.
   Ref<Seat> seat_at(const net::Address& to, const net::Address* from = nullptr);
   // The budget of retries that an endpoint may see: a share of what this worker has under way, of all retries here. False: there

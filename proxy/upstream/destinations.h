@@ -10,8 +10,8 @@
 
 namespace outrider::upstream {
 
-// A seat for each, and for each in whose name it is connected to, with its pool. Bounded: the one that nobody has used for longest goes first, and whoever was not used for as
-// long as an idle connection is kept. Owned by a Cluster; one worker.
+// A seat for each, and for each in whose name it is connected to, with its pool. Bounded: the one that nobody has used for
+// longest goes first, and whoever was not used for as long as an idle connection is kept. Owned by a Cluster; one worker.
 class Destinations {
  public:
   Destinations(net::Loop& loop, size_t most, milliseconds idle) : loop_(loop), most_(most), idle_(idle) {}

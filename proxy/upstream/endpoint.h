@@ -28,7 +28,6 @@ struct Endpoint {
   const bool mutual_tls;   // it is asked for mutual TLS, and must show `identity`; a part of the key
   std::string_view mutual_identity() const { return mutual_tls ? std::string_view(identity) : std::string_view{}; }
   const net::Address socket;           // parsed once; invalid when the text is no address
-  net::Address source;                 // in whose name it is connected to (Destinations); invalid: our own
   const int64_t since_ms;              // wall clock: first seen; slow start counts from here
   std::atomic<uint32_t> in_flight{0};  // of the whole process
   std::atomic<uint32_t> ewma_us{0};    // latest moving average any worker wrote, for pages
@@ -47,6 +46,7 @@ struct Endpoint {
   std::atomic<int64_t> interval_ends_ms{0};
   std::atomic<uint32_t> asked{0}, failed{0};
   Answers answers;
+  net::Address source;  // in whose name it is connected to, set as it is made (Destinations); invalid: our own
 };
 
 inline constexpr milliseconds kLongestEjection = std::chrono::hours(1);  // that may be configured

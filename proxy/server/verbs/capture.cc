@@ -91,8 +91,9 @@ int capture_apply(const Arguments& arguments) {
   const capture::Settings& s = asked.settings;
   return tell("capture apply", result, asked.json,
               std::string("captured by ") + capture::name_of(result.used) + ": inbound " + port(s.inbound) +
-                  (s.inbound && s.mode == capture::Mode::Tproxy ? " (tproxy)" : "") + ", outbound " + port(s.outbound) + ", dns " +
-                  port(s.dns) + "; user " + std::to_string(s.uid) + " and group " + std::to_string(s.gid) + " are left out");
+                  (s.inbound && s.mode == capture::Mode::Tproxy ? " (tproxy)" : "") + ", outbound " + port(s.outbound) +
+                  ", dns " + port(s.dns) + "; user " + std::to_string(s.uid) + " and group " + std::to_string(s.gid) +
+                  " are left out");
 }
 
 int capture_clear(const Arguments& arguments) {

@@ -159,7 +159,7 @@ constexpr Row kRows[] = {
     {"listeners.edge.protocol", S, "http", "tcp"},
     {"listeners.edge.direction", S, "edge", "outbound"},
     {"listeners.edge.transparent", S, "off", "redirect"},
-    {"listeners.edge.transparent", L, "off", "tproxy"},
+    {"listeners.edge.transparent", S, "off", "tproxy"},
     {"listeners.edge.detect.timeout", S, "100ms", "1s"},
     {"listeners.edge.detect.learn", S, "true", "off"},
     {"listeners.edge.detect.opaque_ports", S, "[]", "[25, 3306]"},

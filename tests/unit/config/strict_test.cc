@@ -356,11 +356,13 @@ TEST(Strict, PassthroughLeadsToWhatWasCalledAndNowhereElse) {
           {"version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\"}}\nroutes: {x: [{passthrough: original_dst}]}\n"}),
       "test.yaml:4:14: warning: routes.x[0].passthrough: refuses everything: only what the kernel redirects here has a "
       "destination (listeners.x.transparent: redirect)\n");
-  EXPECT_EQ(
-      said(
-          {"version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\", transparent: tproxy}}\nroutes: {x: [{passthrough: original_dst}]}\n"})
-              .find("tproxy") != std::string::npos,
-      true);
+  const std::string by_tproxy = "version: 1\nregistry: {kind: none}\nlisteners: {x: {address: \":1\", transparent: tproxy";
+  const std::string onward = "}}\nroutes: {x: [{passthrough: original_dst}]}\n";
+  EXPECT_EQ(said({by_tproxy + onward}), "");
+  EXPECT_EQ(said({by_tproxy + ", direction: inbound" + onward}), "");
+  EXPECT_EQ(said({by_tproxy + ", direction: outbound" + onward}),
+            "test.yaml:3:16: error: listeners.x.transparent: tproxy is for what comes from other machines; what the app sends is "
+            "redirected (transparent: redirect)\n");
 }
 
 }  // namespace

@@ -31,6 +31,17 @@ TEST_F(Called, AnAddressHasOneSeat) {
   EXPECT_NE(destinations.find(at(80, "[2001:db8::1]")).get(), nullptr);
 }
 
+TEST_F(Called, EachClientInWhoseNameItIsAskedHasItsOwn) {
+  const auto ours = destinations.find(at(80));
+  const net::Address one = at(4000, "192.0.2.7"), same = at(4001, "192.0.2.7"), other = at(4000, "192.0.2.8");
+  const auto seat = destinations.find(at(80), &one);
+  EXPECT_NE(seat.get(), ours.get());
+  EXPECT_EQ(seat->member.endpoint->source.ip(), "192.0.2.7");
+  EXPECT_EQ(destinations.find(at(80), &same).get(), seat.get());  // whatever port it called from
+  EXPECT_NE(destinations.find(at(80), &other).get(), seat.get());
+  EXPECT_FALSE(ours->member.endpoint->source.valid());
+}
+
 TEST_F(Called, TheOneNobodyHasUsedForLongestMakesRoom) {
   const auto held = destinations.find(at(1));
   seat(2);
