@@ -160,7 +160,7 @@ TEST(AppProbe, ByGrpcCallsItsHealthService) {
       const auto lines = peer.read_until("DATA 1 end");
       EXPECT_TRUE(has(lines, "[:path: /grpc.health.v1.Health/Check]")) << lines;
       EXPECT_EQ(has(lines, "\x0a"), !service.empty()) << lines;
-      peer.send(grpc_head(1) + http::data(1, {0, 0, 0, 0, 2, 8, status}) + http::headers(1, {{"grpc-status", grpc_status}}));
+      peer.send(grpc_head(1) + http::data(1, std::string{0, 0, 0, 0, 2, 8, status}) + http::headers(1, {{"grpc-status", grpc_status}}));
       peer.read_until("nothing more");
     });
   };
