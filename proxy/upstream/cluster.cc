@@ -83,7 +83,8 @@ Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan
     destinations_ = std::make_unique<Destinations>(context.loop, plan_->max_destinations, idle.count() ? idle : kUsualIdle);
   }
   limits_->clusters.fetch_add(1, std::memory_order_relaxed);
-  if (plan_->admission.any() || plan_->admission.slots > 0) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
+  if (plan_->admission.any() || plan_->admission.slots > 0)
+    admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
 }
 
 Cluster::~Cluster() {
