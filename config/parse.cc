@@ -94,8 +94,9 @@ void read_autoscale(Fields& parent, Service& service) {
   if (scale.target < 0.01) fields.error("target", *fields.given("target"), "expected 1% to 100%");
   if (scale.min > scale.max) parent.error("autoscale", *given, "min is more than max");
   if (service.concurrency == Service::Concurrency::Off && service.slots == 0)
-    fields.reading().warn(*given, parent.path("autoscale"),
-                          "has no effect: nobody says how much the application takes at once (service.concurrency, or capacity.slots)");
+    fields.reading().warn(
+        *given, parent.path("autoscale"),
+        "has no effect: nobody says how much the application takes at once (service.concurrency, or capacity.slots)");
 }
 
 void read_service(Fields& top, Service& service) {

@@ -72,7 +72,8 @@ void read_probe(Fields& fields, Probe& probe) {
   });
   fields.duration("timeout", probe.timeout, milliseconds(1), std::chrono::hours(1));
   if (!catalog && ways != 1)
-    fields.reading().error(fields.node(), fields.path(), "expected one of http, tcp and grpc: what is to be asked, and at which port");
+    fields.reading().error(fields.node(), fields.path(),
+                           "expected one of http, tcp and grpc: what is to be asked, and at which port");
 }
 
 }  // namespace

@@ -15,8 +15,9 @@ void AppEnd::follow(const config::Lifecycle& lifecycle, std::string address) {
   if (lifecycle.exit_with != config::Lifecycle::ExitWith::App || ended_) return next_.cancel();
   if (next_.armed()) return;
   if (!processes_.shared() && address_.empty())
-    return log::warn("lifecycle.exit_with: app has nothing to go by: containers of this pod do not see each other's processes "
-                     "(shareProcessNamespace), and there is no service.port");
+    return log::warn(
+        "lifecycle.exit_with: app has nothing to go by: containers of this pod do not see each other's processes "
+        "(shareProcessNamespace), and there is no service.port");
   since_ = control_.now();
   log::info("ends with the app", {{"seen_by", processes_.shared() ? "the pod's processes" : address_}});
   control_.arm(next_, milliseconds(0));
@@ -52,9 +53,10 @@ void AppEnd::on_look() {
   if (processes_.shared())
     return log::warn("none of the pod's processes is the app by its name (lifecycle.app.process): it is waited for",
                      {{"there_are", processes_.others()}});
-  log::warn("nobody has listened where the app is to: lifecycle.exit_with: app does not see its end by that; "
-            "shareProcessNamespace shows its processes",
-            {{"address", address_}});
+  log::warn(
+      "nobody has listened where the app is to: lifecycle.exit_with: app does not see its end by that; "
+      "shareProcessNamespace shows its processes",
+      {{"address", address_}});
 }
 
 bool AppEnd::gone_now(const config::Lifecycle& lifecycle, const std::string& address) {

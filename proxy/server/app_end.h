@@ -21,9 +21,9 @@ class AppEndEvents {
 };
 
 // Looks at the processes of the pod, where they are seen, else at the application's port. It ends when what was there is not, for
-// `app.grace`: a container that has failed may be started again. What never came is waited for: `app.wait`; where processes are seen,
-// and there is nobody, there is nothing to stay for then; where only a port is, the application may be one that listens nowhere: that is
-// said, and no more. Owned by the supervisor; control loop.
+// `app.grace`: a container that has failed may be started again. What never came is waited for: `app.wait`; where processes are
+// seen, and there is nobody, there is nothing to stay for then; where only a port is, the application may be one that listens
+// nowhere: that is said, and no more. Owned by the supervisor; control loop.
 class AppEnd {
  public:
   static constexpr milliseconds kSoon{50}, kProcesses{200}, kPort{1000};  // between two looks: until it is there; then
@@ -47,7 +47,7 @@ class AppEnd {
   config::Lifecycle::App which_;
   std::string address_;
   bool was_there_ = false, warned_ = false, ended_ = false;
-  TimePoint since_{};                   // it is waited for
+  TimePoint since_{};  // it is waited for
   std::optional<TimePoint> gone_since_;
   net::BoundTimer<AppEnd, &AppEnd::on_look> next_{*this};
 };

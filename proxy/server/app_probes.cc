@@ -12,7 +12,7 @@ namespace outrider::server {
 namespace {
 
 using config::Probe;
-constexpr int kRedirects = 10;               // as many as the kubelet follows
+constexpr int kRedirects = 10;              // as many as the kubelet follows
 constexpr const char* kHere = "127.0.0.1";  // where there is no service
 // The request's own frame and connection are ours, as they are the kubelet's.
 constexpr std::string_view kOurs[] = {"host", "connection", "content-length", "transfer-encoding", "trailer", "upgrade", "te"};
@@ -46,7 +46,8 @@ class ProbePage final : public admin::Page, upstream::ProbeEvents {
       question_.headers.emplace_back(name, value);
     }
     if (!accepts && probe.by == Probe::By::Http) question_.headers.emplace_back("accept", "*/*");
-    if (probe.tls) tls_ = net::TlsPeer{net::TlsContext::trusting_client(), probe.host.empty() ? address : probe.host, "\x08http/1.1"};
+    if (probe.tls)
+      tls_ = net::TlsPeer{net::TlsContext::trusting_client(), probe.host.empty() ? address : probe.host, "\x08http/1.1"};
   }
 
  private:
@@ -83,7 +84,8 @@ class ProbePage final : public admin::Page, upstream::ProbeEvents {
   std::string what_was_asked() const {
     switch (probe_.by) {
       case Probe::By::Http: return std::string("GET ") + (probe_.tls ? "https://" : "http://") + at_ + question_.path;
-      case Probe::By::Grpc: return "grpc.health.v1.Health/Check" + (probe_.path.empty() ? "" : " of " + probe_.path) + " at " + at_;
+      case Probe::By::Grpc:
+        return "grpc.health.v1.Health/Check" + (probe_.path.empty() ? "" : " of " + probe_.path) + " at " + at_;
       case Probe::By::Tcp: break;
     }
     return "a connection to " + at_;

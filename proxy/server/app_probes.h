@@ -1,6 +1,6 @@
 #pragma once
-// The kubelet's probes of the containers beside us, asked in its place (admin.probes): GET /probe/CONTAINER/KIND. The kubelet has no
-// certificate, and a port whose connections are redirected always answers; we ask the application itself.
+// The kubelet's probes of the containers beside us, asked in its place (admin.probes): GET /probe/CONTAINER/KIND. The kubelet has
+// no certificate, and a port whose connections are redirected always answers; we ask the application itself.
 
 #include <string>
 
@@ -10,9 +10,9 @@
 
 namespace outrider::server {
 
-// A page for each probe; nothing else can be asked, and nobody but the address of the application, whatever it answers. One question
-// of each is under way at a time: who comes meanwhile gets its answer, too. On the control loop, and by no limit of requests. The
-// document, catalog and shard outlive the server.
+// A page for each probe; nothing else can be asked, and nobody but the address of the application, whatever it answers. One
+// question of each is under way at a time: who comes meanwhile gets its answer, too. On the control loop, and by no limit of
+// requests. The document, catalog and shard outlive the server.
 void add_probe_pages(admin::AdminServer& server, const config::Document& document, stats::Catalog& catalog, stats::Shard& shard);
 
 // Where a redirect leads, if that is the same scheme, host and port: a path with its query; else empty. `authority`: "host:port".

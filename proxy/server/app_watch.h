@@ -17,7 +17,7 @@ class AppWatch {
   AppWatch(const AppWatch&) = delete;
   AppWatch& operator=(const AppWatch&) = delete;
   void look(const std::string& address);
-  bool gone() const;  // by the answer to the last look: nobody listens there
+  bool gone() const;   // by the answer to the last look: nobody listens there
   bool there() const;  // by the same: somebody does
 
  private:

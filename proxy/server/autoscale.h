@@ -12,8 +12,8 @@ namespace outrider::server {
 std::optional<double> utilization_of(const State& state, const stats::Catalog& catalog);
 
 // What this one pod adds to the replicas of its service: its own utilization, as it was on average over `over`, by `target`. Not
-// rounded: it is the sum over all pods that is a number of replicas. No pod asks for more than if it were twice full: how long a queue
-// is says that there are too few, and not how many too few. Owned by the supervisor; control loop.
+// rounded: it is the sum over all pods that is a number of replicas. No pod asks for more than if it were twice full: how long a
+// queue is says that there are too few, and not how many too few. Owned by the supervisor; control loop.
 class Autoscale {
  public:
   static constexpr milliseconds kPace{250};

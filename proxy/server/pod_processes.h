@@ -13,17 +13,17 @@
 
 namespace outrider::server {
 
-// The application is what other containers began with: a process whose parent is outside (0). Process 1, which is the pod's own, is
-// none; nor is our own container, what a process has started, who is dead and not buried, nor whom the configuration leaves out.
-// While one that is known lives, a look reads one file. Owned by AppEnd; control loop.
+// The application is what other containers began with: a process whose parent is outside (0). Process 1, which is the pod's own,
+// is none; nor is our own container, what a process has started, who is dead and not buried, nor whom the configuration leaves
+// out. While one that is known lives, a look reads one file. Owned by AppEnd; control loop.
 class PodProcesses {
  public:
   explicit PodProcesses(std::string proc = "/proc", pid_t self = ::getpid());
   // False: others are not to be seen. Process 1 is our own container's then, or of a machine that is no pod; where it is
   // neither, it must be of another control group, or have the name that pods' own processes have.
   bool shared() const { return shared_; }
-  bool look(const config::Lifecycle::App& which);  // whether the application is there
-  bool seen() const { return seen_; }              // it has been
+  bool look(const config::Lifecycle::App& which);        // whether the application is there
+  bool seen() const { return seen_; }                    // it has been
   const std::string& others() const { return others_; }  // names of those it could be, but for `process`, at the last look
 
  private:

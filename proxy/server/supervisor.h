@@ -77,7 +77,8 @@ class Supervisor final : public WorkerEvents,
   std::string start();
   int run();   // until it has ended; the exit code
   void end();  // any thread: as SIGTERM
-  // After start(), any thread, for tests and messages: the address a listener has in fact; admin, health and metrics are names too.
+  // After start(), any thread, for tests and messages: the address a listener has in fact; admin, health and metrics are names
+  // too.
   net::Address address_of(std::string_view listener) const;
   State& state() { return state_; }
   // On the control loop: serves `next` in place of what there is, all of it or nothing. Empty, or why not. Connections stay, and

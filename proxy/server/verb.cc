@@ -262,8 +262,8 @@ constexpr Verb kVerbs[] = {
     {"drain", "[--admin ADDRESS]", "leave the registry and turn unready; who still comes is served",
      "What the application calls goes on, and the process, too: SIGTERM or quit ends it. Returns at once, as the preStop of a container\n"
      "is to; what lifecycle.drain.delay waits for has begun then.\n\n"
-     "  outrider drain\n", kTell,
-     0, drain},
+     "  outrider drain\n",
+     kTell, 0, drain},
     {"quit", "[--admin ADDRESS]", "drain a running proxy and end it", "  outrider quit\n", kTell, 0, quit},
     {"check", "[-c FILE] [--set PATH=VALUE]... [--json] [--admin ADDRESS]",
      "what this machine and this configuration lack, and how to mend it",

@@ -135,8 +135,8 @@ bool Supervisor::nobody_calls() const {
   return true;
 }
 
-// Where its processes are seen, it is gone when they are. Else by its port, which it may close long before it ends: what it has open
-// goes with it. Before the delay is over that is told from one that has not begun to listen by its having been there.
+// Where its processes are seen, it is gone when they are. Else by its port, which it may close long before it ends: what it has
+// open goes with it. Before the delay is over that is told from one that has not begun to listen by its having been there.
 void Supervisor::on_look_for_app() {
   const bool leaving = step_ == Step::Leaving;
   if (!leaving && step_ != Step::DrainingInbound) return;

@@ -79,7 +79,8 @@ Cluster::Cluster(const Context& context, std::shared_ptr<const ClusterPlan> plan
       balancer_(make_balancer(*plan_, context.loop.random())), aperture_(plan_->subset_size, context.loop.random().next()) {
   if (!balancer_) balancer_ = balance::make_round_robin(*plan_, context.loop.random());
   limits_->clusters.fetch_add(1, std::memory_order_relaxed);
-  if (plan_->admission.any() || plan_->admission.slots > 0) admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
+  if (plan_->admission.any() || plan_->admission.slots > 0)
+    admission_ = std::make_unique<Admission>(context_, plan_->admission, *limits_);
 }
 
 Cluster::~Cluster() {

@@ -37,8 +37,8 @@ class ProbeEvents {
   ~ProbeEvents() = default;
 };
 
-// A connect (tcp), one GET (http), or one call of grpc.health.v1.Health/Check (grpc). Owned by whoever asks; control loop; its end
-// hangs up, and nothing is told.
+// A connect (tcp), one GET (http), or one call of grpc.health.v1.Health/Check (grpc). Owned by whoever asks; control loop; its
+// end hangs up, and nothing is told.
 class Probe final : wire::ConnectionOwner, http::StreamEvents {
  public:
   Probe(net::Loop& loop, ProbeEvents& events) : loop_(loop), events_(events) {}

@@ -1,5 +1,5 @@
-// The life of a sidecar beside an application that others have started: it outlives it, and not by much. Where the processes of a pod
-// are seen: tests/job/job.py.
+// The life of a sidecar beside an application that others have started: it outlives it, and not by much. Where the processes of a
+// pod are seen: tests/job/job.py.
 
 #include <gtest/gtest.h>
 
@@ -22,8 +22,9 @@ const std::string kClosing = "GET /a HTTP/1.1\r\nHost: web\r\nConnection: close\
 
 // Whose limits are all beyond what this test may take.
 std::string sidecar(const Origin& app, const Origin& other) {
-  return "version: 1\nmode: sidecar\nregistry: {kind: none}\nservice: {name: shop, port: " + std::to_string(app.address().port()) +
-         "}\nclusters: {other: {endpoints: [\"" + other.text() + "\"]}}\nroutes: {outbound: [{cluster: other}]}\n";
+  return "version: 1\nmode: sidecar\nregistry: {kind: none}\nservice: {name: shop, port: " +
+         std::to_string(app.address().port()) + "}\nclusters: {other: {endpoints: [\"" + other.text() +
+         "\"]}}\nroutes: {outbound: [{cluster: other}]}\n";
 }
 
 std::vector<std::string> patient(std::vector<std::string> more = {}) {
@@ -97,7 +98,8 @@ class OfItself : public testing::Test {
                                      << "}\nconfig: {history: off}\nadmin: {address: \"unix:" << folder_.file("admin")
                                      << "\", health: off}\ntelemetry: {metrics: off}\nlifecycle: {exit_with: app}\n";
     std::vector<std::string> words{"run", "-c", folder_.file("c")};
-    for (const char* each : {"listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0"}) set.push_back(each);
+    for (const char* each : {"listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0"})
+      set.push_back(each);
     for (auto& each : set) {
       words.push_back("--set");
       words.push_back(std::move(each));
@@ -186,7 +188,8 @@ struct Busy {  // an application that keeps whoever asks
 };
 
 std::unique_ptr<Proxy> beside(const Busy& app, std::vector<std::string> more) {
-  for (const char* each : {"listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0", "overload.threads=2"})
+  for (const char* each :
+       {"listeners.inbound.address=127.0.0.1:0", "listeners.outbound.address=127.0.0.1:0", "overload.threads=2"})
     more.push_back(each);
   return std::make_unique<Proxy>("version: 1\nmode: sidecar\nregistry: {kind: none}\nservice: {name: shop, port: " +
                                      std::to_string(app.origin->address().port()) + "}\n",
@@ -219,7 +222,8 @@ TEST(Replicas, UtilizationIsWhatIsInTheAppByItsSlots) {
 
 TEST(Replicas, WhoWaitsCountsAndNoPodAsksForMoreThanTwoFullOnes) {
   Busy app;
-  const auto proxy = beside(app, {"service.concurrency=2", "service.queue.timeout=10m", "service.autoscale={target: 80%, over: 1s}"});
+  const auto proxy =
+      beside(app, {"service.concurrency=2", "service.queue.timeout=10m", "service.autoscale={target: 80%, over: 1s}"});
   auto clients = ask(*proxy, 12);
   proxy->expect_metric(6, "outrider_service_utilization_ratio");
   while (proxy->metric("outrider_service_desired_replicas") < 2.45) {}

@@ -57,11 +57,15 @@ def until(what, so):
 
 def child_of(pid):
     def look():
-        try:
-            return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        except OSError:
-            return None
-    return int(until(f"a child of {pid}", look)[0])
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                number, _, rest = stat.read_text().partition(" (")
+            except OSError:
+                continue                 # it has ended
+            if int(rest.rpartition(")")[2].split()[1]) == pid:
+                return int(number)
+        return None
+    return until(f"a child of {pid}", look)
 
 
 # --- what runs in pods: this file again -------------------------------------------------------------------------------
@@ -446,6 +450,7 @@ def main():
             return SKIPPED
     if INSIDE not in os.environ:
         enter()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # pods are closed on the way out
     failed = 0
     for scenario in SCENARIOS:
         if arguments.name and scenario.__name__ not in arguments.name:

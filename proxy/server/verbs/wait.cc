@@ -35,8 +35,8 @@ int wait_for_proxy(const Arguments& arguments) {
     if (Clock::now() + kPace > end) break;
     std::this_thread::sleep_for(kPace);
   }
-  std::fprintf(stderr, "outrider wait: not ready within %s: %s\n", arguments.has("--timeout") ? arguments.value("--timeout").c_str() : "60s",
-               answer ? "" : error.c_str());
+  std::fprintf(stderr, "outrider wait: not ready within %s: %s\n",
+               arguments.has("--timeout") ? arguments.value("--timeout").c_str() : "60s", answer ? "" : error.c_str());
   if (answer) std::fputs(answer->body.c_str(), stderr);
   return kNegative;
 }

@@ -54,10 +54,10 @@ TEST(AppProbes, AMistakeNamesTheVariable) {
             where + ".web.liveness.tcp.port: missing: the container's port, by number\n");
   EXPECT_EQ(said(variable(R"({"web":{"liveness":{"tcp":{"port":1},"grpc":{"port":1}}}})")),
             where + ".web.liveness: expected one of http, tcp and grpc: what is to be asked, and at which port\n");
-  EXPECT_EQ(said(variable(R"({"web":{"liveness":{"exec":{"command":["true"]}}}})")).substr(0, where.size() + 19),
+  EXPECT_EQ(said(variable(R"({"web":{"liveness":{"exec":{"command":["true"]}}}})")).substr(0, where.size() + 18),
             where + ".web.liveness: exp");
-  EXPECT_EQ(said(variable(R"({"web":{"liveness":{"http":{"port":1,"scheme":"ftp"}}}})")),
-            where + ".web.liveness.http.scheme: expected http or https, got \"ftp\"\n");
+  EXPECT_EQ(said(variable(R"({"web":{"liveness":{"http":{"port":1,"scheme":"gopher"}}}})")),
+            where + ".web.liveness.http.scheme: expected http or https, got \"gopher\"\n");
   EXPECT_EQ(said(variable(R"({"web":{"liveness":{"http":{"port":1,"headers":{"a b":"c"}}}}})")),
             where + ".web.liveness.http.headers: \"a b\" is no field of a request\n");
   EXPECT_EQ(said(variable(R"({"Web":{"liveness":{"tcp":{"port":1}}}})")),

@@ -119,7 +119,7 @@ TEST(Show, WhatNobodySaidIsLeftOutUnlessAskedFor) {
   const auto d = must_load({edge("overload: {threads: 2}\n")});
   EXPECT_EQ(show(d).find("lifecycle"), std::string::npos);
   EXPECT_NE(show(d).find("threads: 2\n"), std::string::npos);
-  EXPECT_NE(show(d, {.defaults = true}).find("exit_with: app\n"), std::string::npos);
+  EXPECT_NE(show(d, {.defaults = true}).find("exit_with: auto\n"), std::string::npos);
 }
 
 TEST(Show, OriginSaysWhereEachValueCameFrom) {
@@ -138,7 +138,7 @@ TEST(Show, OriginSaysWhereEachValueCameFrom) {
   EXPECT_EQ(origin_of("health: off"), "environment OUTRIDER_ADMIN__HEALTH");
   EXPECT_EQ(origin_of("id: p"), "environment POD_NAME");
   EXPECT_EQ(origin_of("forwarded: replace"), "preset edge");
-  EXPECT_EQ(origin_of("exit_with: app"), "default");
+  EXPECT_EQ(origin_of("exit_with: auto"), "default");
 }
 
 TEST(Show, ASidecarsClearTextUnsealedAndUnsignedAreSaid) {

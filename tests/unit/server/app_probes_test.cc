@@ -22,9 +22,9 @@ TEST(RedirectedProbe, StaysWithWhomItAsks) {
 
 TEST(RedirectedProbe, GoesNowhereElse) {
   const auto to = [](std::string_view location) { return redirected_path(location, false, kHost, "/a"); };
-  for (const char* elsewhere : {"", "#x", "http://10.0.0.1:8081/", "http://10.0.0.1/", "https://10.0.0.1:8080/", "http://10.0.0.2:8080/",
-                                "//evil/", "http://10.0.0.1:8080.evil/", "http://10.0.0.1:8080@evil/", "gopher://10.0.0.1:8080/",
-                                "javascript:alert(1)"})
+  for (const char* elsewhere :
+       {"", "#x", "http://10.0.0.1:8081/", "http://10.0.0.1/", "https://10.0.0.1:8080/", "http://10.0.0.2:8080/", "//evil/",
+        "http://10.0.0.1:8080.evil/", "http://10.0.0.1:8080@evil/", "gopher://10.0.0.1:8080/", "javascript:alert(1)"})
     EXPECT_EQ(to(elsewhere), "") << elsewhere;
 }
 
