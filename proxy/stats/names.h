@@ -208,6 +208,14 @@ inline constexpr Name kRegistryBytes{  // way
 inline constexpr Name kRegistryInfo{  // sealed, signed
     "outrider_registry_info", "1; whether packets are sealed and records signed.", Kind::Gauge};
 
+// Kubernetes as the registry. type: added, modified, deleted, bookmark, error. reason: lookup, connection, tls, token, timeout, silent,
+// cut, unauthorized, forbidden, expired, throttled, status, malformed, oversized.
+inline constexpr Name kRegistryEvents{  // type
+    "outrider_registry_events_total", "Events that watches of Kubernetes' EndpointSlices have brought.", Kind::Counter};
+inline constexpr Name kRegistryFailures{  // reason
+    "outrider_registry_failures_total", "Questions to Kubernetes' API server that failed, and watches that ended before their time.",
+    Kind::Counter};
+
 // Who comes, and who we are. rule: *. verdict: allowed, denied. mode: enforce, shadow. result: success, failure.
 inline constexpr Name kAuthorization{  // verdict, rule, mode
     "outrider_authorization_total", "Requests and TCP connections that were judged, by the rule whose word it was.", Kind::Counter};
@@ -303,7 +311,7 @@ inline constexpr Name kProcessStart{
     "process_start_time_seconds", "When the process started, since the epoch.", Kind::Gauge};
 
 inline constexpr std::array kAll = {
-    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kTracesExported, &kTracesDropped, &kRefusedCalls, &kProcessCpu,
+    &kRequests, &kRequestDuration, &kFirstByte, &kRequestsInFlight, &kRequestBytes, &kResponseBytes, &kGrpcResponses, &kPeerRequests, &kProxyOverhead, &kMalformedRequests, &kProtocolDetections, &kConnections, &kConnectionsActive, &kConnectionDuration, &kConnectionsClosed, &kTlsHandshakes, &kTlsHandshakeDuration, &kTlsCertificateExpiry, &kTlsReloads, &kTlsRefused, &kPassthroughRefused, &kTcpBytes, &kClusterEndpoints, &kClusterConnectionsActive, &kClusterConnectDuration, &kClusterConnectFailures, &kClusterPending, &kClusterRetries, &kClusterRetryBudget, &kClusterEjections, &kClusterBreakerOpen, &kClusterPanic, &kClusterHealthChecks, &kClusterHealthFailures, &kClusterPicks, &kClusterHedges, &kMirrored, &kDnsLookups, &kEndpointsFileReads, &kEndpointRequests, &kEndpointInFlight, &kEndpointLatency, &kServiceUp, &kServiceConcurrencyLimit, &kServiceQueueDepth, &kServiceQueueWait, &kServiceShed, &kServiceUtilization, &kRegistryPeers, &kRegistryServices, &kRegistryRecords, &kRegistryLookupDuration, &kRegistryPropagation, &kRegistryRejected, &kRegistryWithheld, &kRegistryUnlisted, &kRegistryStaleness, &kRegistryPublishes, &kRegistryBytes, &kRegistryEvents, &kRegistryFailures, &kRegistryInfo, &kAuthorization, &kFilterDenied, &kFilterActions, &kRateLimited, &kStoreFailures, &kDownloads, &kIdentityExpiry, &kAuthorityExpiry, &kIdentityRotations, &kDistrusted, &kIdentityInfo, &kBuildInfo, &kConfigInfo, &kConfigReloads, &kConfigLastReload, &kConfigRollbacks, &kUpgrades, &kEventLoopLag, &kOverloadLevel, &kMemory, &kMetricsSeries, &kMetricsDroppedSeries, &kAccessLogDropped, &kTapWatchers, &kTapExchanges, &kTracesExported, &kTracesDropped, &kRefusedCalls, &kProcessCpu,
     &kProcessResident, &kProcessVirtual, &kProcessOpenFds, &kProcessMaxFds, &kProcessStart,
 };
 
