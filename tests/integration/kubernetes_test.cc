@@ -287,10 +287,10 @@ TEST_F(Kubernetes, HalfALineIsSilence) {
 TEST_F(Kubernetes, WhoNeverAnswersIsAskedAgain) {
   api_->put(only("cart-1", *a_));
   api_->be_mute(true);
-  start("timeout: 100ms");
+  start("timeout: 300ms");
   until_failed("timeout");
   EXPECT_EQ(request(proxy_->address(), kGet).status(), 503);
-  EXPECT_TRUE(shows("no whole answer in 100 ms"));
+  until("why", [&] { return shows("no whole answer in 300 ms"); });  // and not that the machine was too busy to connect
   EXPECT_TRUE(shows("\"ready\": false", "/registry"));
   api_->be_mute(false);
   until_served_by({"a"});
