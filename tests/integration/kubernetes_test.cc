@@ -45,10 +45,11 @@ class Kubernetes : public testing::Test {
   TestSlice only(const std::string& name, const Origin& at) { return slice(name, {endpoint("127.0.0.1")}, at); }
   template <class Condition>
   void until(const std::string& what, Condition done) {
-    for (const auto end = net::Loop::clock() + seconds(60); !done();)
-      if (net::Loop::clock() > end) {
+    for (const auto end = net::Loop::clock() + seconds(60); !done();) {
+      if (net::Loop::clock() > end)
         FAIL() << "waited in vain for " << what << "\n" << proxy_->get("/registry").body << proxy_->get("/clusters").body;
-      }
+      std::this_thread::sleep_for(milliseconds(5));  // between looks: who is looked at has to come to its turn
+    }
   }
   // Waits until requests are answered by exactly these.
   void until_served_by(const std::set<std::string>& names) {
