@@ -8,9 +8,9 @@ namespace outrider::config {
 namespace {
 
 std::string check_server(std::string& text) {
-  if (text.ends_with('/')) text.pop_back();
   const bool http = text.starts_with("http://"), https = text.starts_with("https://");
   std::string host = http ? text.substr(7) : https ? text.substr(8) : "";
+  if (host.ends_with('/')) host.pop_back();
   const size_t bracket = host.rfind(']');
   const bool port = host.find(':', bracket == host.npos ? 0 : bracket) != host.npos;
   if (!host.empty() && !port) host += https ? ":443" : ":80";
@@ -27,7 +27,7 @@ std::string check_namespace(std::string& text) {
 
 void read_kubernetes(Fields& registry, Kubernetes& k) {
   Fields fields = registry.map("kubernetes");
-  fields.text("server", k.server, "http(s)://host:port", check_server);
+  fields.text("server", k.server, "URL", check_server);
   fields.text("token_file", k.token_file, "file");
   fields.text("ca", k.ca, "file");
   fields.text("namespace", k.name_space, "namespace", check_namespace);

@@ -157,6 +157,7 @@ constexpr TextType kTexts[] = {
     {"folder or off", ""},
     {"regex", ""},
     {"host", ""},
+    {"namespace", ""},
     {"host or host:port", ""},
     {"cluster", ""},
     {"cluster or service", ""},

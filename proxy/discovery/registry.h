@@ -16,7 +16,7 @@ enum class Known : uint8_t { NotYet, Yes, Stale, Absent };
 struct Instance {           // one replica of a service, as somebody vouches for it; immutable once published
   std::string address;      // ip:port
   std::string host;         // the name it was found by, whom its certificate must be for; empty: its address
-  std::string identity;     // what its certificate must say; empty: nobody vouches
+  std::string identity;     // what its certificate must say, or "namespace/*"; empty: nobody vouches
   bool mutual_tls = false;  // and it is to be asked to: it takes connections by mutual TLS
   std::string instance;     // id of the replica, hex; empty for fixed endpoints
   std::string version;      // of the service: v2

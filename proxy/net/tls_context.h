@@ -85,7 +85,7 @@ class TlsContext {
   TicketKeys* tickets_to_hand_over() const { return tickets_stay_ ? nullptr : tickets_.get(); }
   bool checks_identity() const { return is_mutual() || !identities_.empty(); }
   bool is_mutual() const { return trust_.has_value(); }  // of workloads
-  // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id, where that is known.
+  // Whether a peer's certificate that has a chain is of somebody it may be; `expected` is his id or "namespace/*", if known.
   bool accepts(const identity::Certificate& peer, std::string_view expected) const;
   // Mutual: whether one who has been taken before would be taken by this context, too, but for dates. `between` came with him.
   bool would_take(const identity::Certificate& peer, stack_st_X509* between, std::string_view expected) const;
@@ -122,7 +122,7 @@ struct TlsPeer {
   std::string name;                 // a host's or an IP address: what the certificate must be for; names are asked for by SNI
   std::string_view protocols;       // offered by ALPN, as that carries them; empty: none
   TlsSessions* sessions = nullptr;  // null: handshakes are whole
-  std::string identity{};           // SPIFFE ID that its certificate must say; empty: whoever the context accepts
+  std::string identity{};           // SPIFFE ID or "namespace/*" that its certificate must say; empty: whoever the context accepts
 };
 
 }  // namespace outrider::net

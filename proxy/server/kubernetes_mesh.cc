@@ -9,11 +9,6 @@
 namespace outrider::server {
 
 namespace names = stats::names;
-namespace names_dev {
-inline constexpr stats::Name kRegistryEvents{
-    "outrider_registry_events_total", "Events that watches of Kubernetes' EndpointSlices have brought.", stats::Kind::Counter};
-inline constexpr stats::Name kRegistryFailures{"outrider_registry_failures_total", "Questions", stats::Kind::Counter};
-}  // namespace names_dev
 
 namespace {
 
@@ -117,11 +112,9 @@ void KubernetesMesh::on_lookup(milliseconds took) {
   shard_.observe(catalog_.slot(names::kRegistryLookupDuration), uint64_t(took.count()) * 1000);
 }
 
-void KubernetesMesh::on_event(const char* type) { shard_.add(catalog_.slot(names_dev::kRegistryEvents, {{"type", type}})); }
+void KubernetesMesh::on_event(const char* type) { shard_.add(catalog_.slot(names::kRegistryEvents, {{"type", type}})); }
 
-void KubernetesMesh::on_failure(const char* reason) {
-  shard_.add(catalog_.slot(names_dev::kRegistryFailures, {{"reason", reason}}));
-}
+void KubernetesMesh::on_failure(const char* reason) { shard_.add(catalog_.slot(names::kRegistryFailures, {{"reason", reason}})); }
 
 void KubernetesMesh::on_not_believed(const char* reason) {
   shard_.add(catalog_.slot(names::kRegistryRejected, {{"reason", reason}}));

@@ -105,15 +105,17 @@ void ServiceWatch::on_head(uint16_t status, milliseconds retry_after) {
 
 void ServiceWatch::on_body(std::string_view bytes) {
   if (status_ != 200) return void(body_.append(bytes.substr(0, kMostOfRefusal - std::min(kMostOfRefusal, body_.size()))));
-  const std::string most = std::to_string(options_.max_size) + " bytes (registry.kubernetes.max_size)";
   if (doing_ == Doing::Listing) {
-    if (body_.size() + bytes.size() <= options_.max_size) return void(body_.append(bytes));
-    events_.on_not_believed("oversized");
-    return fail("oversized", "a page of the list is longer than " + most);
+    if (body_.size() + bytes.size() > options_.max_size) return too_long("a page of the list");
+    return void(body_.append(bytes));
   }
-  if (lines_.feed(bytes, [this](std::string_view line) { return take_line(line); }) != Lines::Fed::TooLong) return;
+  const auto fed = lines_.feed(bytes, [this](std::string_view line) { return take_line(line); });
+  if (fed == Lines::Fed::TooLong) too_long("a line of the watch");
+}
+
+void ServiceWatch::too_long(const std::string& what) {
   events_.on_not_believed("oversized");
-  fail("oversized", "a line of the watch is longer than " + most);
+  fail("oversized", what + " is longer than " + std::to_string(options_.max_size) + " bytes (registry.kubernetes.max_size)");
 }
 
 void ServiceWatch::on_over(const char* failure, const std::string& why) {

@@ -81,6 +81,7 @@ class ServiceWatch final : ApiEvents {
   void watch();
   void ask(std::string path);
   void refused();  // its status says so
+  void too_long(const std::string& what);
   void take_page();
   bool take_line(std::string_view line);
   void on_late();

@@ -196,7 +196,7 @@ Fact check_files(const config::Document& document) {
 Fact check_kubernetes(const config::Kubernetes& own, const RunningProxy& proxy) {
   const std::string name = "registry";
   for (const auto& [key, file] : {std::pair{"token_file", own.token_file}, std::pair{"ca", own.ca}})
-    if (!file.empty() && access(file.c_str(), R_OK) != 0)
+    if (!file.empty() && !own.server.starts_with("http://") && access(file.c_str(), R_OK) != 0)
       return wrong(name, file + " cannot be read: " + std::strerror(errno), std::string("registry.kubernetes.") + key);
   if (!proxy || proxy.registry.empty())
     return fine(name, "Kubernetes' EndpointSlices; whether the API server answers, the running proxy would know");

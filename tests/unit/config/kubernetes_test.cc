@@ -63,7 +63,7 @@ TEST(Kubernetes, AServerIsAUrlWithoutAPath) {
     EXPECT_EQ(said({asks(std::string("{kind: kubernetes, kubernetes: {server: \"") + good + "\"}}")}), "") << good;
   for (const char* bad : {"10.96.0.1:443", "https://", "https://a/b", "ftp://a:1", "https://a:0"})
     EXPECT_EQ(said({asks(std::string("{kind: kubernetes, kubernetes: {server: \"") + bad + "\"}}")}),
-              std::string("test.yaml:3:50: error: registry.kubernetes.server: expected https://host:port of the API server, like "
+              std::string("test.yaml:3:51: error: registry.kubernetes.server: expected https://host:port of the API server, like "
                           "https://10.96.0.1:443, got \"") +
                   bad + "\"\n");
 }
@@ -71,7 +71,7 @@ TEST(Kubernetes, AServerIsAUrlWithoutAPath) {
 TEST(Kubernetes, MutualTlsNeedsAnIdentity) {
   EXPECT_EQ(
       said({asks("{kind: kubernetes, kubernetes: {tls: identity}}")}),
-      "test.yaml:3:47: error: registry.kubernetes.tls: nobody can be spoken to by mutual TLS: it needs identity.dir, and identity.mtls "
+      "test.yaml:3:48: error: registry.kubernetes.tls: nobody can be spoken to by mutual TLS: it needs identity.dir, and identity.mtls "
       "not off\n");
 }
 
