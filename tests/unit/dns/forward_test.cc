@@ -142,7 +142,7 @@ TEST_F(Forwards, ForgersAreNotBelieved) {
     return std::vector<std::string>{"",
                                     "x",
                                     std::string(40, '\xff'),
-                                    wrong.message({char(~id[0]), id[1]}, question),
+                                    wrong.message(std::string{char(~id[0]), id[1]}, question),
                                     wrong.message(id, wire::name("evil.test") + wire::two(1) + wire::two(1)),
                                     wrong.message(id, question.substr(0, question.size() - 4) + wire::two(28) + wire::two(1)),
                                     DnsReply{{wire::a("10.0.0.1")}}.message(id, question)};
