@@ -121,7 +121,7 @@ TEST_F(ProxyProtocolIn, WhereItIsOptionalWhoeverSendsNoneIsServed) {
   EXPECT_EQ(said_to(proxy, kGet), "127.0.0.1 http");
   expect_headers(proxy, "none", 1);
   // Silent at first, and one who stops where a header might have begun: both are served when the time is up.
-  for (const std::string& first : {"", "P", "PROXY"}) {
+  for (const std::string first : {"", "P", "PROXY"}) {
     Stream client = proxy.connect();
     client.send(first);
     const double before = proxy.metric("outrider_proxy_protocol_headers_total", "result=\"none\"");
