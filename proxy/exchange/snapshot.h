@@ -52,7 +52,7 @@ struct ListenerPlan {
   milliseconds detect_timeout{100};
   bool detect_learn = true;
   std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
-  bool transparent = false;  // connections are redirected here
+  bool transparent = false;                      // connections are redirected here
   std::shared_ptr<const ForewordPlan> foreword;  // who is in front says whose a connection is; null: nobody does
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none
