@@ -48,8 +48,9 @@ void read_proxy_headers(Fields& fields, ProxyHeaders& headers) {
     own.error("trust", at, "nobody's header would be taken: give the balancers' networks, private, or take it out");
   for (const std::string& each : headers.trust)
     if (each.ends_with("/0"))
-      own.reading().warn(at, own.path("trust"),
-                         each + ": whoever can reach this listener may say that he is anybody; give the balancers' networks alone");
+      own.reading().warn(
+          at, own.path("trust"),
+          each + ": whoever can reach this listener may say that he is anybody; give the balancers' networks alone");
 }
 
 }  // namespace outrider::config

@@ -35,10 +35,11 @@ const char* name_of(Flag flag) {
 }
 
 const char* name_of(Ending ending) {
-  static constexpr const char* kNames[] = {
-      "client",          "finished",    "reset",           "idle",     "header_timeout", "request_timeout", "duration",
-      "max_requests",    "too_many",    "too_many_per_ip", "too_fast", "malformed",      "draining",        "no_route",
-      "connect_failure", "no_endpoint", "overload",        "tls",      "denied",         "distrusted",      "proxy_protocol", "internal"};
+  static constexpr const char* kNames[] = {"client",          "finished",  "reset",        "idle",     "header_timeout",
+                                           "request_timeout", "duration",  "max_requests", "too_many", "too_many_per_ip",
+                                           "too_fast",        "malformed", "draining",     "no_route", "connect_failure",
+                                           "no_endpoint",     "overload",  "tls",          "denied",   "distrusted",
+                                           "proxy_protocol",  "internal"};
   return kNames[size_t(ending)];
 }
 

@@ -93,9 +93,7 @@ filter::Peer HttpSession::peer(std::span<char, net::Address::kMaxIpText> text) c
   return peer;
 }
 
-std::string_view HttpSession::local(Arena& arena) {
-  return arena.copy(called_address().text());
-}
+std::string_view HttpSession::local(Arena& arena) { return arena.copy(called_address().text()); }
 
 net::Address HttpSession::called_address() const {
   if (meant_for_) return *meant_for_;

@@ -15,7 +15,7 @@ enum class ProxyProtocol : uint8_t { Off, V1, V2 };
 struct Relayed {
   net::Address source, destination;  // invalid: it is not told
   // Of TLS with the client, where a header of version 2 says it.
-  bool encrypted = false, certified = false;  // certified: by a certificate that was good
+  bool encrypted = false, certified = false;   // certified: by a certificate that was good
   std::string version, server_name, protocol;  // "TLSv1.3"; the name asked for; by ALPN
 };
 
@@ -25,8 +25,8 @@ inline constexpr size_t kProxyHeaderBytes = 4096;
 struct ProxyHeader {
   // Absent: what has come begins no header. Partial: it may be one that is not whole.
   enum class State : uint8_t { Partial, Absent, Malformed, Whole } state = State::Partial;
-  bool begun = false;    // Partial: there is no doubt that it is one
-  size_t size = 0;       // Whole: what comes behind it is the connection's first byte
+  bool begun = false;     // Partial: there is no doubt that it is one
+  size_t size = 0;        // Whole: what comes behind it is the connection's first byte
   const char* kind = "";  // Whole: v1 or v2; local: the proxy in front itself connects; unknown: it cannot say who does
   const char* why = "";   // Malformed
   Relayed told;

@@ -165,7 +165,7 @@ TEST(ProxyProtocolOut, HealthChecksAreOfNobody) {
       }
       while (connection.read_message()) connection.send(ok("fine"));
     });
-    Proxy proxy(Proxy::edge({origin.text()}, "proxy_protocol: v2, health_check: {" + kind + ", interval: 20ms}"));
+    Proxy proxy(Proxy::edge({origin.text()}, "proxy_protocol: v2, health_check: {" + kind + ", interval: 50ms, timeout: 50ms}"));
     Stream client = proxy.connect();
     EXPECT_EQ(body_of(client, kGet), "fine");
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
@@ -286,7 +286,7 @@ TEST(BehindABalancer, LimitsAndRulesGoByTheClient) {
 TEST(BehindABalancer, TheExampleIsGoodAsItIs) {
   config::Sources sources;
   sources.file = std::string(OUTRIDER_SOURCE_DIR) + "/docker/edge/behind-a-balancer.yaml";
-  std::ifstream file(sources.file);
+  std::ifstream file(*sources.file);
   sources.text = {std::istreambuf_iterator<char>(file), {}};
   sources.filters = filters::names();
   sources.check_filter = filters::check;

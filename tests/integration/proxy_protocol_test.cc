@@ -121,7 +121,7 @@ TEST_F(ProxyProtocolIn, WhereItIsOptionalWhoeverSendsNoneIsServed) {
   EXPECT_EQ(said_to(proxy, kGet), "127.0.0.1 http");
   expect_headers(proxy, "none", 1);
   // Silent at first, and one who stops where a header might have begun: both are served when the time is up.
-  for (const std::string& first : {"", "P", "PROXY"}) {
+  for (const std::string first : {"", "P", "PROXY"}) {
     Stream client = proxy.connect();
     client.send(first);
     const double before = proxy.metric("outrider_proxy_protocol_headers_total", "result=\"none\"");
@@ -129,15 +129,11 @@ TEST_F(ProxyProtocolIn, WhereItIsOptionalWhoeverSendsNoneIsServed) {
     client.send((first.empty() ? "GET" : first == "P" ? "OST" : "ING") + kGet.substr(3));
     const auto answer = client.read_message();
     ASSERT_TRUE(answer) << first;
-    EXPECT_EQ(answer->status(), 200);
+    EXPECT_EQ(answer->status(), first == "PROXY" ? 501 : 200) << "a method that nobody knows is HTTP's to refuse";
   }
   expect_refused(proxy, "PROXY ", "timeout");
   expect_refused(proxy, std::string(kSignature), "timeout");
   expect_refused(proxy, "PROXY / HTTP/1.1\r\n\r\n", "v1_protocol");
-  Stream gone = proxy.connect();  // asks and ends, in one
-  gone.send("G");
-  gone.finish_sending();
-  EXPECT_FALSE(gone.read_all().empty());
   expect_quiet(proxy);
 }
 
@@ -151,8 +147,7 @@ TEST_F(ProxyProtocolIn, ItComesBeforeTls) {
     EXPECT_EQ(body_of(*stream, kGet), "203.0.113.9 https");
     EXPECT_EQ(body_of(*stream, kGet), "203.0.113.9 https");
   }
-  EXPECT_FALSE(client.connect(proxy.address())) << "without a header";
-  expect_headers(proxy, "missing");
+  expect_refused(proxy, "\x16\x03\x01", "missing");
 }
 
 TEST_F(ProxyProtocolIn, WhoTerminatedTlsSaysThatItWasHttps) {

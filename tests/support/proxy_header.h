@@ -1,6 +1,8 @@
 #pragma once
 // Headers of PROXY protocol from the far seats: what a balancer says, and what an endpoint hears.
 
+#include <sys/socket.h>
+
 #include <string>
 
 #include "tests/support/origin.h"
@@ -27,13 +29,13 @@ inline std::string raw_v2(int command, int family, const std::string& rest) {
   return std::string(kSignature) + char(command) + char(family) + char(rest.size() >> 8) + char(rest.size()) + rest;
 }
 
-// The header that comes first on a connection; Absent where something else does.
+// The header that comes first on a connection, and not a byte more: what follows may be TLS. Absent where something else comes.
 inline wire::ProxyHeader heard(Stream& connection) {
   wire::ProxyHeader header;
+  char byte;
   for (std::string bytes; header.state == wire::ProxyHeader::State::Partial;) {
-    const auto byte = connection.read_exactly(1);
-    if (!byte) break;
-    header = wire::read_proxy_header(bytes += *byte);
+    if (!connection.await(60000) || ::recv(connection.fd(), &byte, 1, 0) != 1) break;
+    header = wire::read_proxy_header(bytes += byte);
   }
   return header;
 }
