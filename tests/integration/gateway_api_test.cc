@@ -226,7 +226,7 @@ class GatewayFiles : public testing::Test {
   }
   template <class Is>
   void expect_soon(const Is& is, const std::string& what) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(90);  // only a hang takes so long
     while (std::chrono::steady_clock::now() < end)
       if (is()) return;
       else std::this_thread::yield();
