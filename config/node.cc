@@ -214,6 +214,8 @@ class Builder final : public YAML::EventHandler {
     top.has_key = true;
     const Node::Entry* first = top.node.entry(top.key);
     top.duplicate = first != nullptr;
+    if (first && open_.size() == 1 && (top.key == "apiVersion" || top.key == "kind"))
+      throw Stop{mark, "a second object of Kubernetes: a line with --- belongs before it"};
     if (first) complain(mark, "duplicate key \"" + top.key + "\" (first at line " + std::to_string(first->key_mark.line) + ")");
   }
 

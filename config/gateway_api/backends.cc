@@ -52,6 +52,7 @@ std::vector<Backend> read_backends(Fields& rule, const About& about) {
                                                          : "its share of the requests is answered with 500";
   rule.list("backendRefs", "list of Services", [&](Fields& own, const Node& at) {
     Backend backend;
+    backend.at = map_at(at);
     backend.cluster = read_reference(own, at, about, instead);
     own.number("weight", backend.weight, 0, 1'000'000);
     Shaping shaping = read_filters(own, about, true);

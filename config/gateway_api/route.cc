@@ -120,7 +120,7 @@ void read_persistence(Fields& fields, Rule& rule) {
 
 void read_rule(Fields& fields, const Node& at, size_t index, Route& route, const About& about) {
   Rule rule;
-  rule.at = at;
+  rule.at = map_at(at);
   rule.keys = map_at(at);
   rule.name = std::to_string(index);
   fields.text("name", rule.name, "name", [](std::string& text) {
@@ -172,7 +172,7 @@ void read_parent(Fields& fields, const Node& at, Route& route) {
   fields.text("sectionName", parent.section);
   fields.number("port", port, 1, 65535);
   parent.port = uint16_t(port);
-  parent.at = at;
+  parent.at = map_at(at);
   parent.path = fields.path();
   parent.service = kind == "Service";
   if (parent.name.empty()) return fields.error("name", at, "missing: of which Gateway, or Service?");
@@ -192,7 +192,7 @@ Route read_route(Reading& reading, const Object& object, const Objects& objects,
   route.name_space = object.name_space;
   route.name = object.name;
   route.from = object.from;
-  route.at = object.node;
+  route.at = route.hosts_at = map_at(object.node);
   if (const Node* metadata = object.node.find("metadata"))
     if (const Node* created = metadata->find("creationTimestamp"); created && created->is_scalar())
       route.created = created->text();
@@ -210,6 +210,7 @@ Route read_route(Reading& reading, const Object& object, const Objects& objects,
     return is_host(text) && text.front() != '[' ? std::string()
                                                 : "expected a host without port, or \"*.\" and a domain, got \"" + text + "\"";
   });
+  if (const Node* hosts = spec.given("hostnames")) route.hosts_at = map_at(*hosts);
   size_t index = 0;
   spec.list("rules", "list of rules", [&](Fields& one, const Node& at) { read_rule(one, at, index++, route, about); });
   if (route.parents.empty()) reading.warn(object.node, route.title + ".spec", "is of no use: it has no parentRefs");

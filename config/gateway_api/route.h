@@ -28,6 +28,7 @@ struct Match {
 };
 
 struct Backend {
+  Node at;
   std::string cluster;  // empty: it leads nowhere, and its share is answered with an error
   uint32_t weight = 1;
   Node filters;  // of ours
@@ -61,6 +62,7 @@ struct Route {
   const RoutesFrom* from = nullptr;
   Node at;
   std::vector<std::string> hosts;
+  Node hosts_at;
   std::vector<Parent> parents;
   std::vector<Rule> rules;
 };

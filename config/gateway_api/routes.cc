@@ -240,7 +240,7 @@ std::vector<Node> parts_of(const Route& route, const Rule& rule) {
   for (const Backend& one : rule.backends) left += one.weight;
   for (const Backend& one : rule.backends)
     if (one.cluster.empty()) nowhere += one.weight;
-  std::map<std::string, uint64_t> split;
+  std::map<std::string, std::pair<uint64_t, const Node*>> split;
   const auto share = [&](Node& of, uint64_t weight) {
     if (weight < left) of.put("percent", text_at(share_text(double(weight) / double(left)), rule.at));
     left -= weight;
@@ -260,13 +260,15 @@ std::vector<Node> parts_of(const Route& route, const Rule& rule) {
   for (const Backend& one : rule.backends) {
     if (one.cluster.empty() || one.weight == 0) continue;
     if (one.filters.size() == 0 && !one.rewrite) {
-      split[one.cluster] += one.weight;
+      auto& [weight, at] = split[one.cluster];
+      weight += one.weight;
+      at = &one.at;
       plain += one.weight;
       continue;
     }
     Node& own = part();
     share(own, one.weight);
-    own.put("cluster", text_at(one.cluster, rule.at));
+    own.put("cluster", text_at(one.cluster, one.at));
     if (one.rewrite) own.put("rewrite", *one.rewrite);
     put_filters(own, &one.filters);
   }
@@ -274,12 +276,12 @@ std::vector<Node> parts_of(const Route& route, const Rule& rule) {
   Node& rest = part();
   put_filters(rest, nullptr);
   if (split.size() == 1) {
-    rest.put("cluster", text_at(split.begin()->first, rule.at));
+    rest.put("cluster", text_at(split.begin()->first, *split.begin()->second.second));
     return parts;
   }
   Node shares = map_at(rule.at);
-  for (const auto& [cluster, weight] : split)
-    shares.put(cluster, text_at(std::to_string(std::min<uint64_t>(weight, 1'000'000)), rule.at));
+  for (const auto& [cluster, share] : split)
+    shares.put(cluster, text_at(std::to_string(std::min<uint64_t>(share.first, 1'000'000)), *share.second));
   rest.put("split", std::move(shares));
   return parts;
 }
@@ -289,8 +291,8 @@ void Attachment::draft(const Route& route, size_t index, const Seat& seat, const
   for (Node& part : parts_of(route, rule)) {
     Node asked = map_at(match.keys);
     if (!hosts.names.empty()) {
-      Node names = list_at(route.at);
-      for (const std::string& name : hosts.names) names.append(text_at(name, route.at));
+      Node names = list_at(route.hosts_at);
+      for (const std::string& name : hosts.names) names.append(text_at(name, route.hosts_at));
       asked.put("host", std::move(names));
     }
     asked.merge(match.keys);

@@ -226,7 +226,7 @@ class GatewayFiles : public testing::Test {
   }
   template <class Is>
   void expect_soon(const Is& is, const std::string& what) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(90);  // only a hang takes so long
     while (std::chrono::steady_clock::now() < end)
       if (is()) return;
       else std::this_thread::yield();
@@ -249,8 +249,8 @@ TEST_F(GatewayFiles, AreServedWhenTheyChangeAllOrNothingAndComeBackWithTheirVers
   expect_word("/b", "new");
   // What is wrong in one file keeps back what is good in the other.
   put("routes/b.json", says("b", "/b", "broken").replace(0, 3, "abc"));
-  expect_soon([&] { return page("/ready").find("refused") != std::string::npos; }, "refused");
-  EXPECT_NE(page("/ready").find(folder_ + "/routes/b.json:1:1: error: HTTPRoute"), std::string::npos) << page("/ready");
+  const std::string wrong = folder_ + "/routes/b.json:1:1: error: HTTPRoute";
+  expect_soon([&] { return page("/ready").find(wrong) != std::string::npos; }, wrong);
   EXPECT_EQ(word("/b"), "new");
   put("routes/b.json", says("b", "/b", "mended"));
   expect_word("/b", "mended");

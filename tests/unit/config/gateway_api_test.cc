@@ -325,6 +325,8 @@ TEST(GatewayApi, ObjectsThatAreNoneAndKindsThatAreLeftOutAreSaid) {
        "routes.yaml:1:1: warning: Service default/web: left out: of these files HTTPRoute, GRPCRoute, Gateway and ReferenceGrant are read\n"},
       {"apiVersion: policy.linkerd.io/v1beta3\nkind: HTTPRoute\nmetadata: {name: web}\n",
        "routes.yaml:1:1: warning: HTTPRoute default/web: left out: it is of policy.linkerd.io, and of gateway.networking.k8s.io HTTPRoutes are read\n"},
+      {"kind: A\napiVersion: v1\nkind: B\napiVersion: v1\n",
+       "routes.yaml:3:1: error: a second object of Kubernetes: a line with --- belongs before it\n"},
       {"kind: [\n", "routes.yaml:2:1: error: end of sequence flow not found\n"},
   };
   for (const auto& [text, complaint] : rows) EXPECT_EQ(said_of(text), complaint) << text;
