@@ -26,7 +26,7 @@ struct Sources {
   FilterCheck check_filter = nullptr;                            // filters::check
   std::string identity_dir = "/run/identity";                    // the default of identity.dir, where there is a tls.crt in it
   std::string service_account = "/var/run/secrets/kubernetes.io/serviceaccount";  // of a pod: its file `namespace`
-  bool registry_only = false;                                    // `outrider dht`: no listener needed, the registry is
+  bool registry_only = false;  // `outrider dht`: no listener needed, the registry is
 };
 
 struct Outcome {

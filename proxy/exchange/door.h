@@ -6,8 +6,8 @@
 
 namespace outrider::exchange {
 
-// A session for a connection that is counted already, by the limits that hang on the client's address. Null: it was refused. `door`:
-// what is listened on, where TPROXY may have led it there.
+// A session for a connection that is counted already, by the limits that hang on the client's address. Null: it was refused.
+// `door`: what is listened on, where TPROXY may have led it there.
 HttpSession* seat_client(Site& site, const std::shared_ptr<AcceptedFrom>& from, int fd, const net::Address& client,
                          const Foretold* foretold = nullptr, const net::Address* door = nullptr);
 void refuse_client(Site& site, AcceptedFrom& from, int fd, Ending why);

@@ -52,8 +52,8 @@ struct ListenerPlan {
   milliseconds detect_timeout{100};
   bool detect_learn = true;
   std::shared_ptr<ServerFirst> server_first = std::make_shared<ServerFirst>();
-  bool transparent = false;  // connections come here that were meant for others
-  bool tproxy = false;       // by TPROXY: as they are
+  bool transparent = false;                      // connections come here that were meant for others
+  bool tproxy = false;                           // by TPROXY: as they are
   std::shared_ptr<const ForewordPlan> foreword;  // who is in front says whose a connection is; null: nobody does
   http::CodecLimits codec;
   uint64_t max_body = 0;  // 0: none

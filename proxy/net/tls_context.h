@@ -122,7 +122,7 @@ struct TlsPeer {
   std::string name;                 // a host's or an IP address: what the certificate must be for; names are asked for by SNI
   std::string_view protocols;       // offered by ALPN, as that carries them; empty: none
   TlsSessions* sessions = nullptr;  // null: handshakes are whole
-  std::string identity{};           // SPIFFE ID or "namespace/*" that its certificate must say; empty: whoever the context accepts
+  std::string identity{};  // SPIFFE ID or "namespace/*" that its certificate must say; empty: whoever the context accepts
 };
 
 }  // namespace outrider::net

@@ -175,7 +175,8 @@ TEST(Rules, AServiceNobodyCouldReachIsAnError) {
 TEST(Rules, WithoutTheDhtARegistryIsAnErrorAndAServiceThatNobodyIsToldOfAWarning) {
   if (OUTRIDER_DHT) GTEST_SKIP() << "built with the DHT";
   const std::string why = kNoDht;
-  EXPECT_EQ(said({edge("registry: {kind: dht}\n")}), "test.yaml:6:18: error: registry.kind: " + why + "; expected kubernetes or none\n");
+  EXPECT_EQ(said({edge("registry: {kind: dht}\n")}),
+            "test.yaml:6:18: error: registry.kind: " + why + "; expected kubernetes or none\n");
   EXPECT_EQ(said({edge("registry: {bootstrap: \"a:1\"}\n")}),
             "test.yaml:6:11: error: registry: " + why + "; only kind: kubernetes or none is possible\n");
   EXPECT_EQ(said({edge("registry: {kind: none}\n")}), "");
