@@ -224,6 +224,8 @@ def findings_of_outrider(overlay, outrider):
             words = container.get("args", ["run"])
             if subprocess.run([outrider, words[0], "--help"], capture_output=True, timeout=PATIENCE).returncode:
                 yield f"{called(workload)}, {container['name']}: there is no `outrider {words[0]}`"
+            if words[0] not in ("run", "dht"):
+                continue
             environment = {each["name"]: each.get("value") or of_the_pod(each["valueFrom"]) for each in container.get("env", [])}
             environment = {key: value for key, value in environment.items() if not value.startswith("/")}   # files that are mounted
             ours = ["--service", "seed:1"] if words[0] == "dht" else []    # `config show` is about what has a service or a listener
