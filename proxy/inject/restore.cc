@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::string_view kVersion = "v1";
 
-std::string hash_of(std::string_view text) {
+std::string hash_of(std::string_view before, std::string_view after) {
   char out[17];
-  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash(text)));
+  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash(before, hash(after))));
   return out;
 }
 
@@ -24,16 +24,12 @@ bool undo_one(std::string_view word, size_t own, long& shift, std::vector<Edit>&
   const auto was = decode_base64(word, Base64::Url);
   if (!from || !inserted || !was || *from > 1 << 30 || *inserted > 1 << 30) return false;
   const size_t length = size_t(*inserted) + (annotation ? own : 0);
-  const size_t start = size_t(long(*from) + shift);
-  if (!edits.empty() && start < edits.back().end) return false;
-  edits.push_back({start, start + length, *was});
+  const long start = long(*from) + shift;
+  if (start < 0 || (!edits.empty() && size_t(start) < edits.back().end)) return false;
+  edits.push_back({size_t(start), size_t(start) + length, *was});
   shift += long(length) - long(was->size());
   return true;
 }
-
-struct Span {
-  size_t begin = 0, end = 0;
-};
 
 // kToCome with the quotes it may have.
 Span to_come(std::string_view text) {
@@ -51,7 +47,14 @@ void fill_in(std::string& text, const std::string& value) {
 }
 
 std::string note_of(std::string_view text, size_t begin, size_t end, const std::vector<Edit>& edits) {
-  std::string out = std::string(kVersion) + " " + hash_of(text.substr(begin, end - begin)) + " " + std::to_string(end - begin);
+  std::vector<Edit> bare = edits;
+  for (Edit& edit : bare) {
+    fill_in(edit.text, "");
+    edit.begin -= begin;
+    edit.end -= begin;
+  }
+  const std::string_view before = text.substr(begin, end - begin);
+  std::string out = std::string(kVersion) + " " + hash_of(before, edited(before, bare)) + " " + std::to_string(before.size());
   for (const Edit& edit : edits) {
     const Span annotation = to_come(edit.text);
     const size_t inserted = edit.text.size() - (annotation.end - annotation.begin);
@@ -61,7 +64,7 @@ std::string note_of(std::string_view text, size_t begin, size_t end, const std::
   return out;
 }
 
-std::optional<std::vector<Edit>> undo(std::string_view text, size_t begin, std::string_view note, size_t own) {
+std::optional<std::vector<Edit>> undo(std::string_view text, size_t begin, std::string_view note, Span own) {
   if (next_part(note, ' ') != kVersion) return {};
   const std::string_view digest = next_part(note, ' ');
   const auto length = parse_number(next_part(note, ' '));
@@ -69,10 +72,13 @@ std::optional<std::vector<Edit>> undo(std::string_view text, size_t begin, std::
   std::vector<Edit> edits;
   long shift = 0;
   while (!note.empty())
-    if (!undo_one(next_part(note, ' '), own, shift, edits)) return {};
+    if (!undo_one(next_part(note, ' '), own.end - own.begin, shift, edits)) return {};
   const long size = long(*length) + shift;
   if (edits.empty() || size < long(edits.back().end) || begin + size_t(size) > text.size()) return {};
-  if (hash_of(edited(text.substr(begin, size_t(size)), edits)) != digest) return {};
+  const std::string_view now = text.substr(begin, size_t(size));
+  if (own.begin < begin || own.end > begin + now.size()) return {};
+  const std::string without = std::string(now.substr(0, own.begin - begin)) + std::string(now.substr(own.end - begin));
+  if (hash_of(edited(now, edits), without) != digest) return {};
   for (Edit& edit : edits) {
     edit.begin += begin;
     edit.end += begin;

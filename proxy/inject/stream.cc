@@ -116,8 +116,7 @@ class Document {
     std::string wrong;
     const auto workload = workload_of(object, wrong);
     if (const Node* kept = workload->annotation(kRestore)) {
-      const size_t own = kept->place.end - kept->place.begin;
-      if (auto edits = undo(text_, object.place.begin, kept->text(), own)) {
+      if (auto edits = undo(text_, object.place.begin, kept->text(), {kept->place.begin, kept->place.end})) {
         std::move(edits->begin(), edits->end(), std::back_inserter(edits_));
         restored_ = true;
         return;
