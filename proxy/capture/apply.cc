@@ -115,7 +115,8 @@ void clear_all_but(Backend used) {
     }
     clear_iptables(one);
   }
-  if (!by_iptables) clear_iptables(Backend::Iptables);
+  const bool named = is_there(Backend::IptablesNft) || is_there(Backend::IptablesLegacy);
+  if (!by_iptables && !named) clear_iptables(Backend::Iptables);
 }
 
 }  // namespace

@@ -202,7 +202,7 @@ class Stage:
     def capture(self, verb, *words, code=0, outrider=None, **more):
         """In the network of this thread."""
         ended_with = subprocess.run([outrider or self.outrider, "capture", verb, *words], capture_output=True, text=True, check=False,
-                                    timeout=60, **more)
+                                    timeout=240, **more)
         check(f"capture {verb} {' '.join(words)}: {ended_with.stdout}{ended_with.stderr}", ended_with.returncode, code)
         return ended_with.stdout + ended_with.stderr
 
