@@ -279,7 +279,7 @@ TEST_F(Kubernetes, HalfALineIsSilence) {
   api_->send("{\"type\": \"ADDED\", \"obj");
   until_failed("silent");
   until("another watch", [&] { return api_->watches() >= 2; });
-  EXPECT_TRUE(shows("\"known\": \"yes\""));
+  until("that it is confirmed", [&] { return shows("\"known\": \"yes\""); });
   api_->put(only("cart-2", *b_));
   until_served_by({"a", "b"});
   EXPECT_EQ(api_->lists(), lists);
