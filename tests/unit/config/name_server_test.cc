@@ -32,7 +32,8 @@ TEST(NameServerKeys, ASidecarListensWithoutBeingToldAndAGatewayDoesNot) {
   EXPECT_TRUE(name_server_of(must_load({gateway("bootstrap: \"a:1\"")})).listen.empty());
   EXPECT_TRUE(name_server_of(must_load({"version: 1\nmode: sidecar\nregistry: {kind: none}\n"})).listen.empty())
       << "nothing to tell";
-  EXPECT_FALSE(name_server_of(must_load({gateway("kind: none, dns: {listen: \"127.0.0.1:53\"}")})).implied) << "who wants it has it";
+  EXPECT_FALSE(name_server_of(must_load({gateway("kind: none, dns: {listen: \"127.0.0.1:53\"}")})).implied)
+      << "who wants it has it";
   const Given by_flag{sidecar(""), {"registry.dns.listen=127.0.0.1:5353"}};
   EXPECT_EQ(name_server_of(must_load(by_flag)).listen, (std::vector<std::string>{"127.0.0.1:5353"}));
 }
