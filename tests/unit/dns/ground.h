@@ -121,7 +121,7 @@ class Ground : public testing::Test {
   // Looks again and again; only a hang meets the limit.
   template <class Condition>
   void until(const std::string& what, Condition done) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!done())
       if (std::chrono::steady_clock::now() > limit) {
         ADD_FAILURE() << "waited in vain for " << what;

@@ -37,7 +37,7 @@ TEST_F(Names, EndpointsAreAnsweredWhereNobodyCatchesConnections) {
 TEST_F(Names, TheirOrderIsChanceAndTheirNumberBounded) {
   settings.zone.most_answers = 3;
   std::vector<std::shared_ptr<const Instance>> all;
-  for (int i = 1; i <= 40; ++i) all.push_back(instance("10.0.0." + std::to_string(i) + ":80"));
+  for (int i = 1; i <= 12; ++i) all.push_back(instance("10.0.0." + std::to_string(i) + ":80"));
   registry.say("shop/web", Known::Yes, all);
   start();
   std::set<std::string> seen;
@@ -45,7 +45,7 @@ TEST_F(Names, TheirOrderIsChanceAndTheirNumberBounded) {
     const auto records = ask("web.mesh").read("web.mesh", DnsType::A).records;
     EXPECT_EQ(records.size(), 3u);
     for (const auto& one : records) seen.insert(one.address.ip());
-    return seen.size() == 40;
+    return seen.size() == 12;
   });
 }
 
