@@ -122,9 +122,9 @@ TEST_F(ProxyProtocolIn, WhereItIsOptionalWhoeverSendsNoneIsServed) {
   expect_headers(proxy, "none", 1);
   // Silent at first, and one who stops where a header might have begun: both are served when the time is up.
   for (const std::string first : {"", "P", "PROXY"}) {
+    const double before = proxy.metric("outrider_proxy_protocol_headers_total", "result=\"none\"");
     Stream client = proxy.connect();
     client.send(first);
-    const double before = proxy.metric("outrider_proxy_protocol_headers_total", "result=\"none\"");
     expect_headers(proxy, "none", before + 1);
     client.send((first.empty() ? "GET" : first == "P" ? "OST" : "ING") + kGet.substr(3));
     const auto answer = client.read_message();

@@ -38,7 +38,7 @@ TEST(Strict, AllMistakesAreReportedInOneRunInTheOrderOfTheFile) {
       "test.yaml:3:39: error: service.weight: expected a number from 0 to 10000, got \"-1\"\n"
       "test.yaml:6:9: error: clusters.cart.lb: expected ewma, least_request, round_robin, random, ring_hash, maglev or adaptive, got \"randm\" (did you mean \"random\"?)\n"
       "test.yaml:7:5: error: clusters.cart.outlier_detektion: unknown key (did you mean \"outlier_detection\"?)\n"
-      "test.yaml:8:21: error: clusters.cart.proxy_protocol: expected off, v1 or v2, got \"v3\"\n"
+      "test.yaml:8:21: error: clusters.cart.proxy_protocol: expected off, v1 or v2, got \"v3\" (did you mean \"v1\"?)\n"
       "test.yaml:9:1: error: routs: unknown key (did you mean \"routes\"?)\n");
 }
 
@@ -54,9 +54,9 @@ TEST(Strict, WhoseWordIsTakenForAnAddressIsSaid) {
   EXPECT_EQ(
       told("requird"),
       at +
-          "64: error: listeners.edge.proxy_protocol: expected off, optional or required, got \"requird\" (did you mean \"required\"?)\n");
+          "60: error: listeners.edge.proxy_protocol: expected off, optional or required, got \"requird\" (did you mean \"required\"?)\n");
   EXPECT_EQ(told("{trust: [10.0.0.1/8]}"),
-            at + "74: error: listeners.edge.proxy_protocol.trust: \"10.0.0.1/8\" has bits behind its "
+            at + "69: error: listeners.edge.proxy_protocol.trust: \"10.0.0.1/8\" has bits behind its "
                  "prefix; 10.0.0.1 alone, or the network's first address?\n");
   EXPECT_NE(told("{trust: []}").find("error" + path + ".trust: nobody's header would be taken"), std::string::npos)
       << told("{trust: []}");
