@@ -110,7 +110,12 @@ Node environment_of(const Wishes& wishes, const Settings& settings, const Worklo
   env.key("telemetry.log.level", wishes.log_level);
   if (wishes.admin_port) env.key("admin.address", "127.0.0.1:" + std::to_string(wishes.admin_port));
   env.key("admin.probes", probes);
-  if (!wishes.native_sidecar && workload.ends) env.key("lifecycle.exit_with", "app");
+  if (!wishes.native_sidecar && workload.ends) {
+    env.key("lifecycle.exit_with", "app");
+    if (workload.spec->text_of("restartPolicy") == "Never") env.key("lifecycle.app.grace", "0");  // it does not come again
+  }
+  // There the app has ended when the proxy is told to, and without a port of its own there is no other sign of that.
+  if (wishes.native_sidecar && wishes.service.empty() && wishes.config_map.empty()) env.key("lifecycle.outbound_until", "drain");
   for (const auto& [path, value] : settings.set) env.key(path, value);
   return env.take();
 }
