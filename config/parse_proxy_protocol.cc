@@ -44,7 +44,7 @@ void read_proxy_headers(Fields& fields, ProxyHeaders& headers) {
   own.texts("trust", headers.trust, "networks or private", check_trusted);
   if (catalog || headers.mode == Taken::Off) return;
   const Node& at = own.given("trust") ? *own.given("trust") : own.node();
-  if (headers.trust.empty())
+  if (headers.trust.empty() && own.given("trust") && own.given("trust")->as_list().empty())  // else what is wrong has been said
     own.error("trust", at, "nobody's header would be taken: give the balancers' networks, private, or take it out");
   for (const std::string& each : headers.trust)
     if (each.ends_with("/0"))

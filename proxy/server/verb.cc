@@ -313,7 +313,8 @@ constexpr Verb kVerbs[] = {
      "call out, and see that it comes to the proxy's port",
      "Run it as the app would: as another user than the proxy's, in the same network, with the flags that apply had. Before the proxy is\n"
      "up it listens in its place. Exit 0 in force, 1 not, with the reason.\n\n"
-     "  outrider capture apply && outrider capture validate --timeout 2s\n",
+     "  outrider capture validate --timeout 2s\n"
+     "  outrider capture validate --dns 15053           where apply had that, too\n",
      kCaptureValidate, 0, capture_validate},
     {"config validate", "FILE [--set PATH=VALUE]... [--json]", "check a configuration; prints nothing when it is good",
      "Exit 0 when it is good, 2 when it is not; warnings alone are good. - is standard input.\n\n"

@@ -288,8 +288,8 @@ def ask(world, container):
     yield from findings
 
 
-# A service is looked up for the first time once, and that may have been before Prometheus looked.
-SILENT = {"registry.json: First lookup: no data"}
+# A service is looked up for the first time once, and that may have been before Prometheus looked. Nobody there speaks PROXY protocol.
+SILENT = {"registry.json: First lookup: no data", "edge-gateway.json: Headers of PROXY protocol: no data"}
 
 
 def inside(words):

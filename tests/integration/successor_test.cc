@@ -40,7 +40,8 @@ class Successor : public Mesh {
   }
   std::unique_ptr<Program> edge(const std::string& listener = {}, const std::vector<std::string>& set = {}) {
     folder.write("edge.yaml", config(listener));
-    std::vector<std::string> words{"run", "-c", folder.path("edge.yaml")};
+    // Without a history there is no last good version that a bad one could be left for.
+    std::vector<std::string> words{"run", "-c", folder.path("edge.yaml"), "--set", "config.history=off"};
     for (const auto& each : set) words.insert(words.end(), {"--set", each});
     auto program = std::make_unique<Program>(words, folder.path("edge.log"));
     until("the proxy", [&] { return page("edge", "/ready").starts_with("ready"); });
@@ -89,6 +90,7 @@ class Successor : public Mesh {
   }
   // It serves, and so does whoever was connected before.
   void expect_nothing_has_happened(const Said& said, Stream& idle, const std::string& why) {
+    SCOPED_TRACE(why);
     EXPECT_EQ(said.code, 1) << said.text;
     EXPECT_NE(said.text.find(why), std::string::npos) << said.text;
     idle.send(kGet);
