@@ -255,7 +255,7 @@ telemetry: {{metrics: {{address: "127.0.0.1:15020"}}, access_log: json}}
     check("an address that nobody was told", (status, reason), (503, "virtual_address"))
     check("its sentence", "virtual address" in body, True)
     check("bytes to it", turned_away(("240.240.0.1", GREETER)), True)
-    check("its count", web.metric("outrider_passthrough_refused_total", 'reason="virtual_address"'), 2)
+    until("its count", lambda: web.metric("outrider_passthrough_refused_total", 'reason="virtual_address"') == 2)
 
     # Another process of the same sidecar: who kept the address is served, without having asked again.
     web.end()
