@@ -59,7 +59,7 @@ net::Address address_of(const void* ip, uint8_t family, uint16_t port) {
 
 // Of the family that is named, and nothing else around it: inet_pton would take a zone or leading zeros for no address, either.
 std::optional<net::Address> v1_address(std::string_view ip, bool v6, uint16_t port) {
-  const auto bytes = ip.find(':') != ip.npos == v6 ? ip_bytes(ip) : std::nullopt;
+  const auto bytes = (ip.find(':') != ip.npos) == v6 ? ip_bytes(ip) : std::nullopt;
   if (!bytes) return {};
   return v6 ? address_of(bytes->data(), kInet6, port) : address_of(bytes->data() + 12, kInet, port);
 }

@@ -50,13 +50,13 @@ class Machine:
 
     def build(self, source, options, ccache):
         cached = ["--volume", f"{ccache.resolve()}:/root/.cache/ccache"] if ccache else []
-        log = subprocess.run(["nice", "buildah", *map(str, self.where), "bud", "--isolation", "chroot", "--pull-never", "--layers", *cached,
+        log = subprocess.run(["nice", "-n", "15", "buildah", *map(str, self.where), "bud", "--format", "docker", "--isolation", "chroot", "--pull-never", "--layers", *cached,
                               "-t", "outrider:test", "--build-arg", f"BUILD={options}", "-f", "docker/Dockerfile", "."], cwd=source)
         if log.returncode:
             raise Failure("the image could not be built")
 
     def words(self, options, command):
-        return ["unshare", "-m", "bash", "-c", RUN, "_", *map(str, self.where), "run", "--rm", "--cgroups", "disabled",
+        return ["unshare", "-m", "bash", "-c", RUN, "_", *map(str, self.where), "run", "--rm", "--no-healthcheck", "--cgroups", "disabled",
                 "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", *options, "localhost/outrider:test", *command]
 
     def once(self, *command, options=STRICT, network="none", code=0):
@@ -137,7 +137,7 @@ def check_image(machine):
     print(f"size: {about['Size'] / 1e6:.1f} MB unpacked, {pulled / 1e6:.1f} MB to pull")
     expect("user", config["User"], "1337:1337")
     expect("entrypoint", config["Entrypoint"], ["/outrider"])
-    expect("health check", (about.get("HealthCheck") or config.get("Healthcheck") or {}).get("Test"), ["CMD", "/outrider", "health"])
+    expect("health check", (about.get("Healthcheck") or about.get("HealthCheck") or config.get("Healthcheck") or {}).get("Test"), ["CMD", "/outrider", "health"])
     if "licenses" not in str(config.get("Labels")):
         raise Failure("no label says the licence")
     if pulled > 25e6:
