@@ -163,7 +163,8 @@ struct Completion {
   // A registry is used where there is something to register or to look up, or where somebody says so.
   void decide_registry() {
     const Node* registry = user("registry");
-    const bool said = registry && registry->is_map() && registry->size() > 0;
+    // Of the server of DNS alone is no word about a registry.
+    const bool said = registry && registry->is_map() && registry->size() > (registry->find("dns") ? 1u : 0u);
     if (!OUTRIDER_DHT && said && !registry->find("kind"))
       reading.error(*registry, "registry", std::string(kNoDht) + "; only kind: kubernetes or none is possible");
     if (said && d.registry.kind == Registry::Kind::Kubernetes) return;

@@ -65,7 +65,7 @@ TEST_F(ConfigVerbs, DiffSaysWhatIsDifferentAndItsExitCodeWhether) {
 
 // With what it was started with besides its file, which a new file does not change.
 TEST_F(ConfigVerbs, DiffWithWhatIsRunning) {
-  Proxy proxy(edge(), {"overload.loop_lag=20ms", "registry.snapshot=off"});
+  Proxy proxy(edge(), {"overload.loop_lag=20ms"});
   const std::string admin = proxy.address("admin").text();
   Said said = run({"config", "diff", file("same.yaml", edge()), "--admin", admin});
   EXPECT_EQ(said.code, 0);
@@ -76,7 +76,7 @@ TEST_F(ConfigVerbs, DiffWithWhatIsRunning) {
 }
 
 TEST_F(ConfigVerbs, DebugOffLeavesHealthAlone) {
-  Proxy proxy(edge(), {"admin.debug=off", "registry.snapshot=off"});
+  Proxy proxy(edge(), {"admin.debug=off"});
   for (const char* page : {"/ready", "/live", "/stat", "/version"}) EXPECT_EQ(proxy.get(page).status(), 200) << page;
   for (const char* page : {"/config", "/clusters", "/services", "/route?method=GET&url=/", "/tap", "/registry"}) {
     const Message answer = proxy.get(page);
@@ -92,7 +92,7 @@ TEST_F(ConfigVerbs, DebugOffLeavesHealthAlone) {
 }
 
 TEST_F(ConfigVerbs, CheckOfAProxyThatRuns) {
-  Proxy proxy(edge(), {"registry.snapshot=off"});
+  Proxy proxy(edge());
   const std::string admin = proxy.address("admin").text();
   Said said = run({"check", "--admin", admin});
   EXPECT_TRUE(contains(said.text, "answers at " + admin)) << said.text;
