@@ -18,11 +18,12 @@ import tempfile
 
 import yaml
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
 import json_patch
 import pod_keys
 import random_manifests
 
-HERE = pathlib.Path(__file__).resolve().parent
 PATIENCE = 300   # seconds, for one call on a machine that has much else to do
 FLAGS = {
     "old-style-cronjob.yaml": ["--native-sidecar", "false"],

@@ -23,9 +23,10 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing.name} is not installed (python3-yaml)")
     sys.exit(77)
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
 from json_patch import patched
 
-HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 REVIEWS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / "reviews").glob("*.json"))}
 QUICK = ["--set", "listeners.webhook.timeouts={tls: 2s, request_headers: 2s, stream_idle: 1s, request: 5s}"]
