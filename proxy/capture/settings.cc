@@ -15,17 +15,11 @@ constexpr uint8_t kV4Prefix = 96;
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
-std::optional<uint16_t> port_of(std::string_view text) {
-  const auto number = parse_number(text);
-  if (!number || *number == 0 || *number > 65535) return std::nullopt;
-  return uint16_t(*number);
-}
-
 // "off" and 0 are no port.
 std::string read_port(const char* flag, const std::string& text, uint16_t& port) {
   port = 0;
   if (text == "off" || text == "0") return {};
-  const auto given = port_of(text);
+  const auto given = parse_port(text);
   if (!given) return std::string(flag) + " wants a port from 1 to 65535, or off; not " + quoted(text);
   port = *given;
   return {};
@@ -73,12 +67,10 @@ std::string read_ports(std::string_view text, std::vector<PortRange>& ports) {
   ports.clear();
   if (trim(text).empty()) return {};
   for (const std::string_view part : split(text, ',')) {
-    const size_t dash = part.find('-');
-    const auto first = port_of(trim(part.substr(0, dash)));
-    const auto last = dash == part.npos ? first : port_of(trim(part.substr(dash + 1)));
-    if (!first || !last) return "expected ports from 1 to 65535, such as 25,8000-8010; got " + quoted(part);
-    if (*first > *last) return quoted(part) + " ends before it begins: the smaller port comes first";
-    ports.push_back({*first, *last});
+    const auto range = PortRange::parse(part);
+    if (!range) return "expected ports from 1 to 65535, such as 25,8000-8010; got " + quoted(part);
+    if (range->first > range->last) return quoted(part) + " ends before it begins: the smaller port comes first";
+    ports.push_back(*range);
   }
   std::sort(ports.begin(), ports.end(), [](PortRange a, PortRange b) { return a.first < b.first; });
   std::vector<PortRange> apart;

@@ -7,13 +7,9 @@
 #include <vector>
 
 #include "base/network.h"
+#include "base/ports.h"
 
 namespace outrider::capture {
-
-struct PortRange {
-  uint16_t first = 0, last = 0;  // both of them, too
-  bool operator==(const PortRange&) const = default;
-};
 
 enum class Mode : uint8_t { Redirect, Tproxy };  // of what comes in; what goes out is redirected
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/network.h"
+#include "base/ports.h"
 #include "base/text.h"
 #include "inject/plan.h"
 #include "inject/pointer.h"
@@ -53,11 +54,6 @@ std::string of_account(std::string_view text, const Workload& workload) {
   return out;
 }
 
-std::optional<uint16_t> port_number(std::string_view text) {
-  const auto number = parse_number(text);
-  return number && *number >= 1 && *number <= 65535 ? std::optional(uint16_t(*number)) : std::nullopt;
-}
-
 Wrong number(std::string_view text, uint64_t least, uint64_t most, uint64_t& into) {
   const auto given = parse_number(text);
   if (!given || *given < least || *given > most)
@@ -70,13 +66,12 @@ Wrong number(std::string_view text, uint64_t least, uint64_t most, uint64_t& int
 Wrong ports(std::string_view text, bool ranges, std::vector<std::string>& into) {
   if (trim(text).empty()) return {};
   for (const std::string_view part : split(text, ',')) {
-    const size_t dash = ranges ? part.find('-') : part.npos;
-    const auto first = port_number(trim(part.substr(0, dash)));
-    const auto last = dash == part.npos ? first : port_number(trim(part.substr(dash + 1)));
-    if (!first || !last || *last < *first)
+    const bool range = part.find('-') != part.npos;
+    const auto given = range && !ranges ? std::nullopt : PortRange::parse(part);
+    if (!given || given->last < given->first)
       return "\"" + std::string(part) + "\" is no port: expected numbers from 1 to 65535" +
              (ranges ? ", or ranges (9100-9200)," : "") + " with commas between";
-    const std::string written = std::to_string(*first) + (dash == part.npos ? "" : "-" + std::to_string(*last));
+    const std::string written = std::to_string(given->first) + (range ? "-" + std::to_string(given->last) : "");
     if (std::find(into.begin(), into.end(), written) == into.end()) into.push_back(written);
   }
   return {};
@@ -125,12 +120,12 @@ Wrong memory(std::string_view text, std::string& into) {
 
 // A number, or the name of a port of one of the containers.
 Wrong port_of(std::string_view text, const Node& spec, uint16_t& into) {
-  if (const auto port = port_number(text)) return into = *port, Wrong();
+  if (const auto port = parse_port(text)) return into = *port, Wrong();
   for (const Node& container : spec.find("containers")->items())
     if (const Node* list = container.find("ports"))
       for (const Node& port : list->items())
         if (port.text_of("name") == text)
-          if (const auto given = port_number(port.text_of("containerPort"))) return into = *given, Wrong();
+          if (const auto given = parse_port(port.text_of("containerPort"))) return into = *given, Wrong();
   return "expected a port's number, or the name of one of the containers' ports";
 }
 
@@ -226,7 +221,7 @@ constexpr Row kRows[] = {
      }},
     {"admin-port", "15000", "of its admin pages, on loopback",
      [](std::string_view text, const Workload&, Wishes& w) -> Wrong {
-       const auto port = port_number(text);
+       const auto port = parse_port(text);
        if (!port) return "expected a port, 1 to 65535";
        w.admin_port = *port;
        return {};
@@ -303,7 +298,7 @@ uint16_t first_port(const Node& spec) {
       for (const Node& port : list->items()) {
         const std::string& protocol = port.text_of("protocol");
         if (!protocol.empty() && protocol != "TCP") continue;
-        if (const auto given = port_number(port.text_of("containerPort"))) return *given;
+        if (const auto given = parse_port(port.text_of("containerPort"))) return *given;
       }
   return 0;
 }
