@@ -39,7 +39,7 @@ bool Exchange::authorize(uint16_t port) {
   const auto verdict =
       rules.judge(peer_.identity, raw_ ? std::string_view{} : std::string_view(request_.method_text), path, port);
   const bool denied = !verdict.allowed && rules.enforced;
-  if (!denied || !raw_ || !session_->presumed())  // else it is, once it is sure that this was no request
+  if (!denied || !raw_ || !session_->presumed())  // else finish() does, where this was no request
     site_.shard.add(site_.authorizations.verdict(verdict.allowed, verdict.rule, rules.enforced));
   if (!denied) return true;
   trail().authorization = true;
@@ -48,9 +48,10 @@ bool Exchange::authorize(uint16_t port) {
   return false;
 }
 
-void Exchange::count_denial(const char* what) {
-  const std::string_view rule = what == std::string_view("not_allowed") ? "default" : what;
-  site_.shard.add(site_.authorizations.verdict(false, rule, true));
+void Exchange::count_doubted_denial() {
+  if (!trail_ || !trail_->authorization) return;  // it was refused for something else
+  const std::string_view what = doubted_->what;
+  site_.shard.add(site_.authorizations.verdict(false, what == "not_allowed" ? "default" : what, true));
 }
 
 void Exchange::advance() {
@@ -215,7 +216,6 @@ bool Exchange::step() {
 
     case Phase::Doubt:
       if (!waited_out_ && session_->presumed()) return begin_wait();
-      if (trail_ && trail_->authorization) count_denial(doubted_->what);
       return fail(*doubted_), true;
 
     case Phase::Finish:
@@ -427,8 +427,6 @@ void Exchange::Down::on_reset(const Error& why) {
     if (x.phase_ != Phase::Doubt || x.unsaid_) {
       x.flag_ = why.code == Code::Canceled ? Flag::Draining : Flag::DownstreamGone;
       x.reason_ = why.what;
-    } else if (x.trail_ && x.trail_->authorization) {
-      x.count_denial(x.doubted_->what);
     }
   }
   x.advance();

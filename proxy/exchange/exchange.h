@@ -67,11 +67,11 @@ class Exchange final : public filter::Call,
   };
 
   void advance();
-  bool step();                          // one phase; false: wait for the next event
-  bool authorize(uint16_t port);        // false: denied, and told so. 0: our own port
-  void count_denial(const char* what);  // of a connection, by why it fails
-  bool route();                         // finds the rule and what hangs on it; false: nobody serves this
-  bool goes_onward(uint32_t chosen);    // onward.cc: to where it was meant for, in place of a cluster
+  bool step();                        // one phase; false: wait for the next event
+  bool authorize(uint16_t port);      // false: denied, and told so. 0: our own port
+  void count_doubted_denial();        // of a tunnel that was presumed, and was one
+  bool route();                       // finds the rule and what hangs on it; false: nobody serves this
+  bool goes_onward(uint32_t chosen);  // onward.cc: to where it was meant for, in place of a cluster
   bool goes_onward_after_all() const;
   bool goes_by_address() const;
   bool may_go_onward();

@@ -58,6 +58,7 @@ void Exchange::finish() {
   if (counted_in_) site_.shard.sub(counters_->in_flight);
   if (admission_) note_service_outcome();
   if (!unsaid_) {
+    if (doubted_) count_doubted_denial();
     count(now);
     log(now);
     if (trace_) report_trace(now);
