@@ -485,11 +485,11 @@ clusters: {passthrough: {circuit_breaker: {max_destinations: 3}}}
     check("in the log", "own_connection" in proxy.text() and "skuid" in proxy.text(), True)
 
 
-def inside(options):
-    stage = Stage(options.outrider)
+def play(stage, parts, only, end_part):
+    """One part after the other, or the only one; of what fails, the proxies' logs are shown."""
     try:
-        for part in (outbound, inbound, identities, limits):
-            if options.only and part.__name__ != options.only:
+        for part in parts:
+            if only and part.__name__ != only:
                 continue
             try:
                 part(stage)
@@ -497,10 +497,15 @@ def inside(options):
                 for proxy in stage.proxies:
                     print(f"--- {proxy.config.parent.name}\n{proxy.text()[-6000:]}", file=sys.stderr)
                 raise
-            stage.end_proxies()
+            end_part()
             print(f"{part.__name__}: {part.__doc__.splitlines()[0]} ok", flush=True)
     finally:
         stage.end()
+
+
+def inside(options):
+    stage = Stage(options.outrider)
+    play(stage, (outbound, inbound, identities, limits), options.only, stage.end_proxies)
 
 
 def why_not():

@@ -676,20 +676,7 @@ ONE_USER = (rules, validated, left_alone)
 
 def inside(options):
     stage = Stage(options)
-    try:
-        for part in ONE_USER if options.one_user else PARTS:
-            if options.only and part.__name__ != options.only:
-                continue
-            try:
-                part(stage)
-            except Exception:
-                for proxy in stage.proxies:
-                    print(f"--- {proxy.config.parent.name}\n{proxy.text()[-6000:]}", file=sys.stderr)
-                raise
-            stage.end_part()
-            print(f"{part.__name__}: {part.__doc__.splitlines()[0]} ok", flush=True)
-    finally:
-        stage.end()
+    capture.play(stage, ONE_USER if options.one_user else PARTS, options.only, stage.end_part)
 
 
 def why_not(alone):
